@@ -1,0 +1,86 @@
+/* config.h - Every setting of a node, with its unit, default and bounds.
+ *
+ * The same names are flags of holdfastd (--peer-port) and lines of its file
+ * (peer-port 17379); see src/server/settings.h. */
+#ifndef HOLDFAST_CONFIG_H
+#define HOLDFAST_CONFIG_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define HF_CONFIG_HOST_MAX 255 /* Bytes of a host name or literal. */
+#define HF_CONFIG_NAME_MAX 64  /* Bytes of a name or label. */
+#define HF_CONFIG_SEEDS_MAX 64
+#define HF_CONFIG_BACKUPS_MAX 3
+#define HF_CONFIG_HOLD_MS_MAX 60000
+#define HF_CONFIG_CLIENTS_MAX 1000000
+#define HF_CONFIG_VALUE_BYTES_MIN 1024
+#define HF_CONFIG_VALUE_BYTES_MAX (32 * 1024 * 1024)
+
+enum hf_config_log_level {
+    HF_CONFIG_LOG_DEBUG,
+    HF_CONFIG_LOG_INFO,
+    HF_CONFIG_LOG_WARNING,
+    HF_CONFIG_LOG_ERROR,
+};
+
+enum hf_config_log_format { HF_CONFIG_LOG_TEXT, HF_CONFIG_LOG_JSON };
+
+struct hf_config_seed {
+    char host[HF_CONFIG_HOST_MAX + 1];
+    uint16_t port; /* Where its peers connect. */
+};
+
+/* Texts end with a zero byte; an empty one stands for its default. */
+struct hf_config {
+    /* port: for RESP clients. Default 7379; 0 to 65535, 0: the kernel's
+     * choice. */
+    uint16_t port;
+    /* peer-port: for other nodes. Default 0: port + 10000 (the kernel's choice
+     * when port is 0). 0 to 65535. */
+    uint16_t peer_port;
+    /* bind: address both ports listen on. Default 127.0.0.1. */
+    char bind[HF_CONFIG_HOST_MAX + 1];
+    /* advertise: host that peers and clients are told. Default: bind, or the
+     * machine's host name when bind is every address (0.0.0.0 or ::). */
+    char advertise[HF_CONFIG_HOST_MAX + 1];
+    /* seeds: nodes to look for at start; may hold this node. Default none. */
+    struct hf_config_seed seeds[HF_CONFIG_SEEDS_MAX];
+    size_t seed_count;
+    /* name: the node's identity, unique in the cluster, kept over restarts.
+     * Default advertise:peer-port. Letters, digits and . _ : - only. */
+    char name[HF_CONFIG_NAME_MAX + 1];
+    /* host-label: failure domain; copies go to different ones. Default: the
+     * machine's host name. As name. */
+    char host_label[HF_CONFIG_NAME_MAX + 1];
+    /* cluster-name: nodes of other clusters are refused. Default holdfast. As
+     * name. */
+    char cluster_name[HF_CONFIG_NAME_MAX + 1];
+    /* backups: copies besides the primary. Default 1; 0 to 3. */
+    unsigned backups;
+    /* hold: how long a command waits for a primary, in ms. Default 400; 0 to
+     * 60000. */
+    uint32_t hold_ms;
+    /* max-clients: connections. Default 10000; 1 to 1000000. Lowered at start
+     * when there are not enough file descriptors. */
+    uint32_t clients_max;
+    /* max-value: bytes of one argument of a command, and so of a value.
+     * Default 16777216; 1024 to 33554432. */
+    size_t value_bytes_max;
+    /* log-level: less than this is not written. Default info. */
+    enum hf_config_log_level log_level;
+    /* log-format: of the lines on stderr. Default text. */
+    enum hf_config_log_format log_format;
+
+    /* For programs that embed a node: where log lines go instead of stderr.
+     * Called on the thread that runs the node; @line is valid for the call. */
+    void (*log_write)(void *user, enum hf_config_log_level level,
+                      const char *line);
+    void *log_user;
+};
+
+/* Fills in all defaults; those that depend on other settings stay empty or 0
+ * until hf_server_create. */
+void hf_config_init(struct hf_config *config);
+
+#endif

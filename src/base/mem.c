@@ -1,0 +1,60 @@
+#include "base/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+
+static void *system_resize(void *user, void *old, size_t old_size, size_t size)
+{
+    (void)user;
+    (void)old_size;
+    return realloc(old, size);
+}
+
+static void system_release(void *user, void *piece, size_t size)
+{
+    (void)user;
+    (void)size;
+    free(piece);
+}
+
+void hf_mem_init_system(struct hf_mem *mem)
+{
+    *mem = (struct hf_mem){.resize = system_resize, .release = system_release};
+}
+
+void *hf_mem_alloc(struct hf_mem *mem, size_t size)
+{
+    return hf_mem_resize(mem, NULL, 0, size);
+}
+
+void *hf_mem_alloc_zero(struct hf_mem *mem, size_t size)
+{
+    void *piece = hf_mem_alloc(mem, size);
+    if (piece != NULL) {
+        memset(piece, 0, size);
+    }
+    return piece;
+}
+
+void *hf_mem_resize(struct hf_mem *mem, void *old, size_t old_size, size_t size)
+{
+    HF_ASSERT(mem->used_bytes >= old_size);
+    void *piece =
+        mem->resize(mem->user, old, old_size, size == 0 ? 1 : size);
+    if (piece != NULL) {
+        mem->used_bytes += size - old_size;
+    }
+    return piece;
+}
+
+void hf_mem_free(struct hf_mem *mem, void *piece, size_t size)
+{
+    if (piece == NULL) {
+        return;
+    }
+    HF_ASSERT(mem->used_bytes >= size);
+    mem->used_bytes -= size;
+    mem->release(mem->user, piece, size);
+}

@@ -1,0 +1,394 @@
+/* agreement.c - Agreeing on the next view.
+ *
+ * Every view is the subject of one decision: which view comes after it. It is
+ * decided by ballots as in single-decree Paxos (Lamport, "Paxos made simple",
+ * 2001), among the members of the view that are not suspected:
+ *
+ *   proposer                          voters (all that are not excluded)
+ *     PREPARE ballot, who is out  -->   promise: no lower ballot, no grants,
+ *                                       no acknowledgements any more
+ *     <-- PROMISE, what was accepted, fresh deaths
+ *     all promised, and safe: choose what was accepted, or propose
+ *     ACCEPT view                 -->   accept, unless promised higher
+ *     <-- ACCEPTED
+ *     all accepted: VIEW to everybody, install
+ *
+ * A voter promises only when every excluded member is certified dead or has
+ * been without a grant from it for the guard time: then no lease of the old
+ * view is left outside of the new one. The lowest-ranked live member proposes;
+ * others step in later, by rank. A lost VIEW is made good by heartbeats. */
+#include <string.h>
+
+#include "base/assert.h"
+#include "core/node_state.h"
+
+static hf_epoch ballot_above(const struct hf_node *node)
+{
+    hf_epoch highest = node->highest_ballot;
+    if (node->promised > highest) {
+        highest = node->promised;
+    }
+    if (node->view->epoch > highest) {
+        highest = node->view->epoch;
+    }
+    uint64_t counter = (highest >> 32) + 1;
+    return counter << 32 | (node->config.self.incarnation & UINT32_MAX);
+}
+
+static void saw_ballot(struct hf_node *node, hf_epoch ballot)
+{
+    if (ballot > node->highest_ballot) {
+        node->highest_ballot = ballot;
+    }
+}
+
+void node_form_cluster(struct hf_node *node)
+{
+    struct hf_view *view = node->proposal;
+    memset(view, 0, sizeof(*view));
+    view->epoch = ballot_above(node);
+    view->cluster = hf_rng_next(&node->rng) | 1;
+    view->backups = (uint8_t)node->config.backups;
+    view->member_count = 1;
+    view->members[0] = node->config.self;
+    for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
+        view->acting[p].count = 1;
+    }
+    hf_log(&node->config.log, HF_LOG_INFO,
+           "nobody else is there: starting a cluster");
+    node_install(node, view);
+}
+
+static bool guard_is_over(const struct hf_node *node, hf_member_set excluded)
+{
+    for (uint8_t i = 0; i < node->view->member_count; i++) {
+        hf_member_set bit = hf_member_set_of(i);
+        if ((excluded & bit) != 0 && (node->dead & bit) == 0 &&
+            node->members[i].given + HF_GUARD_MS > node->now) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void ballot_send(struct hf_node *node)
+{
+    struct hf_ballot *ballot = &node->ballot;
+    ballot->sent_at = node->now;
+    struct hf_message message;
+    if (ballot->accepting) {
+        message = (struct hf_message){
+            .type = HF_MESSAGE_ACCEPT,
+            .accept = {ballot->number, node->view->epoch, node->accepted}};
+    } else {
+        message = (struct hf_message){
+            .type = HF_MESSAGE_PREPARE,
+            .prepare = {ballot->number, node->view->epoch, ballot->excluded,
+                        node->dead}};
+    }
+    for (uint8_t i = 0; i < node->view->member_count; i++) {
+        hf_member_set bit = hf_member_set_of(i);
+        if ((ballot->voters & ~ballot->answered & bit) != 0) {
+            node_send_member(node, i, &message);
+        }
+    }
+}
+
+static void ballot_commit(struct hf_node *node)
+{
+    node->ballot.active = false;
+    struct hf_message message = {.type = HF_MESSAGE_VIEW,
+                                 .view = node->accepted};
+    for (size_t i = 0; i < node->peer_count; i++) {
+        struct hf_peer *peer = &node->peers[i];
+        if (peer->member != HF_MEMBER_NONE ||
+            hf_view_find(node->accepted, peer->info.id,
+                         peer->info.incarnation) != HF_MEMBER_NONE) {
+            node_send(node, peer, &message);
+            peer->view_sent_at = node->now;
+        }
+    }
+    *node->proposal = *node->accepted;
+    node_install(node, node->proposal);
+}
+
+static void ballot_choose(struct hf_node *node)
+{
+    struct hf_ballot *ballot = &node->ballot;
+    if (!hf_view_is_safe(hf_view_all(node->view), ballot->fresh,
+                         ballot->voters)) {
+        ballot->active = false;
+        return;
+    }
+    if (ballot->accepted_ballot != 0) {
+        *node->proposal = *node->best;
+    } else {
+        proposal_make(node, ballot->voters, node->proposal);
+    }
+    node->proposal->epoch = ballot->number;
+    *node->accepted = *node->proposal;
+    node->accepted_ballot = ballot->number;
+    ballot->accepting = true;
+    ballot->answered = hf_member_set_of(node->self);
+    ballot_send(node);
+    if (ballot->answered == ballot->voters) {
+        ballot_commit(node);
+    }
+}
+
+static void promise_self(struct hf_node *node)
+{
+    struct hf_ballot *ballot = &node->ballot;
+    node->promised = ballot->number;
+    node->promised_at = node->now;
+    node_lease_changed(node);
+    ballot->fresh = node->fresh;
+    ballot->answered = hf_member_set_of(node->self);
+    if (node->accepted_ballot != 0) {
+        ballot->accepted_ballot = node->accepted_ballot;
+        *node->best = *node->accepted;
+    }
+}
+
+static void ballot_start(struct hf_node *node, hf_member_set excluded)
+{
+    struct hf_ballot *ballot = &node->ballot;
+    *ballot = (struct hf_ballot){
+        .active = true,
+        .number = ballot_above(node),
+        .excluded = excluded,
+        .voters = hf_view_all(node->view) & ~excluded,
+        .started_at = node->now,
+    };
+    saw_ballot(node, ballot->number);
+    promise_self(node);
+    ballot_send(node);
+    if (ballot->answered == ballot->voters) {
+        ballot_choose(node);
+    }
+}
+
+/* Whether the rest may decide: by the deaths we saw ourselves, or, when that
+ * lasts, by what others may have seen. */
+static bool may_decide(const struct hf_node *node, hf_member_set rest)
+{
+    hf_member_set all = hf_view_all(node->view);
+    if (hf_view_is_safe(all, node->fresh, rest)) {
+        return true;
+    }
+    return node->now - node->need_since > HF_LEASE_MS &&
+           hf_view_is_safe(all, node->dead, rest);
+}
+
+static bool change_is_needed(struct hf_node *node, hf_member_set suspects,
+                             bool *urgent)
+{
+    bool stuck = node->promised > node->view->epoch && !node->ballot.active &&
+                 node->now - node->promised_at > HF_STUCK_MS;
+    *urgent = suspects != 0 || stuck;
+    if (*urgent || proposal_joins(node)) {
+        return true;
+    }
+    return node->now - node->installed_at >= HF_MOVE_GATHER_MS &&
+           proposal_moves(node);
+}
+
+void node_consider_change(struct hf_node *node)
+{
+    if (node->state != HF_STATE_ACTIVE) {
+        return;
+    }
+    bool urgent = false;
+    hf_member_set suspects = node_suspects(node);
+    if (!change_is_needed(node, suspects, &urgent)) {
+        node->need_since = 0;
+        return;
+    }
+    if (node->need_since == 0) {
+        node->need_since = node->now;
+    }
+    if (node->ballot.active && (suspects & ~node->ballot.excluded) == 0) {
+        return;
+    }
+    hf_member_set live = hf_view_all(node->view) & ~suspects;
+    hf_member_set lower = live & (hf_member_set_of(node->self) - 1);
+    hf_time wait = (hf_time)hf_member_set_count(lower) * HF_TAKEOVER_STEP_MS;
+    if (!urgent) {
+        wait += HF_JOIN_GATHER_MS;
+    }
+    if (node->now - node->need_since < wait || !may_decide(node, live) ||
+        !guard_is_over(node, suspects)) {
+        return;
+    }
+    ballot_start(node, suspects);
+}
+
+void node_agreement_tick(struct hf_node *node)
+{
+    struct hf_ballot *ballot = &node->ballot;
+    if (node->state != HF_STATE_ACTIVE) {
+        return;
+    }
+    if (ballot->active &&
+        node->now - ballot->started_at > HF_BALLOT_GIVE_UP_MS) {
+        ballot->active = false;
+    }
+    if (ballot->active && node->now - ballot->sent_at > HF_BALLOT_RETRY_MS) {
+        ballot_send(node);
+    }
+    node_consider_change(node);
+}
+
+/* A ballot for another view than ours: whoever is behind gets the newer one.
+ * True when it is for ours. */
+static bool is_our_decision(struct hf_node *node, struct hf_peer *from,
+                            hf_epoch base)
+{
+    if (node->state != HF_STATE_ACTIVE || from->member == HF_MEMBER_NONE) {
+        return false;
+    }
+    if (base < node->view->epoch) {
+        node_offer_view(node, from);
+    }
+    return base == node->view->epoch;
+}
+
+static void send_promise(struct hf_node *node, struct hf_peer *to)
+{
+    struct hf_message message = {
+        .type = HF_MESSAGE_PROMISE,
+        .promise = {.ballot = node->promised,
+                    .base = node->view->epoch,
+                    .fresh = node->fresh,
+                    .accepted_ballot = node->accepted_ballot}};
+    if (node->accepted_ballot != 0) {
+        message.promise.accepted = node->accepted;
+    }
+    node_send(node, to, &message);
+}
+
+/* Deaths that another member certified are dead for us as well; whether
+ * freshly, our own lease decides. */
+static void believe_deaths(struct hf_node *node, hf_member_set dead)
+{
+    dead &= hf_view_all(node->view) & ~hf_member_set_of(node->self);
+    for (uint8_t i = 0; i < node->view->member_count; i++) {
+        hf_member_set bit = hf_member_set_of(i);
+        if ((dead & ~node->dead & bit) == 0) {
+            continue;
+        }
+        node->dead |= bit;
+        if (node->members[i].bound + HF_LEASE_MS > node->now) {
+            node->fresh |= bit;
+        }
+    }
+    node_lease_changed(node);
+}
+
+void node_prepared(struct hf_node *node, struct hf_peer *from,
+                   const struct hf_prepare *prepare)
+{
+    saw_ballot(node, prepare->ballot);
+    if (!is_our_decision(node, from, prepare->base) ||
+        (prepare->excluded & hf_member_set_of(node->self)) != 0) {
+        return;
+    }
+    believe_deaths(node, prepare->dead);
+    if (prepare->ballot < node->promised ||
+        !guard_is_over(node, prepare->excluded)) {
+        return; /* The proposer asks again. */
+    }
+    if (prepare->ballot > node->promised) {
+        node->ballot.active = false;
+        node->promised = prepare->ballot;
+        node->promised_at = node->now;
+        node_lease_changed(node);
+    }
+    send_promise(node, from);
+}
+
+void node_promised(struct hf_node *node, struct hf_peer *from,
+                   const struct hf_promise *promise)
+{
+    struct hf_ballot *ballot = &node->ballot;
+    saw_ballot(node, promise->ballot);
+    if (!is_our_decision(node, from, promise->base) || !ballot->active ||
+        ballot->accepting || promise->ballot != ballot->number ||
+        (ballot->voters & hf_member_set_of(from->member)) == 0) {
+        return;
+    }
+    ballot->answered |= hf_member_set_of(from->member);
+    ballot->fresh |= promise->fresh & hf_view_all(node->view);
+    if (promise->accepted != NULL &&
+        promise->accepted_ballot > ballot->accepted_ballot) {
+        ballot->accepted_ballot = promise->accepted_ballot;
+        *node->best = *promise->accepted;
+    }
+    if (ballot->answered == ballot->voters) {
+        ballot_choose(node);
+    }
+}
+
+void node_accept_asked(struct hf_node *node, struct hf_peer *from,
+                       const struct hf_accept *accept)
+{
+    saw_ballot(node, accept->ballot);
+    if (!is_our_decision(node, from, accept->base) ||
+        accept->ballot < node->promised) {
+        return;
+    }
+    if (accept->ballot > node->promised) {
+        node->ballot.active = false;
+    }
+    node->promised = accept->ballot;
+    node->promised_at = node->now;
+    node_lease_changed(node);
+    node->accepted_ballot = accept->ballot;
+    *node->accepted = *accept->view;
+    struct hf_message message = {.type = HF_MESSAGE_ACCEPTED,
+                                 .accepted = {accept->ballot, accept->base}};
+    node_send(node, from, &message);
+}
+
+void node_accepted(struct hf_node *node, struct hf_peer *from,
+                   const struct hf_accepted *accepted)
+{
+    struct hf_ballot *ballot = &node->ballot;
+    if (!is_our_decision(node, from, accepted->base) || !ballot->active ||
+        !ballot->accepting || accepted->ballot != ballot->number ||
+        (ballot->voters & hf_member_set_of(from->member)) == 0) {
+        return;
+    }
+    ballot->answered |= hf_member_set_of(from->member);
+    if (ballot->answered == ballot->voters) {
+        ballot_commit(node);
+    }
+}
+
+static bool is_nominated(const struct hf_node *node,
+                         const struct hf_nomination *nomination)
+{
+    for (size_t i = 0; i < node->nomination_count; i++) {
+        if (node->nominations[i].partition == nomination->partition &&
+            node->nominations[i].member == nomination->member) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void node_nominated(struct hf_node *node, const struct hf_nominate *nominate)
+{
+    if (node->state != HF_STATE_ACTIVE ||
+        nominate->epoch != node->view->epoch) {
+        return;
+    }
+    for (size_t i = 0; i < nominate->count; i++) {
+        const struct hf_nomination *nomination = &nominate->nominations[i];
+        if (node->nomination_count < HF_NOMINATIONS_MAX &&
+            nomination->member < node->view->member_count &&
+            !is_nominated(node, nomination)) {
+            node->nominations[node->nomination_count++] = *nomination;
+        }
+    }
+}

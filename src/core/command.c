@@ -1,0 +1,221 @@
+#include "core/command.h"
+
+#include "base/assert.h"
+#include "core/commands.h"
+#include "core/glob.h"
+
+#define W HF_COMMAND_WRITE
+#define F HF_COMMAND_FAST
+
+#define CONNECTION(name, arity)                                                \
+    {                                                                          \
+        name, arity, F, HF_ROUTE_CONNECTION, HF_GATHER_NONE, 0, NULL           \
+    }
+#define KEY(name, arity, flags, apply)                                         \
+    {                                                                          \
+        name, arity, flags, HF_ROUTE_KEY, HF_GATHER_NONE, 0, apply             \
+    }
+#define KEYS(name, arity, flags, gather, step, apply)                          \
+    {                                                                          \
+        name, arity, flags, HF_ROUTE_KEYS, gather, step, apply                 \
+    }
+#define EVERYWHERE(name, arity, flags, gather, apply)                          \
+    {                                                                          \
+        name, arity, flags, HF_ROUTE_EVERYWHERE, gather, 0, apply              \
+    }
+
+/* In the order of strcmp: hf_command_find halves it. */
+static const struct hf_command_row rows[] = {
+    KEY("APPEND", 3, W | F, hf_apply_append),
+    CONNECTION("AUTH", -2),
+    CONNECTION("CLIENT", -2),
+    CONNECTION("CLUSTER", -2),
+    CONNECTION("COMMAND", -1),
+    EVERYWHERE("DBSIZE", 1, F, HF_GATHER_SUM, hf_apply_dbsize),
+    KEY("DECR", 2, W | F, hf_apply_decr),
+    KEY("DECRBY", 3, W | F, hf_apply_decrby),
+    KEYS("DEL", -2, W, HF_GATHER_SUM, 1, hf_apply_del),
+    CONNECTION("ECHO", 2),
+    KEYS("EXISTS", -2, F, HF_GATHER_SUM, 1, hf_apply_exists),
+    KEY("EXPIRE", -3, W | F, hf_apply_expire),
+    KEY("EXPIREAT", -3, W | F, hf_apply_expireat),
+    KEY("EXPIRETIME", 2, F, hf_apply_expiretime),
+    EVERYWHERE("FLUSHALL", -1, W, HF_GATHER_OK, hf_apply_flush),
+    EVERYWHERE("FLUSHDB", -1, W, HF_GATHER_OK, hf_apply_flush),
+    KEY("GET", 2, F, hf_apply_get),
+    KEY("GETDEL", 2, W | F, hf_apply_getdel),
+    KEY("GETEX", -2, W | F, hf_apply_getex),
+    KEY("GETSET", 3, W | F, hf_apply_getset),
+    KEY("HDEL", -3, W | F, hf_apply_hdel),
+    CONNECTION("HELLO", -1),
+    KEY("HEXISTS", 3, F, hf_apply_hexists),
+    KEY("HGET", 3, F, hf_apply_hget),
+    KEY("HGETALL", 2, 0, hf_apply_hgetall),
+    KEY("HINCRBY", 4, W | F, hf_apply_hincrby),
+    KEY("HKEYS", 2, 0, hf_apply_hkeys),
+    KEY("HLEN", 2, F, hf_apply_hlen),
+    KEY("HMGET", -3, F, hf_apply_hmget),
+    KEY("HMSET", -4, W | F, hf_apply_hmset),
+    CONNECTION("HOLDFAST", -2),
+    KEY("HSET", -4, W | F, hf_apply_hset),
+    KEY("HSETNX", 4, W | F, hf_apply_hsetnx),
+    KEY("HSTRLEN", 3, F, hf_apply_hstrlen),
+    KEY("HVALS", 2, 0, hf_apply_hvals),
+    KEY("INCR", 2, W | F, hf_apply_incr),
+    KEY("INCRBY", 3, W | F, hf_apply_incrby),
+    CONNECTION("INFO", -1),
+    KEYS("MGET", -2, F, HF_GATHER_ARRAY, 1, hf_apply_mget),
+    KEYS("MSET", -3, W, HF_GATHER_OK, 2, hf_apply_mset),
+    KEY("PERSIST", 2, W | F, hf_apply_persist),
+    KEY("PEXPIRE", -3, W | F, hf_apply_pexpire),
+    KEY("PEXPIREAT", -3, W | F, hf_apply_pexpireat),
+    KEY("PEXPIRETIME", 2, F, hf_apply_pexpiretime),
+    CONNECTION("PING", -1),
+    KEY("PSETEX", 4, W, hf_apply_psetex),
+    KEY("PTTL", 2, F, hf_apply_pttl),
+    CONNECTION("QUIT", -1),
+    CONNECTION("RESET", 1),
+    {"SCAN", -2, 0, HF_ROUTE_SCAN, HF_GATHER_NONE, 0, NULL},
+    CONNECTION("SELECT", 2),
+    KEY("SET", -3, W, hf_apply_set),
+    KEY("SETEX", 4, W, hf_apply_setex),
+    KEY("SETNX", 3, W | F, hf_apply_setnx),
+    KEY("STRLEN", 2, F, hf_apply_strlen),
+    KEYS("TOUCH", -2, F, HF_GATHER_SUM, 1, hf_apply_exists),
+    KEY("TTL", 2, F, hf_apply_ttl),
+    KEY("TYPE", 2, F, hf_apply_type),
+    KEYS("UNLINK", -2, W | F, HF_GATHER_SUM, 1, hf_apply_del),
+};
+
+#undef W
+#undef F
+
+/* The order of @name, upper-cased, against a name of the table. */
+static int compare_name(struct hf_slice name, const char *row)
+{
+    for (size_t i = 0; i < name.size; i++) {
+        int a = name.data[i];
+        a = a >= 'a' && a <= 'z' ? a - 'a' + 'A' : a;
+        int b = (uint8_t)row[i];
+        if (a != b || b == '\0') {
+            return b == '\0' ? 1 : a - b;
+        }
+    }
+    return row[name.size] == '\0' ? 0 : -1;
+}
+
+const struct hf_command_row *hf_command_find(struct hf_slice name)
+{
+    size_t low = 0;
+    size_t high = HF_ARRAY_COUNT(rows);
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = compare_name(name, rows[middle].name);
+        if (order == 0) {
+            return &rows[middle];
+        }
+        if (order < 0) {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    return NULL;
+}
+
+const struct hf_command_row *hf_command_at(size_t index)
+{
+    return index < HF_ARRAY_COUNT(rows) ? &rows[index] : NULL;
+}
+
+size_t hf_command_index(const struct hf_command_row *row)
+{
+    HF_ASSERT(row >= rows && row < rows + HF_ARRAY_COUNT(rows));
+    return (size_t)(row - rows);
+}
+
+bool hf_command_arity_fits(const struct hf_command_row *row, uint32_t argc)
+{
+    uint32_t wanted = (uint32_t)(row->arity < 0 ? -row->arity : row->arity);
+    if (argc < wanted || (row->arity > 0 && argc != wanted)) {
+        return false;
+    }
+    return row->key_step == 0 || (argc - 1) % row->key_step == 0;
+}
+
+/* An unsigned decimal number, as big as it gets. */
+static bool parse_cursor(struct hf_slice slice, uint64_t *cursor)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < slice.size; i++) {
+        if (slice.data[i] < '0' || slice.data[i] > '9') {
+            return false;
+        }
+        uint64_t digit = (uint64_t)(slice.data[i] - '0');
+        if (sum > (UINT64_MAX - digit) / 10) {
+            return false;
+        }
+        sum = sum * 10 + digit;
+    }
+    *cursor = sum;
+    return slice.size > 0;
+}
+
+static bool scan_option(struct hf_scan_options *options, struct hf_slice name,
+                        struct hf_slice value, struct hf_reply *error)
+{
+    if (hf_slice_equal_nocase(name, "count")) {
+        if (!hf_slice_to_int64(value, &options->count)) {
+            *error = hf_reply_error(HF_TEXT_NOT_INTEGER);
+            return false;
+        }
+        if (options->count >= 1) {
+            return true;
+        }
+    } else if (hf_slice_equal_nocase(name, "match")) {
+        options->match = value.size > 0 ? value : HF_SLICE_LITERAL("");
+        return true;
+    } else if (hf_slice_equal_nocase(name, "type")) {
+        bool string = hf_slice_equal_nocase(value, "string");
+        bool hash = hf_slice_equal_nocase(value, "hash");
+        options->type_unknown = !string && !hash;
+        options->type = string ? HF_SESSION_STRING : HF_SESSION_HASH;
+        return true;
+    }
+    *error = hf_reply_error(HF_TEXT_SYNTAX);
+    return false;
+}
+
+bool hf_scan_parse(const struct hf_command *command,
+                   struct hf_scan_options *options, struct hf_reply *error)
+{
+    *options = (struct hf_scan_options){.count = 10};
+    if (!parse_cursor(command->argv[1], &options->cursor)) {
+        *error = hf_reply_error("ERR invalid cursor");
+        return false;
+    }
+    for (uint32_t i = 2; i < command->argc; i += 2) {
+        if (i + 1 == command->argc) {
+            *error = hf_reply_error(HF_TEXT_SYNTAX);
+            return false;
+        }
+        if (!scan_option(options, command->argv[i], command->argv[i + 1],
+                         error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool hf_scan_matches(const struct hf_scan_options *options,
+                     const struct hf_session *session, hf_time now)
+{
+    if (options->type_unknown || hf_session_deadline(session) <= now) {
+        return false;
+    }
+    if (options->type != 0 && hf_session_type(session) != options->type) {
+        return false;
+    }
+    return options->match.data == NULL ||
+           hf_glob_matches(options->match, hf_session_key(session));
+}

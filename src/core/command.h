@@ -1,0 +1,107 @@
+/* command.h - What clients ask: one table row and one apply function each.
+ *
+ * To add a command: write its apply function in the file of its data type
+ * (commands_string.c, commands_hash.c, commands_key.c), and a row in the table
+ * of command.c. Nothing else knows command names, but for those of the
+ * connection itself (route HF_ROUTE_CONNECTION), which wire/connection.c runs.
+ *
+ * An apply function runs on the primary of its key. It reads the session,
+ * writes its reply, and says what should change as effects; the node stamps
+ * those with a version, applies them by hf_sessions_apply, replicates them and
+ * holds the reply back until the copies have them. An apply function never
+ * sees an expired session: the node deletes it first. */
+#ifndef HF_CORE_COMMAND_H
+#define HF_CORE_COMMAND_H
+
+#include "base/bytes.h"
+#include "core/effects.h"
+#include "core/reply.h"
+#include "core/sessions.h"
+
+enum hf_route {
+    HF_ROUTE_CONNECTION, /* Answered by the connection: PING, HELLO, INFO. */
+    HF_ROUTE_KEY,        /* argv[1] is the one key. */
+    HF_ROUTE_KEYS,       /* Each key on its own, then gathered. */
+    HF_ROUTE_EVERYWHERE, /* Every partition, then gathered: DBSIZE. */
+    HF_ROUTE_SCAN,       /* SCAN: some partitions at a time. */
+};
+
+/* How the replies of the parts become one (KEYS, EVERYWHERE). An error of any
+ * part is the answer of all. */
+enum hf_gather {
+    HF_GATHER_NONE,
+    HF_GATHER_SUM,   /* Integers: DEL, EXISTS, DBSIZE. */
+    HF_GATHER_ARRAY, /* In the order of the keys: MGET. */
+    HF_GATHER_OK,    /* +OK: MSET, FLUSHALL. */
+};
+
+enum hf_command_flag {
+    HF_COMMAND_WRITE = 1, /* May have effects. */
+    HF_COMMAND_FAST = 2,  /* O(1); only told to clients by COMMAND. */
+};
+
+struct hf_apply;
+struct hf_command;
+
+struct hf_command_row {
+    const char *name; /* Upper case. */
+    int arity;        /* With the name; negative: at least that many. */
+    uint32_t flags;
+    enum hf_route route;
+    enum hf_gather gather;
+    uint32_t key_step; /* KEYS: 1 for DEL k k, 2 for MSET k v k v. */
+    /* KEYS: called with one key's share: argv = name, key [, value]. */
+    void (*apply)(struct hf_apply *apply, const struct hf_command *command);
+};
+
+struct hf_command {
+    const struct hf_command_row *row;
+    uint32_t argc;               /* With the name. */
+    const struct hf_slice *argv; /* Borrowed. */
+};
+
+/* What an apply function works on. */
+struct hf_apply {
+    const struct hf_sessions *sessions; /* The partition's table. */
+    hf_time now;                        /* Clock of the deadlines. */
+    int64_t wall_ms;        /* Unix time in ms, only for EXAT and its like. */
+    size_t value_bytes_max; /* A value may not grow beyond this. */
+    struct hf_buffer *effects; /* Out; empty at the start. When it is `failed`
+                                * in the end, there was no memory: nothing
+                                * may be applied, whatever the reply says. */
+    struct hf_buffer *scratch; /* For replies that need bytes; empty. */
+    struct hf_reply reply;     /* Out. May borrow from the session, scratch or
+                                * argv; when there are effects it must not
+                                * borrow from the session. */
+};
+
+/* NULL when there is no such command. Any case of letters. */
+const struct hf_command_row *hf_command_find(struct hf_slice name);
+
+/* Row by index, NULL past the end: for COMMAND and for docs. */
+const struct hf_command_row *hf_command_at(size_t index);
+
+/* The place of a row in the table: its number when commands are forwarded. */
+size_t hf_command_index(const struct hf_command_row *row);
+
+/* Whether @argc fits the row, key_step included (MSET wants pairs). */
+bool hf_command_arity_fits(const struct hf_command_row *row, uint32_t argc);
+
+/* The options of SCAN. */
+struct hf_scan_options {
+    uint64_t cursor;
+    int64_t count;             /* 10 unless given. */
+    struct hf_slice match;     /* data NULL: everything. */
+    enum hf_session_type type; /* 0: every type. */
+    bool type_unknown;         /* A TYPE nobody has: nothing matches. */
+};
+
+/* Reads SCAN's arguments; false leaves an error in @error. */
+HF_NODISCARD bool hf_scan_parse(const struct hf_command *command,
+                                struct hf_scan_options *options,
+                                struct hf_reply *error);
+/* Whether SCAN with @options reports @session at @now. */
+bool hf_scan_matches(const struct hf_scan_options *options,
+                     const struct hf_session *session, hf_time now);
+
+#endif

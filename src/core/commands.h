@@ -1,0 +1,111 @@
+/* commands.h - The apply functions of the command table, and what they share.
+ *
+ * Private to command.c and the commands_*.c files. What an apply function may
+ * do is told in core/command.h; what each command means is what Redis 7 does
+ * with it. An apply function that changes nothing leaves no effects. */
+#ifndef HF_CORE_COMMANDS_H
+#define HF_CORE_COMMANDS_H
+
+#include "core/command.h"
+
+#define HF_TEXT_SYNTAX "ERR syntax error"
+#define HF_TEXT_NOT_INTEGER "ERR value is not an integer or out of range"
+#define HF_TEXT_INCREMENT_OVERFLOW "ERR increment or decrement would overflow"
+
+/* How a time in an argument is meant. */
+struct hf_time_unit {
+    bool seconds;  /* Otherwise milliseconds. */
+    bool absolute; /* A Unix time; otherwise from now. */
+};
+
+/* The session of argv[1], NULL when there is none. */
+const struct hf_session *hf_apply_session(const struct hf_apply *apply,
+                                          const struct hf_command *command);
+
+/* The same, when it may only be of @type. False: the error is the reply. */
+HF_NODISCARD bool hf_apply_typed(struct hf_apply *apply,
+                                 const struct hf_command *command,
+                                 enum hf_session_type type,
+                                 const struct hf_session **session);
+
+/* Milliseconds that @session has left, or HF_TTL_NONE (also for NULL). */
+int64_t hf_apply_time_left(const struct hf_apply *apply,
+                           const struct hf_session *session);
+
+/* Reads an integer argument. False: the error is the reply. */
+HF_NODISCARD bool hf_apply_integer(struct hf_apply *apply,
+                                   struct hf_slice argument, int64_t *value);
+
+/* Whether a value of @size bytes is allowed. False: the error is the reply. */
+HF_NODISCARD bool hf_apply_size_fits(struct hf_apply *apply, size_t size);
+
+/* @a + @b; false when it is outside of int64_t. */
+HF_NODISCARD bool hf_apply_add(int64_t a, int64_t b, int64_t *sum);
+
+/* Replies "ERR @before 'name' @after" with the name of the command in lower
+ * case. */
+void hf_apply_refuse(struct hf_apply *apply, const struct hf_command *command,
+                     const char *before, const char *after);
+
+/* Replies with the tokens in scratch. */
+void hf_apply_nested(struct hf_apply *apply);
+
+/* Replies with a copy of @bytes, for when the session is about to change. */
+void hf_apply_bulk_copy(struct hf_apply *apply, struct hf_slice bytes);
+
+#define HF_APPLY(name)                                                         \
+    void hf_apply_##name(struct hf_apply *apply,                               \
+                         const struct hf_command *command)
+
+/* commands_string.c */
+HF_APPLY(append);
+HF_APPLY(decr);
+HF_APPLY(decrby);
+HF_APPLY(get);
+HF_APPLY(getdel);
+HF_APPLY(getex);
+HF_APPLY(getset);
+HF_APPLY(incr);
+HF_APPLY(incrby);
+HF_APPLY(mget);
+HF_APPLY(mset);
+HF_APPLY(psetex);
+HF_APPLY(set);
+HF_APPLY(setex);
+HF_APPLY(setnx);
+HF_APPLY(strlen);
+
+/* commands_hash.c */
+HF_APPLY(hdel);
+HF_APPLY(hexists);
+HF_APPLY(hget);
+HF_APPLY(hgetall);
+HF_APPLY(hincrby);
+HF_APPLY(hkeys);
+HF_APPLY(hlen);
+HF_APPLY(hmget);
+HF_APPLY(hmset);
+HF_APPLY(hset);
+HF_APPLY(hsetnx);
+HF_APPLY(hstrlen);
+HF_APPLY(hvals);
+
+/* commands_key.c */
+HF_APPLY(dbsize);
+HF_APPLY(del);
+HF_APPLY(exists);
+HF_APPLY(expire);
+HF_APPLY(expireat);
+HF_APPLY(expiretime);
+HF_APPLY(flush);
+HF_APPLY(persist);
+HF_APPLY(pexpire);
+HF_APPLY(pexpireat);
+HF_APPLY(pexpiretime);
+HF_APPLY(pttl);
+HF_APPLY(ttl);
+HF_APPLY(type);
+
+#undef HF_APPLY
+
+#endif

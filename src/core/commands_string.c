@@ -1,0 +1,383 @@
+#include "core/commands.h"
+
+/* The options of SET and GETEX. */
+struct set_options {
+    bool if_missing; /* NX */
+    bool if_exists;  /* XX */
+    bool get;
+    bool keep_ttl;
+    bool persist;
+    bool timed; /* EX, PX, EXAT or PXAT. */
+    struct hf_time_unit unit;
+    struct hf_slice time;
+};
+
+static bool time_option(struct hf_slice name, struct hf_time_unit *unit)
+{
+    static const struct {
+        const char *name;
+        struct hf_time_unit unit;
+    } options[] = {
+        {"ex", {.seconds = true, .absolute = false}},
+        {"px", {.seconds = false, .absolute = false}},
+        {"exat", {.seconds = true, .absolute = true}},
+        {"pxat", {.seconds = false, .absolute = true}},
+    };
+    for (size_t i = 0; i < HF_ARRAY_COUNT(options); i++) {
+        if (hf_slice_equal_nocase(name, options[i].name)) {
+            *unit = options[i].unit;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* An option without an argument. False when it is none, or does not go with
+ * those before it. */
+static bool set_flag_option(struct set_options *options, struct hf_slice name)
+{
+    bool *flag = NULL;
+    bool refused = false;
+    if (hf_slice_equal_nocase(name, "nx")) {
+        flag = &options->if_missing;
+        refused = options->if_exists;
+    } else if (hf_slice_equal_nocase(name, "xx")) {
+        flag = &options->if_exists;
+        refused = options->if_missing;
+    } else if (hf_slice_equal_nocase(name, "get")) {
+        flag = &options->get;
+    } else if (hf_slice_equal_nocase(name, "keepttl")) {
+        flag = &options->keep_ttl;
+        refused = options->timed;
+    }
+    if (flag == NULL || refused) {
+        return false;
+    }
+    *flag = true;
+    return true;
+}
+
+static bool getex_flag_option(struct set_options *options, struct hf_slice name)
+{
+    if (!hf_slice_equal_nocase(name, "persist") || options->timed) {
+        return false;
+    }
+    options->persist = true;
+    return true;
+}
+
+/* Reads the options from argv[@first] on; @flag_option knows those without an
+ * argument. False: the error is the reply. */
+static bool parse_options(struct hf_apply *apply,
+                          const struct hf_command *command, uint32_t first,
+                          bool (*flag_option)(struct set_options *options,
+                                              struct hf_slice name),
+                          struct set_options *options)
+{
+    *options = (struct set_options){.timed = false};
+    for (uint32_t i = first; i < command->argc; i++) {
+        struct hf_time_unit unit;
+        bool fits;
+        if (time_option(command->argv[i], &unit)) {
+            /* The same one twice is allowed, the last one counts. */
+            fits =
+                i + 1 < command->argc && !options->keep_ttl &&
+                !options->persist &&
+                (!options->timed || (options->unit.seconds == unit.seconds &&
+                                     options->unit.absolute == unit.absolute));
+            if (fits) {
+                options->timed = true;
+                options->unit = unit;
+                options->time = command->argv[++i];
+            }
+        } else {
+            fits = flag_option(options, command->argv[i]);
+        }
+        if (!fits) {
+            apply->reply = hf_reply_error(HF_TEXT_SYNTAX);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Reads a time that must be more than 0. The time left may still be in the
+ * past, for an absolute one. False: the error is the reply. */
+static bool parse_time(struct hf_apply *apply, const struct hf_command *command,
+                       struct hf_slice argument, struct hf_time_unit unit,
+                       int64_t *ttl_ms)
+{
+    int64_t value;
+    if (!hf_apply_integer(apply, argument, &value)) {
+        return false;
+    }
+    int64_t when = value;
+    bool fits = value > 0 && (!unit.seconds || value <= INT64_MAX / 1000);
+    if (fits && unit.seconds) {
+        value *= 1000;
+        when = value;
+    }
+    if (!fits ||
+        (!unit.absolute && !hf_apply_add(value, apply->wall_ms, &when))) {
+        hf_apply_refuse(apply, command, "invalid expire time in", "command");
+        return false;
+    }
+    *ttl_ms = when - apply->wall_ms;
+    return true;
+}
+
+/* Effects of storing @value for @ttl_ms; a time that is already over leaves
+ * nothing there. */
+static void put_for(struct hf_apply *apply, const struct hf_session *old,
+                    struct hf_slice value, int64_t ttl_ms, bool timed)
+{
+    if (!timed || ttl_ms > 0) {
+        hf_effects_put(apply->effects, value, ttl_ms);
+    } else if (old != NULL) {
+        hf_effects_delete(apply->effects);
+    }
+}
+
+/* Effects of storing what is in scratch. */
+static void put_scratch(struct hf_apply *apply, int64_t ttl_ms)
+{
+    if (apply->scratch->failed) {
+        apply->effects->failed = true;
+        return;
+    }
+    hf_effects_put(apply->effects, hf_buffer_slice(apply->scratch), ttl_ms);
+}
+
+static void reply_value(struct hf_apply *apply,
+                        const struct hf_session *session)
+{
+    apply->reply = session == NULL ? hf_reply_nil()
+                                   : hf_reply_bulk(hf_session_value(session));
+}
+
+static void reply_value_copy(struct hf_apply *apply,
+                             const struct hf_session *session)
+{
+    if (session == NULL) {
+        apply->reply = hf_reply_nil();
+    } else {
+        hf_apply_bulk_copy(apply, hf_session_value(session));
+    }
+}
+
+void hf_apply_get(struct hf_apply *apply, const struct hf_command *command)
+{
+    const struct hf_session *session;
+    if (hf_apply_typed(apply, command, HF_SESSION_STRING, &session)) {
+        reply_value(apply, session);
+    }
+}
+
+void hf_apply_mget(struct hf_apply *apply, const struct hf_command *command)
+{
+    const struct hf_session *session = hf_apply_session(apply, command);
+    bool string =
+        session != NULL && hf_session_type(session) == HF_SESSION_STRING;
+    reply_value(apply, string ? session : NULL);
+}
+
+void hf_apply_mset(struct hf_apply *apply, const struct hf_command *command)
+{
+    hf_effects_put(apply->effects, command->argv[2], HF_TTL_NONE);
+    apply->reply = hf_reply_ok();
+}
+
+void hf_apply_set(struct hf_apply *apply, const struct hf_command *command)
+{
+    struct set_options options;
+    int64_t ttl_ms = HF_TTL_NONE;
+    if (!parse_options(apply, command, 3, set_flag_option, &options)) {
+        return;
+    }
+    if (options.timed &&
+        !parse_time(apply, command, options.time, options.unit, &ttl_ms)) {
+        return;
+    }
+    const struct hf_session *old = hf_apply_session(apply, command);
+    if (options.get &&
+        !hf_apply_typed(apply, command, HF_SESSION_STRING, &old)) {
+        return;
+    }
+    if ((options.if_missing && old != NULL) ||
+        (options.if_exists && old == NULL)) {
+        reply_value(apply, options.get ? old : NULL);
+        return;
+    }
+    if (options.keep_ttl) {
+        ttl_ms = hf_apply_time_left(apply, old);
+    }
+    put_for(apply, old, command->argv[2], ttl_ms, options.timed);
+    if (options.get) {
+        reply_value_copy(apply, old);
+    } else {
+        apply->reply = hf_reply_ok();
+    }
+}
+
+static void set_for(struct hf_apply *apply, const struct hf_command *command,
+                    struct hf_time_unit unit)
+{
+    int64_t ttl_ms;
+    if (parse_time(apply, command, command->argv[2], unit, &ttl_ms)) {
+        hf_effects_put(apply->effects, command->argv[3], ttl_ms);
+        apply->reply = hf_reply_ok();
+    }
+}
+
+void hf_apply_setex(struct hf_apply *apply, const struct hf_command *command)
+{
+    set_for(apply, command, (struct hf_time_unit){.seconds = true});
+}
+
+void hf_apply_psetex(struct hf_apply *apply, const struct hf_command *command)
+{
+    set_for(apply, command, (struct hf_time_unit){.seconds = false});
+}
+
+void hf_apply_setnx(struct hf_apply *apply, const struct hf_command *command)
+{
+    bool missing = hf_apply_session(apply, command) == NULL;
+    if (missing) {
+        hf_effects_put(apply->effects, command->argv[2], HF_TTL_NONE);
+    }
+    apply->reply = hf_reply_integer(missing ? 1 : 0);
+}
+
+void hf_apply_getset(struct hf_apply *apply, const struct hf_command *command)
+{
+    const struct hf_session *old;
+    if (hf_apply_typed(apply, command, HF_SESSION_STRING, &old)) {
+        hf_effects_put(apply->effects, command->argv[2], HF_TTL_NONE);
+        reply_value_copy(apply, old);
+    }
+}
+
+void hf_apply_getdel(struct hf_apply *apply, const struct hf_command *command)
+{
+    const struct hf_session *old;
+    if (!hf_apply_typed(apply, command, HF_SESSION_STRING, &old)) {
+        return;
+    }
+    if (old != NULL) {
+        hf_effects_delete(apply->effects);
+    }
+    reply_value_copy(apply, old);
+}
+
+void hf_apply_getex(struct hf_apply *apply, const struct hf_command *command)
+{
+    struct set_options options;
+    const struct hf_session *session;
+    int64_t ttl_ms = HF_TTL_NONE;
+    if (!parse_options(apply, command, 2, getex_flag_option, &options) ||
+        !hf_apply_typed(apply, command, HF_SESSION_STRING, &session)) {
+        return;
+    }
+    if (session == NULL) {
+        apply->reply = hf_reply_nil();
+        return;
+    }
+    if (options.timed &&
+        !parse_time(apply, command, options.time, options.unit, &ttl_ms)) {
+        return;
+    }
+    bool had_ttl = hf_apply_time_left(apply, session) != HF_TTL_NONE;
+    if (options.timed && ttl_ms <= 0) {
+        hf_effects_delete(apply->effects);
+    } else if (options.timed || (options.persist && had_ttl)) {
+        hf_effects_expire(apply->effects, ttl_ms);
+    } else {
+        reply_value(apply, session);
+        return;
+    }
+    reply_value_copy(apply, session);
+}
+
+void hf_apply_strlen(struct hf_apply *apply, const struct hf_command *command)
+{
+    const struct hf_session *session;
+    if (hf_apply_typed(apply, command, HF_SESSION_STRING, &session)) {
+        size_t size = session == NULL ? 0 : hf_session_value(session).size;
+        apply->reply = hf_reply_integer((int64_t)size);
+    }
+}
+
+void hf_apply_append(struct hf_apply *apply, const struct hf_command *command)
+{
+    const struct hf_session *session;
+    if (!hf_apply_typed(apply, command, HF_SESSION_STRING, &session)) {
+        return;
+    }
+    struct hf_slice more = command->argv[2];
+    struct hf_slice old = {NULL, 0};
+    if (session != NULL) {
+        old = hf_session_value(session);
+    }
+    size_t size = old.size + more.size;
+    if (!hf_apply_size_fits(apply, size)) {
+        return;
+    }
+    if (session == NULL || more.size > 0) {
+        hf_buffer_append_slice(apply->scratch, old);
+        hf_buffer_append_slice(apply->scratch, more);
+        put_scratch(apply, hf_apply_time_left(apply, session));
+    }
+    apply->reply = hf_reply_integer((int64_t)size);
+}
+
+static void increment(struct hf_apply *apply, const struct hf_command *command,
+                      int64_t delta)
+{
+    const struct hf_session *session;
+    if (!hf_apply_typed(apply, command, HF_SESSION_STRING, &session)) {
+        return;
+    }
+    int64_t value = 0;
+    if (session != NULL &&
+        !hf_apply_integer(apply, hf_session_value(session), &value)) {
+        return;
+    }
+    if (!hf_apply_add(value, delta, &value)) {
+        apply->reply = hf_reply_error(HF_TEXT_INCREMENT_OVERFLOW);
+        return;
+    }
+    hf_buffer_append_int64(apply->scratch, value);
+    put_scratch(apply, hf_apply_time_left(apply, session));
+    apply->reply = hf_reply_integer(value);
+}
+
+void hf_apply_incr(struct hf_apply *apply, const struct hf_command *command)
+{
+    increment(apply, command, 1);
+}
+
+void hf_apply_decr(struct hf_apply *apply, const struct hf_command *command)
+{
+    increment(apply, command, -1);
+}
+
+void hf_apply_incrby(struct hf_apply *apply, const struct hf_command *command)
+{
+    int64_t delta;
+    if (hf_apply_integer(apply, command->argv[2], &delta)) {
+        increment(apply, command, delta);
+    }
+}
+
+void hf_apply_decrby(struct hf_apply *apply, const struct hf_command *command)
+{
+    int64_t delta;
+    if (!hf_apply_integer(apply, command->argv[2], &delta)) {
+        return;
+    }
+    if (delta == INT64_MIN) { /* It has no opposite. */
+        apply->reply = hf_reply_error("ERR decrement would overflow");
+        return;
+    }
+    increment(apply, command, -delta);
+}

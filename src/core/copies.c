@@ -1,0 +1,445 @@
+/* copies.c - Records on their way: applying those of a primary, sending and
+ * counting our own.
+ *
+ * A record is applied only in the epoch it was made for, only from the acting
+ * primary, only in the order of its stream and of its partition, and never
+ * after a promise to a later view. What does not fit is refused and counted;
+ * the primary, hearing no acknowledgement, sends it again. */
+#include <string.h>
+
+#include "base/assert.h"
+#include "core/node_state.h"
+#include "holdfast/error.h"
+
+void node_partition_clear(struct hf_node *node, uint16_t p)
+{
+    struct hf_partition *partition = &node->partitions[p];
+    hf_sessions_clear(&partition->sessions);
+    hf_record_queue_close(&partition->log, node->mem);
+    if (node->operations.count > 0) {
+        hf_operations_forget_partition(&node->operations, p);
+    }
+    partition->version = (struct hf_version){0, 0};
+    partition->base = partition->version;
+    partition->learnt = 0;
+    partition->committed = 0;
+    partition->last_delete = 0;
+}
+
+void node_log_trim(struct hf_node *node, struct hf_partition *partition,
+                   uint64_t sequence)
+{
+    while (partition->log.count > 0 &&
+           hf_record_queue_at(&partition->log, 0)->view.version.sequence <=
+               sequence) {
+        struct hf_record *record = hf_record_queue_pop(&partition->log);
+        partition->base = record->view.version;
+        hf_record_release(node->mem, record);
+    }
+}
+
+bool partition_reaches(const struct hf_partition *partition,
+                       struct hf_version from)
+{
+    if (from.sequence < partition->base.sequence ||
+        from.sequence > partition->version.sequence) {
+        return false;
+    }
+    struct hf_version ours = partition->base;
+    if (from.sequence > partition->base.sequence) {
+        uint64_t index = from.sequence - partition->base.sequence - 1;
+        ours = hf_record_queue_at(&partition->log, (uint32_t)index)
+                   ->view.version;
+    }
+    return ours.epoch == from.epoch;
+}
+
+static int apply_effects(struct hf_node *node,
+                         const struct hf_record_view *write)
+{
+    struct hf_sessions *sessions =
+        &node->partitions[write->partition].sessions;
+    return hf_sessions_apply(sessions, write->key,
+                             hf_sessions_hash(write->key), write->version,
+                             write->effects, node->now);
+}
+
+int node_apply_write(struct hf_node *node, const struct hf_record_view *write)
+{
+    struct hf_partition *partition = &node->partitions[write->partition];
+    struct hf_record *record = hf_record_new(node->mem, write);
+    if (record == NULL) {
+        return HF_ENOMEM;
+    }
+    int error = hf_record_queue_reserve(&partition->log, node->mem);
+    if (error == 0) {
+        error = apply_effects(node, write);
+    }
+    if (error != 0) {
+        hf_record_release(node->mem, record);
+        return error;
+    }
+    if (write->operation.number != 0 &&
+        hf_operations_add(&node->operations, write->operation,
+                          write->partition, write->version.sequence,
+                          write->reply) != 0) {
+        hf_log(&node->config.log, HF_LOG_ERROR,
+               "out of memory: an operation is not remembered");
+    }
+    error = hf_record_queue_push(&partition->log, node->mem, record);
+    HF_ASSERT(error == 0); /* Reserved. */
+    partition->version = write->version;
+    partition->last_delete = write->version.sequence; /* May have removed. */
+    return 0;
+}
+
+/* The newest record of the log was just appended from @member's stream. */
+static int remember_incoming(struct hf_node *node, uint8_t member,
+                             uint64_t number, struct hf_partition *partition)
+{
+    struct hf_record *record =
+        hf_record_queue_at(&partition->log, partition->log.count - 1);
+    record->number = number;
+    int error = hf_record_queue_push(&node->members[member].in_log, node->mem,
+                                     record);
+    if (error == 0) {
+        hf_record_share(record);
+    }
+    return error;
+}
+
+static bool is_next(const struct hf_partition *partition,
+                    struct hf_version version)
+{
+    return version.sequence == partition->version.sequence + 1 &&
+           version.epoch >= partition->version.epoch;
+}
+
+static int record_write(struct hf_node *node, uint8_t member, uint64_t number,
+                        const struct hf_record_view *write)
+{
+    struct hf_partition *partition = &node->partitions[write->partition];
+    bool clears = write->key.size == 0;
+    if (!is_next(partition, write->version) ||
+        (!clears && hf_partition_of_key(write->key) != write->partition)) {
+        return HF_EPROTO;
+    }
+    int error = node_apply_write(node, write);
+    if (error != 0) {
+        return error;
+    }
+    if (partition->learnt != HF_SESSIONS_END ||
+        remember_incoming(node, member, number, partition) != 0) {
+        /* A learner keeps no log; without memory for the reminder the log
+         * stays until the next SYNCED. */
+        if (partition->learnt != HF_SESSIONS_END) {
+            node_log_trim(node, partition, partition->version.sequence);
+        }
+    }
+    return 0;
+}
+
+static int record_skip(struct hf_node *node,
+                       const struct hf_record_view *record)
+{
+    struct hf_partition *partition = &node->partitions[record->partition];
+    if (!is_next(partition, record->version) ||
+        partition->learnt == HF_SESSIONS_END) {
+        return HF_EPROTO;
+    }
+    partition->version = record->version;
+    partition->base = record->version;
+    return 0;
+}
+
+static int record_learn(struct hf_node *node,
+                        const struct hf_record_view *record)
+{
+    struct hf_partition *partition = &node->partitions[record->partition];
+    node_partition_clear(node, record->partition);
+    partition->version = record->version;
+    partition->base = record->version;
+    return 0;
+}
+
+static int record_entry(struct hf_node *node,
+                        const struct hf_record_view *record)
+{
+    const struct hf_partition *partition =
+        &node->partitions[record->partition];
+    if (partition->learnt == HF_SESSIONS_END ||
+        hf_partition_of_key(record->key) != record->partition) {
+        return HF_EPROTO;
+    }
+    return apply_effects(node, record);
+}
+
+static int record_learnt(struct hf_node *node,
+                         const struct hf_record_view *record)
+{
+    struct hf_partition *partition = &node->partitions[record->partition];
+    if (record->version.sequence != partition->version.sequence) {
+        return HF_EPROTO;
+    }
+    node_log_trim(node, partition, partition->version.sequence);
+    partition->learnt = HF_SESSIONS_END;
+    return 0;
+}
+
+static int record_level(struct hf_node *node,
+                        const struct hf_record_view *record)
+{
+    const struct hf_partition *partition =
+        &node->partitions[record->partition];
+    bool level =
+        record->version.sequence == partition->version.sequence &&
+        record->version.epoch == partition->version.epoch;
+    return level ? 0 : HF_EPROTO;
+}
+
+static int record_synced(struct hf_node *node,
+                         const struct hf_record_view *record)
+{
+    struct hf_partition *partition = &node->partitions[record->partition];
+    if (record->version.sequence <= partition->version.sequence) {
+        node_log_trim(node, partition, record->version.sequence);
+    }
+    return 0;
+}
+
+static int record_operation(struct hf_node *node,
+                            const struct hf_record_view *record)
+{
+    return hf_operations_add(&node->operations, record->operation,
+                             record->partition, record->version.sequence,
+                             record->reply);
+}
+
+static int record_apply(struct hf_node *node, uint8_t member, uint64_t number,
+                        const struct hf_record_view *record)
+{
+    switch (record->kind) {
+    case HF_RECORD_WRITE:
+        return record_write(node, member, number, record);
+    case HF_RECORD_SKIP:
+        return record_skip(node, record);
+    case HF_RECORD_LEARN:
+        return record_learn(node, record);
+    case HF_RECORD_ENTRY:
+        return record_entry(node, record);
+    case HF_RECORD_LEARNT:
+        return record_learnt(node, record);
+    case HF_RECORD_SYNCED:
+        return record_synced(node, record);
+    case HF_RECORD_OPERATION:
+        return record_operation(node, record);
+    case HF_RECORD_LEVEL:
+        return record_level(node, record);
+    }
+    return HF_EPROTO;
+}
+
+void node_record(struct hf_node *node, uint8_t member,
+                 const struct hf_record_message *message)
+{
+    struct hf_member *from = &node->members[member];
+    if (message->epoch != node->view->epoch ||
+        node->promised > node->view->epoch) {
+        return;
+    }
+    if (message->number <= from->in_number) {
+        from->ack_due = true; /* Repeated: our acknowledgement was lost. */
+        return;
+    }
+    const struct hf_acting *acting =
+        &node->view->acting[message->record.partition];
+    if (message->number != from->in_number + 1) {
+        return;
+    }
+    int error = HF_EPROTO;
+    if (acting->members[0] == member) {
+        error = record_apply(node, member, message->number, &message->record);
+    }
+    if (error != 0) {
+        node->counters.records_refused++;
+        hf_log(&node->config.log, HF_LOG_ERROR,
+               "refused record %d of partition %u from %s: %s",
+               (int)message->record.kind, message->record.partition,
+               node->view->members[member].name, hf_strerror(error));
+        return;
+    }
+    from->in_number = message->number;
+    from->ack_due = true;
+}
+
+void node_committed(struct hf_node *node, uint8_t member,
+                    const struct hf_committed *committed)
+{
+    struct hf_member *from = &node->members[member];
+    if (committed->epoch != node->view->epoch) {
+        return;
+    }
+    while (from->in_log.count > 0 &&
+           hf_record_queue_at(&from->in_log, 0)->number <=
+               committed->number) {
+        struct hf_record *record = hf_record_queue_pop(&from->in_log);
+        node_log_trim(node, &node->partitions[record->view.partition],
+                      record->view.version.sequence);
+        hf_record_release(node->mem, record);
+    }
+}
+
+/* Sending. */
+
+static void stream_send_one(struct hf_node *node, uint8_t member,
+                            uint64_t number)
+{
+    struct hf_stream *stream = &node->members[member].stream;
+    const struct hf_stream_entry *entry = hf_stream_at(stream, number);
+    struct hf_message message = {.type = HF_MESSAGE_RECORD,
+                                 .record = {.epoch = node->view->epoch,
+                                            .number = number,
+                                            .record = entry->record->view}};
+    struct hf_record_view *view = &message.record.record;
+    if (entry->skip) {
+        *view = (struct hf_record_view){.kind = HF_RECORD_SKIP,
+                                        .partition = view->partition,
+                                        .version = view->version};
+    }
+    node_send_member(node, member, &message);
+}
+
+void node_stream_send(struct hf_node *node, uint8_t member)
+{
+    struct hf_member *to = &node->members[member];
+    if (!to->ready || to->peer == NULL ||
+        !to->peer->out_up[HF_CHANNEL_DATA]) {
+        return;
+    }
+    while (to->stream.sent + 1 < hf_stream_next(&to->stream)) {
+        to->stream.sent++;
+        stream_send_one(node, member, to->stream.sent);
+    }
+}
+
+void node_stream_restart(struct hf_node *node, uint8_t member)
+{
+    struct hf_stream *stream = &node->members[member].stream;
+    stream->sent = stream->acked;
+    stream->moved_at = node->now;
+    node->members[member].ack_due = true;
+    node_stream_send(node, member);
+}
+
+static void entry_acked(struct hf_node *node, uint8_t member,
+                        struct hf_stream_entry *entry)
+{
+    struct hf_record *record = entry->record;
+    uint16_t partition = record->view.partition;
+    switch (record->view.kind) {
+    case HF_RECORD_WRITE:
+        if (entry->counted) {
+            HF_ASSERT(record->pending > 0);
+            record->pending--;
+            if (record->pending == 0) {
+                node_try_commit(node, partition);
+            }
+        }
+        break;
+    case HF_RECORD_LEVEL:
+        node_copy_synced(node, partition, member);
+        break;
+    default:
+        break;
+    }
+}
+
+static void stream_drop_done(struct hf_node *node, uint8_t member)
+{
+    struct hf_stream *stream = &node->members[member].stream;
+    struct hf_stream_entry dropped;
+    while (hf_stream_drop_one(stream, &dropped)) {
+        struct hf_record *record = dropped.record;
+        if (record->view.kind == HF_RECORD_LEARNT) {
+            node_learnt_confirmed(node, record->view.partition, member);
+        }
+        hf_record_release(node->mem, record);
+    }
+}
+
+void node_acked(struct hf_node *node, uint8_t member, const struct hf_ack *ack)
+{
+    struct hf_member *from = &node->members[member];
+    if (ack->epoch != node->view->epoch) {
+        return;
+    }
+    if (!from->ready) {
+        from->ready = true;
+        node_member_ready(node, member);
+    }
+    hf_epoch epoch = node->view->epoch;
+    if (ack->number > from->stream.sent) {
+        return; /* Of what was sent over the link before; or nonsense. */
+    }
+    while (from->stream.acked < ack->number) {
+        from->stream.moved_at = node->now;
+        entry_acked(node, member, hf_stream_ack_one(&from->stream));
+    }
+    HF_ASSERT(epoch == node->view->epoch);
+    stream_drop_done(node, member);
+    node_refill(node, member);
+    if (!hf_list_is_empty(&node->waiting_partitions)) {
+        node_run_all_waiting(node);
+    }
+}
+
+static void tell_committed(struct hf_node *node, uint8_t member)
+{
+    struct hf_stream *stream = &node->members[member].stream;
+    stream_drop_done(node, member);
+    uint64_t done = stream->head - 1;
+    if (done > stream->told) {
+        struct hf_message message = {.type = HF_MESSAGE_COMMITTED,
+                                     .committed = {node->view->epoch, done}};
+        if (node_send_member(node, member, &message)) {
+            stream->told = done;
+        }
+    }
+}
+
+void node_send_acks(struct hf_node *node)
+{
+    if (node->state != HF_STATE_ACTIVE) {
+        return;
+    }
+    for (uint8_t i = 0; i < node->view->member_count; i++) {
+        struct hf_member *member = &node->members[i];
+        if (member->ack_due && node->promised <= node->view->epoch) {
+            struct hf_message message = {
+                .type = HF_MESSAGE_ACK,
+                .ack = {node->view->epoch, member->in_number}};
+            if (node_send_member(node, i, &message)) {
+                member->ack_due = false;
+            }
+        }
+        tell_committed(node, i);
+    }
+}
+
+/* An acknowledgement may have been lost without the link breaking, or a copy
+ * had no memory: what is not acknowledged for long is sent again. */
+void node_streams_tick(struct hf_node *node)
+{
+    if (node->state != HF_STATE_ACTIVE) {
+        return;
+    }
+    for (uint8_t i = 0; i < node->view->member_count; i++) {
+        struct hf_stream *stream = &node->members[i].stream;
+        if (stream->acked + 1 < hf_stream_next(stream) &&
+            node->now - stream->moved_at > HF_RESEND_MS) {
+            stream->moved_at = node->now;
+            stream->sent = stream->acked;
+            node_stream_send(node, i);
+        }
+    }
+}

@@ -1,0 +1,60 @@
+/* effects.h - What a command did to one session, as bytes.
+ *
+ * Commands do not replicate, their effects do: small, deterministic, and with
+ * the time left instead of a clock's time. One command gives one sequence of
+ * effects on one key, which is applied all or nothing.
+ *
+ *   PUT     ttl value      the session is this string
+ *   FIELD   field value    set a field, making a hash when there is nothing
+ *   UNFIELD field          drop a field; the last one drops the session
+ *   EXPIRE  ttl            new time to live
+ *   DELETE                 drop the session
+ *   CLEAR                  drop all sessions of the partition (key is empty)
+ *
+ * A time to live is in milliseconds, more than 0, or HF_TTL_NONE. PUT replaces
+ * whatever was there; FIELD keeps the deadline. */
+#ifndef HF_CORE_EFFECTS_H
+#define HF_CORE_EFFECTS_H
+
+#include "base/bytes.h"
+
+#define HF_TTL_NONE INT64_C(-1)
+
+enum hf_effect_kind {
+    HF_EFFECT_PUT = 1,
+    HF_EFFECT_FIELD = 2,
+    HF_EFFECT_UNFIELD = 3,
+    HF_EFFECT_EXPIRE = 4,
+    HF_EFFECT_DELETE = 5,
+    HF_EFFECT_CLEAR = 6,
+};
+
+struct hf_effect {
+    enum hf_effect_kind kind;
+    int64_t ttl_ms;        /* PUT, EXPIRE. */
+    struct hf_slice field; /* FIELD, UNFIELD. */
+    struct hf_slice value; /* PUT, FIELD. */
+};
+
+void hf_effects_put(struct hf_buffer *effects, struct hf_slice value,
+                    int64_t ttl_ms);
+void hf_effects_field(struct hf_buffer *effects, struct hf_slice field,
+                      struct hf_slice value);
+void hf_effects_unfield(struct hf_buffer *effects, struct hf_slice field);
+void hf_effects_expire(struct hf_buffer *effects, int64_t ttl_ms);
+void hf_effects_delete(struct hf_buffer *effects);
+void hf_effects_clear(struct hf_buffer *effects);
+
+/* Reads the next effect, borrowing from what @reader reads. False at the end,
+ * or, with reader->failed set, when it is malformed. */
+HF_NODISCARD bool hf_effects_next(struct hf_reader *reader,
+                                  struct hf_effect *effect);
+
+struct hf_session;
+
+/* Effects that make an equal session, out of nothing or out of whatever was
+ * there; what hand-off sends. */
+void hf_effects_of_session(struct hf_buffer *effects,
+                           const struct hf_session *session, hf_time now);
+
+#endif

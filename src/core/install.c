@@ -1,0 +1,572 @@
+/* install.c - Entering a view, and bringing all copies level.
+ *
+ * A partition is served in a new view only after its primary knows that every
+ * full copy is in the same state:
+ *
+ *   copies            primary
+ *     POSITIONS   -->   all copies reported?
+ *     <-- PULL          somebody is further than I am: take its suffix first
+ *     SUFFIX ...  -->
+ *     <-- RECORDs, LEVEL  whoever is behind gets what it lacks
+ *     ACK         -->   all level: serve; SYNCED lets copies drop their logs
+ *
+ * Every full copy has all acknowledged writes, so it does not matter which of
+ * them becomes primary; writes that not all had are thereby kept for good, and
+ * acknowledged to whoever still waits. It is what a view change does in
+ * Viewstamped Replication (Liskov and Cowling, 2012), per partition. A copy
+ * whose position the log does not reach is filled anew (refill.c). */
+#include <string.h>
+
+#include "base/assert.h"
+#include "core/node_state.h"
+#include "holdfast/error.h"
+
+/* What an epoch leaves behind: streams, waiting commands, roles. */
+static void leave_epoch(struct hf_node *node)
+{
+    node_requests_reset(node);
+    node->ballot.active = false;
+    node->nomination_count = 0;
+    node->need_since = 0;
+    node->accepted_ballot = 0;
+    for (uint8_t i = 0; i < HF_MEMBERS_MAX; i++) {
+        hf_stream_reset(&node->members[i].stream, node->mem);
+        hf_record_queue_close(&node->members[i].in_log, node->mem);
+    }
+    node_drop_ranges(node);
+    for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
+        struct hf_partition *partition = &node->partitions[p];
+        node_drop_waiting(node, p);
+        for (uint32_t i = 0; i < partition->log.count; i++) {
+            struct hf_record *record = hf_record_queue_at(&partition->log, i);
+            hf_record_drop_waiters(node->mem, record);
+            record->pending = 0;
+            record->range = NULL;
+        }
+        partition->primary = false;
+        partition->synced = false;
+        partition->pulling = false;
+        partition->copy_count = 0;
+    }
+    node->unsynced = 0;
+    node->commit_blocked = false;
+    node->nominate_due = false;
+}
+
+static void go_out(struct hf_node *node, const struct hf_view *view)
+{
+    hf_log(&node->config.log, HF_LOG_WARNING,
+           "view %u goes on without this node: joining anew",
+           (unsigned)(view->epoch >> 32));
+    leave_epoch(node);
+    node->state = HF_STATE_OUT;
+    *node->view = *view;
+    node->self = HF_MEMBER_NONE;
+    node->dead = 0;
+    node->fresh = 0;
+    node->started_at = node->now; /* Looks for the cluster as if new. */
+    node_lease_changed(node);
+    node_peers_attach(node);
+    node_route_held(node);
+}
+
+/* Which of two clusters that met goes on: the larger, then the one with the
+ * lower number. */
+static bool is_lesser(const struct hf_view *view, const struct hf_view *than)
+{
+    if (view->member_count != than->member_count) {
+        return view->member_count < than->member_count;
+    }
+    return view->cluster > than->cluster;
+}
+
+static void give_up_cluster(struct hf_node *node, const struct hf_view *view)
+{
+    uint64_t sessions = 0;
+    for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
+        if (node->partitions[p].primary) {
+            sessions += node->partitions[p].sessions.count;
+        }
+    }
+    hf_log(&node->config.log, sessions > 0 ? HF_LOG_ERROR : HF_LOG_WARNING,
+           "met a larger cluster of the same name: joining it, dropping %llu "
+           "sessions of ours",
+           (unsigned long long)sessions);
+    node->counters.sessions_dropped += sessions;
+    go_out(node, view);
+}
+
+void node_view_heard(struct hf_node *node, const struct hf_view *view)
+{
+    bool member = hf_view_find(view, node->config.self.id,
+                               node->config.self.incarnation) !=
+                  HF_MEMBER_NONE;
+    bool ours = view->cluster == node->view->cluster;
+    if (view->epoch > node->highest_ballot) {
+        node->highest_ballot = view->epoch;
+    }
+    if (node->state == HF_STATE_ACTIVE && !ours) {
+        if (is_lesser(node->view, view)) {
+            give_up_cluster(node, view);
+        } else {
+            return;
+        }
+    } else if (ours && view->epoch <= node->view->epoch) {
+        return;
+    }
+    if (member) {
+        *node->proposal = *view;
+        node_install(node, node->proposal);
+    } else if (node->state == HF_STATE_ACTIVE) {
+        go_out(node, view);
+    } else if (node->state == HF_STATE_OUT && ours) {
+        *node->view = *view;
+    }
+}
+
+/* Timers of members that stay go on; what belongs to an epoch starts anew. */
+static void member_carry(struct hf_node *node, const struct hf_view *old_view,
+                         bool was_active, uint8_t index,
+                         hf_member_set old_dead, hf_member_set old_fresh)
+{
+    const struct hf_peer_info *info = &node->view->members[index];
+    struct hf_member *member = &node->members[index];
+    member->heard = node->now;
+    member->given = HF_TIME_PAST;
+    member->bound = HF_TIME_PAST;
+    if (!was_active) {
+        return;
+    }
+    uint8_t old = hf_view_find(old_view, info->id, info->incarnation);
+    if (old == HF_MEMBER_NONE) {
+        return;
+    }
+    const struct hf_member *before = &node->previous[old];
+    member->heard = before->heard;
+    member->given = before->given;
+    member->bound = before->bound;
+    if ((old_dead & hf_member_set_of(old)) != 0) {
+        node->dead |= hf_member_set_of(index);
+    }
+    if ((old_fresh & hf_member_set_of(old)) != 0) {
+        node->fresh |= hf_member_set_of(index);
+    }
+}
+
+static void install_members(struct hf_node *node, const struct hf_view *view)
+{
+    bool was_active = node->state == HF_STATE_ACTIVE;
+    hf_member_set old_dead = node->dead;
+    hf_member_set old_fresh = node->fresh;
+    struct hf_member *members = node->members;
+    node->members = node->previous;
+    node->previous = members;
+    *node->best = *node->view; /* The old view, while we carry over. */
+    *node->view = *view;
+    node->state = HF_STATE_ACTIVE;
+    node->self = hf_view_find(view, node->config.self.id,
+                              node->config.self.incarnation);
+    HF_ASSERT(node->self != HF_MEMBER_NONE);
+    node->dead = 0;
+    node->fresh = 0;
+    for (uint8_t i = 0; i < HF_MEMBERS_MAX; i++) {
+        struct hf_member *member = &node->members[i];
+        struct hf_stream stream = member->stream;
+        struct hf_record_queue in_log = member->in_log;
+        *member = (struct hf_member){.stream = stream, .in_log = in_log};
+        member->grant = HF_TIME_PAST;
+        member->learning = -1;
+        member->refill_wanted = true;
+        member->ack_due = i < view->member_count && i != node->self;
+        if (i < view->member_count) {
+            member_carry(node, node->best, was_active, i, old_dead,
+                         old_fresh);
+        }
+    }
+    node_peers_attach(node);
+}
+
+static void add_copy(struct hf_partition *partition, uint8_t member,
+                     bool acting)
+{
+    if (partition_copy(partition, member) != NULL) {
+        return;
+    }
+    HF_ASSERT(partition->copy_count < HF_ARRAY_COUNT(partition->copies));
+    partition->copies[partition->copy_count++] = (struct hf_copy){
+        .member = member,
+        .state = acting ? HF_COPY_UNKNOWN : HF_COPY_WANTED,
+        .acting = acting};
+}
+
+static bool owners_have(const struct hf_owners *owners, uint8_t member)
+{
+    for (uint8_t i = 0; i < owners->count; i++) {
+        if (owners->members[i] == member) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void become_primary(struct hf_node *node, uint16_t p)
+{
+    struct hf_partition *partition = &node->partitions[p];
+    const struct hf_acting *acting = &node->view->acting[p];
+    const struct hf_owners *target = &node->targets[p];
+    partition->primary = true;
+    partition->committed = partition->base.sequence;
+    node->unsynced++;
+    for (uint8_t i = 1; i < acting->count; i++) {
+        add_copy(partition, acting->members[i], true);
+    }
+    for (uint8_t i = 0; i < target->count; i++) {
+        if (target->members[i] != node->self) {
+            add_copy(partition, target->members[i], false);
+        }
+    }
+}
+
+static void install_partition(struct hf_node *node, uint16_t p)
+{
+    struct hf_partition *partition = &node->partitions[p];
+    const struct hf_acting *acting = &node->view->acting[p];
+    bool copy =
+        (hf_view_copies(node->view, p) & hf_member_set_of(node->self)) != 0;
+    bool primary = acting->members[0] == node->self;
+    if (!copy && !owners_have(&node->targets[p], node->self)) {
+        node_partition_clear(node, p);
+        return;
+    }
+    if (!copy) {
+        return; /* A learner: what it has may do. */
+    }
+    if (partition->learnt != HF_SESSIONS_END && primary) {
+        /* Every copy there was is gone. An empty one is what is left. */
+        node_partition_clear(node, p);
+        partition->learnt = HF_SESSIONS_END;
+        if (node->view->base != 0) {
+            node->counters.partitions_lost++;
+        }
+    }
+    if (primary) {
+        become_primary(node, p);
+    }
+}
+
+static void greet_members(struct hf_node *node)
+{
+    node_send_heartbeats(node);
+    node->beat_at = node->now + HF_HEARTBEAT_MS;
+    for (uint8_t i = 0; i < node->view->member_count; i++) {
+        struct hf_member *member = &node->members[i];
+        const struct hf_peer *peer = member->peer;
+        if (peer != NULL && peer->has_beat &&
+            peer->beat.epoch == node->view->epoch &&
+            peer->beat.state == HF_STATE_ACTIVE && !member->ready) {
+            member->ready = true;
+            node_member_ready(node, i);
+        }
+    }
+}
+
+void node_install(struct hf_node *node, const struct hf_view *view)
+{
+    uint64_t lost = node->counters.partitions_lost;
+    leave_epoch(node);
+    install_members(node, view);
+    if (view->epoch > node->promised) {
+        node->promised = view->epoch;
+    }
+    if (view->epoch > node->highest_ballot) {
+        node->highest_ballot = view->epoch;
+    }
+    node->installed_at = node->now;
+    node->counters.views++;
+    hf_view_targets(node->view, node->targets);
+    node->settled_map = hf_view_is_settled(node->view, node->targets);
+    node_lease_changed(node);
+    for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
+        install_partition(node, p);
+    }
+    hf_log(&node->config.log, HF_LOG_INFO,
+           "view %u: %u members, this is number %u, primary of %u partitions",
+           (unsigned)(view->epoch >> 32), node->view->member_count,
+           node->self + 1u, node->unsynced);
+    if (node->counters.partitions_lost > lost) {
+        hf_log(&node->config.log, HF_LOG_ERROR,
+               "%llu partitions lost their last copy and start empty",
+               (unsigned long long)(node->counters.partitions_lost - lost));
+    }
+    greet_members(node);
+    for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
+        node_sync_partition(node, p);
+    }
+    node_route_held(node);
+}
+
+/* Positions. */
+
+void node_member_ready(struct hf_node *node, uint8_t member)
+{
+    node->members[member].ack_due = true;
+    node_send_positions(node, member);
+    node_stream_send(node, member);
+    node_route_held(node);
+}
+
+#define POSITIONS_PER_MESSAGE 128
+
+void node_send_positions(struct hf_node *node, uint8_t member)
+{
+    struct hf_position positions[POSITIONS_PER_MESSAGE];
+    struct hf_message message = {.type = HF_MESSAGE_POSITIONS};
+    struct hf_positions *out = &message.positions;
+    *out = (struct hf_positions){.epoch = node->view->epoch,
+                                 .positions = positions};
+    for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
+        const struct hf_partition *partition = &node->partitions[p];
+        if (node->view->acting[p].members[0] == member &&
+            partition->learnt == HF_SESSIONS_END) {
+            positions[out->count++] = (struct hf_position){
+                p, partition->version, partition->learnt};
+        }
+        if (out->count == POSITIONS_PER_MESSAGE) {
+            node_send_member(node, member, &message);
+            out->count = 0;
+        }
+    }
+    out->last = true;
+    node_send_member(node, member, &message);
+}
+
+static void position_noted(struct hf_node *node, uint8_t member,
+                           const struct hf_position *position)
+{
+    struct hf_partition *partition = &node->partitions[position->partition];
+    struct hf_copy *copy = partition_copy(partition, member);
+    if (!partition->primary || copy == NULL) {
+        return;
+    }
+    if (copy->state == HF_COPY_UNKNOWN || copy->state == HF_COPY_WANTED) {
+        copy->version = position->version;
+        copy->learnt = position->learnt;
+        if (copy->state == HF_COPY_UNKNOWN) {
+            copy->state = HF_COPY_REPORTED;
+        }
+    }
+}
+
+void node_positions(struct hf_node *node, uint8_t member,
+                    const struct hf_positions *positions)
+{
+    struct hf_member *from = &node->members[member];
+    if (positions->epoch != node->view->epoch || from->positions_known) {
+        return;
+    }
+    for (size_t i = 0; i < positions->count; i++) {
+        position_noted(node, member, &positions->positions[i]);
+    }
+    if (!positions->last) {
+        return;
+    }
+    from->positions_known = true;
+    for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
+        struct hf_partition *partition = &node->partitions[p];
+        struct hf_copy *copy =
+            partition->primary ? partition_copy(partition, member) : NULL;
+        if (copy != NULL && copy->state == HF_COPY_UNKNOWN) {
+            copy->state = HF_COPY_WANTED; /* It has nothing. */
+        }
+        if (copy != NULL) {
+            node_sync_partition(node, p);
+        }
+    }
+    node_refill(node, member);
+}
+
+/* Levelling. */
+
+static bool pull_if_behind(struct hf_node *node, uint16_t p)
+{
+    struct hf_partition *partition = &node->partitions[p];
+    const struct hf_copy *ahead = NULL;
+    for (uint8_t i = 0; i < partition->copy_count; i++) {
+        const struct hf_copy *copy = &partition->copies[i];
+        if (copy->acting && copy->state == HF_COPY_REPORTED &&
+            copy->version.sequence > partition->version.sequence &&
+            (ahead == NULL ||
+             copy->version.sequence > ahead->version.sequence)) {
+            ahead = copy;
+        }
+    }
+    partition->pulling = ahead != NULL;
+    if (ahead != NULL) {
+        struct hf_message message = {
+            .type = HF_MESSAGE_PULL,
+            .pull = {node->view->epoch, p, partition->version.sequence}};
+        node_send_member(node, ahead->member, &message);
+    }
+    return ahead != NULL;
+}
+
+/* A record that carries only our version of a partition. NULL: no memory. */
+static struct hf_record *mark_new(struct hf_node *node,
+                                  enum hf_record_kind kind, uint16_t p)
+{
+    struct hf_record_view view = {.kind = kind,
+                                  .partition = p,
+                                  .version = node->partitions[p].version};
+    return hf_record_new(node->mem, &view);
+}
+
+static void push_synced(struct hf_node *node, uint16_t p, uint8_t member)
+{
+    struct hf_stream *stream = &node->members[member].stream;
+    struct hf_record *record = mark_new(node, HF_RECORD_SYNCED, p);
+    if (record == NULL) {
+        return; /* The copy keeps its log a while longer. */
+    }
+    if (hf_stream_reserve(stream, node->mem, 1) == 0) {
+        hf_stream_push(stream, record, false, false, node->now);
+        node_stream_send(node, member);
+    }
+    hf_record_release(node->mem, record);
+}
+
+static void level_copy(struct hf_node *node, uint16_t p, struct hf_copy *copy)
+{
+    struct hf_partition *partition = &node->partitions[p];
+    if (!partition_reaches(partition, copy->version)) {
+        hf_log(&node->config.log, HF_LOG_WARNING,
+               "copy of partition %u does not fit ours: filling it anew", p);
+        copy->learnt = 0;
+        copy->state = HF_COPY_WANTED;
+        return;
+    }
+    if (copy->version.sequence == partition->version.sequence) {
+        copy->state = HF_COPY_FULL;
+        return;
+    }
+    struct hf_stream *stream = &node->members[copy->member].stream;
+    uint64_t skip = copy->version.sequence - partition->base.sequence;
+    uint32_t count = partition->log.count - (uint32_t)skip;
+    struct hf_record *mark = mark_new(node, HF_RECORD_LEVEL, p);
+    if (mark == NULL) {
+        return; /* node_sync_tick tries again. */
+    }
+    if (hf_stream_reserve(stream, node->mem, count + 1) != 0) {
+        hf_record_release(node->mem, mark);
+        return;
+    }
+    for (uint32_t i = (uint32_t)skip; i < partition->log.count; i++) {
+        hf_stream_push(stream, hf_record_queue_at(&partition->log, i), false,
+                       false, node->now);
+    }
+    hf_stream_push(stream, mark, false, false, node->now);
+    hf_record_release(node->mem, mark);
+    copy->state = HF_COPY_SYNCING;
+    node_stream_send(node, copy->member);
+}
+
+static void partition_synced(struct hf_node *node, uint16_t p)
+{
+    struct hf_partition *partition = &node->partitions[p];
+    partition->synced = true;
+    node->unsynced--;
+    for (uint8_t i = 0; i < partition->copy_count; i++) {
+        if (partition->copies[i].acting) {
+            push_synced(node, p, partition->copies[i].member);
+        }
+    }
+    node_try_commit(node, p);
+    node_run_waiting(node, p);
+    for (uint8_t i = 0; i < partition->copy_count; i++) {
+        node_refill(node, partition->copies[i].member);
+    }
+}
+
+void node_sync_partition(struct hf_node *node, uint16_t p)
+{
+    struct hf_partition *partition = &node->partitions[p];
+    if (!partition->primary || partition->synced) {
+        return;
+    }
+    for (uint8_t i = 0; i < partition->copy_count; i++) {
+        if (partition->copies[i].state == HF_COPY_UNKNOWN) {
+            return;
+        }
+    }
+    if (pull_if_behind(node, p)) {
+        return;
+    }
+    bool level = true;
+    for (uint8_t i = 0; i < partition->copy_count; i++) {
+        struct hf_copy *copy = &partition->copies[i];
+        if (copy->state == HF_COPY_REPORTED) {
+            level_copy(node, p, copy);
+        }
+        level = level && (!copy->acting || copy->state == HF_COPY_FULL);
+    }
+    if (level) {
+        partition_synced(node, p);
+    }
+}
+
+void node_copy_synced(struct hf_node *node, uint16_t p, uint8_t member)
+{
+    struct hf_copy *copy = partition_copy(&node->partitions[p], member);
+    HF_ASSERT(copy != NULL && copy->acting);
+    copy->state = HF_COPY_FULL;
+    node_sync_partition(node, p);
+}
+
+void node_pulled(struct hf_node *node, uint8_t member,
+                 const struct hf_pull *pull)
+{
+    if (pull->epoch != node->view->epoch ||
+        node->promised > node->view->epoch ||
+        node->view->acting[pull->partition].members[0] != member) {
+        return;
+    }
+    const struct hf_partition *partition =
+        &node->partitions[pull->partition];
+    for (uint32_t i = 0; i < partition->log.count; i++) {
+        const struct hf_record *record =
+            hf_record_queue_at(&partition->log, i);
+        if (record->view.version.sequence > pull->sequence) {
+            struct hf_message message = {
+                .type = HF_MESSAGE_SUFFIX,
+                .suffix = {node->view->epoch, record->view}};
+            node_send_member(node, member, &message);
+        }
+    }
+}
+
+void node_suffix(struct hf_node *node, uint8_t member,
+                 const struct hf_record_view *record)
+{
+    struct hf_partition *partition = &node->partitions[record->partition];
+    struct hf_copy *copy = partition_copy(partition, member);
+    if (!partition->primary || !partition->pulling || copy == NULL ||
+        record->version.sequence != partition->version.sequence + 1) {
+        return;
+    }
+    if (node_apply_write(node, record) != 0) {
+        return; /* Pulled again by node_sync_tick. */
+    }
+    if (partition->version.sequence >= copy->version.sequence) {
+        node_sync_partition(node, record->partition);
+    }
+}
+
+/* What waited for memory, or for a message that was lost. */
+void node_sync_tick(struct hf_node *node)
+{
+    if (node->state != HF_STATE_ACTIVE || node->unsynced == 0) {
+        return;
+    }
+    for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
+        node_sync_partition(node, p);
+    }
+}

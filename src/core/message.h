@@ -1,0 +1,233 @@
+/* message.h - What nodes say to each other.
+ *
+ * Control messages may be lost, repeated and reordered: each is sent again by
+ * a timer until it is no longer needed. Data messages arrive in order within a
+ * link session; when a session breaks, the node repeats what matters (see
+ * core/stream.h and core/ops.h). wire/peer.c turns these structs into bytes
+ * and back; all slices and pointers in them are borrowed. */
+#ifndef HF_CORE_MESSAGE_H
+#define HF_CORE_MESSAGE_H
+
+#include "base/bytes.h"
+#include "core/command.h"
+#include "core/limits.h"
+#include "core/sessions.h"
+#include "core/view.h"
+
+enum hf_channel {
+    HF_CHANNEL_CONTROL, /* Heartbeats, views: bulk never delays them. */
+    HF_CHANNEL_DATA,    /* Replication, forwarding, hand-off. */
+};
+#define HF_CHANNEL_COUNT 2
+
+enum hf_message_type {
+    /* Control. */
+    HF_MESSAGE_HEARTBEAT = 1,
+    HF_MESSAGE_PREPARE = 2,
+    HF_MESSAGE_PROMISE = 3,
+    HF_MESSAGE_ACCEPT = 4,
+    HF_MESSAGE_ACCEPTED = 5,
+    HF_MESSAGE_VIEW = 6,
+    HF_MESSAGE_NOMINATE = 7,
+    /* Data. */
+    HF_MESSAGE_FORWARD = 16,
+    HF_MESSAGE_RESULT = 17,
+    HF_MESSAGE_BOUNCE = 18,
+    HF_MESSAGE_RECORD = 19,
+    HF_MESSAGE_ACK = 20,
+    HF_MESSAGE_COMMITTED = 21,
+    HF_MESSAGE_POSITIONS = 22,
+    HF_MESSAGE_PULL = 23,
+    HF_MESSAGE_SUFFIX = 24,
+};
+
+enum hf_member_state {
+    HF_STATE_STARTING, /* In no view: looking for a cluster to join. */
+    HF_STATE_ACTIVE,   /* In a view. */
+    HF_STATE_OUT,      /* Was in a view that went on without it; rejoins. */
+};
+
+/* What a node says of itself ten times a second. */
+struct hf_heartbeat {
+    hf_epoch epoch;  /* Of its view; 0 when it has none. */
+    hf_time sent_at; /* Sender's clock. */
+    hf_time echo;    /* Receiver's sent_at, given back: that is the grant of a
+                      * lease from then on. 0: no grant. */
+    uint8_t state;   /* enum hf_member_state. */
+    uint64_t cluster;      /* Of its view; 0 when it has none. */
+    hf_member_set reach;   /* Members it hears, in the view of epoch. */
+    uint64_t ops_finished; /* All its operations below this number ended. */
+    uint64_t sessions;     /* For which it is primary. */
+    uint64_t under_replicated; /* Of those, with too few copies. */
+    uint64_t bytes;            /* Session memory of all its copies. */
+};
+
+struct hf_prepare {
+    hf_epoch ballot;
+    hf_epoch base;          /* The view to be replaced. */
+    hf_member_set excluded; /* Of the base view, to be left out. */
+    hf_member_set dead;     /* Of those, certified dead. */
+};
+
+struct hf_promise {
+    hf_epoch ballot;
+    hf_epoch base;
+    hf_member_set fresh;          /* Deaths this member certifies freshly. */
+    hf_epoch accepted_ballot;     /* 0: nothing accepted. */
+    const struct hf_view *accepted; /* NULL unless accepted_ballot. */
+};
+
+struct hf_accept {
+    hf_epoch ballot;
+    hf_epoch base;
+    const struct hf_view *view;
+};
+
+struct hf_accepted {
+    hf_epoch ballot;
+    hf_epoch base;
+};
+
+/* A learner that has everything and without which the sender, the primary,
+ * acknowledges nothing any more: it may become a full copy. */
+struct hf_nomination {
+    uint16_t partition;
+    uint8_t member; /* Index in the view of epoch. */
+};
+
+struct hf_nominate {
+    hf_epoch epoch;
+    size_t count;
+    const struct hf_nomination *nominations;
+};
+
+/* Who asked: unique over the life of the cluster. number 0: nobody. */
+struct hf_operation_id {
+    hf_incarnation origin;
+    uint64_t number;
+};
+
+struct hf_forward {
+    hf_epoch epoch;
+    uint64_t number;       /* Of the operation at its origin. */
+    uint64_t ops_finished; /* As in the heartbeat. */
+    uint16_t partition;    /* SCAN, EVERYWHERE: the first one. */
+    uint16_t partition_end; /* One past the last; partition + 1 for keys. */
+    uint32_t scan_position; /* SCAN: hash to start at in a single partition. */
+    uint32_t scan_count;    /* SCAN: how many, in a single partition. */
+    struct hf_command command;
+};
+
+struct hf_result {
+    uint64_t number;
+    uint64_t scan_next; /* SCAN of a single partition: where to go on. */
+    struct hf_reply reply;
+};
+
+/* The receiver of a FORWARD is not who serves it in its view. */
+struct hf_bounce {
+    hf_epoch epoch; /* Of who bounced. */
+    uint64_t number;
+};
+
+enum hf_record_kind {
+    HF_RECORD_WRITE = 1,  /* Effects of a command on one key. */
+    HF_RECORD_SKIP = 2,   /* To a learner: a write to a key that it will get
+                           * with the stream; only the position moves. */
+    HF_RECORD_LEARN = 3,  /* To a learner: forget the partition, start at this
+                           * version. */
+    HF_RECORD_ENTRY = 4,  /* To a learner: one session as it is now. */
+    HF_RECORD_LEARNT = 5, /* To a learner: that was all. */
+    HF_RECORD_SYNCED = 6, /* To a copy: up to this version all is committed. */
+    HF_RECORD_OPERATION = 7, /* To a learner: an operation that was carried
+                              * out, so that its retry is recognised. */
+    HF_RECORD_LEVEL = 8, /* To a copy that lagged: now you are at this
+                          * version. */
+};
+
+/* One step of a replication stream. */
+struct hf_record_view {
+    enum hf_record_kind kind;
+    uint16_t partition;
+    struct hf_version version; /* ENTRY: the version of the session. */
+    struct hf_operation_id operation;
+    struct hf_slice key;
+    struct hf_slice effects;
+    struct hf_slice reply; /* Tokens, for the retry of the operation. */
+};
+
+struct hf_record_message {
+    hf_epoch epoch;
+    uint64_t number; /* In the stream from this sender in this epoch, from 1. */
+    struct hf_record_view record;
+};
+
+/* All records up to @number of the receiver's stream to the sender are
+ * applied, in @epoch. number 0: "I am in this epoch, go on". */
+struct hf_ack {
+    hf_epoch epoch;
+    uint64_t number;
+};
+
+/* All records up to @number of this stream are on every copy they went to. */
+struct hf_committed {
+    hf_epoch epoch;
+    uint64_t number;
+};
+
+/* Where a copy stands at the start of an epoch. */
+struct hf_position {
+    uint16_t partition;
+    struct hf_version version; /* Of the last record it has. */
+    uint64_t learnt;           /* Hash position up to which it has everything;
+                                * HF_SESSIONS_END: all. */
+};
+
+struct hf_positions {
+    hf_epoch epoch;
+    bool last; /* All positions that concern the receiver were sent. */
+    size_t count;
+    const struct hf_position *positions;
+};
+
+/* "Send me the records of @partition after @sequence": a new primary to a copy
+ * that is further on. */
+struct hf_pull {
+    hf_epoch epoch;
+    uint16_t partition;
+    uint64_t sequence;
+};
+
+/* One record for whoever pulled. */
+struct hf_suffix {
+    hf_epoch epoch;
+    struct hf_record_view record;
+};
+
+struct hf_message {
+    enum hf_message_type type;
+    union {
+        struct hf_heartbeat heartbeat;
+        struct hf_prepare prepare;
+        struct hf_promise promise;
+        struct hf_accept accept;
+        struct hf_accepted accepted;
+        const struct hf_view *view;
+        struct hf_nominate nominate;
+        struct hf_forward forward;
+        struct hf_result result;
+        struct hf_bounce bounce;
+        struct hf_record_message record;
+        struct hf_ack ack;
+        struct hf_committed committed;
+        struct hf_positions positions;
+        struct hf_pull pull;
+        struct hf_suffix suffix;
+    };
+};
+
+/* "heartbeat", for logs. */
+const char *hf_message_name(enum hf_message_type type);
+enum hf_channel hf_message_channel(enum hf_message_type type);
+
+#endif

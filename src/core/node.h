@@ -1,0 +1,185 @@
+/* node.h - One Holdfast node as a pure state machine.
+ *
+ * A node does no I/O, reads no clock and starts no thread. You hand it events
+ * (a message came, a client asked, time passed) and it calls back with actions
+ * (send this, answer that). Same events, same actions: that is what lets the
+ * simulator replay a whole cluster from one number.
+ *
+ * Links. A node sends to a peer over a session that it dialled itself ("out")
+ * and hears from it over the session the peer dialled ("in"), per channel. A
+ * session delivers messages in order or breaks; which of the last messages
+ * arrived before it broke is not known. The owner of the node keeps dialling
+ * every address it was told to, and reports sessions as they come and go. */
+#ifndef HF_CORE_NODE_H
+#define HF_CORE_NODE_H
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "core/command.h"
+#include "core/message.h"
+#include "core/sessions.h"
+#include "core/view.h"
+
+struct hf_node;
+
+struct hf_address {
+    char host[HF_HOST_BYTES_MAX + 1];
+    uint16_t port;
+};
+
+struct hf_node_config {
+    struct hf_peer_info self; /* incarnation: drawn anew for each start. */
+    struct hf_address seeds[HF_SEEDS_MAX];
+    size_t seed_count;
+    unsigned backups;       /* 0 to HF_BACKUPS_MAX. */
+    uint32_t hold_ms;       /* How long a command waits for a primary. */
+    uint64_t random_seed;   /* For jitter and the cluster's number. */
+    size_t value_bytes_max;  /* Of one session. */
+    size_t held_bytes_max;   /* Commands waiting here, all clients. */
+    size_t stream_bytes_max; /* Records not yet acknowledged, per peer. */
+    size_t learn_bytes_max;  /* Of those, records for refilling a copy. */
+    struct hf_log log;
+};
+
+/* Fills in defaults for everything but self, seeds and log. */
+void hf_node_config_init(struct hf_node_config *config);
+
+enum hf_event_type {
+    HF_EVENT_TICK,     /* Time passed. */
+    HF_EVENT_REQUEST,  /* A client asked. */
+    HF_EVENT_MESSAGE,  /* A peer said something. */
+    HF_EVENT_LINK,     /* A session with a peer came up or went down. */
+    HF_EVENT_PROBED,   /* The answer to a probe action. */
+    HF_EVENT_TURN_END, /* No more events for now: acknowledge in one go. */
+};
+
+enum hf_probe_result {
+    HF_PROBE_CONNECTED, /* Somebody accepts connections there. */
+    HF_PROBE_REFUSED,   /* A live kernel says that nobody does. */
+    HF_PROBE_UNKNOWN,   /* Timeout, no route, no such name. */
+};
+
+struct hf_link_event {
+    const struct hf_peer_info *peer; /* As it introduced itself. */
+    enum hf_channel channel;
+    bool out;    /* Our session for sending; else theirs. */
+    bool up;     /* A session that replaces one reports up again. */
+    bool abrupt; /* Down: the other side's end closed or reset it. */
+};
+
+struct hf_event {
+    enum hf_event_type type;
+    hf_time now;     /* Never earlier than in the call before. Read it after
+                      * the event's bytes were received. */
+    int64_t wall_ms; /* Unix time, only for EXPIREAT and its like. */
+    union {
+        struct {
+            uint64_t client; /* Given back with the reply. */
+            uint64_t tag;
+            const struct hf_command *command; /* Route not CONNECTION. */
+        } request;
+        struct {
+            hf_node_id from; /* As introduced by the session it came over. */
+            hf_incarnation incarnation;
+            const struct hf_message *message;
+        } message;
+        struct hf_link_event link;
+        struct {
+            uint64_t token; /* Of the probe action. */
+            enum hf_probe_result result;
+        } probed;
+    };
+};
+
+/* Where actions go. Each is called during hf_node_step, in order; what it is
+ * given is borrowed for that call. It must not call the node. */
+struct hf_outbox {
+    void *user;
+    /* To be sent over the out session of the message's channel; dropped when
+     * that is down or the peer is another incarnation. */
+    void (*send)(void *user, hf_node_id to, hf_incarnation incarnation,
+                 const struct hf_message *message);
+    void (*reply)(void *user, uint64_t client, uint64_t tag,
+                  const struct hf_reply *reply);
+    /* Dial this peer address until told to forget it. Told at most once per
+     * address between forgets. */
+    void (*connect)(void *user, const struct hf_address *address);
+    void (*forget)(void *user, const struct hf_address *address);
+    /* Try one fresh TCP connect there, within 300 ms, and report PROBED. */
+    void (*probe)(void *user, const struct hf_address *address,
+                  uint64_t token);
+};
+
+/* Returns 0 and the node in *@node, or HF_ENOMEM or HF_EINVAL (nothing to
+ * destroy then). @config is copied. @mem must outlive the node. */
+HF_NODISCARD int hf_node_create(struct hf_node **node,
+                                const struct hf_node_config *config,
+                                struct hf_mem *mem, hf_time now);
+void hf_node_destroy(struct hf_node *node);
+
+/* Feeds one event. @event and all it points to are borrowed. Cannot fail: a
+ * node short of memory says so to the client that asked. */
+void hf_node_step(struct hf_node *node, const struct hf_event *event,
+                  const struct hf_outbox *out);
+
+/* When the node next wants an HF_EVENT_TICK. */
+hf_time hf_node_deadline(const struct hf_node *node);
+
+/* What a person or a test may want to know. */
+
+struct hf_member_status {
+    const struct hf_peer_info *info;
+    bool alive; /* Heard of lately. */
+    uint64_t sessions;
+    uint64_t bytes;
+    uint32_t primaries; /* Partitions. */
+    uint32_t backups;
+};
+
+struct hf_node_status {
+    enum hf_member_state state;
+    hf_epoch epoch; /* 0: no view. The view number is epoch >> 32. */
+    uint8_t member_count;
+    struct hf_member_status members[HF_MEMBERS_MAX];
+    uint64_t sessions; /* Of the whole cluster, as last heard. */
+    uint64_t under_replicated;
+    uint64_t local_sessions; /* For which this node is primary. */
+    uint64_t local_bytes;
+    uint32_t partitions_primary; /* Of this node. */
+    uint32_t partitions_backup;
+    bool settled; /* Every partition is where placement wants it, with all the
+                   * copies the members allow, and serves. */
+    bool serving; /* In a view, with a lease. */
+};
+
+void hf_node_get_status(const struct hf_node *node,
+                        struct hf_node_status *status);
+
+/* Counters since the start; all only grow. */
+struct hf_node_counters {
+    uint64_t operations;        /* Commands taken from clients. */
+    uint64_t forwarded;         /* Of those, sent to another node. */
+    uint64_t held;              /* Of those, that had to wait for a primary. */
+    uint64_t refused;           /* Answered with CLUSTERDOWN. */
+    uint64_t writes;            /* Records this node made as primary. */
+    uint64_t writes_alone;      /* Of those, acknowledged with no backup. */
+    uint64_t expired;           /* Sessions it expired. */
+    uint64_t views;             /* Views it entered. */
+    uint64_t partitions_lost;   /* Partitions whose every copy was gone. */
+    uint64_t sessions_dropped;  /* Given up when two clusters met. */
+    uint64_t records_refused;   /* Records from peers that did not fit. */
+    uint64_t operations_repeated; /* Retries recognised. */
+};
+
+const struct hf_node_counters *
+hf_node_get_counters(const struct hf_node *node);
+
+/* For tests and tools: the view (NULL: none), a partition's table, whether the
+ * node would answer for @partition at @now, whether it is a full copy. */
+const struct hf_view *hf_node_get_view(const struct hf_node *node);
+const struct hf_sessions *hf_node_get_sessions(const struct hf_node *node,
+                                               uint16_t partition);
+bool hf_node_serves(const struct hf_node *node, uint16_t partition,
+                    hf_time now);
+
+#endif

@@ -1,0 +1,447 @@
+/* node_state.h - The inside of a node, shared by the files that make it up.
+ *
+ *   node.c        the dispatcher: one call per event; status
+ *   peers.c       who is out there: links, probes, heartbeats, leases, deaths
+ *   agreement.c   agreeing on the next view: ballots, and what to propose
+ *   install.c     entering a view: what to keep, bringing all copies level
+ *   writes.c      the primary: carrying out commands, commit, replies
+ *   copies.c      the copy: applying records, acknowledging
+ *   refill.c      filling a learner until it can be a copy
+ *   requests.c    the node a client asked: routing, holding, gathering
+ *
+ * Nothing here is for use outside of these files and their tests. */
+#ifndef HF_CORE_NODE_STATE_H
+#define HF_CORE_NODE_STATE_H
+
+#include "base/rng.h"
+#include "core/expiry.h"
+#include "core/node.h"
+#include "core/operations.h"
+#include "core/placement.h"
+#include "core/record.h"
+#include "core/stream.h"
+
+/* The timers of the protocol, in milliseconds. LEASE is counted from the
+ * sending of the heartbeat that was echoed, GUARD from the sending of the
+ * echo, so GUARD > LEASE means: who waited for the guard knows that the lease
+ * is over, with 20 % to spare for clocks of different speed. */
+enum {
+    HF_HEARTBEAT_MS = 100,
+    HF_SUSPECT_MS = 800,
+    HF_LEASE_MS = 1000,
+    HF_GUARD_MS = 1200,
+    HF_TAKEOVER_STEP_MS = 200,  /* Per rank, when lower ranks do not propose. */
+    HF_BALLOT_RETRY_MS = 50,    /* Repeat PREPARE and ACCEPT. */
+    HF_BALLOT_GIVE_UP_MS = 400, /* Try again with a higher ballot. */
+    HF_STUCK_MS = 300,          /* A promise that led nowhere. */
+    HF_JOIN_GATHER_MS = 30,     /* Let joins come together. */
+    HF_MOVE_GATHER_MS = 250,    /* Between views that only move data. */
+    HF_DISCOVERY_MS = 3000,     /* Looking for a cluster before starting one. */
+    HF_PROBE_MS = 100,          /* Between probes of a lost peer. */
+    HF_VIEW_RESEND_MS = 50,
+    HF_RESEND_MS = 500, /* A stream without progress is sent again. */
+    HF_TICK_BUSY_MS = 10,
+    HF_TICK_IDLE_MS = 50,
+};
+
+#define HF_PEERS_MAX 128
+#define HF_NOMINATIONS_MAX (HF_PARTITION_COUNT * (1 + HF_BACKUPS_MAX))
+#define HF_TIME_PAST INT64_C(-1000000000)
+#define HF_EXPIRY_VISITS_MAX 500
+#define HF_FORGET_VISITS 4096
+
+/* A node we know of, whether a member or not. */
+struct hf_peer {
+    struct hf_peer_info info; /* Of the incarnation heard of last. */
+    bool out_up[HF_CHANNEL_COUNT];
+    bool in_up[HF_CHANNEL_COUNT];
+    bool lost;       /* A link ended by the other side, none came since. */
+    hf_time probed_at;
+    hf_time heard;   /* Anything at all. */
+    hf_time view_sent_at;
+    uint8_t member;  /* Index in our view, or HF_MEMBER_NONE. */
+    bool has_beat;   /* `beat` is of this incarnation. */
+    struct hf_heartbeat beat;
+};
+
+/* A member of the current view, ourselves included. */
+struct hf_member {
+    struct hf_peer *peer; /* NULL: never met, or met in another incarnation. */
+    hf_time heard;
+    hf_time their_sent_at; /* Of its last heartbeat in our epoch, to echo. */
+    hf_time given;         /* When we last sent it an echo, in any epoch. */
+    hf_time bound;         /* Our sent_at it last echoed, in any epoch. */
+    hf_time grant;         /* The same, in this epoch: a lease from it. */
+    bool ready;            /* It is in our epoch. */
+    bool positions_known;  /* It told us where its copies stand. */
+    bool echoed;           /* We answered a heartbeat of it in this epoch. */
+
+    /* Records from us to it. */
+    struct hf_stream stream;
+    bool refill_wanted;   /* There may be more to stream to it. */
+    int32_t learning;     /* The partition being streamed to it, or -1. */
+    uint64_t learn_from;  /* Hash position the stream has reached. */
+
+    /* Records from it to us. */
+    uint64_t in_number;   /* Last one applied. */
+    bool ack_due;
+    struct hf_record_queue in_log; /* Applied, commit not heard of. */
+};
+
+/* How far a member's copy of a partition is, as its primary sees it. */
+enum hf_copy_state {
+    HF_COPY_NONE,     /* No copy, and none wanted. */
+    HF_COPY_WANTED,   /* Should have one; stream not begun. */
+    HF_COPY_LEARNING, /* Stream under way. */
+    HF_COPY_LEARNT,   /* Stream sent, counts for commit, not yet confirmed. */
+    HF_COPY_NOMINATED, /* Confirmed: waits for a view to make it a copy. */
+    HF_COPY_UNKNOWN,  /* A copy by the view, which has not reported yet. */
+    HF_COPY_REPORTED, /* It told where it stands. */
+    HF_COPY_SYNCING,  /* Being brought level. */
+    HF_COPY_FULL,     /* In sync. */
+};
+
+struct hf_copy {
+    uint8_t member;
+    enum hf_copy_state state;
+    bool acting;               /* A full copy by the view. */
+    struct hf_version version; /* As reported at the start of the epoch. */
+    uint64_t learnt;           /* The same. */
+};
+
+/* A command from another node or from here that waits for this partition. */
+struct hf_waiting {
+    struct hf_list link;
+    struct hf_operation_id operation;
+    hf_time since;
+    size_t size; /* Of this allocation, which holds the arguments. */
+    struct hf_command command;
+};
+
+struct hf_partition {
+    struct hf_sessions sessions;
+    struct hf_version version; /* Of the last record applied. */
+    struct hf_version base;    /* Of the record before the log's first. */
+    struct hf_record_queue log; /* Records not known to be on all copies. */
+    uint64_t learnt; /* HF_SESSIONS_END: has everything; else 0. */
+
+    /* As primary. */
+    bool primary;
+    bool synced;   /* All copies confirmed our state in this epoch. */
+    bool pulling;  /* A copy is further on than we are. */
+    uint8_t copy_count; /* Copies and learners, without ourselves. */
+    struct hf_copy copies[HF_COPIES_MAX + 1 + HF_BACKUPS_MAX];
+    uint64_t committed;   /* Sequence up to which all copies have it. */
+    uint64_t last_delete; /* Sequence of the last record that removed. */
+    struct hf_list waiting;      /* struct hf_waiting, in order. */
+    struct hf_list waiting_link; /* In node->waiting_partitions. */
+};
+
+/* A command that runs on many partitions of this node at once. */
+struct hf_range {
+    struct hf_list link;
+    struct hf_operation_id operation;
+    uint32_t pending; /* Records not committed. */
+    uint32_t size;
+    bool started; /* Until then it waits for all its partitions. */
+    hf_time since;
+    struct hf_forward forward; /* Arguments inside this allocation. */
+    struct hf_reply reply;     /* Once started: INTEGER or STATUS. */
+};
+
+enum hf_request_state {
+    HF_REQUEST_HELD,  /* No primary to send it to. */
+    HF_REQUEST_SENT,  /* Forwarded; no answer yet. */
+    HF_REQUEST_LOCAL, /* With ourselves as primary. */
+};
+
+/* What a client asked of this node, or a part of it. */
+struct hf_request {
+    struct hf_list link; /* In node->requests, by number. */
+    uint64_t number;
+    uint64_t client;
+    uint64_t tag;
+    hf_time deadline;
+    enum hf_request_state state;
+    uint8_t target; /* Member it was sent to. */
+    bool ranged;    /* partition to partition_end, on `target` alone. */
+    uint16_t partition;
+    uint16_t partition_end;
+    uint32_t scan_position;
+    uint32_t scan_count;
+    struct hf_gathering *gather; /* NULL: answers the client directly. */
+    uint32_t part;
+    size_t size; /* Of this allocation, which holds the arguments. */
+    struct hf_command command;
+};
+
+/* Several requests that make one answer. */
+struct hf_gathering {
+    struct hf_list link; /* In node->gathers. */
+    uint64_t client;
+    uint64_t tag;
+    hf_time deadline;
+    uint32_t part_count;
+    uint32_t remaining;
+    enum hf_gather kind;
+    bool ranged;        /* Made anew at each view. */
+    bool scan;
+    uint64_t scan_next; /* Cursor for the next call. */
+    int64_t sum;
+    bool failed;             /* `error` is the answer. */
+    struct hf_buffer error;  /* Tokens. */
+    struct hf_buffer *parts; /* Tokens by part; ARRAY and scan. */
+    struct hf_request *origin; /* Ranged: the arguments, to make it anew. */
+};
+
+struct hf_ballot {
+    bool active;
+    bool accepting; /* Phase 2. */
+    bool first;     /* The first view of a cluster. */
+    hf_epoch number;
+    hf_member_set voters;
+    hf_member_set excluded;
+    hf_member_set answered;
+    hf_member_set fresh;
+    hf_time started_at;
+    hf_time sent_at;
+    hf_epoch accepted_ballot; /* Highest seen in promises. */
+};
+
+enum hf_probe_kind { HF_PROBE_SEED, HF_PROBE_PEER };
+
+struct hf_probe {
+    uint64_t token;
+    enum hf_probe_kind kind;
+    uint32_t seed;
+    hf_incarnation incarnation;
+};
+
+#define HF_PROBES_MAX 256
+
+struct hf_seed {
+    hf_time probed_at;
+    bool refused;
+    bool self;
+};
+
+struct hf_node {
+    struct hf_node_config config;
+    struct hf_mem *mem;
+    struct hf_rng rng;
+    const struct hf_outbox *out; /* Only during a step. */
+    hf_time now;
+    int64_t wall_ms;
+    hf_time started_at;
+    hf_time stepped_at;
+    hf_time ticked_at;
+    struct hf_node_counters counters;
+
+    /* Peers. */
+    struct hf_peer *peers; /* HF_PEERS_MAX. */
+    size_t peer_count;
+    struct hf_seed seeds[HF_SEEDS_MAX];
+    struct hf_probe probes[HF_PROBES_MAX];
+    uint64_t probe_token;
+    hf_time beat_at; /* When heartbeats are due. */
+
+    /* The view. */
+    enum hf_member_state state;
+    struct hf_view *view; /* Valid when it has an epoch. */
+    struct hf_owners *targets;
+    bool settled_map;
+    uint8_t self; /* Our index, or HF_MEMBER_NONE. */
+    struct hf_member *members;  /* HF_MEMBERS_MAX. */
+    struct hf_member *previous; /* Those of the view before, while entering. */
+    hf_member_set dead;  /* Certified. */
+    hf_member_set fresh; /* Of those, observed under a lease of theirs. */
+    hf_time installed_at;
+    hf_member_set lease;   /* Members whose grant is valid, until: */
+    hf_time lease_until;   /* the first of them ends. */
+    bool lease_safe;       /* They and we are a safe set. */
+    hf_epoch refused_cluster;
+
+    /* Agreement. */
+    hf_epoch promised;
+    hf_time promised_at;
+    hf_epoch highest_ballot; /* Seen anywhere. */
+    hf_epoch accepted_ballot;
+    struct hf_view *accepted;
+    struct hf_view *proposal;
+    struct hf_view *best; /* Accepted view of the highest ballot promised. */
+    struct hf_ballot ballot;
+    hf_time need_since; /* A change is needed since; 0: none. */
+    struct hf_nomination *nominations; /* Heard in this epoch. */
+    size_t nomination_count; /* At most HF_NOMINATIONS_MAX. */
+
+    /* Data. */
+    struct hf_partition *partitions; /* HF_PARTITION_COUNT. */
+    struct hf_expiry expiry;
+    struct hf_operations operations;
+    struct hf_buffer effects;
+    struct hf_buffer scratch;
+    struct hf_buffer tokens;
+    bool expiry_waits;   /* More sessions are due right now. */
+    bool commit_blocked; /* Something is ready to commit but for a lease. */
+    uint32_t unsynced;   /* Partitions of ours that are not synced. */
+    bool nominate_due;   /* Some copy of ours waits to be made full. */
+    hf_time nominated_at;
+    struct hf_list waiting_partitions;
+    struct hf_list ranges;
+    size_t waiting_bytes;
+
+    /* Requests. */
+    struct hf_list requests; /* By number. */
+    struct hf_list gathers;
+    struct hf_request **request_ring; /* By number. */
+    uint32_t request_capacity;
+    uint64_t request_next;
+    size_t request_bytes;
+    uint32_t held_count;
+};
+
+/* peers.c */
+void node_peers_start(struct hf_node *node);
+/* The view changed: who of the peers is which member. */
+void node_peers_attach(struct hf_node *node);
+void node_peers_tick(struct hf_node *node);
+void node_link_changed(struct hf_node *node, const struct hf_link_event *link);
+void node_probed(struct hf_node *node, uint64_t token,
+                 enum hf_probe_result result);
+struct hf_peer *node_peer_find(const struct hf_node *node, hf_node_id id,
+                               hf_incarnation incarnation);
+void node_heard(struct hf_node *node, struct hf_peer *peer);
+void node_heartbeat(struct hf_node *node, struct hf_peer *peer,
+                    const struct hf_heartbeat *beat);
+void node_send_heartbeats(struct hf_node *node);
+/* Sends over the message's channel if its session is up. */
+bool node_send(struct hf_node *node, const struct hf_peer *peer,
+               const struct hf_message *message);
+bool node_send_member(struct hf_node *node, uint8_t member,
+                      const struct hf_message *message);
+/* Members that are silent for too long or certified dead. */
+hf_member_set node_suspects(const struct hf_node *node);
+/* The members whose lease we hold now. */
+hf_member_set node_lease(struct hf_node *node);
+void node_lease_changed(struct hf_node *node);
+/* Tells a peer of our view, not too often. */
+void node_offer_view(struct hf_node *node, struct hf_peer *peer);
+
+/* agreement.c */
+void node_agreement_tick(struct hf_node *node);
+/* Something happened that may call for a new view: look at once. */
+void node_consider_change(struct hf_node *node);
+void node_prepared(struct hf_node *node, struct hf_peer *from,
+                   const struct hf_prepare *prepare);
+void node_promised(struct hf_node *node, struct hf_peer *from,
+                   const struct hf_promise *promise);
+void node_accept_asked(struct hf_node *node, struct hf_peer *from,
+                       const struct hf_accept *accept);
+void node_accepted(struct hf_node *node, struct hf_peer *from,
+                   const struct hf_accepted *accepted);
+void node_nominated(struct hf_node *node, const struct hf_nominate *nominate);
+void node_form_cluster(struct hf_node *node);
+
+/* proposal.c: what the next view should be, with @voters of this one. */
+void proposal_make(const struct hf_node *node, hf_member_set voters,
+                   struct hf_view *view);
+/* Whether a view that only moves ownership would change anything. */
+bool proposal_moves(const struct hf_node *node);
+/* Whether somebody waits to be taken in. */
+bool proposal_joins(const struct hf_node *node);
+
+/* install.c */
+void node_view_heard(struct hf_node *node, const struct hf_view *view);
+void node_install(struct hf_node *node, const struct hf_view *view);
+void node_member_ready(struct hf_node *node, uint8_t member);
+void node_send_positions(struct hf_node *node, uint8_t member);
+void node_positions(struct hf_node *node, uint8_t member,
+                    const struct hf_positions *positions);
+void node_pulled(struct hf_node *node, uint8_t member,
+                 const struct hf_pull *pull);
+void node_suffix(struct hf_node *node, uint8_t member,
+                 const struct hf_record_view *record);
+void node_sync_partition(struct hf_node *node, uint16_t partition);
+void node_copy_synced(struct hf_node *node, uint16_t partition,
+                      uint8_t member);
+void node_sync_tick(struct hf_node *node);
+
+/* writes.c */
+/* Carries out a command, or lets it wait, as primary of @partition. */
+void node_execute(struct hf_node *node, uint16_t partition,
+                  struct hf_operation_id operation,
+                  const struct hf_command *command);
+bool node_may_serve(struct hf_node *node, uint16_t partition);
+void node_run_waiting(struct hf_node *node, uint16_t partition);
+void node_run_all_waiting(struct hf_node *node);
+void node_try_commit(struct hf_node *node, uint16_t partition);
+void node_drop_waiting(struct hf_node *node, uint16_t partition);
+void node_waiting_tick(struct hf_node *node);
+void node_expire_due(struct hf_node *node);
+/* Answers whoever asked: a client of ours, or the node it came from. */
+void node_answer(struct hf_node *node, struct hf_operation_id operation,
+                 const struct hf_reply *reply, uint64_t scan_next);
+void node_forwarded(struct hf_node *node, uint8_t member,
+                    const struct hf_forward *forward);
+void node_forget_operations(struct hf_node *node);
+
+/* ranges.c: commands over many partitions. */
+void node_execute_range(struct hf_node *node, struct hf_operation_id operation,
+                        const struct hf_forward *forward);
+void node_run_ranges(struct hf_node *node);
+void node_drop_ranges(struct hf_node *node);
+void node_range_committed(struct hf_node *node, struct hf_range *range);
+
+/* copies.c */
+void node_record(struct hf_node *node, uint8_t member,
+                 const struct hf_record_message *message);
+void node_acked(struct hf_node *node, uint8_t member, const struct hf_ack *ack);
+void node_committed(struct hf_node *node, uint8_t member,
+                    const struct hf_committed *committed);
+void node_send_acks(struct hf_node *node);
+/* Sends what the stream to @member has not sent yet. */
+void node_stream_send(struct hf_node *node, uint8_t member);
+/* The link to @member is new: send again what it did not acknowledge. */
+void node_stream_restart(struct hf_node *node, uint8_t member);
+void node_streams_tick(struct hf_node *node);
+/* Appends a record to the partition's log as the newest. */
+/* Applies a write of another node and appends it to the log. 0, HF_ENOMEM or
+ * HF_EPROTO; then nothing changed. */
+HF_NODISCARD int node_apply_write(struct hf_node *node,
+                                  const struct hf_record_view *write);
+/* Drops what is committed up to @sequence from the log. */
+void node_log_trim(struct hf_node *node, struct hf_partition *partition,
+                   uint64_t sequence);
+/* Whether the log can take a copy at @from to where we are. */
+bool partition_reaches(const struct hf_partition *partition,
+                       struct hf_version from);
+void node_partition_clear(struct hf_node *node, uint16_t partition);
+
+/* refill.c */
+void node_refill(struct hf_node *node, uint8_t member);
+void node_refill_tick(struct hf_node *node);
+void node_learnt_confirmed(struct hf_node *node, uint16_t partition,
+                           uint8_t member);
+struct hf_copy *partition_copy(struct hf_partition *partition, uint8_t member);
+
+/* requests.c */
+void node_request(struct hf_node *node, uint64_t client, uint64_t tag,
+                  const struct hf_command *command);
+void node_request_done(struct hf_node *node, uint64_t number,
+                       const struct hf_reply *reply, uint64_t scan_next);
+void node_bounced(struct hf_node *node, const struct hf_bounce *bounce);
+/* Sends held requests that can be sent now, in order. */
+void node_route_held(struct hf_node *node);
+/* The view changes: all requests are to be sent anew, in order. Who carried
+ * one out already recognises it (core/operations.h). */
+void node_requests_reset(struct hf_node *node);
+/* A link to or from @member is new: repeat what it may not have heard. */
+void node_requests_resend(struct hf_node *node, uint8_t member);
+void node_requests_tick(struct hf_node *node);
+void node_requests_close(struct hf_node *node);
+uint64_t node_requests_finished(const struct hf_node *node);
+struct hf_request *node_request_find(const struct hf_node *node,
+                                     uint64_t number);
+uint64_t node_cluster_sessions(const struct hf_node *node);
+
+#endif

@@ -1,0 +1,61 @@
+/* operations.h - Operations that were carried out for other nodes, so that a
+ * repeated request has no second effect.
+ *
+ * A node that forwarded an operation and hears nothing (a link broke, the
+ * primary died) sends it again. Whoever is primary then finds it here, on every
+ * copy of the partition, together with the answer. An entry is forgotten once
+ * its origin says that all its operations up to that number have ended, in the
+ * manner of RIFL (Lee et al., "Implementing linearizability at large scale and
+ * low latency", SOSP 2015). */
+#ifndef HF_CORE_OPERATIONS_H
+#define HF_CORE_OPERATIONS_H
+
+#include "base/list.h"
+#include "base/mem.h"
+#include "core/message.h"
+
+struct hf_operation {
+    struct hf_operation *next; /* In its bucket. */
+    struct hf_list age;        /* Oldest first, in the table. */
+    struct hf_operation_id id;
+    uint16_t partition;
+    uint64_t sequence; /* Of the record, 0 when it had no effect. */
+    size_t size;       /* Of this allocation. */
+    struct hf_slice reply; /* Tokens; inside this allocation. */
+};
+
+struct hf_operations {
+    struct hf_mem *mem;
+    struct hf_operation **buckets;
+    uint32_t capacity; /* 0 or a power of two. */
+    uint32_t count;
+    struct hf_list by_age;
+};
+
+void hf_operations_init(struct hf_operations *operations, struct hf_mem *mem);
+void hf_operations_close(struct hf_operations *operations);
+
+/* NULL when it is not known. */
+const struct hf_operation *
+hf_operations_find(const struct hf_operations *operations,
+                   struct hf_operation_id id);
+
+/* Remembers an operation; does nothing when it is known. HF_ENOMEM: it is
+ * not remembered. */
+HF_NODISCARD int hf_operations_add(struct hf_operations *operations,
+                                   struct hf_operation_id id,
+                                   uint16_t partition, uint64_t sequence,
+                                   struct hf_slice reply);
+
+/* Forgets up to @visits of the oldest for which @is_over says so, stopping at
+ * the first that is not. */
+void hf_operations_forget(struct hf_operations *operations, uint32_t visits,
+                          bool (*is_over)(void *user,
+                                          struct hf_operation_id id),
+                          void *user);
+
+/* Forgets all of @partition. */
+void hf_operations_forget_partition(struct hf_operations *operations,
+                                    uint16_t partition);
+
+#endif

@@ -1,0 +1,641 @@
+/* peers.c - Who is out there, who is alive, who grants us a lease.
+ *
+ * Three grades of bad news about a member:
+ *   silent     nothing heard for HF_SUSPECT_MS. It may be paused or cut off
+ *              and may come back: never proof of death.
+ *   lost       its end of a link closed or was reset. We probe.
+ *   certified  lost, and a fresh connect is refused by a live kernel; or its
+ *              name introduced itself with another incarnation. It is dead.
+ * A certificate is fresh when we saw it while a lease from the dead one was
+ * still running: then it died before it could agree to any view without us
+ * (reliability: "safe set"). */
+#include <string.h>
+
+#include "base/assert.h"
+#include "core/node_state.h"
+
+static bool address_equal(const char *host_a, uint16_t port_a,
+                          const char *host_b, uint16_t port_b)
+{
+    return port_a == port_b && strcmp(host_a, host_b) == 0;
+}
+
+static bool is_own_address(const struct hf_node *node,
+                           const struct hf_address *address)
+{
+    return address_equal(address->host, address->port, node->config.self.host,
+                         node->config.self.peer_port);
+}
+
+bool node_send(struct hf_node *node, const struct hf_peer *peer,
+               const struct hf_message *message)
+{
+    if (!peer->out_up[hf_message_channel(message->type)]) {
+        return false;
+    }
+    node->out->send(node->out->user, peer->info.id, peer->info.incarnation,
+                    message);
+    return true;
+}
+
+bool node_send_member(struct hf_node *node, uint8_t member,
+                      const struct hf_message *message)
+{
+    const struct hf_peer *peer = node->members[member].peer;
+    return peer != NULL && node_send(node, peer, message);
+}
+
+static struct hf_peer *peer_by_id(const struct hf_node *node, hf_node_id id)
+{
+    for (size_t i = 0; i < node->peer_count; i++) {
+        if (node->peers[i].info.id == id) {
+            return &node->peers[i];
+        }
+    }
+    return NULL;
+}
+
+struct hf_peer *node_peer_find(const struct hf_node *node, hf_node_id id,
+                               hf_incarnation incarnation)
+{
+    struct hf_peer *peer = peer_by_id(node, id);
+    return peer != NULL && peer->info.incarnation == incarnation ? peer : NULL;
+}
+
+/* Leases. */
+
+hf_member_set node_lease(struct hf_node *node)
+{
+    if (node->now >= node->lease_until) {
+        node_lease_changed(node);
+    }
+    return node->lease;
+}
+
+void node_lease_changed(struct hf_node *node)
+{
+    node->lease = 0;
+    node->lease_until = HF_NEVER;
+    node->lease_safe = false;
+    if (node->state != HF_STATE_ACTIVE) {
+        return;
+    }
+    for (uint8_t i = 0; i < node->view->member_count; i++) {
+        hf_time end = node->members[i].grant + HF_LEASE_MS;
+        if (i != node->self && end > node->now) {
+            node->lease |= hf_member_set_of(i);
+            node->lease_until =
+                end < node->lease_until ? end : node->lease_until;
+        }
+    }
+    hf_member_set voters = node->lease | hf_member_set_of(node->self);
+    node->lease_safe = hf_view_is_safe(hf_view_all(node->view), node->fresh,
+                                       voters & ~node->fresh);
+}
+
+/* Deaths. */
+
+static void certify(struct hf_node *node, uint8_t member)
+{
+    hf_member_set bit = hf_member_set_of(member);
+    if (member == node->self || (node->dead & bit) != 0) {
+        return;
+    }
+    node->dead |= bit;
+    bool fresh = node->members[member].bound + HF_LEASE_MS > node->now;
+    if (fresh) {
+        node->fresh |= bit;
+    }
+    hf_log(&node->config.log, HF_LOG_WARNING, "%s died (certified%s)",
+           node->view->members[member].name, fresh ? "" : ", not fresh");
+    node_lease_changed(node);
+}
+
+/* @id introduced itself as @incarnation: any other one is dead. */
+static void certify_replaced(struct hf_node *node, hf_node_id id,
+                             hf_incarnation incarnation)
+{
+    if (node->state != HF_STATE_ACTIVE) {
+        return;
+    }
+    uint8_t member = hf_view_find_id(node->view, id);
+    if (member != HF_MEMBER_NONE &&
+        node->view->members[member].incarnation != incarnation) {
+        certify(node, member);
+    }
+}
+
+hf_member_set node_suspects(const struct hf_node *node)
+{
+    hf_member_set suspects = node->dead;
+    for (uint8_t i = 0; i < node->view->member_count; i++) {
+        if (i != node->self &&
+            node->now - node->members[i].heard > HF_SUSPECT_MS) {
+            suspects |= hf_member_set_of(i);
+        }
+    }
+    return suspects;
+}
+
+static uint64_t probe_start(struct hf_node *node, enum hf_probe_kind kind,
+                            const struct hf_address *address)
+{
+    uint64_t token = ++node->probe_token;
+    struct hf_probe *probe = &node->probes[token % HF_PROBES_MAX];
+    *probe = (struct hf_probe){.token = token, .kind = kind};
+    node->out->probe(node->out->user, address, token);
+    return token;
+}
+
+static void address_of(const struct hf_peer_info *info,
+                       struct hf_address *address)
+{
+    memcpy(address->host, info->host, sizeof(address->host));
+    address->port = info->peer_port;
+}
+
+static void probe_peer(struct hf_node *node, struct hf_peer *peer)
+{
+    struct hf_address address;
+    address_of(&peer->info, &address);
+    peer->probed_at = node->now;
+    uint64_t token = probe_start(node, HF_PROBE_PEER, &address);
+    node->probes[token % HF_PROBES_MAX].incarnation = peer->info.incarnation;
+}
+
+static void probe_seed(struct hf_node *node, uint32_t seed)
+{
+    node->seeds[seed].probed_at = node->now;
+    uint64_t token =
+        probe_start(node, HF_PROBE_SEED, &node->config.seeds[seed]);
+    node->probes[token % HF_PROBES_MAX].seed = seed;
+}
+
+static void peer_refused(struct hf_node *node, hf_incarnation incarnation)
+{
+    for (size_t i = 0; i < node->peer_count; i++) {
+        struct hf_peer *peer = &node->peers[i];
+        if (peer->info.incarnation == incarnation && peer->lost &&
+            peer->member != HF_MEMBER_NONE) {
+            certify(node, peer->member);
+            node_consider_change(node);
+        }
+    }
+}
+
+void node_probed(struct hf_node *node, uint64_t token,
+                 enum hf_probe_result result)
+{
+    const struct hf_probe *probe = &node->probes[token % HF_PROBES_MAX];
+    if (probe->token != token) {
+        return; /* Older than the last HF_PROBES_MAX. */
+    }
+    if (probe->kind == HF_PROBE_SEED) {
+        node->seeds[probe->seed].refused = result == HF_PROBE_REFUSED;
+    } else if (result == HF_PROBE_REFUSED) {
+        peer_refused(node, probe->incarnation);
+    }
+}
+
+/* Links. */
+
+static bool is_dialled(const struct hf_node *node, const struct hf_peer *except,
+                       const struct hf_address *address)
+{
+    for (size_t i = 0; i < node->config.seed_count; i++) {
+        if (address_equal(node->config.seeds[i].host,
+                          node->config.seeds[i].port, address->host,
+                          address->port)) {
+            return true;
+        }
+    }
+    for (size_t i = 0; i < node->peer_count; i++) {
+        const struct hf_peer_info *info = &node->peers[i].info;
+        if (&node->peers[i] != except &&
+            address_equal(info->host, info->peer_port, address->host,
+                          address->port)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void peer_dial(struct hf_node *node, const struct hf_peer *peer)
+{
+    struct hf_address address;
+    address_of(&peer->info, &address);
+    if (!is_dialled(node, peer, &address) && !is_own_address(node, &address)) {
+        node->out->connect(node->out->user, &address);
+    }
+}
+
+static void peer_undial(struct hf_node *node, const struct hf_peer *peer)
+{
+    struct hf_address address;
+    address_of(&peer->info, &address);
+    if (!is_dialled(node, peer, &address)) {
+        node->out->forget(node->out->user, &address);
+    }
+}
+
+/* Room for one more: a free place, or that of a stranger without a link. */
+static struct hf_peer *peer_place(struct hf_node *node)
+{
+    if (node->peer_count < HF_PEERS_MAX) {
+        return &node->peers[node->peer_count++];
+    }
+    struct hf_peer *oldest = NULL;
+    for (size_t i = 0; i < node->peer_count; i++) {
+        struct hf_peer *peer = &node->peers[i];
+        bool linked = peer->in_up[0] || peer->out_up[0] || peer->in_up[1] ||
+                      peer->out_up[1];
+        if (peer->member == HF_MEMBER_NONE && !linked &&
+            (oldest == NULL || peer->heard < oldest->heard)) {
+            oldest = peer;
+        }
+    }
+    if (oldest != NULL) {
+        peer_undial(node, oldest);
+    }
+    return oldest;
+}
+
+static void peer_attach(struct hf_node *node, struct hf_peer *peer)
+{
+    peer->member = HF_MEMBER_NONE;
+    if (node->state != HF_STATE_ACTIVE) {
+        return;
+    }
+    peer->member =
+        hf_view_find(node->view, peer->info.id, peer->info.incarnation);
+    if (peer->member != HF_MEMBER_NONE) {
+        node->members[peer->member].peer = peer;
+    }
+}
+
+/* The peer that introduced itself so, made known if it is new. */
+static struct hf_peer *peer_meet(struct hf_node *node,
+                                 const struct hf_peer_info *info)
+{
+    struct hf_peer *peer = peer_by_id(node, info->id);
+    if (peer != NULL && peer->info.incarnation == info->incarnation) {
+        return peer;
+    }
+    if (peer != NULL) {
+        bool moved = !address_equal(peer->info.host, peer->info.peer_port,
+                                    info->host, info->peer_port);
+        if (moved) {
+            peer_undial(node, peer);
+        }
+        if (peer->member != HF_MEMBER_NONE) {
+            node->members[peer->member].peer = NULL;
+        }
+        *peer = (struct hf_peer){.info = *info, .view_sent_at = HF_TIME_PAST};
+        if (moved) {
+            peer_dial(node, peer);
+        }
+    } else {
+        peer = peer_place(node);
+        if (peer == NULL) {
+            return NULL;
+        }
+        *peer = (struct hf_peer){.info = *info, .view_sent_at = HF_TIME_PAST};
+        peer->member = HF_MEMBER_NONE;
+        peer_dial(node, peer);
+    }
+    peer->probed_at = HF_TIME_PAST;
+    peer_attach(node, peer);
+    certify_replaced(node, info->id, info->incarnation);
+    return peer;
+}
+
+void node_peers_attach(struct hf_node *node)
+{
+    for (size_t i = 0; i < node->peer_count; i++) {
+        peer_attach(node, &node->peers[i]);
+    }
+    if (node->state != HF_STATE_ACTIVE) {
+        return;
+    }
+    for (uint8_t i = 0; i < node->view->member_count; i++) {
+        const struct hf_peer_info *info = &node->view->members[i];
+        const struct hf_peer *peer = peer_by_id(node, info->id);
+        if (i == node->self) {
+            continue;
+        }
+        if (peer == NULL) {
+            (void)peer_meet(node, info);
+        } else if (peer->info.incarnation != info->incarnation) {
+            certify_replaced(node, peer->info.id, peer->info.incarnation);
+        }
+    }
+}
+
+static void send_heartbeat(struct hf_node *node, struct hf_peer *peer);
+
+static void link_up(struct hf_node *node, const struct hf_link_event *link)
+{
+    struct hf_peer *peer = peer_meet(node, link->peer);
+    if (peer == NULL) {
+        hf_log(&node->config.log, HF_LOG_ERROR,
+               "no room to remember %s: at most %d peers", link->peer->name,
+               HF_PEERS_MAX);
+        return;
+    }
+    bool *up = link->out ? peer->out_up : peer->in_up;
+    up[link->channel] = true;
+    peer->lost = false;
+    node_heard(node, peer);
+    if (link->out && link->channel == HF_CHANNEL_CONTROL) {
+        send_heartbeat(node, peer);
+    }
+    if (link->channel == HF_CHANNEL_DATA && peer->member != HF_MEMBER_NONE) {
+        if (link->out) {
+            node_stream_restart(node, peer->member);
+            if (node->members[peer->member].ready) {
+                node_send_positions(node, peer->member);
+            }
+        }
+        node_requests_resend(node, peer->member);
+        node_route_held(node);
+    }
+    node_consider_change(node);
+}
+
+static void link_down(struct hf_node *node, const struct hf_link_event *link)
+{
+    struct hf_peer *peer =
+        node_peer_find(node, link->peer->id, link->peer->incarnation);
+    if (peer == NULL) {
+        return;
+    }
+    bool *up = link->out ? peer->out_up : peer->in_up;
+    up[link->channel] = false;
+    if (link->abrupt) {
+        peer->lost = true;
+        probe_peer(node, peer);
+    }
+}
+
+void node_link_changed(struct hf_node *node, const struct hf_link_event *link)
+{
+    if (link->peer->id == node->config.self.id) {
+        return; /* Somebody runs under our name. links.c says so. */
+    }
+    if (link->up) {
+        link_up(node, link);
+    } else {
+        link_down(node, link);
+    }
+}
+
+void node_heard(struct hf_node *node, struct hf_peer *peer)
+{
+    peer->heard = node->now;
+    if (peer->member != HF_MEMBER_NONE) {
+        node->members[peer->member].heard = node->now;
+    }
+}
+
+/* Heartbeats. */
+
+static hf_member_set reach(const struct hf_node *node)
+{
+    if (node->state != HF_STATE_ACTIVE) {
+        return 0;
+    }
+    return hf_view_all(node->view) & ~node_suspects(node);
+}
+
+static void count_local(const struct hf_node *node, struct hf_heartbeat *beat)
+{
+    if (node->state != HF_STATE_ACTIVE) {
+        return;
+    }
+    unsigned wanted = 1u + node->view->backups;
+    if (wanted > node->view->member_count) {
+        wanted = node->view->member_count;
+    }
+    for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
+        const struct hf_partition *partition = &node->partitions[p];
+        beat->bytes += partition->sessions.bytes;
+        if (!partition->primary) {
+            continue;
+        }
+        beat->sessions += partition->sessions.count;
+        if (node->view->acting[p].count < wanted || !partition->synced) {
+            beat->under_replicated += partition->sessions.count;
+        }
+    }
+}
+
+static void fill_heartbeat(const struct hf_node *node,
+                           struct hf_heartbeat *beat)
+{
+    bool active = node->state == HF_STATE_ACTIVE;
+    *beat = (struct hf_heartbeat){
+        .epoch = node->view->epoch,
+        .sent_at = node->now,
+        .state = (uint8_t)node->state,
+        .cluster = node->view->cluster,
+        .reach = active ? reach(node) : 0,
+        .ops_finished = node_requests_finished(node),
+    };
+    count_local(node, beat);
+}
+
+static void heartbeat_to(struct hf_node *node, struct hf_peer *peer,
+                         struct hf_message *message)
+{
+    struct hf_heartbeat *beat = &message->heartbeat;
+    beat->echo = 0;
+    bool may_grant = node->state == HF_STATE_ACTIVE &&
+                     peer->member != HF_MEMBER_NONE &&
+                     node->promised <= node->view->epoch;
+    if (may_grant && node->members[peer->member].their_sent_at != 0) {
+        struct hf_member *member = &node->members[peer->member];
+        beat->echo = member->their_sent_at;
+        if (node_send(node, peer, message)) {
+            member->given = node->now;
+            member->echoed = true;
+        }
+        return;
+    }
+    node_send(node, peer, message);
+}
+
+static void send_heartbeat(struct hf_node *node, struct hf_peer *peer)
+{
+    struct hf_message message = {.type = HF_MESSAGE_HEARTBEAT};
+    fill_heartbeat(node, &message.heartbeat);
+    heartbeat_to(node, peer, &message);
+}
+
+void node_send_heartbeats(struct hf_node *node)
+{
+    struct hf_message message = {.type = HF_MESSAGE_HEARTBEAT};
+    fill_heartbeat(node, &message.heartbeat);
+    for (size_t i = 0; i < node->peer_count; i++) {
+        heartbeat_to(node, &node->peers[i], &message);
+    }
+}
+
+static void member_heartbeat(struct hf_node *node, struct hf_peer *peer,
+                             const struct hf_heartbeat *beat)
+{
+    struct hf_member *member = &node->members[peer->member];
+    member->their_sent_at = beat->sent_at;
+    if (beat->echo != 0 && beat->echo <= node->now) {
+        member->grant =
+            beat->echo > member->grant ? beat->echo : member->grant;
+        member->bound =
+            beat->echo > member->bound ? beat->echo : member->bound;
+        bool had = node->lease_safe;
+        node_lease_changed(node);
+        if (node->commit_blocked || (!had && node->lease_safe) ||
+            !hf_list_is_empty(&node->waiting_partitions)) {
+            node_run_all_waiting(node);
+        }
+    }
+    if (!member->ready) {
+        member->ready = true;
+        node_member_ready(node, peer->member);
+    }
+    if (!member->echoed) {
+        send_heartbeat(node, peer);
+    }
+}
+
+void node_heartbeat(struct hf_node *node, struct hf_peer *peer,
+                    const struct hf_heartbeat *beat)
+{
+    peer->beat = *beat;
+    peer->has_beat = true;
+    if (beat->epoch > node->highest_ballot) {
+        node->highest_ballot = beat->epoch;
+    }
+    if (node->state != HF_STATE_ACTIVE) {
+        return;
+    }
+    bool active = beat->state == HF_STATE_ACTIVE;
+    bool foreign = beat->cluster != 0 && beat->cluster != node->view->cluster;
+    if (peer->member != HF_MEMBER_NONE && active &&
+        beat->epoch == node->view->epoch) {
+        member_heartbeat(node, peer, beat);
+    } else if (foreign && active) {
+        node_offer_view(node, peer);
+    } else if (!foreign && beat->epoch < node->view->epoch &&
+               (active || peer->member != HF_MEMBER_NONE)) {
+        node_offer_view(node, peer);
+    }
+}
+
+void node_offer_view(struct hf_node *node, struct hf_peer *peer)
+{
+    if (node->now - peer->view_sent_at < HF_VIEW_RESEND_MS) {
+        return;
+    }
+    struct hf_message message = {.type = HF_MESSAGE_VIEW, .view = node->view};
+    if (node_send(node, peer, &message)) {
+        peer->view_sent_at = node->now;
+    }
+}
+
+/* Finding a cluster. */
+
+void node_peers_start(struct hf_node *node)
+{
+    for (uint32_t i = 0; i < node->config.seed_count; i++) {
+        const struct hf_address *seed = &node->config.seeds[i];
+        node->seeds[i].self = is_own_address(node, seed);
+        if (!node->seeds[i].self) {
+            node->out->connect(node->out->user, seed);
+            probe_seed(node, i);
+        }
+    }
+}
+
+static bool is_linked(const struct hf_peer *peer)
+{
+    return peer->out_up[HF_CHANNEL_CONTROL] && peer->in_up[HF_CHANNEL_CONTROL];
+}
+
+static const struct hf_peer *seed_peer(const struct hf_node *node,
+                                       uint32_t seed)
+{
+    const struct hf_address *address = &node->config.seeds[seed];
+    for (size_t i = 0; i < node->peer_count; i++) {
+        const struct hf_peer *peer = &node->peers[i];
+        if (is_linked(peer) &&
+            address_equal(peer->info.host, peer->info.peer_port, address->host,
+                          address->port)) {
+            return peer;
+        }
+    }
+    return NULL;
+}
+
+/* Whether we know of every seed that it is ourselves, that nobody is there, or
+ * that it is as new as we are. */
+static bool seeds_are_known(struct hf_node *node)
+{
+    bool known = true;
+    for (uint32_t i = 0; i < node->config.seed_count; i++) {
+        struct hf_seed *seed = &node->seeds[i];
+        const struct hf_peer *peer = seed_peer(node, i);
+        if (seed->self || (peer != NULL && peer->has_beat)) {
+            continue;
+        }
+        if (!seed->refused) {
+            known = false;
+        }
+        if (node->now - seed->probed_at >= HF_PROBE_MS) {
+            probe_seed(node, i);
+        }
+    }
+    return known;
+}
+
+/* Whoever comes first by node id among those that look for a cluster starts
+ * it alone; the others join. Two that start one each, because they could not
+ * see each other, find out when they meet (node_view_heard). */
+static void discover(struct hf_node *node)
+{
+    bool known = seeds_are_known(node);
+    hf_time waited = node->now - node->started_at;
+    for (size_t i = 0; i < node->peer_count; i++) {
+        const struct hf_peer *peer = &node->peers[i];
+        if (!is_linked(peer) || !peer->has_beat ||
+            node->now - peer->heard > HF_SUSPECT_MS) {
+            continue;
+        }
+        if (peer->beat.state == HF_STATE_ACTIVE) {
+            return; /* It takes us in. */
+        }
+        if (peer->info.id < node->config.self.id &&
+            waited < 2 * HF_DISCOVERY_MS) {
+            return; /* It starts the cluster. */
+        }
+    }
+    if (known || waited >= HF_DISCOVERY_MS) {
+        node_form_cluster(node);
+    }
+}
+
+void node_peers_tick(struct hf_node *node)
+{
+    if (node->now >= node->beat_at) {
+        node->beat_at = node->now + HF_HEARTBEAT_MS;
+        node_send_heartbeats(node);
+    }
+    for (size_t i = 0; i < node->peer_count; i++) {
+        struct hf_peer *peer = &node->peers[i];
+        if (peer->lost && peer->member != HF_MEMBER_NONE &&
+            node->now - peer->probed_at >= HF_PROBE_MS) {
+            probe_peer(node, peer);
+        }
+    }
+    if (node->state != HF_STATE_ACTIVE) {
+        discover(node);
+    }
+}

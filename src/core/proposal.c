@@ -1,0 +1,222 @@
+/* proposal.c - What the next view should be. No side effects.
+ *
+ * Members: those of the old view that take part, then whoever asks to join.
+ * Copies of a partition, in this order of rules:
+ *   1. those that took part stay; nominated learners are added
+ *   2. the primary stays if it took part, else its heir is promoted
+ *   3. once all wanted owners have copies, the wanted one becomes primary
+ *   4. else, or after that, copies that nobody wants are dropped, but never
+ *      the primary, and never below the wanted number
+ * A view either changes the primary of a partition or drops copies of it: the
+ * new primary may need what an old copy has (install.c, "pulling"). */
+#include <string.h>
+
+#include "base/assert.h"
+#include "core/node_state.h"
+
+#define JOIN_HEARD_MS 500
+
+static bool is_joiner(const struct hf_node *node, const struct hf_peer *peer)
+{
+    bool linked = peer->out_up[0] && peer->in_up[0] && peer->out_up[1] &&
+                  peer->in_up[1];
+    if (!linked || !peer->has_beat || peer->member != HF_MEMBER_NONE ||
+        peer->beat.state == HF_STATE_ACTIVE ||
+        node->now - peer->heard > JOIN_HEARD_MS) {
+        return false;
+    }
+    bool ahead = peer->beat.cluster == node->view->cluster &&
+                 peer->beat.epoch > node->view->epoch;
+    uint8_t old = hf_view_find_id(node->view, peer->info.id);
+    bool replaced =
+        old == HF_MEMBER_NONE || (node->dead & hf_member_set_of(old)) != 0;
+    return !ahead && replaced;
+}
+
+bool proposal_joins(const struct hf_node *node)
+{
+    for (size_t i = 0; i < node->peer_count; i++) {
+        if (is_joiner(node, &node->peers[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void keep_voters(const struct hf_node *node, hf_member_set voters,
+                        struct hf_view *view, uint8_t map[HF_MEMBERS_MAX])
+{
+    memset(map, HF_MEMBER_NONE, HF_MEMBERS_MAX);
+    for (uint8_t i = 0; i < node->view->member_count; i++) {
+        if ((voters & hf_member_set_of(i)) != 0) {
+            map[i] = view->member_count;
+            view->members[view->member_count++] = node->view->members[i];
+        }
+    }
+}
+
+static void add_joiners(const struct hf_node *node, struct hf_view *view)
+{
+    for (size_t i = 0; i < node->peer_count; i++) {
+        const struct hf_peer *peer = &node->peers[i];
+        if (view->member_count < HF_MEMBERS_MAX && is_joiner(node, peer) &&
+            hf_view_find_id(view, peer->info.id) == HF_MEMBER_NONE) {
+            view->members[view->member_count++] = peer->info;
+        }
+    }
+}
+
+static bool acting_has(const struct hf_acting *acting, uint8_t member)
+{
+    for (uint8_t i = 0; i < acting->count; i++) {
+        if (acting->members[i] == member) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool owners_have(const struct hf_owners *owners, uint8_t member)
+{
+    for (uint8_t i = 0; i < owners->count; i++) {
+        if (owners->members[i] == member) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool acting_has_all(const struct hf_acting *acting,
+                           const struct hf_owners *owners)
+{
+    for (uint8_t i = 0; i < owners->count; i++) {
+        if (!acting_has(acting, owners->members[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void acting_put_first(struct hf_acting *acting, uint8_t member)
+{
+    for (uint8_t i = 0; i < acting->count; i++) {
+        if (acting->members[i] == member) {
+            acting->members[i] = acting->members[0];
+            acting->members[0] = member;
+            return;
+        }
+    }
+}
+
+static void acting_trim(struct hf_acting *acting,
+                        const struct hf_owners *target)
+{
+    uint8_t kept = 1;
+    uint8_t total = acting->count;
+    for (uint8_t i = 1; i < acting->count; i++) {
+        uint8_t member = acting->members[i];
+        if (total > target->count && !owners_have(target, member)) {
+            total--;
+            continue;
+        }
+        acting->members[kept++] = member;
+    }
+    acting->count = kept;
+}
+
+/* Rules 3 and 4. */
+static void acting_move(struct hf_acting *acting,
+                        const struct hf_owners *target)
+{
+    if (acting_has_all(acting, target) &&
+        acting->members[0] != target->members[0]) {
+        acting_put_first(acting, target->members[0]);
+        return;
+    }
+    acting_trim(acting, target);
+}
+
+static void acting_next(const struct hf_acting *old,
+                        const uint8_t map[HF_MEMBERS_MAX],
+                        const struct hf_owners *target,
+                        const uint8_t *nominees, uint8_t nominee_count,
+                        struct hf_acting *next)
+{
+    next->count = 0;
+    for (uint8_t i = 0; i < old->count; i++) {
+        if (map[old->members[i]] != HF_MEMBER_NONE) {
+            next->members[next->count++] = map[old->members[i]];
+        }
+    }
+    if (next->count == 0) { /* Nobody left who has it. */
+        next->members[next->count++] = target->members[0];
+        return;
+    }
+    if (map[old->members[0]] == HF_MEMBER_NONE) {
+        acting_put_first(next, target->members[0]);
+        return;
+    }
+    for (uint8_t i = 0; i < nominee_count; i++) {
+        uint8_t member = map[nominees[i]];
+        if (member != HF_MEMBER_NONE && !acting_has(next, member) &&
+            next->count < HF_COPIES_MAX) {
+            next->members[next->count++] = member;
+        }
+    }
+    acting_move(next, target);
+}
+
+static uint8_t nominees_of(const struct hf_node *node, uint16_t partition,
+                           uint8_t nominees[HF_COPIES_MAX])
+{
+    uint8_t count = 0;
+    for (size_t i = 0; i < node->nomination_count; i++) {
+        if (node->nominations[i].partition == partition &&
+            count < HF_COPIES_MAX) {
+            nominees[count++] = node->nominations[i].member;
+        }
+    }
+    return count;
+}
+
+void proposal_make(const struct hf_node *node, hf_member_set voters,
+                   struct hf_view *view)
+{
+    uint8_t map[HF_MEMBERS_MAX];
+    struct hf_owners targets[HF_PARTITION_COUNT];
+    view->base = node->view->epoch;
+    view->cluster = node->view->cluster;
+    view->backups = node->view->backups;
+    view->member_count = 0;
+    keep_voters(node, voters, view, map);
+    add_joiners(node, view);
+    HF_ASSERT(view->member_count > 0);
+    hf_view_targets(view, targets);
+    for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
+        uint8_t nominees[HF_COPIES_MAX];
+        uint8_t count = node->nomination_count == 0
+                            ? 0
+                            : nominees_of(node, p, nominees);
+        acting_next(&node->view->acting[p], map, &targets[p], nominees, count,
+                    &view->acting[p]);
+    }
+}
+
+bool proposal_moves(const struct hf_node *node)
+{
+    if (node->settled_map) {
+        return false;
+    }
+    if (node->nomination_count > 0) {
+        return true;
+    }
+    for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
+        struct hf_acting next = node->view->acting[p];
+        acting_move(&next, &node->targets[p]);
+        if (next.count != node->view->acting[p].count ||
+            next.members[0] != node->view->acting[p].members[0]) {
+            return true;
+        }
+    }
+    return false;
+}

@@ -1,0 +1,291 @@
+/* refill.c - Filling a copy that has nothing, while writes go on.
+ *
+ *   WANTED -> LEARNING -> LEARNT -> NOMINATED -> a full copy in the next view
+ *
+ * The sessions of a partition are streamed in hash order. Writes that happen
+ * meanwhile go down the same stream: in full when their key has been passed,
+ * as a bare position when it is still to come. After the last session (LEARNT)
+ * the learner counts: nothing is acknowledged to a client without it. Once it
+ * confirmed that, it has every acknowledged write and is nominated; the next
+ * view makes it a full copy.
+ *
+ * No more than learn_bytes_max are under way to one node at a time, one
+ * partition after the other, those with the fewest copies first. */
+#include <string.h>
+
+#include "base/assert.h"
+#include "core/node_state.h"
+#include "holdfast/error.h"
+
+#define ENTRIES_PER_STEP 16
+
+struct hf_copy *partition_copy(struct hf_partition *partition, uint8_t member)
+{
+    for (uint8_t i = 0; i < partition->copy_count; i++) {
+        if (partition->copies[i].member == member) {
+            return &partition->copies[i];
+        }
+    }
+    return NULL;
+}
+
+/* Whether its state can be streamed: level with all copies, or with all but
+ * those that need to be filled before it can be. */
+static bool may_stream(const struct hf_partition *partition)
+{
+    if (partition->synced || !partition->primary || partition->pulling) {
+        return partition->synced && partition->primary;
+    }
+    for (uint8_t i = 0; i < partition->copy_count; i++) {
+        enum hf_copy_state state = partition->copies[i].state;
+        if (state == HF_COPY_UNKNOWN || state == HF_COPY_REPORTED) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static int32_t next_partition(struct hf_node *node, uint8_t member)
+{
+    int32_t best = -1;
+    for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
+        struct hf_partition *partition = &node->partitions[p];
+        if (!may_stream(partition)) {
+            continue;
+        }
+        const struct hf_copy *copy = partition_copy(partition, member);
+        if (copy != NULL && copy->state == HF_COPY_WANTED &&
+            (copy->acting || partition->synced) &&
+            (best < 0 || node->view->acting[p].count <
+                             node->view->acting[best].count)) {
+            best = p;
+        }
+    }
+    return best;
+}
+
+static int push(struct hf_node *node, uint8_t member,
+                const struct hf_record_view *view)
+{
+    struct hf_stream *stream = &node->members[member].stream;
+    struct hf_record *record = hf_record_new(node->mem, view);
+    if (record == NULL) {
+        return HF_ENOMEM;
+    }
+    int error = hf_stream_reserve(stream, node->mem, 1);
+    if (error == 0) {
+        hf_stream_push(stream, record, false, false, node->now);
+    }
+    hf_record_release(node->mem, record);
+    return error;
+}
+
+/* A copy from an earlier view that only lacks what our log still has. */
+static int resume(struct hf_node *node, uint16_t p, const struct hf_copy *copy)
+{
+    struct hf_partition *partition = &node->partitions[p];
+    struct hf_stream *stream = &node->members[copy->member].stream;
+    uint32_t skip =
+        (uint32_t)(copy->version.sequence - partition->base.sequence);
+    uint32_t count = partition->log.count - skip;
+    int error = hf_stream_reserve(stream, node->mem, count);
+    for (uint32_t i = skip; error == 0 && i < partition->log.count; i++) {
+        hf_stream_push(stream, hf_record_queue_at(&partition->log, i), false,
+                       false, node->now);
+    }
+    return error;
+}
+
+static int push_learnt(struct hf_node *node, uint16_t p, uint8_t member)
+{
+    struct hf_record_view view = {.kind = HF_RECORD_LEARNT,
+                                  .partition = p,
+                                  .version = node->partitions[p].version};
+    return push(node, member, &view);
+}
+
+static int push_operations(struct hf_node *node, uint16_t p, uint8_t member)
+{
+    int error = 0;
+    for (struct hf_list *link = node->operations.by_age.next;
+         error == 0 && link != &node->operations.by_age; link = link->next) {
+        const struct hf_operation *operation =
+            HF_CONTAINER_OF(link, struct hf_operation, age);
+        if (operation->partition != p || operation->sequence == 0) {
+            continue;
+        }
+        struct hf_record_view view = {
+            .kind = HF_RECORD_OPERATION,
+            .partition = p,
+            .version = {0, operation->sequence},
+            .operation = operation->id,
+            .reply = operation->reply};
+        error = push(node, member, &view);
+    }
+    return error;
+}
+
+static void begin(struct hf_node *node, uint8_t member, uint16_t p)
+{
+    struct hf_partition *partition = &node->partitions[p];
+    struct hf_copy *copy = partition_copy(partition, member);
+    struct hf_member *to = &node->members[member];
+    if (copy->learnt == HF_SESSIONS_END &&
+        partition_reaches(partition, copy->version)) {
+        if (resume(node, p, copy) == 0 && push_learnt(node, p, member) == 0) {
+            copy->state = HF_COPY_LEARNT;
+        }
+        return;
+    }
+    struct hf_record_view view = {.kind = HF_RECORD_LEARN,
+                                  .partition = p,
+                                  .version = partition->version};
+    if (push(node, member, &view) == 0) {
+        to->learning = p;
+        to->learn_from = 0;
+        copy->state = HF_COPY_LEARNING;
+    }
+}
+
+struct visit {
+    struct hf_node *node;
+    uint8_t member;
+    int error;
+};
+
+static void on_session(void *user, const struct hf_session *session)
+{
+    struct visit *visit = user;
+    struct hf_node *node = visit->node;
+    if (visit->error != 0 || hf_session_deadline(session) <= node->now) {
+        return; /* An expired one is deleted by a write of its own. */
+    }
+    hf_buffer_clear(&node->scratch);
+    hf_effects_of_session(&node->scratch, session, node->now);
+    if (node->scratch.failed) {
+        visit->error = HF_ENOMEM;
+        return;
+    }
+    struct hf_record_view view = {
+        .kind = HF_RECORD_ENTRY,
+        .partition = hf_session_partition(session),
+        .version = hf_session_version(session),
+        .key = hf_session_key(session),
+        .effects = hf_buffer_slice(&node->scratch)};
+    visit->error = push(node, visit->member, &view);
+}
+
+/* False when there is no memory to go on: tried again by a tick. Entries that
+ * were pushed before are then pushed again, which does no harm. */
+static bool advance(struct hf_node *node, uint8_t member)
+{
+    struct hf_member *to = &node->members[member];
+    uint16_t p = (uint16_t)to->learning;
+    struct hf_partition *partition = &node->partitions[p];
+    struct visit visit = {.node = node, .member = member};
+    uint64_t next =
+        hf_sessions_scan(&partition->sessions, to->learn_from,
+                         ENTRIES_PER_STEP, on_session, &visit);
+    if (visit.error != 0) {
+        return false;
+    }
+    to->learn_from = next;
+    if (next != HF_SESSIONS_END) {
+        return true;
+    }
+    if (push_operations(node, p, member) != 0 ||
+        push_learnt(node, p, member) != 0) {
+        return false;
+    }
+    partition_copy(partition, member)->state = HF_COPY_LEARNT;
+    to->learning = -1;
+    return true;
+}
+
+void node_refill(struct hf_node *node, uint8_t member)
+{
+    struct hf_member *to = &node->members[member];
+    if (node->state != HF_STATE_ACTIVE || !to->positions_known ||
+        !to->refill_wanted) {
+        return;
+    }
+    while (to->stream.learn_bytes < node->config.learn_bytes_max) {
+        if (to->learning < 0) {
+            int32_t p = next_partition(node, member);
+            if (p < 0) {
+                to->refill_wanted = node->unsynced > 0;
+                break;
+            }
+            begin(node, member, (uint16_t)p);
+            if (to->learning < 0) {
+                continue; /* Resumed, or no memory: see the copy's state. */
+            }
+        }
+        if (!advance(node, member)) {
+            break;
+        }
+    }
+    node_stream_send(node, member);
+}
+
+void node_learnt_confirmed(struct hf_node *node, uint16_t p, uint8_t member)
+{
+    struct hf_partition *partition = &node->partitions[p];
+    struct hf_copy *copy = partition_copy(partition, member);
+    HF_ASSERT(copy != NULL && copy->state == HF_COPY_LEARNT);
+    if (copy->acting) {
+        copy->state = HF_COPY_FULL;
+        node_sync_partition(node, p);
+        return;
+    }
+    copy->state = HF_COPY_NOMINATED;
+    node->nominate_due = true;
+}
+
+#define NOMINATIONS_PER_MESSAGE 256
+
+static void nominate(struct hf_node *node,
+                     const struct hf_nominate *nominate_now)
+{
+    struct hf_message message = {.type = HF_MESSAGE_NOMINATE,
+                                 .nominate = *nominate_now};
+    node_nominated(node, nominate_now);
+    for (uint8_t i = 0; i < node->view->member_count; i++) {
+        node_send_member(node, i, &message);
+    }
+}
+
+/* Tells everybody, until a view answers it, of all our nominations. */
+void node_refill_tick(struct hf_node *node)
+{
+    if (node->state != HF_STATE_ACTIVE) {
+        return;
+    }
+    for (uint8_t i = 0; i < node->view->member_count; i++) {
+        node_refill(node, i);
+    }
+    if (!node->nominate_due ||
+        node->now - node->nominated_at < HF_HEARTBEAT_MS) {
+        return;
+    }
+    node->nominated_at = node->now;
+    struct hf_nomination nominations[NOMINATIONS_PER_MESSAGE];
+    struct hf_nominate out = {.epoch = node->view->epoch,
+                              .nominations = nominations};
+    for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
+        const struct hf_partition *partition = &node->partitions[p];
+        for (uint8_t i = 0; i < partition->copy_count; i++) {
+            if (partition->copies[i].state == HF_COPY_NOMINATED) {
+                nominations[out.count++] = (struct hf_nomination){
+                    p, partition->copies[i].member};
+            }
+            if (out.count == NOMINATIONS_PER_MESSAGE) {
+                nominate(node, &out);
+                out.count = 0;
+            }
+        }
+    }
+    if (out.count > 0) {
+        nominate(node, &out);
+    }
+}

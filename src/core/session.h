@@ -1,0 +1,69 @@
+/* session.h - How a session lies in memory.
+ *
+ * One piece of memory per session: a header of 53 bytes, the key, the value.
+ *
+ *   | link version deadline hash sizes type | key | value |
+ *
+ * The value of a string is its bytes. The value of a hash is its fields, in
+ * the order in which they were first set, with an index in front when there
+ * are many:
+ *
+ *   | count u32 | index: u32 places, or none | size size field value | ...
+ *
+ * Private to the files that make sessions; everybody else asks through
+ * core/sessions.h. */
+#ifndef HF_CORE_SESSION_H
+#define HF_CORE_SESSION_H
+
+#include "core/sessions.h"
+
+/* More than a client may store, and far from overflowing a u32. A peer that
+ * wants more is refused. */
+#define HF_SESSION_VALUE_SIZE_MAX ((size_t)1 << 30)
+
+struct hf_session {
+    struct hf_list link; /* In the timing wheel; alone when not filed. */
+    struct hf_version version;
+    hf_time deadline;
+    uint32_t hash;
+    uint32_t value_size;
+    uint16_t partition;
+    uint16_t key_size;
+    uint8_t type; /* enum hf_session_type. */
+    uint8_t bytes[];
+};
+
+struct hf_session_entry {
+    struct hf_slice field;
+    struct hf_slice value;
+    bool dropped; /* Stays in an array, but is not written. */
+};
+
+/* Bytes to allocate for a session. Rounded up to what malloc would hand out
+ * anyway, so that a value may change its size a little and stay in place. */
+size_t hf_session_alloc_size(size_t key_size, size_t value_size);
+
+/* What @session holds of its allocator. */
+size_t hf_session_size(const struct hf_session *session);
+
+/* The bytes of the value, to be written. */
+uint8_t *hf_session_value_data(struct hf_session *session);
+
+/* A place for @key and a value of @value_size bytes, not yet written; the rest
+ * of the header is zero, the link alone. NULL when there is no memory. */
+HF_NODISCARD struct hf_session *
+hf_session_create(struct hf_mem *mem, struct hf_slice key, size_t value_size);
+/* Takes it out of the wheel and frees it. */
+void hf_session_destroy(struct hf_mem *mem, struct hf_session *session);
+
+/* How many bytes the fields of @entries that are not dropped take as the value
+ * of a hash. May exceed HF_SESSION_VALUE_SIZE_MAX: check before creating. */
+size_t hf_session_fields_size(const struct hf_session_entry *entries,
+                              uint32_t count);
+
+/* Writes them into @session, which was created with that size. */
+void hf_session_fields_write(struct hf_session *session,
+                             const struct hf_session_entry *entries,
+                             uint32_t count);
+
+#endif

@@ -1,0 +1,107 @@
+/* sessions.h - The sessions of one partition, in memory.
+ *
+ * A session is a string or a hash of fields, with a version and possibly a
+ * deadline. A partition has a table of its own: growing one moves only the
+ * entries of that partition, so no pause grows with the size of the node.
+ *
+ * The table is ordered by the 32-bit hash of the key (the home position is the
+ * top bits of the hash, linear probing, backward-shift deletion). A position in
+ * that order, 0 to HF_SESSIONS_END, is what SCAN cursors and hand-off cursors
+ * are: it survives growth, and every key that is there throughout a scan is
+ * seen exactly once.
+ *
+ * State changes only by hf_sessions_apply, on the primary and on backups
+ * alike: same effects, same bytes.
+ *
+ * Deadlines are local, in the clock of this node; what travels is time left.
+ * The table never drops an expired session by itself. */
+#ifndef HF_CORE_SESSIONS_H
+#define HF_CORE_SESSIONS_H
+
+#include "base/bytes.h"
+#include "base/list.h"
+#include "base/mem.h"
+#include "core/limits.h"
+
+struct hf_expiry; /* core/expiry.h: the timing wheel of the whole node. */
+
+enum hf_session_type { HF_SESSION_STRING = 1, HF_SESSION_HASH = 2 };
+
+/* Where in the order of its partition a write stands. Compare epochs first. */
+struct hf_version {
+    hf_epoch epoch;
+    uint64_t sequence;
+};
+
+/* What a field of a hash costs besides its name and value. */
+#define HF_SESSION_FIELD_OVERHEAD 8
+
+/* The end of the hash order: one past the largest 32-bit hash. */
+#define HF_SESSIONS_END ((uint64_t)1 << 32)
+
+struct hf_session; /* Valid until the next change of its table. */
+
+struct hf_sessions {
+    struct hf_mem *mem;
+    struct hf_expiry *expiry;
+    uint16_t partition;
+    struct hf_session **entries; /* capacity of them, NULL is free. */
+    uint8_t *tags;               /* A byte of each hash; 0 is free. */
+    uint32_t capacity;           /* 0 or a power of two. */
+    uint32_t count;
+    size_t bytes; /* Keys, values and overhead: all that this table holds of
+                   * its mem, 0 when it is empty. */
+};
+
+void hf_sessions_init(struct hf_sessions *sessions, struct hf_mem *mem,
+                      struct hf_expiry *expiry, uint16_t partition);
+/* Frees everything; the table is then empty and usable. */
+void hf_sessions_clear(struct hf_sessions *sessions);
+
+/* The 32-bit hash that orders the table. */
+uint32_t hf_sessions_hash(struct hf_slice key);
+
+/* NULL when there is none. Finds expired sessions too: the caller decides. */
+struct hf_session *hf_sessions_find(const struct hf_sessions *sessions,
+                                    struct hf_slice key, uint32_t hash);
+
+struct hf_slice hf_session_key(const struct hf_session *session);
+uint32_t hf_session_hash(const struct hf_session *session);
+uint16_t hf_session_partition(const struct hf_session *session);
+enum hf_session_type hf_session_type(const struct hf_session *session);
+struct hf_version hf_session_version(const struct hf_session *session);
+/* HF_NEVER when it has no time to live. */
+hf_time hf_session_deadline(const struct hf_session *session);
+/* The string value; only for HF_SESSION_STRING. */
+struct hf_slice hf_session_value(const struct hf_session *session);
+
+/* What counts against the limit of a value: the length of a string, or all
+ * fields and values of a hash with HF_SESSION_FIELD_OVERHEAD bytes each. */
+size_t hf_session_value_bytes(const struct hf_session *session);
+
+/* Fields of a HF_SESSION_HASH, in the order in which they were first set. */
+uint32_t hf_session_field_count(const struct hf_session *session);
+bool hf_session_field(const struct hf_session *session, struct hf_slice field,
+                      struct hf_slice *value);
+/* Start with *cursor = 0; false when there are no more. */
+bool hf_session_next_field(const struct hf_session *session, size_t *cursor,
+                           struct hf_slice *field, struct hf_slice *value);
+
+/* Changes the session @key by @effects (core/effects.h), stamping it with
+ * @version. All or nothing. Returns 0, HF_ENOMEM (nothing changed), or
+ * HF_EPROTO when the effects are malformed or do not fit the session (nothing
+ * changed; only possible with bytes from a peer). No effects change nothing. */
+HF_NODISCARD int hf_sessions_apply(struct hf_sessions *sessions,
+                                   struct hf_slice key, uint32_t hash,
+                                   struct hf_version version,
+                                   struct hf_slice effects, hf_time now);
+
+/* Visits sessions in hash order from @position on, at least until @count were
+ * visited or the end is reached; sessions of equal hash are visited together.
+ * Returns where to go on, HF_SESSIONS_END when done. @visit must not change the
+ * table. */
+uint64_t hf_sessions_scan(
+    const struct hf_sessions *sessions, uint64_t position, uint32_t count,
+    void (*visit)(void *user, const struct hf_session *session), void *user);
+
+#endif

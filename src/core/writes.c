@@ -1,0 +1,606 @@
+/* writes.c - The primary of a partition at work.
+ *
+ *   command -> may we serve? -> apply -> effects -> record -> log, streams
+ *                  | no                                |
+ *                  v                             all copies acknowledged?
+ *               waiting                                |  and lease valid?
+ *                                                      v
+ *                                                 commit, answer
+ *
+ * A read of a session with a write in flight waits for that write: no answer
+ * shows what could still be lost. The lease is looked at when the answer
+ * leaves, not only when the command came. */
+#include <string.h>
+
+#include "base/assert.h"
+#include "core/node_state.h"
+#include "holdfast/error.h"
+
+static const char no_primary_text[] =
+    "CLUSTERDOWN too many commands wait for this session's primary";
+static const char no_memory_text[] =
+    "OOM command not allowed: this node is out of memory";
+
+enum outcome {
+    OUTCOME_DONE, /* Answered, or will be when its record commits. */
+    OUTCOME_WAIT, /* Nothing happened; try again later. */
+};
+
+bool node_may_serve(struct hf_node *node, uint16_t p)
+{
+    const struct hf_partition *partition = &node->partitions[p];
+    if (node->state != HF_STATE_ACTIVE || !partition->primary ||
+        !partition->synced || node->promised > node->view->epoch) {
+        return false;
+    }
+    hf_member_set lease = node_lease(node);
+    hf_member_set others =
+        hf_view_copies(node->view, p) & ~hf_member_set_of(node->self);
+    return node->lease_safe && (others & ~lease) == 0;
+}
+
+void node_answer(struct hf_node *node, struct hf_operation_id operation,
+                 const struct hf_reply *reply, uint64_t scan_next)
+{
+    if (operation.number == 0) {
+        return;
+    }
+    if (operation.origin == node->config.self.incarnation) {
+        node_request_done(node, operation.number, reply, scan_next);
+        return;
+    }
+    struct hf_message message = {
+        .type = HF_MESSAGE_RESULT,
+        .result = {operation.number, scan_next, *reply}};
+    for (size_t i = 0; i < node->peer_count; i++) {
+        if (node->peers[i].info.incarnation == operation.origin) {
+            node_send(node, &node->peers[i], &message);
+        }
+    }
+}
+
+static void answer_tokens(struct hf_node *node,
+                          struct hf_operation_id operation,
+                          struct hf_slice tokens)
+{
+    struct hf_reply reply;
+    if (operation.number == 0) {
+        return;
+    }
+    if (!hf_reply_decode(tokens, &reply)) {
+        reply = hf_reply_error("ERR the stored answer is damaged");
+    }
+    node_answer(node, operation, &reply, 0);
+}
+
+static void answer_error(struct hf_node *node,
+                         struct hf_operation_id operation, const char *text)
+{
+    struct hf_reply reply = hf_reply_error(text);
+    node_answer(node, operation, &reply, 0);
+}
+
+/* Waiting. */
+
+static size_t waiting_size(const struct hf_command *command)
+{
+    size_t size = sizeof(struct hf_waiting) +
+                  command->argc * sizeof(struct hf_slice);
+    for (uint32_t i = 0; i < command->argc; i++) {
+        size += command->argv[i].size;
+    }
+    return size;
+}
+
+static void waiting_free(struct hf_node *node, struct hf_waiting *waiting)
+{
+    hf_list_remove(&waiting->link);
+    node->waiting_bytes -= waiting->size;
+    hf_mem_free(node->mem, waiting, waiting->size);
+}
+
+static void wait_for(struct hf_node *node, uint16_t p,
+                     struct hf_operation_id operation,
+                     const struct hf_command *command)
+{
+    struct hf_partition *partition = &node->partitions[p];
+    size_t size = waiting_size(command);
+    if (node->waiting_bytes + size > node->config.held_bytes_max) {
+        node->counters.refused++;
+        answer_error(node, operation, no_primary_text);
+        return;
+    }
+    struct hf_waiting *waiting = hf_mem_alloc(node->mem, size);
+    if (waiting == NULL) {
+        answer_error(node, operation, no_memory_text);
+        return;
+    }
+    *waiting = (struct hf_waiting){
+        .operation = operation, .since = node->now, .size = size};
+    struct hf_slice *argv = (struct hf_slice *)(void *)(waiting + 1);
+    uint8_t *bytes = (uint8_t *)(argv + command->argc);
+    for (uint32_t i = 0; i < command->argc; i++) {
+        argv[i] = (struct hf_slice){bytes, command->argv[i].size};
+        if (argv[i].size > 0) {
+            memcpy(bytes, command->argv[i].data, argv[i].size);
+        }
+        bytes += argv[i].size;
+    }
+    waiting->command = (struct hf_command){command->row, command->argc, argv};
+    if (hf_list_is_empty(&partition->waiting)) {
+        hf_list_push_back(&node->waiting_partitions,
+                          &partition->waiting_link);
+    }
+    hf_list_push_back(&partition->waiting, &waiting->link);
+    node->waiting_bytes += size;
+}
+
+void node_drop_waiting(struct hf_node *node, uint16_t p)
+{
+    struct hf_partition *partition = &node->partitions[p];
+    while (!hf_list_is_empty(&partition->waiting)) {
+        waiting_free(node, HF_CONTAINER_OF(partition->waiting.next,
+                                           struct hf_waiting, link));
+    }
+    hf_list_remove(&partition->waiting_link);
+}
+
+/* Records. */
+
+static bool copy_counts(enum hf_copy_state state)
+{
+    return state == HF_COPY_FULL || state == HF_COPY_LEARNT ||
+           state == HF_COPY_NOMINATED;
+}
+
+static bool copy_streams(const struct hf_node *node,
+                         const struct hf_copy *copy, uint16_t p)
+{
+    return copy_counts(copy->state) ||
+           (copy->state == HF_COPY_LEARNING &&
+            node->members[copy->member].learning == (int32_t)p);
+}
+
+/* Whether every stream this partition's writes go to has room. */
+static bool streams_have_room(const struct hf_node *node, uint16_t p)
+{
+    const struct hf_partition *partition = &node->partitions[p];
+    for (uint8_t i = 0; i < partition->copy_count; i++) {
+        const struct hf_copy *copy = &partition->copies[i];
+        if (copy_streams(node, copy, p) &&
+            node->members[copy->member].stream.bytes >
+                node->config.stream_bytes_max) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static int reserve_streams(struct hf_node *node, uint16_t p)
+{
+    struct hf_partition *partition = &node->partitions[p];
+    int error = hf_record_queue_reserve(&partition->log, node->mem);
+    for (uint8_t i = 0; error == 0 && i < partition->copy_count; i++) {
+        if (copy_streams(node, &partition->copies[i], p)) {
+            error = hf_stream_reserve(
+                &node->members[partition->copies[i].member].stream, node->mem,
+                1);
+        }
+    }
+    return error;
+}
+
+static void push_to_copies(struct hf_node *node, uint16_t p,
+                           struct hf_record *record, uint32_t hash)
+{
+    struct hf_partition *partition = &node->partitions[p];
+    for (uint8_t i = 0; i < partition->copy_count; i++) {
+        const struct hf_copy *copy = &partition->copies[i];
+        if (!copy_streams(node, copy, p)) {
+            continue;
+        }
+        struct hf_member *member = &node->members[copy->member];
+        bool counts = copy_counts(copy->state);
+        bool skip = !counts && hash >= member->learn_from &&
+                    record->view.key.size > 0;
+        if (counts) {
+            record->pending++;
+        }
+        hf_stream_push(&member->stream, record, skip, counts, node->now);
+        node_stream_send(node, copy->member);
+    }
+}
+
+/* A reader who finds nothing waits for the last write that removed. */
+static void note_delete(struct hf_partition *partition,
+                        const struct hf_record *record, uint32_t hash)
+{
+    /* Not by the caller's key: it may have been the session's own. */
+    struct hf_slice key = record->view.key;
+    if (key.size == 0 ||
+        hf_sessions_find(&partition->sessions, key, hash) == NULL) {
+        partition->last_delete = record->view.version.sequence;
+    }
+}
+
+/* Makes a record of node->effects, applies it and sends it on its way. Returns
+ * 0 or HF_ENOMEM (nothing happened). */
+static int write_record(struct hf_node *node, uint16_t p,
+                        struct hf_operation_id operation, struct hf_slice key,
+                        uint32_t hash, struct hf_slice reply,
+                        struct hf_range *range)
+{
+    struct hf_partition *partition = &node->partitions[p];
+    struct hf_record_view view = {
+        .kind = HF_RECORD_WRITE,
+        .partition = p,
+        .version = {node->view->epoch, partition->version.sequence + 1},
+        .operation = operation,
+        .key = key,
+        .effects = hf_buffer_slice(&node->effects),
+        .reply = reply};
+    struct hf_record *record = hf_record_new(node->mem, &view);
+    if (record == NULL) {
+        return HF_ENOMEM;
+    }
+    int error = reserve_streams(node, p);
+    if (error == 0 && operation.number != 0) {
+        error = hf_operations_add(&node->operations, operation, p,
+                                  view.version.sequence, reply);
+    }
+    if (error == 0) {
+        error = hf_sessions_apply(&partition->sessions, record->view.key,
+                                  hash, view.version, view.effects, node->now);
+        HF_ASSERT(error != HF_EPROTO); /* They are our own. */
+    }
+    if (error != 0) {
+        hf_record_release(node->mem, record);
+        return error;
+    }
+    partition->version = view.version;
+    note_delete(partition, record, hash);
+    record->range = range;
+    error = hf_record_queue_push(&partition->log, node->mem, record);
+    HF_ASSERT(error == 0); /* Reserved. */
+    node->counters.writes++;
+    push_to_copies(node, p, record, hash);
+    return 0;
+}
+
+static void record_commit(struct hf_node *node, struct hf_record *record)
+{
+    record->committed = true;
+    answer_tokens(node, record->view.operation, record->view.reply);
+    for (struct hf_waiter *waiter = record->waiters; waiter != NULL;
+         waiter = waiter->next) {
+        answer_tokens(node, waiter->operation, waiter->reply);
+    }
+    hf_record_drop_waiters(node->mem, record);
+    if (record->range != NULL) {
+        node_range_committed(node, record->range);
+        record->range = NULL;
+    }
+}
+
+void node_try_commit(struct hf_node *node, uint16_t p)
+{
+    struct hf_partition *partition = &node->partitions[p];
+    if (!partition->primary || !partition->synced) {
+        return;
+    }
+    while (partition->log.count > 0) {
+        struct hf_record *record = hf_record_queue_at(&partition->log, 0);
+        if (record->pending > 0) {
+            return;
+        }
+        if (!node_may_serve(node, p)) {
+            node->commit_blocked = true;
+            return;
+        }
+        (void)hf_record_queue_pop(&partition->log);
+        partition->base = record->view.version;
+        partition->committed = record->view.version.sequence;
+        if (node->view->acting[p].count == 1 && node->view->backups > 0) {
+            node->counters.writes_alone++;
+        }
+        record_commit(node, record);
+        hf_record_release(node->mem, record);
+    }
+}
+
+/* Carrying out. */
+
+static struct hf_record *record_at(const struct hf_partition *partition,
+                                   uint64_t sequence)
+{
+    HF_ASSERT(sequence > partition->base.sequence);
+    uint64_t index = sequence - partition->base.sequence - 1;
+    return hf_record_queue_at(&partition->log, (uint32_t)index);
+}
+
+static struct hf_slice reply_tokens(struct hf_node *node,
+                                    const struct hf_reply *reply)
+{
+    hf_buffer_clear(&node->tokens);
+    hf_reply_encode(reply, &node->tokens);
+    return hf_buffer_slice(&node->tokens);
+}
+
+/* An answer that changed nothing: at once, or after the write it shows. */
+static void answer_read(struct hf_node *node, uint16_t p,
+                        struct hf_operation_id operation, uint64_t shows,
+                        const struct hf_reply *reply)
+{
+    struct hf_partition *partition = &node->partitions[p];
+    if (shows <= partition->committed) {
+        node_answer(node, operation, reply, 0);
+        return;
+    }
+    struct hf_slice tokens = reply_tokens(node, reply);
+    if (node->tokens.failed ||
+        hf_record_wait(node->mem, record_at(partition, shows), operation,
+                       tokens) != 0) {
+        answer_error(node, operation, no_memory_text);
+    }
+}
+
+/* Whether the operation was carried out before; then it is, or will be,
+ * answered as it was then. */
+static bool is_repeated(struct hf_node *node, uint16_t p,
+                        struct hf_operation_id operation)
+{
+    const struct hf_operation *known =
+        hf_operations_find(&node->operations, operation);
+    if (known == NULL) {
+        return false;
+    }
+    node->counters.operations_repeated++;
+    if (known->sequence <= node->partitions[p].committed) {
+        answer_tokens(node, operation, known->reply);
+    } /* Else its record answers when it commits. */
+    return true;
+}
+
+static int expire_session(struct hf_node *node, uint16_t p,
+                          struct hf_slice key, uint32_t hash)
+{
+    hf_buffer_clear(&node->effects);
+    hf_effects_delete(&node->effects);
+    if (node->effects.failed) {
+        return HF_ENOMEM;
+    }
+    int error = write_record(node, p, (struct hf_operation_id){0, 0}, key,
+                             hash, (struct hf_slice){NULL, 0}, NULL);
+    if (error == 0) {
+        node->counters.expired++;
+    }
+    return error;
+}
+
+static enum outcome run_effects(struct hf_node *node, uint16_t p,
+                                struct hf_operation_id operation,
+                                struct hf_slice key, uint32_t hash,
+                                const struct hf_reply *reply)
+{
+    struct hf_slice tokens = reply_tokens(node, reply);
+    if (node->tokens.failed || node->effects.failed ||
+        write_record(node, p, operation, key, hash, tokens, NULL) != 0) {
+        answer_error(node, operation, no_memory_text);
+        return OUTCOME_DONE;
+    }
+    node_try_commit(node, p);
+    return OUTCOME_DONE;
+}
+
+static enum outcome run_command(struct hf_node *node, uint16_t p,
+                                struct hf_operation_id operation,
+                                const struct hf_command *command)
+{
+    struct hf_partition *partition = &node->partitions[p];
+    struct hf_slice key = command->argv[1];
+    uint32_t hash = hf_sessions_hash(key);
+    const struct hf_session *session =
+        hf_sessions_find(&partition->sessions, key, hash);
+    bool expired =
+        session != NULL && hf_session_deadline(session) <= node->now;
+    bool writes = (command->row->flags & HF_COMMAND_WRITE) != 0;
+    if ((writes || expired) && !streams_have_room(node, p)) {
+        return OUTCOME_WAIT;
+    }
+    if (expired) {
+        if (expire_session(node, p, key, hash) != 0) {
+            answer_error(node, operation, no_memory_text);
+            return OUTCOME_DONE;
+        }
+        session = NULL;
+    }
+    hf_buffer_clear(&node->effects);
+    hf_buffer_clear(&node->scratch);
+    struct hf_apply apply = {.sessions = &partition->sessions,
+                             .now = node->now,
+                             .wall_ms = node->wall_ms,
+                             .value_bytes_max = node->config.value_bytes_max,
+                             .effects = &node->effects,
+                             .scratch = &node->scratch,
+                             .reply = hf_reply_nil()};
+    command->row->apply(&apply, command);
+    if (node->scratch.failed) {
+        answer_error(node, operation, no_memory_text);
+        return OUTCOME_DONE;
+    }
+    if (node->effects.size > 0 || node->effects.failed) {
+        return run_effects(node, p, operation, key, hash, &apply.reply);
+    }
+    uint64_t shows = session != NULL ? hf_session_version(session).sequence
+                                     : partition->last_delete;
+    if (writes && operation.number != 0) {
+        /* Not on the copies: a repetition after a failover is carried out
+         * anew, which is as good, since nobody saw an answer. */
+        int error = hf_operations_add(&node->operations, operation, p, 0,
+                                      reply_tokens(node, &apply.reply));
+        if (error != 0) {
+            answer_error(node, operation, no_memory_text);
+            return OUTCOME_DONE;
+        }
+    }
+    answer_read(node, p, operation, shows, &apply.reply);
+    if (expired) {
+        node_try_commit(node, p);
+    }
+    return OUTCOME_DONE;
+}
+
+static enum outcome try_execute(struct hf_node *node, uint16_t p,
+                                struct hf_operation_id operation,
+                                const struct hf_command *command)
+{
+    if (!node_may_serve(node, p)) {
+        return OUTCOME_WAIT;
+    }
+    if (node->commit_blocked) {
+        node_try_commit(node, p); /* The lease may have just come back. */
+    }
+    bool writes = (command->row->flags & HF_COMMAND_WRITE) != 0;
+    if (writes && is_repeated(node, p, operation)) {
+        return OUTCOME_DONE;
+    }
+    return run_command(node, p, operation, command);
+}
+
+void node_execute(struct hf_node *node, uint16_t p,
+                  struct hf_operation_id operation,
+                  const struct hf_command *command)
+{
+    bool queue = !hf_list_is_empty(&node->partitions[p].waiting);
+    if (queue ||
+        try_execute(node, p, operation, command) == OUTCOME_WAIT) {
+        wait_for(node, p, operation, command);
+    }
+}
+
+void node_run_waiting(struct hf_node *node, uint16_t p)
+{
+    struct hf_partition *partition = &node->partitions[p];
+    while (!hf_list_is_empty(&partition->waiting)) {
+        struct hf_waiting *first = HF_CONTAINER_OF(
+            partition->waiting.next, struct hf_waiting, link);
+        if (try_execute(node, p, first->operation, &first->command) ==
+            OUTCOME_WAIT) {
+            return;
+        }
+        waiting_free(node, first);
+    }
+    hf_list_remove(&partition->waiting_link);
+}
+
+void node_run_all_waiting(struct hf_node *node)
+{
+    if (node->commit_blocked) {
+        node->commit_blocked = false;
+        for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
+            node_try_commit(node, p);
+        }
+    }
+    struct hf_list *link = node->waiting_partitions.next;
+    while (link != &node->waiting_partitions) {
+        struct hf_partition *partition =
+            HF_CONTAINER_OF(link, struct hf_partition, waiting_link);
+        link = link->next;
+        node_run_waiting(node, partition->sessions.partition);
+    }
+    node_run_ranges(node);
+}
+
+/* Who waited as long as a client is held has given up by now. */
+void node_waiting_tick(struct hf_node *node)
+{
+    struct hf_list *link = node->waiting_partitions.next;
+    while (link != &node->waiting_partitions) {
+        struct hf_partition *partition =
+            HF_CONTAINER_OF(link, struct hf_partition, waiting_link);
+        link = link->next;
+        while (!hf_list_is_empty(&partition->waiting)) {
+            struct hf_waiting *first = HF_CONTAINER_OF(
+                partition->waiting.next, struct hf_waiting, link);
+            if (node->now - first->since < (hf_time)node->config.hold_ms) {
+                break;
+            }
+            waiting_free(node, first);
+        }
+        node_run_waiting(node, partition->sessions.partition);
+    }
+}
+
+void node_forwarded(struct hf_node *node, uint8_t member,
+                    const struct hf_forward *forward)
+{
+    struct hf_operation_id operation = {
+        node->view->members[member].incarnation, forward->number};
+    bool ranged = forward->command.row->route != HF_ROUTE_KEY &&
+                  forward->command.row->route != HF_ROUTE_KEYS;
+    bool here = forward->epoch == node->view->epoch;
+    if (here && !ranged) {
+        here = node->partitions[forward->partition].primary;
+    }
+    if (!here) {
+        struct hf_message message = {
+            .type = HF_MESSAGE_BOUNCE,
+            .bounce = {node->view->epoch, forward->number}};
+        node_send_member(node, member, &message);
+        return;
+    }
+    if (ranged) {
+        node_execute_range(node, operation, forward);
+        return;
+    }
+    if (hf_partition_of_key(forward->command.argv[1]) != forward->partition) {
+        answer_error(node, operation, "ERR the key is not of its partition");
+        return;
+    }
+    node_execute(node, forward->partition, operation, &forward->command);
+}
+
+/* Expiry: only a primary expires, by a write like any other. */
+
+static void on_session_due(void *user, struct hf_session *session)
+{
+    struct hf_node *node = user;
+    uint16_t p = hf_session_partition(session);
+    if (!node_may_serve(node, p) || !streams_have_room(node, p)) {
+        return;
+    }
+    struct hf_slice key = hf_session_key(session);
+    if (expire_session(node, p, key, hf_session_hash(session)) == 0) {
+        node_try_commit(node, p);
+    }
+}
+
+void node_expire_due(struct hf_node *node)
+{
+    node->expiry_waits = hf_expiry_run(&node->expiry, node->now,
+                                       HF_EXPIRY_VISITS_MAX, on_session_due,
+                                       node);
+}
+
+/* Forgetting what cannot be repeated any more. */
+
+static bool is_over(void *user, struct hf_operation_id id)
+{
+    const struct hf_node *node = user;
+    if (id.origin == node->config.self.incarnation) {
+        return id.number < node_requests_finished(node);
+    }
+    for (size_t i = 0; i < node->peer_count; i++) {
+        const struct hf_peer *peer = &node->peers[i];
+        if (peer->info.incarnation == id.origin) {
+            return peer->member == HF_MEMBER_NONE ||
+                   (peer->has_beat && id.number < peer->beat.ops_finished);
+        }
+    }
+    return true; /* Its origin is gone. */
+}
+
+void node_forget_operations(struct hf_node *node)
+{
+    hf_operations_forget(&node->operations, HF_FORGET_VISITS, is_over, node);
+}

@@ -1,0 +1,554 @@
+#include "io/clients.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/list.h"
+#include "holdfast/error.h"
+#include "io/clock.h"
+#include "io/resolve.h"
+
+#define READ_BYTES ((size_t)64 << 10)
+/* What a client keeps of its output buffer when it is empty. */
+#define OUTPUT_KEEP_BYTES ((size_t)16 << 10)
+#define KEEPALIVE_SECONDS 300
+#define LOG_EVERY_MS 1000
+#define REFUSAL "-ERR max number of clients reached\r\n"
+
+struct client {
+    uv_tcp_t tcp;
+    struct hf_list link; /* In all. */
+    struct hf_list work; /* In dirty, when there may be output. */
+    struct hf_clients *clients;
+    uint64_t number; /* 0: turned away, has no connection. */
+    struct hf_connection connection;
+    uv_write_t write;
+    struct hf_buffer writing; /* Handed to libuv. */
+    bool write_busy;
+    bool reading;
+    bool closing;
+};
+
+struct hf_clients {
+    uv_loop_t *loop;
+    struct hf_mem *mem;
+    struct hf_log log;
+    struct hf_clients_handler handler;
+    struct hf_connection_host host;
+    uv_tcp_t listener;
+    uint16_t port;
+    uint32_t clients_max;
+    struct hf_list all;
+    struct hf_list dirty;
+    struct client **places; /* By the low bits of a client's number. */
+    uint32_t *free_places;  /* A stack. */
+    uint32_t free_count;
+    uint64_t next_id;
+    /* Always one in reserve: a connection that libuv has accepted must be
+     * taken, or it never offers another. */
+    struct client *spare;
+    bool offered; /* There was no spare; take it when there is. */
+    struct hf_clients_stats stats;
+    hf_time logged_at;
+    uint32_t open_handles;
+    bool stopping;
+    void (*stopped)(void *user);
+    void *stopped_user;
+    uint8_t bytes[READ_BYTES]; /* Shared: only one read is in it at a time. */
+};
+
+#define PLACE_BITS 20
+_Static_assert((1u << PLACE_BITS) == HF_CLIENTS_MAX, "places fit the number");
+
+static struct client *client_of(struct hf_list *link)
+{
+    return HF_CONTAINER_OF(link, struct client, link);
+}
+
+static void client_dirty(struct client *client)
+{
+    if (hf_list_is_empty(&client->work)) {
+        hf_list_push_back(&client->clients->dirty, &client->work);
+    }
+}
+
+static void on_request(void *user, struct hf_connection *connection,
+                       uint64_t tag, const struct hf_command *command)
+{
+    struct hf_clients *clients = user;
+    struct client *client = connection->user;
+    clients->handler.request(clients->handler.user, client->number, tag,
+                             command);
+}
+
+static void on_info(void *user, struct hf_slice section, struct hf_buffer *out)
+{
+    struct hf_clients *clients = user;
+    clients->handler.info(clients->handler.user, section, out);
+}
+
+static void on_status(void *user, struct hf_buffer *out)
+{
+    struct hf_clients *clients = user;
+    clients->handler.status(clients->handler.user, out);
+}
+
+static void on_client_list(void *user, struct hf_buffer *out)
+{
+    struct hf_clients *clients = user;
+    for (struct hf_list *at = clients->all.next; at != &clients->all;
+         at = at->next) {
+        struct client *client = client_of(at);
+        if (client->number != 0) {
+            hf_connection_describe(&client->connection, out);
+            hf_buffer_append_text(out, "\n");
+        }
+    }
+}
+
+static void on_connection(uv_stream_t *listener, int status);
+
+static void handles_closed(struct hf_clients *clients)
+{
+    clients->open_handles--;
+    if (clients->stopping && clients->open_handles == 0) {
+        clients->stopped(clients->stopped_user);
+    }
+}
+
+static void on_client_closed(uv_handle_t *handle)
+{
+    struct client *client = handle->data;
+    struct hf_clients *clients = client->clients;
+    if (client->number != 0) {
+        hf_connection_close(&client->connection);
+        hf_buffer_close(&client->writing);
+    }
+    hf_list_remove(&client->link);
+    if (clients->spare == NULL) {
+        clients->spare = client;
+    } else {
+        hf_mem_free(clients->mem, client, sizeof(*client));
+    }
+    if (clients->offered && !clients->stopping) {
+        clients->offered = false;
+        on_connection((uv_stream_t *)&clients->listener, 0);
+    }
+    handles_closed(clients);
+}
+
+static void client_close(struct client *client)
+{
+    struct hf_clients *clients = client->clients;
+    if (client->closing) {
+        return;
+    }
+    client->closing = true;
+    hf_list_remove(&client->work);
+    if (client->number != 0) {
+        uint32_t place = (uint32_t)(client->number & (HF_CLIENTS_MAX - 1));
+        clients->places[place] = NULL;
+        clients->free_places[clients->free_count++] = place;
+        clients->stats.connected--;
+    }
+    uv_close((uv_handle_t *)&client->tcp, on_client_closed);
+}
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+    struct client *client = handle->data;
+    (void)suggested;
+    *buf = uv_buf_init((char *)client->clients->bytes, READ_BYTES);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf);
+
+/* Reads from the socket exactly when the connection can take something and the
+ * client takes what it is sent. */
+static void client_update_reading(struct client *client)
+{
+    bool wanted = !client->closing && !client->write_busy &&
+                  hf_connection_wants_input(&client->connection);
+    if (wanted == client->reading) {
+        return;
+    }
+    client->reading = wanted;
+    if (!wanted) {
+        uv_read_stop((uv_stream_t *)&client->tcp);
+    } else if (uv_read_start((uv_stream_t *)&client->tcp, on_alloc, on_read) !=
+               0) {
+        client_close(client);
+    }
+}
+
+static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf)
+{
+    struct client *client = stream->data;
+    if (size == 0) {
+        return;
+    }
+    if (size == UV_EOF) { /* It may still wait for answers. */
+        client->connection.closing = true;
+        client_dirty(client);
+        client_update_reading(client);
+        return;
+    }
+    if (size < 0) {
+        client_close(client);
+        return;
+    }
+    client->clients->stats.bytes_in += (uint64_t)size;
+    hf_connection_receive(
+        &client->connection,
+        (struct hf_slice){(const uint8_t *)buf->base, (size_t)size});
+    client_dirty(client);
+    client_update_reading(client);
+}
+
+/* Turned away: says why when that costs nothing. */
+static void client_refuse(struct client *client)
+{
+    struct hf_clients *clients = client->clients;
+    hf_time now = hf_clock_now();
+    uv_buf_t text = uv_buf_init(REFUSAL, sizeof(REFUSAL) - 1);
+    uv_try_write((uv_stream_t *)&client->tcp, &text, 1);
+    clients->stats.rejected++;
+    if (now - clients->logged_at >= LOG_EVERY_MS) {
+        clients->logged_at = now;
+        hf_log(&clients->log, HF_LOG_WARNING,
+               "turned a client away: %u are connected (setting max-clients)",
+               (unsigned)clients->stats.connected);
+    }
+    client_close(client);
+}
+
+static void client_start(struct client *client)
+{
+    struct hf_clients *clients = client->clients;
+    struct sockaddr_storage peer;
+    int peer_size = sizeof(peer);
+    char address[64];
+    memset(&peer, 0, sizeof(peer));
+    uv_tcp_getpeername(&client->tcp, (struct sockaddr *)&peer, &peer_size);
+    hf_address_text(&peer, address, sizeof(address));
+
+    uint32_t place = clients->free_places[--clients->free_count];
+    uint64_t id = clients->next_id++;
+    client->number = id << PLACE_BITS | place;
+    clients->places[place] = client;
+    clients->stats.connected++;
+    clients->stats.accepted++;
+    hf_connection_init(&client->connection, &clients->host, clients->mem, id,
+                       address);
+    client->connection.user = client;
+    hf_buffer_init(&client->writing, clients->mem);
+    uv_tcp_nodelay(&client->tcp, 1);
+    uv_tcp_keepalive(&client->tcp, 1, KEEPALIVE_SECONDS);
+    client_update_reading(client);
+}
+
+static void on_connection(uv_stream_t *listener, int status)
+{
+    struct hf_clients *clients = listener->data;
+    if (status != 0) {
+        hf_time now = hf_clock_now();
+        if (now - clients->logged_at >= LOG_EVERY_MS) {
+            clients->logged_at = now;
+            hf_log(&clients->log, HF_LOG_WARNING, "cannot accept a client: %s",
+                   uv_strerror(status));
+        }
+        return;
+    }
+    struct client *client = clients->spare;
+    if (client == NULL) {
+        clients->offered = true;
+        return;
+    }
+    clients->spare = hf_mem_alloc(clients->mem, sizeof(*client));
+    memset(client, 0, sizeof(*client));
+    client->clients = clients;
+    hf_list_init(&client->work);
+    hf_list_init(&client->link);
+    hf_list_push_back(&clients->all, &client->link);
+    HF_ASSERT(uv_tcp_init(clients->loop, &client->tcp) == 0);
+    client->tcp.data = client;
+    clients->open_handles++;
+    if (uv_accept(listener, (uv_stream_t *)&client->tcp) != 0) {
+        client_close(client);
+    } else if (clients->free_count == 0 || clients->spare == NULL) {
+        client_refuse(client);
+    } else {
+        client_start(client);
+    }
+}
+
+static int listen_error(int uv_error)
+{
+    switch (uv_error) {
+    case UV_EADDRINUSE:
+        return HF_EINUSE;
+    case UV_ENOMEM:
+        return HF_ENOMEM;
+    default:
+        return HF_EIO;
+    }
+}
+
+/* A listener that failed is closed at once, by running the loop: nothing else
+ * is on it yet that could be disturbed. */
+static int clients_listen(struct hf_clients *clients,
+                          const struct hf_clients_config *config)
+{
+    struct hf_addresses addresses;
+    if (!hf_resolve_now(clients->loop, config->bind, config->port,
+                        &addresses)) {
+        return HF_EIO;
+    }
+    int rv = uv_tcp_bind(&clients->listener,
+                         (const struct sockaddr *)&addresses.at[0], 0);
+    if (rv == 0) {
+        rv = uv_listen((uv_stream_t *)&clients->listener, HF_CLIENTS_BACKLOG,
+                       on_connection);
+    }
+    if (rv != 0) {
+        return listen_error(rv);
+    }
+    struct sockaddr_storage bound;
+    int bound_size = sizeof(bound);
+    memset(&bound, 0, sizeof(bound));
+    uv_tcp_getsockname(&clients->listener, (struct sockaddr *)&bound,
+                       &bound_size);
+    clients->port = bound.ss_family == AF_INET6
+                        ? ntohs(((struct sockaddr_in6 *)&bound)->sin6_port)
+                        : ntohs(((struct sockaddr_in *)&bound)->sin_port);
+    return 0;
+}
+
+static void clients_free(struct hf_clients *clients)
+{
+    size_t max = clients->clients_max;
+    hf_mem_free(clients->mem, clients->spare, sizeof(*clients->spare));
+    hf_mem_free(clients->mem, clients->places,
+                max * sizeof(clients->places[0]));
+    hf_mem_free(clients->mem, clients->free_places,
+                max * sizeof(clients->free_places[0]));
+    hf_mem_free(clients->mem, clients, sizeof(*clients));
+}
+
+static void on_listener_closed(uv_handle_t *handle)
+{
+    handles_closed(handle->data);
+}
+
+static void on_failed_closed(uv_handle_t *handle)
+{
+    clients_free(handle->data);
+}
+
+static struct hf_clients *clients_new(uv_loop_t *loop, struct hf_mem *mem,
+                                      const struct hf_clients_config *config,
+                                      const struct hf_clients_handler *handler)
+{
+    size_t max = config->clients_max;
+    HF_ASSERT(max > 0 && max <= HF_CLIENTS_MAX);
+    struct hf_clients *clients = hf_mem_alloc_zero(mem, sizeof(*clients));
+    if (clients == NULL) {
+        return NULL;
+    }
+    clients->loop = loop;
+    clients->mem = mem;
+    clients->log = config->log;
+    clients->handler = *handler;
+    clients->clients_max = config->clients_max;
+    clients->next_id = 1;
+    clients->logged_at = hf_clock_now() - LOG_EVERY_MS;
+    hf_list_init(&clients->all);
+    hf_list_init(&clients->dirty);
+    clients->host = (struct hf_connection_host){
+        .user = clients,
+        .request = on_request,
+        .info = on_info,
+        .client_list = on_client_list,
+        .status = on_status,
+        .limits = config->limits,
+        .output_bytes_soft = config->output_bytes_soft,
+        .output_bytes_hard = config->output_bytes_hard,
+    };
+    clients->places = hf_mem_alloc_zero(mem, max * sizeof(clients->places[0]));
+    clients->free_places =
+        hf_mem_alloc(mem, max * sizeof(clients->free_places[0]));
+    clients->spare = hf_mem_alloc(mem, sizeof(*clients->spare));
+    if (clients->places == NULL || clients->free_places == NULL ||
+        clients->spare == NULL) {
+        clients_free(clients);
+        return NULL;
+    }
+    for (size_t i = 0; i < max; i++) { /* Low places first. */
+        clients->free_places[i] = (uint32_t)(max - 1 - i);
+    }
+    clients->free_count = config->clients_max;
+    return clients;
+}
+
+int hf_clients_create(struct hf_clients **clients, uv_loop_t *loop,
+                      struct hf_mem *mem,
+                      const struct hf_clients_config *config,
+                      const struct hf_clients_handler *handler)
+{
+    struct hf_clients *made = clients_new(loop, mem, config, handler);
+    if (made == NULL) {
+        return HF_ENOMEM;
+    }
+    HF_ASSERT(uv_tcp_init(loop, &made->listener) == 0);
+    made->listener.data = made;
+    int rv = clients_listen(made, config);
+    if (rv != 0) {
+        uv_close((uv_handle_t *)&made->listener, on_failed_closed);
+        return rv;
+    }
+    made->open_handles = 1;
+    *clients = made;
+    return 0;
+}
+
+uint16_t hf_clients_port(const struct hf_clients *clients)
+{
+    return clients->port;
+}
+
+const struct hf_clients_stats *
+hf_clients_get_stats(const struct hf_clients *clients)
+{
+    return &clients->stats;
+}
+
+void hf_clients_reply(struct hf_clients *clients, uint64_t client, uint64_t tag,
+                      const struct hf_reply *reply)
+{
+    uint32_t place = (uint32_t)(client & (HF_CLIENTS_MAX - 1));
+    HF_ASSERT(place < clients->clients_max);
+    struct client *to = clients->places[place];
+    if (to != NULL && to->number == client) {
+        hf_connection_reply(&to->connection, tag, reply);
+        client_dirty(to);
+    }
+}
+
+static void on_written(uv_write_t *write, int status)
+{
+    struct client *client = write->data;
+    client->write_busy = false;
+    hf_buffer_clear(&client->writing);
+    hf_buffer_trim(&client->writing, OUTPUT_KEEP_BYTES);
+    if (client->closing) {
+        return;
+    }
+    if (status != 0) {
+        client_close(client);
+        return;
+    }
+    client_dirty(client); /* More may wait, and commands may go on. */
+}
+
+/* What the kernel does not take at once is handed to libuv, which wants it to
+ * stay in its place: the two buffers change roles. */
+static void client_write_rest(struct client *client, size_t written)
+{
+    struct hf_buffer rest = client->connection.output;
+    client->connection.output = client->writing;
+    client->writing = rest;
+    uv_buf_t buf = uv_buf_init((char *)rest.data + written,
+                               (unsigned)(rest.size - written));
+    client->write.data = client;
+    client->write_busy = true;
+    if (uv_write(&client->write, (uv_stream_t *)&client->tcp, &buf, 1,
+                 on_written) != 0) {
+        client->write_busy = false;
+        client_close(client);
+    }
+}
+
+static void client_write(struct client *client)
+{
+    struct hf_buffer *output = &client->connection.output;
+    if (output->size == 0 || client->write_busy) {
+        return;
+    }
+    uv_buf_t buf = uv_buf_init((char *)output->data, (unsigned)output->size);
+    int rv = uv_try_write((uv_stream_t *)&client->tcp, &buf, 1);
+    if (rv < 0 && rv != UV_EAGAIN) {
+        client_close(client);
+        return;
+    }
+    size_t written = rv < 0 ? 0 : (size_t)rv;
+    client->clients->stats.bytes_out += output->size;
+    if (written < output->size) {
+        client_write_rest(client, written);
+    } else {
+        hf_buffer_clear(output);
+        hf_buffer_trim(output, OUTPUT_KEEP_BYTES);
+    }
+}
+
+/* Returns whether commands ran that had been held back. */
+static bool client_flush(struct client *client)
+{
+    struct hf_connection *connection = &client->connection;
+    bool ran = false;
+    if (!connection->broken) {
+        client_write(client);
+    }
+    if (!client->closing && !client->write_busy &&
+        hf_connection_can_resume(connection)) {
+        hf_connection_resume(connection);
+        client_dirty(client);
+        ran = true;
+    }
+    if (client->closing) {
+        return ran;
+    }
+    if (connection->broken ||
+        (!client->write_busy && hf_connection_is_done(connection))) {
+        client_close(client);
+    } else {
+        client_update_reading(client);
+    }
+    return ran;
+}
+
+bool hf_clients_flush(struct hf_clients *clients)
+{
+    struct hf_list batch;
+    bool ran = false;
+    hf_list_init(&batch);
+    while (!hf_list_is_empty(&clients->dirty)) {
+        struct hf_list *work = clients->dirty.next;
+        hf_list_remove(work);
+        hf_list_push_back(&batch, work);
+    }
+    while (!hf_list_is_empty(&batch)) {
+        struct hf_list *work = batch.next;
+        hf_list_remove(work);
+        ran = client_flush(HF_CONTAINER_OF(work, struct client, work)) || ran;
+    }
+    return ran;
+}
+
+void hf_clients_stop(struct hf_clients *clients, void (*stopped)(void *user),
+                     void *user)
+{
+    clients->stopping = true;
+    clients->stopped = stopped;
+    clients->stopped_user = user;
+    for (struct hf_list *at = clients->all.next; at != &clients->all;
+         at = at->next) {
+        client_close(client_of(at));
+    }
+    uv_close((uv_handle_t *)&clients->listener, on_listener_closed);
+}
+
+void hf_clients_destroy(struct hf_clients *clients)
+{
+    HF_ASSERT(clients->open_handles == 0);
+    clients_free(clients);
+}

@@ -1,0 +1,83 @@
+/* clients.h - RESP clients on libuv: accept, read, write, back-pressure.
+ *
+ *   socket --> 64 KiB buffer --> hf_connection --> handler->request
+ *                                      ^                  |
+ *   socket <-- once per turn <---------+--- hf_clients_reply
+ *
+ * Bounds: so many clients; a client is not read from while its connection is
+ * held back or while it does not take what was written; past the hard limit of
+ * output it is closed. Out of file descriptors, libuv turns new clients away.
+ */
+#ifndef HF_IO_CLIENTS_H
+#define HF_IO_CLIENTS_H
+
+#include <uv.h>
+
+#include "base/log.h"
+#include "wire/connection.h"
+
+#define HF_CLIENTS_BACKLOG 511
+/* The number of a client has its place in the low bits. */
+#define HF_CLIENTS_MAX (1u << 20)
+
+struct hf_clients;
+
+struct hf_clients_handler {
+    void *user;
+    /* A command for the node; answer by hf_clients_reply, now or later. */
+    void (*request)(void *user, uint64_t client, uint64_t tag,
+                    const struct hf_command *command);
+    /* As in struct hf_connection_host. */
+    void (*info)(void *user, struct hf_slice section, struct hf_buffer *out);
+    void (*status)(void *user, struct hf_buffer *out);
+};
+
+struct hf_clients_config {
+    const char *bind;     /* Host or literal to listen on. */
+    uint16_t port;        /* 0: chosen by the kernel. */
+    uint32_t clients_max; /* 1 to HF_CLIENTS_MAX. */
+    struct hf_resp_limits limits;
+    size_t output_bytes_soft; /* Then no more commands are taken; */
+    size_t output_bytes_hard; /* then the client is closed. */
+    struct hf_log log;
+};
+
+/* Numbers for INFO. */
+struct hf_clients_stats {
+    uint32_t connected;
+    uint64_t accepted; /* All that ever connected and were taken. */
+    uint64_t rejected; /* Turned away: too many clients. */
+    uint64_t bytes_in;
+    uint64_t bytes_out;
+};
+
+/* Listens. Returns 0, HF_EINUSE when the port is taken, HF_EIO when it cannot
+ * be listened on otherwise, HF_ENOMEM. @config and @handler are copied. */
+HF_NODISCARD int hf_clients_create(struct hf_clients **clients, uv_loop_t *loop,
+                                   struct hf_mem *mem,
+                                   const struct hf_clients_config *config,
+                                   const struct hf_clients_handler *handler);
+
+/* The port listened on. */
+uint16_t hf_clients_port(const struct hf_clients *clients);
+
+/* Answers; ignored when the client has gone. Borrowed for the call. */
+void hf_clients_reply(struct hf_clients *clients, uint64_t client, uint64_t tag,
+                      const struct hf_reply *reply);
+
+/* Writes what there is, once per client, and lets held back commands run.
+ * True when some did: then there may be more to do before the loop waits. */
+bool hf_clients_flush(struct hf_clients *clients);
+
+const struct hf_clients_stats *
+hf_clients_get_stats(const struct hf_clients *clients);
+
+/* Takes no more clients and closes those there are; @stopped is called from
+ * the loop. */
+void hf_clients_stop(struct hf_clients *clients, void (*stopped)(void *user),
+                     void *user);
+
+/* Frees the clients, after `stopped`. */
+void hf_clients_destroy(struct hf_clients *clients);
+
+#endif

@@ -1,0 +1,18 @@
+/* clock.h - The two clocks of a node.
+ *
+ * Leases and deadlines are durations of a clock that only goes forward and
+ * also counts the time a machine was suspended. Read it after the bytes of an
+ * event were received, never before: a reading that is too early makes a
+ * message look as if it had come in time. */
+#ifndef HF_IO_CLOCK_H
+#define HF_IO_CLOCK_H
+
+#include "base/types.h"
+
+/* Milliseconds of the monotonic clock. */
+hf_time hf_clock_now(void);
+
+/* Unix time in milliseconds; may jump. */
+int64_t hf_clock_wall_ms(void);
+
+#endif

@@ -1,0 +1,453 @@
+#include <string.h>
+
+#include "base/assert.h"
+#include "holdfast/error.h"
+#include "io/clock.h"
+#include "io/links_private.h"
+
+/* A stranger gets room for a HELLO and no more. */
+#define STRANGER_ROOM_BYTES (HF_FRAME_HEADER_BYTES + HF_HELLO_PAYLOAD_MAX)
+#define ROOM_BYTES ((size_t)64 << 10)
+#define ROOM_BYTES_MAX ((size_t)256 << 10)
+/* A larger input buffer is given back once it is empty. */
+#define INPUT_KEEP_BYTES ((size_t)1 << 20)
+
+static void on_received(struct hf_stream *stream);
+static void on_failed(struct hf_stream *stream, int nng_error);
+
+static const char *channel_name(enum hf_channel channel)
+{
+    return channel == HF_CHANNEL_CONTROL ? "control" : "data";
+}
+
+struct hf_link *link_create(struct hf_links *links, nng_stream *stream,
+                            enum hf_link_state state)
+{
+    struct hf_link *link = hf_mem_alloc_zero(links->mem, sizeof(*link));
+    if (link == NULL) {
+        nng_stream_close(stream);
+        nng_stream_free(stream);
+        return NULL;
+    }
+    if (hf_stream_open(&link->stream, stream, &links->inbox, links->mem) != 0) {
+        hf_mem_free(links->mem, link, sizeof(*link));
+        return NULL;
+    }
+    link->stream.received = on_received;
+    link->stream.failed = on_failed;
+    link->stream.user = link;
+    link->links = links;
+    link->state = state;
+    link->out = state == LINK_HELLO_SENT;
+    link->heard_at = hf_clock_now();
+    hf_list_init(&link->link);
+    hf_list_push_back(&links->sessions, &link->link);
+    if (state == LINK_STRANGER) {
+        links->strangers++;
+    }
+    return link;
+}
+
+void link_listen(struct hf_link *link)
+{
+    /* Only who sends much gets a large buffer. */
+    size_t held = link->stream.input.size;
+    size_t capacity = link->stream.input.capacity;
+    size_t room = held > ROOM_BYTES / 2 ? ROOM_BYTES_MAX : ROOM_BYTES;
+    if (link->state == LINK_STRANGER || link->out) {
+        room = held < STRANGER_ROOM_BYTES ? STRANGER_ROOM_BYTES - held : 1;
+    } else if (capacity - held > room) {
+        room = capacity - held;
+    }
+    if (hf_stream_receive(&link->stream, room) != 0) {
+        link_doom(link, "out of memory");
+    }
+}
+
+struct hf_stream_frame *link_frame(struct hf_link *link)
+{
+    struct hf_stream_frame *frame = hf_stream_frame_new(&link->stream);
+    if (frame == NULL) {
+        link_doom(link, "out of memory");
+    }
+    return frame;
+}
+
+void link_doom(struct hf_link *link, const char *because)
+{
+    if (!link->doomed) {
+        link->doomed = true;
+        link->because = because;
+        link->links->noted = true;
+    }
+}
+
+bool link_frame_ready(struct hf_link *link)
+{
+    if (link->frame != NULL) {
+        return true;
+    }
+    struct hf_stream_frame *frame = link_frame(link);
+    if (frame == NULL) {
+        return false;
+    }
+    hf_frame_begin(&frame->bytes);
+    if (frame->bytes.failed) {
+        hf_stream_drop(&link->stream, frame);
+        link_doom(link, "out of memory");
+        return false;
+    }
+    link->frame = frame;
+    return true;
+}
+
+void link_seal(struct hf_link *link)
+{
+    struct hf_stream_frame *frame = link->frame;
+    if (frame == NULL) {
+        return;
+    }
+    link->frame = NULL;
+    link->sequence++;
+    link->spoke_at = hf_clock_now();
+    hf_frame_seal(&frame->bytes, link->session, link->sequence,
+                  link->peer.incarnation);
+    HF_ASSERT(!frame->bytes.failed); /* hf_links_send kept the bound. */
+    hf_stream_push(&link->stream, frame);
+    if (link->stream.frames_bytes > HF_LINK_QUEUE_BYTES_MAX) {
+        link_doom(link, "too much is waiting to be sent");
+    }
+}
+
+/* Takes @link out of where it is found as an open session. */
+static void link_detach(struct hf_link *link)
+{
+    struct hf_links *links = link->links;
+    if (link->state == LINK_STRANGER || link->state == LINK_REFUSED) {
+        links->strangers--;
+    }
+    if (link->out && link->state == LINK_UP) {
+        struct hf_link **out = links->out[link->channel];
+        size_t *count = &links->out_count[link->channel];
+        size_t i = 0;
+        while (out[i] != link) {
+            i++;
+            HF_ASSERT(i < *count);
+        }
+        *count -= 1;
+        out[i] = out[*count];
+    }
+    if (link->frame != NULL) {
+        hf_stream_drop(&link->stream, link->frame);
+        link->frame = NULL;
+    }
+    link->state = LINK_CLOSED;
+    hf_stream_close(&link->stream);
+    hf_list_remove(&link->link);
+    hf_list_push_back(&links->closing, &link->link);
+}
+
+void link_close_quietly(struct hf_link *link)
+{
+    HF_ASSERT(link->state != LINK_CLOSED);
+    link_detach(link);
+    if (link->dial != NULL) {
+        link->dial->link = NULL;
+        link->dial = NULL;
+    }
+}
+
+static void link_tell(struct hf_link *link, bool up, bool abrupt)
+{
+    struct hf_link_event event = {
+        .peer = &link->peer,
+        .channel = link->channel,
+        .out = link->out,
+        .up = up,
+        .abrupt = abrupt,
+    };
+    link->links->handler.link(link->links->handler.user, &event);
+}
+
+void link_end(struct hf_link *link, enum hf_link_end end, const char *because)
+{
+    bool was_up = link->state == LINK_UP;
+    struct hf_dial *dial = link->dial;
+    struct hf_links *links = link->links;
+
+    if (was_up) {
+        bool worth_a_line = link->out && link->channel == HF_CHANNEL_CONTROL;
+        hf_log(&links->log, worth_a_line ? HF_LOG_INFO : HF_LOG_DEBUG,
+               "%s session %s '%s' at %s ended: %s",
+               channel_name(link->channel), link->out ? "to" : "from",
+               link->peer.name, link->remote, because);
+    } else {
+        hf_log(&links->log, HF_LOG_DEBUG, "session %s %s ended early: %s",
+               link->out ? "to" : "from", link->remote, because);
+    }
+    link_close_quietly(link);
+    if (dial != NULL) {
+        dial_ended(dial, !was_up);
+    }
+    if (was_up) {
+        link_tell(link, false, end == LINK_END_REMOTE);
+    }
+}
+
+static struct hf_link *link_find_same(struct hf_link *link)
+{
+    struct hf_list *all = &link->links->sessions;
+    for (struct hf_list *at = all->next; at != all; at = at->next) {
+        struct hf_link *other = HF_CONTAINER_OF(at, struct hf_link, link);
+        if (other != link && other->state == LINK_UP &&
+            other->out == link->out && other->channel == link->channel &&
+            other->peer.id == link->peer.id) {
+            return other;
+        }
+    }
+    return NULL;
+}
+
+/* Two addresses may lead to the same peer. Both ends keep the newest session,
+ * so that they agree; the address of the older one is left alone. */
+static void link_replace(struct hf_link *old, const struct hf_link *link)
+{
+    if (old->peer.incarnation != link->peer.incarnation) {
+        link_end(old, LINK_END_LOCAL, "the peer was restarted");
+        return;
+    }
+    struct hf_dial *dial = old->dial;
+    link_close_quietly(old);
+    if (dial != NULL) {
+        dial->state = DIAL_PARKED;
+        dial->alias_of = link->peer.id;
+    }
+}
+
+void link_went_up(struct hf_link *link)
+{
+    struct hf_links *links = link->links;
+    struct hf_link *old = link_find_same(link);
+    if (old != NULL) {
+        link_replace(old, link);
+    }
+    if (link->state == LINK_STRANGER) {
+        links->strangers--;
+    }
+    link->state = LINK_UP;
+    link->heard_at = hf_clock_now();
+    link->spoke_at = link->heard_at;
+    if (link->out) {
+        size_t *count = &links->out_count[link->channel];
+        if (*count == HF_LINK_TARGETS_MAX) {
+            link_doom(link, "too many sessions");
+        } else {
+            links->out[link->channel][*count] = link;
+            *count += 1;
+        }
+    }
+    bool worth_a_line = link->out && link->channel == HF_CHANNEL_CONTROL;
+    hf_log(&links->log, worth_a_line ? HF_LOG_INFO : HF_LOG_DEBUG,
+           "%s session %s '%s' at %s is up", channel_name(link->channel),
+           link->out ? "to" : "from", link->peer.name, link->remote);
+    link_tell(link, true, false);
+}
+
+static void link_protocol_error(struct hf_link *link, const char *reason)
+{
+    if (link->state == LINK_STRANGER) {
+        accept_garbage(link, reason);
+        return;
+    }
+    if (links_may_log(link->links, "protocol", link->remote, 1000)) {
+        hf_log(&link->links->log, HF_LOG_WARNING, "peer at %s: %s",
+               link->remote, reason);
+    }
+    link_end(link, LINK_END_LOCAL, reason);
+}
+
+static void link_deliver(struct hf_link *link, struct hf_slice payload)
+{
+    struct hf_links *links = link->links;
+    struct hf_reader reader = hf_reader_of(payload);
+    struct hf_message message;
+    int rv = hf_peer_decode(&reader, &links->scratch, &message);
+    while (rv == 1) {
+        links->handler.message(links->handler.user, link->peer.id,
+                               link->peer.incarnation, &message);
+        rv = hf_peer_decode(&reader, &links->scratch, &message);
+    }
+    if (rv == HF_ENOMEM) {
+        link_doom(link, "out of memory");
+    } else if (rv != 0) {
+        link_protocol_error(link, "sent a malformed message");
+    }
+}
+
+/* Whether this type of frame may come now. */
+static bool link_expects(const struct hf_link *link, enum hf_frame_type type)
+{
+    switch (link->state) {
+    case LINK_STRANGER:
+        return type == HF_FRAME_HELLO;
+    case LINK_HELLO_SENT:
+        return type == HF_FRAME_WELCOME || type == HF_FRAME_REFUSAL;
+    case LINK_UP:
+        return type == HF_FRAME_MESSAGES && !link->out;
+    case LINK_REFUSED:
+    case LINK_CLOSED:
+        break;
+    }
+    return false;
+}
+
+static void link_take_frame(struct hf_link *link,
+                            const struct hf_frame_header *header,
+                            struct hf_slice payload)
+{
+    if (header->type == HF_FRAME_HELLO) {
+        accept_hello(link, header, payload);
+    } else if (header->type == HF_FRAME_WELCOME) {
+        dial_welcomed(link, header, payload);
+    } else if (header->type == HF_FRAME_REFUSAL) {
+        dial_refused(link, payload);
+    } else {
+        enum hf_link_verdict verdict = hf_link_judge(&link->receiver, header);
+        if (verdict == HF_LINK_DELIVER) {
+            link_deliver(link, payload);
+        } else if (verdict == HF_LINK_BROKEN) {
+            link_protocol_error(link, "sent a frame out of sequence");
+        }
+    }
+}
+
+/* Takes the first frame in @bytes. Returns its size; 0 and *@wanted bytes in
+ * all when it is not complete; 0 and a closed link when it is wrong. */
+static size_t link_take_first(struct hf_link *link, struct hf_slice bytes,
+                              size_t *wanted)
+{
+    struct hf_frame_header header;
+    const char *reason = NULL;
+    *wanted = HF_FRAME_HEADER_BYTES;
+    if (bytes.size < HF_FRAME_HEADER_BYTES) {
+        return 0;
+    }
+    if (hf_frame_read_header(bytes.data, &header, &reason) != 0) {
+        link_protocol_error(link, reason);
+        return 0;
+    }
+    if (!link_expects(link, header.type)) {
+        link_protocol_error(link, "sent a frame that does not belong here");
+        return 0;
+    }
+    *wanted += header.payload_size;
+    if (bytes.size < *wanted) {
+        return 0;
+    }
+    struct hf_slice payload = {bytes.data + HF_FRAME_HEADER_BYTES,
+                               header.payload_size};
+    if (!hf_frame_is_intact(bytes.data, payload)) {
+        link_protocol_error(link, "sent a frame with a wrong checksum");
+        return 0;
+    }
+    link_take_frame(link, &header, payload);
+    return *wanted;
+}
+
+static void on_received(struct hf_stream *stream)
+{
+    struct hf_link *link = stream->user;
+    struct hf_buffer *input = &stream->input;
+    size_t offset = 0;
+    size_t wanted = 0;
+
+    link->heard_at = hf_clock_now();
+    if (link->state == LINK_REFUSED) {
+        offset = input->size; /* Whatever it says, it was told to go. */
+    }
+    while (offset < input->size) {
+        struct hf_slice rest = {input->data + offset, input->size - offset};
+        size_t taken = link_take_first(link, rest, &wanted);
+        if (link->state == LINK_CLOSED) {
+            return;
+        }
+        if (taken == 0) {
+            break;
+        }
+        offset += taken;
+    }
+    hf_buffer_consume(input, offset);
+    hf_buffer_trim(input, INPUT_KEEP_BYTES);
+    if (wanted > input->size && input->size > 0 &&
+        hf_buffer_reserve(input, wanted - input->size) == NULL) {
+        link_doom(link, "out of memory");
+        return;
+    }
+    link_listen(link);
+}
+
+static void on_failed(struct hf_stream *stream, int nng_error)
+{
+    link_end(stream->user, LINK_END_REMOTE, nng_strerror(nng_error));
+}
+
+/* A peer that cannot be heard may not hear us either; when it comes back, TCP
+ * would take its time. */
+static void link_silent(struct hf_link *link)
+{
+    struct hf_list *all = &link->links->sessions;
+    for (struct hf_list *at = all->next; at != all; at = at->next) {
+        struct hf_link *other = HF_CONTAINER_OF(at, struct hf_link, link);
+        if (other->state == LINK_UP && other->out &&
+            other->peer.id == link->peer.id) {
+            link_doom(other, "the peer is silent");
+        }
+    }
+    link_doom(link, "the peer is silent");
+}
+
+static void link_tick_up(struct hf_link *link, hf_time now)
+{
+    if (!link->out) {
+        if (now - link->heard_at > HF_LINK_SILENCE_MS) {
+            link_silent(link);
+        }
+        return;
+    }
+    if (link->stream.sending.in_flight &&
+        now - link->stream.sending_since > HF_LINK_SILENCE_MS) {
+        link_doom(link, "the peer takes nothing");
+    } else if (now - link->spoke_at >= HF_LINK_IDLE_MS &&
+               link_frame_ready(link)) {
+        link_seal(link); /* An empty frame: a lost tail would be noticed. */
+        hf_stream_flush(&link->stream);
+    }
+}
+
+void link_tick(struct hf_link *link, hf_time now)
+{
+    if (link->doomed) {
+        return;
+    }
+    if (link->state == LINK_UP) {
+        link_tick_up(link, now);
+    } else if (now >= link->deadline) {
+        link_doom(link, link->state == LINK_STRANGER ? "no HELLO in time"
+                        : link->out                  ? "no WELCOME in time"
+                                                     : "refused");
+    }
+}
+
+void links_release_closed(struct hf_links *links)
+{
+    struct hf_list *at = links->closing.next;
+    while (at != &links->closing) {
+        struct hf_link *link = HF_CONTAINER_OF(at, struct hf_link, link);
+        at = at->next;
+        if (hf_stream_is_idle(&link->stream)) {
+            hf_list_remove(&link->link);
+            hf_stream_release(&link->stream);
+            hf_mem_free(links->mem, link, sizeof(*link));
+        }
+    }
+}

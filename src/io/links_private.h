@@ -1,0 +1,223 @@
+/* links_private.h - What the parts of io/links share.
+ *
+ *   links.c         create, send, flush, the timer, stop
+ *   link_dial.c     addresses, attempts, when to dial again
+ *   link_accept.c   the listener, strangers, judging a HELLO
+ *   link_session.c  frames of one session, up and down
+ *
+ * A session (struct hf_link) lives in `sessions` until it is closed, then in
+ * `closing` until NNG has let go of it. */
+#ifndef HF_IO_LINKS_PRIVATE_H
+#define HF_IO_LINKS_PRIVATE_H
+
+#include "base/rng.h"
+#include "io/links.h"
+#include "io/probe.h"
+#include "io/stream.h"
+#include "wire/link.h"
+#include "wire/peer.h"
+
+#define LINK_TICK_MS 50
+#define LINK_QUIET_SOURCES 64
+
+/* The states of a session.
+ *
+ *   [dialled]  HELLO_SENT --- WELCOME ---> UP ---+--> CLOSED
+ *                   +-- REFUSAL, deadline -------+
+ *   [accepted] STRANGER --- good HELLO --> UP ---+
+ *                   |  +-- garbage, deadline ----+
+ *                   +-- bad HELLO --> REFUSED ---+   */
+enum hf_link_state {
+    LINK_HELLO_SENT,
+    LINK_STRANGER,
+    LINK_REFUSED, /* The REFUSAL is on its way; they hang up. */
+    LINK_UP,
+    LINK_CLOSED,
+};
+
+/* Why a session ends. */
+enum hf_link_end {
+    LINK_END_REMOTE, /* The other end closed or reset it. */
+    LINK_END_LOCAL,  /* We found something wrong. */
+};
+
+struct hf_dial;
+
+struct hf_link {
+    struct hf_list link; /* In sessions or closing. */
+    struct hf_links *links;
+    struct hf_stream stream;
+    enum hf_link_state state;
+    bool out;
+    enum hf_channel channel;
+    uint64_t session;
+    struct hf_peer_info peer; /* Once UP. */
+    hf_time deadline;         /* Of the handshake. */
+    hf_time heard_at;
+    bool doomed;         /* To be closed by the next poll; */
+    const char *because; /* ... static text. */
+    char remote[320];    /* "host:port" for logs. */
+    /* Dialled. */
+    struct hf_dial *dial;
+    struct sockaddr_storage address;
+    struct hf_stream_frame *frame; /* Under construction, or NULL. */
+    uint64_t sequence;
+    hf_time spoke_at;
+    /* Accepted. */
+    struct hf_link_receiver receiver;
+};
+
+/* What one channel of an address is up to.
+ *
+ *   WAITING --time--> RESOLVING --> DIALLING --> HELD (has a session)
+ *      ^                  |            |           |
+ *      +------------------+------------+-----------+
+ *   PARKED: another address leads to the same peer, which is up there.
+ *   STOPPED: the address is our own. */
+enum hf_dial_state {
+    DIAL_WAITING,
+    DIAL_RESOLVING,
+    DIAL_DIALLING,
+    DIAL_HELD,
+    DIAL_PARKED,
+    DIAL_STOPPED,
+};
+
+struct hf_attempt; /* One connect under way. */
+
+struct hf_dial {
+    struct hf_target *target;
+    enum hf_channel channel;
+    enum hf_dial_state state;
+    unsigned failures;    /* Since the last session that was up. */
+    bool was_up;          /* There was one: hurry to get it back. */
+    size_t address_count; /* The name led to as many. */
+    size_t next;          /* Which of them comes next. */
+    hf_time next_at;      /* WAITING, PARKED. */
+    hf_node_id alias_of;  /* PARKED. */
+    struct hf_resolve *resolve;
+    struct hf_attempt *attempt;
+    struct hf_link *link;
+};
+
+struct hf_target {
+    struct hf_list link;
+    struct hf_links *links;
+    struct hf_address address;
+    char text[320];
+    bool forgotten; /* To be removed by the next poll. */
+    struct hf_dial dials[HF_CHANNEL_COUNT];
+    bool reached; /* Then last_address is where a session was up. */
+    struct sockaddr_storage last_address;
+};
+
+/* When something about a source was last worth a line. */
+struct hf_quiet_source {
+    uint64_t key;
+    hf_time last;
+};
+
+struct hf_links {
+    uv_loop_t *loop;
+    struct hf_mem *mem;
+    struct hf_log log;
+    struct hf_links_handler handler;
+    struct hf_inbox inbox;
+    struct hf_rng rng;
+    struct hf_hello ours; /* channel and session vary. */
+    uint16_t port;
+    nng_stream_listener *listener;
+    struct hf_completion accepting;
+    hf_time accept_at; /* Not under way: try again then. */
+    uv_timer_t timer;
+    hf_time ticked_at;
+    struct hf_list sessions;
+    struct hf_list closing;
+    size_t strangers;
+    struct hf_list targets;
+    size_t target_count;
+    struct hf_list attempts;
+    struct hf_list probes;
+    size_t probe_count;
+    /* Out sessions that are up, for sending. */
+    struct hf_link *out[HF_CHANNEL_COUNT][HF_LINK_TARGETS_MAX];
+    size_t out_count[HF_CHANNEL_COUNT];
+    bool noted; /* The next poll has to close, remove or dial something. */
+    struct hf_peer_scratch scratch;
+    struct hf_quiet_source quiet[LINK_QUIET_SOURCES];
+    bool stopping;
+    bool timer_closed;
+    bool inbox_closing;
+    void (*stopped)(void *user);
+    void *stopped_user;
+};
+
+/* links.c */
+
+/* Whether the same (@kind, @source) was not logged for @interval_ms; says so
+ * once. */
+bool links_may_log(struct hf_links *links, const char *kind, const char *source,
+                   hf_time interval_ms);
+
+/* link_session.c */
+
+/* Makes a session of @stream, which is taken over. NULL when out of memory. */
+struct hf_link *link_create(struct hf_links *links, nng_stream *stream,
+                            enum hf_link_state state);
+/* Starts reading; closes the session when it cannot. */
+void link_listen(struct hf_link *link);
+/* A frame for hf_frame_write_hello and its like; NULL: the session is doomed.
+ */
+struct hf_stream_frame *link_frame(struct hf_link *link);
+/* Closes the session; when it was UP the handler hears of it, and when it was
+ * dialled it is dialled again. Not from inside a node's step: doom it then. */
+void link_end(struct hf_link *link, enum hf_link_end end, const char *because);
+/* The same without an event and without dialling. */
+void link_close_quietly(struct hf_link *link);
+/* To be ended by the next poll. */
+void link_doom(struct hf_link *link, const char *because);
+/* The session is UP with link->peer: replaces the one there was, tells. */
+void link_went_up(struct hf_link *link);
+/* Queues the frame under construction. */
+void link_seal(struct hf_link *link);
+/* Starts a frame of messages unless there is one; false: out of memory, and
+ * the session is doomed. */
+bool link_frame_ready(struct hf_link *link);
+/* Handshakes that take too long, silence, idle frames. */
+void link_tick(struct hf_link *link, hf_time now);
+/* Frees what NNG has let go of. */
+void links_release_closed(struct hf_links *links);
+
+/* link_dial.c */
+
+/* Dials whatever is due. */
+void links_dial_due(struct hf_links *links, hf_time now);
+/* The session of @dial ended; @failed: it never came up. */
+void dial_ended(struct hf_dial *dial, bool failed);
+/* A WELCOME or a REFUSAL came over a session we dialled. */
+void dial_welcomed(struct hf_link *link, const struct hf_frame_header *header,
+                   struct hf_slice payload);
+void dial_refused(struct hf_link *link, struct hf_slice payload);
+/* A HELLO with this session number came in: it is our own. True when it was
+ * one of ours; then that address is not dialled any more. */
+bool links_met_ourselves(struct hf_links *links, uint64_t session);
+struct hf_target *links_find_target(struct hf_links *links,
+                                    const struct hf_address *address);
+/* Removes targets that were forgotten, with what was dialled there. */
+void links_remove_forgotten(struct hf_links *links);
+/* Ends all attempts and frees all targets; sessions are closed before. */
+void links_stop_dialling(struct hf_links *links);
+
+/* link_accept.c */
+
+/* Returns 0, HF_EINUSE, HF_EIO or HF_ENOMEM. */
+HF_NODISCARD int links_listen(struct hf_links *links, const char *bind,
+                              uint16_t port);
+void links_accept(struct hf_links *links);
+/* A HELLO came over a session that was accepted. */
+void accept_hello(struct hf_link *link, const struct hf_frame_header *header,
+                  struct hf_slice payload);
+/* A stranger sent what is no frame of ours. */
+void accept_garbage(struct hf_link *link, const char *reason);
+
+#endif

@@ -1,0 +1,30 @@
+/* config.h - Filling in and checking what settings leave open.
+ *
+ * The public part is holdfast/config.h. */
+#ifndef HF_SERVER_CONFIG_H
+#define HF_SERVER_CONFIG_H
+
+#include "base/types.h"
+#include "holdfast/config.h"
+
+/* Whether @text is 1 to HF_CONFIG_NAME_MAX bytes of letters, digits and
+ * . _ : - */
+bool hf_config_is_name(const char *text);
+
+/* Whether @host can be a host name or a literal: not empty, no spaces, no
+ * brackets, no commas, not over HF_CONFIG_HOST_MAX bytes. */
+bool hf_config_is_host(const char *host);
+
+/* Whether only this machine can reach what listens on @host. */
+bool hf_config_is_loopback(const char *host);
+
+/* Checks what can be checked before listening, and fills in peer_port,
+ * advertise and host_label. 0, or HF_EINVAL and one line in @error. */
+HF_NODISCARD int hf_config_check(struct hf_config *config, char *error,
+                                 size_t error_size);
+
+/* Fills in the name, now that the ports are known. As hf_config_check. */
+HF_NODISCARD int hf_config_complete(struct hf_config *config, char *error,
+                                    size_t error_size);
+
+#endif

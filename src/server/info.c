@@ -1,0 +1,165 @@
+#include "server/info.h"
+
+#include <stdio.h>
+
+#define LINE(out, ...) hf_buffer_append_format((out), __VA_ARGS__)
+
+typedef unsigned long long wide; /* What %llu wants. */
+
+const char *hf_info_state_name(enum hf_member_state state)
+{
+    switch (state) {
+    case HF_STATE_STARTING:
+        return "starting";
+    case HF_STATE_ACTIVE:
+        return "active";
+    case HF_STATE_OUT:
+        return "out";
+    }
+    return "unknown";
+}
+
+static void write_server(struct hf_buffer *out, const struct hf_info *info)
+{
+    LINE(out, "redis_version:%s\r\n", HF_INFO_REDIS_VERSION);
+    LINE(out, "redis_mode:standalone\r\n");
+    LINE(out, "os:Linux\r\n");
+    LINE(out, "arch_bits:%u\r\n", (unsigned)(sizeof(void *) * 8));
+    LINE(out, "process_id:%lld\r\n", (long long)info->process_id);
+    LINE(out, "run_id:%s\r\n", info->run_id);
+    LINE(out, "tcp_port:%u\r\n", (unsigned)info->port);
+    LINE(out, "uptime_in_seconds:%llu\r\n", (wide)info->uptime_seconds);
+    LINE(out, "uptime_in_days:%llu\r\n", (wide)(info->uptime_seconds / 86400));
+}
+
+static void write_clients(struct hf_buffer *out, const struct hf_info *info)
+{
+    LINE(out, "connected_clients:%u\r\n", (unsigned)info->clients->connected);
+    LINE(out, "maxclients:%u\r\n", (unsigned)info->clients_max);
+    LINE(out, "blocked_clients:0\r\n");
+}
+
+static void write_memory(struct hf_buffer *out, const struct hf_info *info)
+{
+    LINE(out, "used_memory:%zu\r\n", info->memory_bytes);
+    LINE(out, "used_memory_rss:%zu\r\n", info->memory_rss_bytes);
+    LINE(out, "maxmemory:0\r\n");
+    LINE(out, "maxmemory_policy:noeviction\r\n");
+}
+
+static void write_persistence(struct hf_buffer *out, const struct hf_info *info)
+{
+    bool loading = info->node->state != HF_STATE_ACTIVE;
+    LINE(out, "loading:%d\r\n", loading ? 1 : 0);
+    if (loading) { /* Drivers wait that long and ask again. */
+        LINE(out, "loading_eta_seconds:1\r\n");
+    }
+    LINE(out, "rdb_bgsave_in_progress:0\r\n");
+    LINE(out, "aof_enabled:0\r\n");
+}
+
+static void write_stats(struct hf_buffer *out, const struct hf_info *info)
+{
+    LINE(out, "total_connections_received:%llu\r\n",
+         (wide)info->clients->accepted);
+    LINE(out, "total_commands_processed:%llu\r\n",
+         (wide)info->counters->operations);
+    LINE(out, "total_net_input_bytes:%llu\r\n", (wide)info->clients->bytes_in);
+    LINE(out, "total_net_output_bytes:%llu\r\n",
+         (wide)info->clients->bytes_out);
+    LINE(out, "rejected_connections:%llu\r\n", (wide)info->clients->rejected);
+    LINE(out, "expired_keys:%llu\r\n", (wide)info->counters->expired);
+    LINE(out, "evicted_keys:0\r\n");
+}
+
+/* Every node takes every command, so to a driver it is a primary alone. */
+static void write_replication(struct hf_buffer *out, const struct hf_info *info)
+{
+    LINE(out, "role:master\r\n");
+    LINE(out, "connected_slaves:0\r\n");
+    LINE(out, "master_replid:%s\r\n", info->run_id);
+    LINE(out, "master_repl_offset:%llu\r\n", (wide)info->counters->writes);
+}
+
+static void write_cpu(struct hf_buffer *out, const struct hf_info *info)
+{
+    LINE(out, "used_cpu_sys:%llu.%06llu\r\n",
+         (wide)(info->cpu_system_us / 1000000),
+         (wide)(info->cpu_system_us % 1000000));
+    LINE(out, "used_cpu_user:%llu.%06llu\r\n",
+         (wide)(info->cpu_user_us / 1000000),
+         (wide)(info->cpu_user_us % 1000000));
+}
+
+static void write_cluster(struct hf_buffer *out, const struct hf_info *info)
+{
+    (void)info;
+    LINE(out, "cluster_enabled:0\r\n");
+}
+
+static void write_keyspace(struct hf_buffer *out, const struct hf_info *info)
+{
+    if (info->node->sessions > 0) { /* As Redis: no line for an empty one. */
+        LINE(out, "db0:keys=%llu,expires=0,avg_ttl=0\r\n",
+             (wide)info->node->sessions);
+    }
+}
+
+static void write_holdfast(struct hf_buffer *out, const struct hf_info *info)
+{
+    const struct hf_node_status *node = info->node;
+    const struct hf_node_counters *counters = info->counters;
+    LINE(out, "holdfast_version:%s\r\n", info->version);
+    LINE(out, "name:%s\r\n", info->name);
+    LINE(out, "incarnation:%016llx\r\n", (wide)info->incarnation);
+    LINE(out, "peer_port:%u\r\n", (unsigned)info->peer_port);
+    LINE(out, "view:%llu\r\n", (wide)(node->epoch >> 32));
+    LINE(out, "state:%s\r\n", hf_info_state_name(node->state));
+    LINE(out, "serving:%d\r\n", node->serving ? 1 : 0);
+    LINE(out, "settled:%d\r\n", node->settled ? 1 : 0);
+    LINE(out, "members:%u\r\n", (unsigned)node->member_count);
+    LINE(out, "partitions_primary:%u\r\n", (unsigned)node->partitions_primary);
+    LINE(out, "partitions_backup:%u\r\n", (unsigned)node->partitions_backup);
+    LINE(out, "sessions:%llu\r\n", (wide)node->sessions);
+    LINE(out, "local_sessions:%llu\r\n", (wide)node->local_sessions);
+    LINE(out, "local_bytes:%llu\r\n", (wide)node->local_bytes);
+    LINE(out, "under_replicated:%llu\r\n", (wide)node->under_replicated);
+    LINE(out, "operations:%llu\r\n", (wide)counters->operations);
+    LINE(out, "operations_forwarded:%llu\r\n", (wide)counters->forwarded);
+    LINE(out, "operations_held:%llu\r\n", (wide)counters->held);
+    LINE(out, "operations_refused:%llu\r\n", (wide)counters->refused);
+    LINE(out, "operations_repeated:%llu\r\n",
+         (wide)counters->operations_repeated);
+    LINE(out, "writes:%llu\r\n", (wide)counters->writes);
+    LINE(out, "writes_alone:%llu\r\n", (wide)counters->writes_alone);
+    LINE(out, "sessions_expired:%llu\r\n", (wide)counters->expired);
+    LINE(out, "views_entered:%llu\r\n", (wide)counters->views);
+    LINE(out, "partitions_lost:%llu\r\n", (wide)counters->partitions_lost);
+    LINE(out, "records_refused:%llu\r\n", (wide)counters->records_refused);
+}
+
+void hf_info_write(struct hf_buffer *out, struct hf_slice section,
+                   const struct hf_info *info)
+{
+    static const struct {
+        const char *name;
+        void (*write)(struct hf_buffer *out, const struct hf_info *info);
+    } sections[] = {
+        {"Server", write_server},     {"Clients", write_clients},
+        {"Memory", write_memory},     {"Persistence", write_persistence},
+        {"Stats", write_stats},       {"Replication", write_replication},
+        {"CPU", write_cpu},           {"Cluster", write_cluster},
+        {"Keyspace", write_keyspace}, {"Holdfast", write_holdfast},
+    };
+    bool all = section.size == 0 || hf_slice_equal_nocase(section, "all") ||
+               hf_slice_equal_nocase(section, "default") ||
+               hf_slice_equal_nocase(section, "everything");
+    bool first = true;
+    for (size_t i = 0; i < HF_ARRAY_COUNT(sections); i++) {
+        if (all || hf_slice_equal_nocase(section, sections[i].name)) {
+            LINE(out, "%s# %s\r\n", first ? "" : "\r\n", sections[i].name);
+            sections[i].write(out, info);
+            first = false;
+        }
+    }
+}

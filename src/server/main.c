@@ -1,0 +1,114 @@
+/* main.c - holdfastd: settings, signals, exit codes.
+ *
+ *   0  stopped by SIGTERM or SIGINT     2  a setting is wrong
+ *   1  could not start */
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "holdfast/server.h"
+#include "server/settings.h"
+
+#define EXIT_SETTINGS 2
+
+static int print_help(void)
+{
+    struct hf_mem mem;
+    struct hf_buffer text;
+    hf_mem_init_system(&mem);
+    hf_buffer_init(&text, &mem);
+    hf_settings_help(&text);
+    bool written = fwrite(text.data, 1, text.size, stdout) == text.size;
+    hf_buffer_close(&text);
+    return written && fflush(stdout) == 0 ? 0 : 1;
+}
+
+/* Every client is a file descriptor. */
+static void raise_file_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit); /* The server looks at what it is. */
+    }
+}
+
+static void signals_of_stop(sigset_t *set)
+{
+    sigemptyset(set);
+    sigaddset(set, SIGTERM);
+    sigaddset(set, SIGINT);
+}
+
+/* Waits for signals on a thread of its own: all others, those of libraries
+ * included, have them blocked. The second one does not wait any more. */
+static void *wait_for_signals(void *arg)
+{
+    sigset_t set;
+    int number;
+    signals_of_stop(&set);
+    if (sigwait(&set, &number) == 0) {
+        hf_server_stop(arg);
+    }
+    if (sigwait(&set, &number) == 0) {
+        _exit(1);
+    }
+    return NULL;
+}
+
+static int run(struct hf_server *server)
+{
+    pthread_t waiter;
+    if (pthread_create(&waiter, NULL, wait_for_signals, server) != 0) {
+        fprintf(stderr, "holdfastd: cannot start a thread\n");
+        hf_server_destroy(server);
+        return 1;
+    }
+    int rv = hf_server_run(server);
+    pthread_cancel(waiter); /* It does nothing but wait. */
+    pthread_join(waiter, NULL);
+    if (rv != 0) {
+        _exit(0); /* Threads may be stuck: do not wait for them at exit. */
+    }
+    hf_server_destroy(server);
+    return 0;
+}
+
+int main(int argc, char *argv[])
+{
+    struct hf_config config;
+    struct hf_server *server;
+    enum hf_settings_wish wish;
+    char error[2048];
+
+    hf_config_init(&config);
+    if (hf_settings_read_arguments(&config, argc - 1, argv + 1, &wish, error,
+                                   sizeof(error)) != 0) {
+        fprintf(stderr, "holdfastd: %s\n", error);
+        return EXIT_SETTINGS;
+    }
+    if (wish == HF_SETTINGS_HELP) {
+        return print_help();
+    }
+    if (wish == HF_SETTINGS_VERSION) {
+        puts("holdfastd " HF_VERSION);
+        return 0;
+    }
+
+    sigset_t set;
+    signals_of_stop(&set);
+    pthread_sigmask(SIG_BLOCK, &set, NULL); /* Before any thread starts. */
+    sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
+    raise_file_limit();
+
+    int rv = hf_server_create(&server, &config, error, sizeof(error));
+    if (rv != 0) {
+        fprintf(stderr, "holdfastd: %s\n", error);
+        return rv == HF_EINVAL ? EXIT_SETTINGS : 1;
+    }
+    return run(server);
+}

@@ -1,0 +1,635 @@
+#include "server/server.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "base/assert.h"
+#include "base/hash.h"
+#include "core/node.h"
+#include "io/clients.h"
+#include "io/clock.h"
+#include "io/links.h"
+#include "io/resolve.h"
+#include "server/config.h"
+#include "server/info.h"
+#include "server/logger.h"
+#include "server/status.h"
+
+#define OUTPUT_BYTES_SOFT ((size_t)1 << 20)
+#define OUTPUT_BYTES_HARD ((size_t)64 << 20)
+#define INLINE_BYTES_MAX ((size_t)64 << 10)
+/* A command and what is around it must fit into one frame to a peer. */
+#define COMMAND_BYTES_MAX ((size_t)60 << 20)
+/* File descriptors kept for peers, probes, libuv and NNG. */
+#define FILES_RESERVED 384
+
+struct hf_server {
+    struct hf_config config;
+    struct hf_log log;
+    struct hf_mem mem;
+    uv_loop_t loop;
+    struct hf_clients *clients;
+    struct hf_links *links;
+    struct hf_node *node;
+    struct hf_outbox outbox;
+    struct hf_peer_info self;
+    uv_async_t stop;
+    uv_prepare_t prepare;
+    uv_check_t check;
+    uv_timer_t deadline;
+    uv_timer_t guard; /* Of stopping. */
+    hf_time deadline_at;
+    bool stepped; /* Since the last TURN_END. */
+    bool started; /* prepare, check and deadline are open. */
+    bool gave_up;
+    hf_time started_at;
+    char run_id[HF_INFO_RUN_ID_BYTES + 1];
+    struct hf_node_status status; /* Large: filled when asked for. */
+};
+
+/* The clock is read here, after whatever caused the event was received. */
+static void server_step(struct hf_server *server, struct hf_event *event)
+{
+    event->now = hf_clock_now();
+    event->wall_ms = hf_clock_wall_ms();
+    server->stepped = true;
+    hf_node_step(server->node, event, &server->outbox);
+}
+
+/* Events. */
+
+static void on_request(void *user, uint64_t client, uint64_t tag,
+                       const struct hf_command *command)
+{
+    struct hf_event event = {.type = HF_EVENT_REQUEST};
+    event.request.client = client;
+    event.request.tag = tag;
+    event.request.command = command;
+    server_step(user, &event);
+}
+
+static void on_message(void *user, hf_node_id from, hf_incarnation incarnation,
+                       const struct hf_message *message)
+{
+    struct hf_event event = {.type = HF_EVENT_MESSAGE};
+    event.message.from = from;
+    event.message.incarnation = incarnation;
+    event.message.message = message;
+    server_step(user, &event);
+}
+
+static void on_link(void *user, const struct hf_link_event *link)
+{
+    struct hf_event event = {.type = HF_EVENT_LINK};
+    event.link = *link;
+    server_step(user, &event);
+}
+
+static void on_probed(void *user, uint64_t token, enum hf_probe_result result)
+{
+    struct hf_event event = {.type = HF_EVENT_PROBED};
+    event.probed.token = token;
+    event.probed.result = result;
+    server_step(user, &event);
+}
+
+static void on_deadline(uv_timer_t *timer)
+{
+    struct hf_server *server = timer->data;
+    struct hf_event event = {.type = HF_EVENT_TICK};
+    server->deadline_at = HF_NEVER;
+    server_step(server, &event);
+}
+
+/* Actions. */
+
+static void do_send(void *user, hf_node_id to, hf_incarnation incarnation,
+                    const struct hf_message *message)
+{
+    struct hf_server *server = user;
+    hf_links_send(server->links, to, incarnation, message);
+}
+
+static void do_reply(void *user, uint64_t client, uint64_t tag,
+                     const struct hf_reply *reply)
+{
+    struct hf_server *server = user;
+    hf_clients_reply(server->clients, client, tag, reply);
+}
+
+static void do_connect(void *user, const struct hf_address *address)
+{
+    struct hf_server *server = user;
+    hf_links_connect(server->links, address);
+}
+
+static void do_forget(void *user, const struct hf_address *address)
+{
+    struct hf_server *server = user;
+    hf_links_forget(server->links, address);
+}
+
+static void do_probe(void *user, const struct hf_address *address,
+                     uint64_t token)
+{
+    struct hf_server *server = user;
+    hf_links_probe(server->links, address, token);
+}
+
+/* The turn. */
+
+static void server_arm_deadline(struct hf_server *server)
+{
+    hf_time at = hf_node_deadline(server->node);
+    if (at == server->deadline_at) {
+        return;
+    }
+    server->deadline_at = at;
+    if (at == HF_NEVER) {
+        uv_timer_stop(&server->deadline);
+        return;
+    }
+    hf_time wait_ms = at - hf_clock_now();
+    uv_update_time(&server->loop); /* The timer counts from there. */
+    uv_timer_start(&server->deadline, on_deadline,
+                   wait_ms < 0 ? 0 : (uint64_t)wait_ms, 0);
+}
+
+/* Peers first: a client's answer waits for them, seldom the other way. Taking
+ * in only once keeps a busy peer from holding up the clients. */
+static void server_end_turn(struct hf_server *server)
+{
+    struct hf_event event = {.type = HF_EVENT_TURN_END};
+    bool more;
+    hf_links_poll(server->links);
+    do {
+        if (server->stepped) {
+            server_step(server, &event);
+            server->stepped = false;
+        }
+        hf_links_flush(server->links);
+        more = hf_clients_flush(server->clients);
+    } while (more);
+    server_arm_deadline(server);
+}
+
+static void on_prepare(uv_prepare_t *prepare)
+{
+    server_end_turn(prepare->data); /* What timers did, before we wait. */
+}
+
+static void on_check(uv_check_t *check)
+{
+    server_end_turn(check->data);
+}
+
+static void on_stop(uv_async_t *stop)
+{
+    uv_stop(stop->loop);
+}
+
+/* What clients ask about the node. */
+
+static uint64_t cpu_us(const uv_timeval_t *time)
+{
+    return (uint64_t)time->tv_sec * 1000000 + (uint64_t)time->tv_usec;
+}
+
+static void on_info(void *user, struct hf_slice section, struct hf_buffer *out)
+{
+    struct hf_server *server = user;
+    uv_rusage_t usage;
+    size_t rss = 0;
+    memset(&usage, 0, sizeof(usage));
+    uv_getrusage(&usage);
+    uv_resident_set_memory(&rss);
+    hf_node_get_status(server->node, &server->status);
+    hf_time age_ms = hf_clock_now() - server->started_at;
+    const struct hf_info info = {
+        .version = HF_VERSION,
+        .run_id = server->run_id,
+        .port = server->config.port,
+        .peer_port = server->config.peer_port,
+        .process_id = uv_os_getpid(),
+        .uptime_seconds = (uint64_t)age_ms / 1000,
+        .clients_max = server->config.clients_max,
+        .memory_bytes = server->mem.used_bytes,
+        .memory_rss_bytes = rss,
+        .cpu_system_us = cpu_us(&usage.ru_stime),
+        .cpu_user_us = cpu_us(&usage.ru_utime),
+        .name = server->config.name,
+        .incarnation = server->self.incarnation,
+        .clients = hf_clients_get_stats(server->clients),
+        .node = &server->status,
+        .counters = hf_node_get_counters(server->node),
+    };
+    hf_info_write(out, section, &info);
+}
+
+static void on_status(void *user, struct hf_buffer *out)
+{
+    struct hf_server *server = user;
+    hf_node_get_status(server->node, &server->status);
+    hf_status_write(out, &server->status, &server->self);
+}
+
+/* Starting. */
+
+static uint64_t random_number(void)
+{
+    uint64_t number = 0;
+    HF_ASSERT(uv_random(NULL, NULL, &number, sizeof(number), 0, NULL) == 0);
+    return number;
+}
+
+static void run_id_draw(char *text)
+{
+    uint8_t bytes[HF_INFO_RUN_ID_BYTES / 2];
+    HF_ASSERT(uv_random(NULL, NULL, bytes, sizeof(bytes), 0, NULL) == 0);
+    for (size_t i = 0; i < sizeof(bytes); i++) {
+        snprintf(text + 2 * i, 3, "%02x", bytes[i]);
+    }
+}
+
+/* Peers must find descriptors even when clients take all they can get. */
+static void clients_max_lower(struct hf_server *server)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 ||
+        limit.rlim_cur == RLIM_INFINITY) {
+        return;
+    }
+    uint64_t files = limit.rlim_cur;
+    uint64_t reserved = files / 2 < FILES_RESERVED ? files / 2 : FILES_RESERVED;
+    uint64_t room = files - reserved;
+    if (room == 0) {
+        room = 1;
+    }
+    if (server->config.clients_max > room) {
+        hf_log(&server->log, HF_LOG_WARNING,
+               "max-clients lowered from %u to %llu: the limit of open files "
+               "is %llu",
+               (unsigned)server->config.clients_max, (unsigned long long)room,
+               (unsigned long long)files);
+        server->config.clients_max = (uint32_t)room;
+    }
+}
+
+static int fail_listen(const struct hf_server *server, int rv,
+                       const char *setting, uint16_t port, char *error,
+                       size_t error_size)
+{
+    char address[HF_CONFIG_HOST_MAX + 16];
+    hf_host_port_text(server->config.bind, port, address, sizeof(address));
+    if (rv == HF_EINUSE) {
+        snprintf(error, error_size,
+                 "cannot listen on %s: port %u is in use (setting %s)", address,
+                 (unsigned)port, setting);
+    } else {
+        snprintf(error, error_size,
+                 "cannot listen on %s: %s (settings bind and %s)", address,
+                 hf_strerror(rv), setting);
+    }
+    return rv;
+}
+
+static int server_open_clients(struct hf_server *server, char *error,
+                               size_t error_size)
+{
+    const struct hf_config *config = &server->config;
+    size_t value_max = config->value_bytes_max;
+    size_t command_max = 2 * value_max + ((size_t)1 << 20);
+    const struct hf_clients_config clients_config = {
+        .bind = config->bind,
+        .port = config->port,
+        .clients_max = config->clients_max,
+        .limits =
+            {
+                .argument_count_max = HF_ARGUMENT_COUNT_MAX,
+                .bulk_bytes_max = value_max,
+                .command_bytes_max = command_max < COMMAND_BYTES_MAX
+                                         ? command_max
+                                         : COMMAND_BYTES_MAX,
+                .inline_bytes_max = INLINE_BYTES_MAX,
+            },
+        .output_bytes_soft = OUTPUT_BYTES_SOFT,
+        .output_bytes_hard = OUTPUT_BYTES_HARD,
+        .log = server->log,
+    };
+    const struct hf_clients_handler handler = {
+        .user = server,
+        .request = on_request,
+        .info = on_info,
+        .status = on_status,
+    };
+    int rv = hf_clients_create(&server->clients, &server->loop, &server->mem,
+                               &clients_config, &handler);
+    if (rv != 0) {
+        return fail_listen(server, rv, "port", config->port, error, error_size);
+    }
+    server->config.port = hf_clients_port(server->clients);
+    return 0;
+}
+
+static int server_open_links(struct hf_server *server, char *error,
+                             size_t error_size)
+{
+    const struct hf_config *config = &server->config;
+    const struct hf_links_config links_config = {
+        .bind = config->bind,
+        .port = config->peer_port,
+        .cluster_name = config->cluster_name,
+        .random_seed = random_number(),
+        .log = server->log,
+    };
+    const struct hf_links_handler handler = {
+        .user = server,
+        .link = on_link,
+        .message = on_message,
+        .probed = on_probed,
+    };
+    int rv = hf_links_create(&server->links, &server->loop, &server->mem,
+                             &links_config, &handler);
+    if (rv != 0) {
+        return fail_listen(server, rv, "peer-port", config->peer_port, error,
+                           error_size);
+    }
+    server->config.peer_port = hf_links_port(server->links);
+    return 0;
+}
+
+static void copy_text(char *to, size_t size, const char *from)
+{
+    HF_ASSERT(strlen(from) < size);
+    strcpy(to, from);
+}
+
+static void server_introduce(struct hf_server *server)
+{
+    const struct hf_config *config = &server->config;
+    struct hf_peer_info *self = &server->self;
+    memset(self, 0, sizeof(*self));
+    copy_text(self->name, sizeof(self->name), config->name);
+    copy_text(self->label, sizeof(self->label), config->host_label);
+    copy_text(self->host, sizeof(self->host), config->advertise);
+    self->id = hf_hash(hf_slice_text(self->name));
+    self->peer_port = config->peer_port;
+    self->client_port = config->port;
+    do {
+        self->incarnation = random_number();
+    } while (self->incarnation == 0); /* 0 means none. */
+}
+
+static int server_open_node(struct hf_server *server, char *error,
+                            size_t error_size)
+{
+    const struct hf_config *config = &server->config;
+    struct hf_node_config *node_config =
+        hf_mem_alloc_zero(&server->mem, sizeof(*node_config));
+    int rv = HF_ENOMEM;
+    if (node_config != NULL) {
+        hf_node_config_init(node_config);
+        node_config->self = server->self;
+        node_config->seed_count = config->seed_count;
+        for (size_t i = 0; i < config->seed_count; i++) {
+            struct hf_address *seed = &node_config->seeds[i];
+            copy_text(seed->host, sizeof(seed->host), config->seeds[i].host);
+            seed->port = config->seeds[i].port;
+        }
+        node_config->backups = config->backups;
+        node_config->hold_ms = config->hold_ms;
+        node_config->random_seed = random_number();
+        node_config->log = server->log;
+        rv = hf_node_create(&server->node, node_config, &server->mem,
+                            hf_clock_now());
+        hf_mem_free(&server->mem, node_config, sizeof(*node_config));
+    }
+    if (rv != 0) {
+        snprintf(error, error_size, "cannot create the node: %s",
+                 hf_strerror(rv));
+    }
+    return rv;
+}
+
+static void server_start(struct hf_server *server)
+{
+    struct hf_event event = {.type = HF_EVENT_TICK};
+    server->outbox = (struct hf_outbox){
+        .user = server,
+        .send = do_send,
+        .reply = do_reply,
+        .connect = do_connect,
+        .forget = do_forget,
+        .probe = do_probe,
+    };
+    uv_prepare_init(&server->loop, &server->prepare);
+    uv_check_init(&server->loop, &server->check);
+    HF_ASSERT(uv_timer_init(&server->loop, &server->deadline) == 0);
+    server->prepare.data = server;
+    server->check.data = server;
+    server->deadline.data = server;
+    server->deadline_at = HF_NEVER;
+    server->started_at = hf_clock_now();
+    server->started = true;
+    uv_prepare_start(&server->prepare, on_prepare);
+    uv_check_start(&server->check, on_check);
+    hf_links_start(server->links, &server->self);
+    server_step(server, &event); /* It looks for its seeds. */
+}
+
+static void server_say_ready(struct hf_server *server)
+{
+    const struct hf_config *config = &server->config;
+    char clients[HF_CONFIG_HOST_MAX + 16];
+    char peers[HF_CONFIG_HOST_MAX + 16];
+    hf_host_port_text(config->bind, config->port, clients, sizeof(clients));
+    hf_host_port_text(config->bind, config->peer_port, peers, sizeof(peers));
+    hf_log(&server->log, HF_LOG_INFO,
+           "holdfast " HF_VERSION ", node '%s' of cluster '%s', host label "
+           "'%s', backups %u",
+           config->name, config->cluster_name, config->host_label,
+           config->backups);
+    if (!hf_config_is_loopback(config->bind)) {
+        hf_log(&server->log, HF_LOG_WARNING,
+               "bound to %s, beyond this machine: there is no authentication "
+               "yet, so anybody who can connect can read and write sessions",
+               config->bind);
+    }
+    hf_log(&server->log, HF_LOG_INFO, "ready: clients on %s, peers on %s",
+           clients, peers);
+}
+
+/* Stopping. */
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+    (void)handle;
+}
+
+static void on_part_stopped(void *user)
+{
+    (void)user; /* The loop ends when nothing is left on it. */
+}
+
+static void on_guard(uv_timer_t *guard)
+{
+    struct hf_server *server = guard->data;
+    server->gave_up = true;
+    uv_stop(&server->loop);
+}
+
+static void server_close_turn(struct hf_server *server)
+{
+    if (server->started) {
+        uv_close((uv_handle_t *)&server->prepare, on_handle_closed);
+        uv_close((uv_handle_t *)&server->check, on_handle_closed);
+        uv_close((uv_handle_t *)&server->deadline, on_handle_closed);
+        server->started = false;
+    }
+}
+
+/* Closes all but the stop handle, which others may still use. What does not
+ * close in time stays, and gave_up says so. */
+static void server_close_parts(struct hf_server *server)
+{
+    server_close_turn(server);
+    if (server->links != NULL) {
+        hf_links_stop(server->links, on_part_stopped, server);
+    }
+    if (server->clients != NULL) {
+        hf_clients_stop(server->clients, on_part_stopped, server);
+    }
+    HF_ASSERT(uv_timer_init(&server->loop, &server->guard) == 0);
+    server->guard.data = server;
+    uv_update_time(&server->loop);
+    uv_timer_start(&server->guard, on_guard, HF_SERVER_STOP_MS, 0);
+    uv_unref((uv_handle_t *)&server->guard);
+    uv_unref((uv_handle_t *)&server->stop);
+    uv_run(&server->loop, UV_RUN_DEFAULT);
+    if (server->gave_up) {
+        return;
+    }
+    if (server->links != NULL) {
+        hf_links_destroy(server->links);
+        server->links = NULL;
+    }
+    if (server->clients != NULL) {
+        hf_clients_destroy(server->clients);
+        server->clients = NULL;
+    }
+    if (server->node != NULL) {
+        hf_node_destroy(server->node);
+        server->node = NULL;
+    }
+    uv_close((uv_handle_t *)&server->guard, on_handle_closed);
+    uv_run(&server->loop, UV_RUN_DEFAULT);
+}
+
+static int server_open(struct hf_server *server, char *error, size_t error_size)
+{
+    int rv = hf_config_check(&server->config, error, error_size);
+    if (rv != 0) {
+        return rv;
+    }
+    clients_max_lower(server);
+    rv = server_open_clients(server, error, error_size);
+    if (rv == 0) {
+        rv = server_open_links(server, error, error_size);
+    }
+    if (rv == 0) {
+        rv = hf_config_complete(&server->config, error, error_size);
+    }
+    if (rv == 0) {
+        server_introduce(server);
+        rv = server_open_node(server, error, error_size);
+    }
+    return rv;
+}
+
+static void server_free(struct hf_server *server)
+{
+    struct hf_mem system;
+    uv_close((uv_handle_t *)&server->stop, on_handle_closed);
+    uv_run(&server->loop, UV_RUN_DEFAULT);
+    HF_ASSERT(uv_loop_close(&server->loop) == 0);
+    hf_mem_init_system(&system);
+    system.used_bytes = sizeof(*server);
+    hf_mem_free(&system, server, sizeof(*server));
+}
+
+int hf_server_create(struct hf_server **server, const struct hf_config *config,
+                     char *error, size_t error_size)
+{
+    struct hf_mem system;
+    hf_mem_init_system(&system);
+    struct hf_server *made = hf_mem_alloc_zero(&system, sizeof(*made));
+    if (made == NULL) {
+        snprintf(error, error_size, "%s", hf_strerror(HF_ENOMEM));
+        return HF_ENOMEM;
+    }
+    made->config = *config;
+    made->log = (struct hf_log){
+        .write = hf_logger_write,
+        .user = &made->config,
+        .level = (enum hf_log_level)config->log_level,
+    };
+    hf_mem_init_system(&made->mem);
+    run_id_draw(made->run_id);
+    int rv = uv_loop_init(&made->loop);
+    if (rv == 0) {
+        rv = uv_async_init(&made->loop, &made->stop, on_stop);
+    }
+    if (rv != 0) {
+        snprintf(error, error_size, "cannot create a loop: %s",
+                 uv_strerror(rv));
+        hf_mem_free(&system, made, sizeof(*made));
+        return HF_EIO;
+    }
+    rv = server_open(made, error, error_size);
+    if (rv != 0) {
+        server_close_parts(made);
+        if (!made->gave_up) {
+            server_free(made);
+        }
+        return rv;
+    }
+    server_start(made);
+    *server = made;
+    return 0;
+}
+
+uint16_t hf_server_port(const struct hf_server *server)
+{
+    return server->config.port;
+}
+
+uint16_t hf_server_peer_port(const struct hf_server *server)
+{
+    return server->config.peer_port;
+}
+
+int hf_server_run(struct hf_server *server)
+{
+    server_say_ready(server);
+    uv_run(&server->loop, UV_RUN_DEFAULT);
+    hf_log(&server->log, HF_LOG_INFO, "stopping");
+    server_close_parts(server);
+    hf_log(&server->log, HF_LOG_INFO, "stopped");
+    return server->gave_up ? HF_EIO : 0;
+}
+
+void hf_server_stop(struct hf_server *server)
+{
+    uv_async_send(&server->stop);
+}
+
+void hf_server_destroy(struct hf_server *server)
+{
+    if (server->links != NULL && !server->gave_up) {
+        server_close_parts(server); /* It never ran. */
+    }
+    if (!server->gave_up) {
+        server_free(server);
+    }
+}

@@ -1,0 +1,528 @@
+#include "server/settings.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "holdfast/error.h"
+#include "server/config.h"
+
+#define NAME_RULE "1 to 64 letters, digits and any of . _ : -"
+#define HOST_RULE "a host name or an IP address"
+#define SEEDS_RULE "up to 64 of HOST:PEERPORT or [IPV6]:PEERPORT with commas"
+/* A longer value is cut in errors. */
+#define VALUE_SHOWN_MAX 200
+
+enum kind {
+    KIND_PORT,     /* uint16_t. */
+    KIND_UNSIGNED, /* unsigned. */
+    KIND_UINT32,
+    KIND_SIZE,
+    KIND_HOST, /* char[HF_CONFIG_HOST_MAX + 1]. */
+    KIND_NAME, /* char[HF_CONFIG_NAME_MAX + 1]. */
+    KIND_SEEDS,
+    KIND_LEVEL,
+    KIND_FORMAT,
+};
+
+struct row {
+    const char *name;
+    enum kind kind;
+    size_t offset; /* Of the member of struct hf_config. */
+    int64_t min;
+    int64_t max;
+    const char *default_text;
+    const char *help;
+};
+
+#define AT(member) offsetof(struct hf_config, member)
+
+static const struct row rows[] = {
+    {"port", KIND_PORT, AT(port), 0, 65535, "7379",
+     "port for RESP clients; 0: any free one"},
+    {"peer-port", KIND_PORT, AT(peer_port), 0, 65535, "port + 10000",
+     "port for other nodes"},
+    {"bind", KIND_HOST, AT(bind), 0, 0, "127.0.0.1",
+     "address both ports listen on"},
+    {"advertise", KIND_HOST, AT(advertise), 0, 0, "that of bind",
+     "host that peers and clients are told"},
+    {"seeds", KIND_SEEDS, AT(seeds), 0, 0, "none",
+     "nodes to look for: HOST:PEERPORT,..."},
+    {"name", KIND_NAME, AT(name), 0, 0, "advertise:peer-port",
+     "name of this node, kept over restarts"},
+    {"host-label", KIND_NAME, AT(host_label), 0, 0, "the host name",
+     "failure domain: copies go to different ones"},
+    {"cluster-name", KIND_NAME, AT(cluster_name), 0, 0, "holdfast",
+     "nodes of other clusters are refused"},
+    {"backups", KIND_UNSIGNED, AT(backups), 0, HF_CONFIG_BACKUPS_MAX, "1",
+     "copies besides the primary"},
+    {"hold", KIND_UINT32, AT(hold_ms), 0, HF_CONFIG_HOLD_MS_MAX, "400",
+     "ms that a command waits while no node serves its key"},
+    {"max-clients", KIND_UINT32, AT(clients_max), 1, HF_CONFIG_CLIENTS_MAX,
+     "10000", "client connections"},
+    {"max-value", KIND_SIZE, AT(value_bytes_max), HF_CONFIG_VALUE_BYTES_MIN,
+     HF_CONFIG_VALUE_BYTES_MAX, "16777216", "bytes of one value"},
+    {"log-level", KIND_LEVEL, AT(log_level), 0, 0, "info",
+     "debug, info, warning or error"},
+    {"log-format", KIND_FORMAT, AT(log_format), 0, 0, "text", "text or json"},
+};
+
+static const char *const level_names[] = {"debug", "info", "warning", "error"};
+static const char *const format_names[] = {"text", "json"};
+
+static const struct row *row_find(const char *name)
+{
+    for (size_t i = 0; i < HF_ARRAY_COUNT(rows); i++) {
+        if (strcmp(rows[i].name, name) == 0) {
+            return &rows[i];
+        }
+    }
+    return NULL;
+}
+
+static void say_allowed(const struct row *row, char *text, size_t size)
+{
+    switch (row->kind) {
+    case KIND_PORT:
+    case KIND_UNSIGNED:
+    case KIND_UINT32:
+    case KIND_SIZE:
+        snprintf(text, size, "a number from %lld to %lld", (long long)row->min,
+                 (long long)row->max);
+        return;
+    case KIND_HOST:
+        snprintf(text, size, HOST_RULE);
+        return;
+    case KIND_NAME:
+        snprintf(text, size, NAME_RULE);
+        return;
+    case KIND_SEEDS:
+        snprintf(text, size, SEEDS_RULE);
+        return;
+    case KIND_LEVEL:
+    case KIND_FORMAT:
+        snprintf(text, size, "%s", row->help);
+        return;
+    }
+}
+
+/* Errors are one line, whatever a value holds. */
+static void show_value(const char *value, char *text, size_t size)
+{
+    size_t i = 0;
+    for (; value[i] != '\0' && i + 1 < size; i++) {
+        unsigned char c = (unsigned char)value[i];
+        text[i] = c < ' ' || c == 127 ? '?' : value[i];
+    }
+    text[i] = '\0';
+}
+
+static int fail_value(const struct row *row, const char *value, char *error,
+                      size_t error_size)
+{
+    char shown[VALUE_SHOWN_MAX];
+    char allowed[128];
+    show_value(value, shown, sizeof(shown));
+    say_allowed(row, allowed, sizeof(allowed));
+    snprintf(error, error_size, "setting %s: '%s' is not allowed: %s",
+             row->name, shown, allowed);
+    return HF_EINVAL;
+}
+
+static int fail_unknown(const char *name, const char *value, char *error,
+                        size_t error_size)
+{
+    char shown_name[VALUE_SHOWN_MAX];
+    char shown[VALUE_SHOWN_MAX];
+    show_value(name, shown_name, sizeof(shown_name));
+    show_value(value, shown, sizeof(shown));
+    int size = snprintf(error, error_size,
+                        "setting %s: unknown, with value '%s'; allowed are",
+                        shown_name, shown);
+    for (size_t i = 0; i < HF_ARRAY_COUNT(rows); i++) {
+        if (size < 0 || (size_t)size >= error_size) {
+            break;
+        }
+        size += snprintf(error + size, error_size - (size_t)size, "%s %s",
+                         i == 0 ? "" : ",", rows[i].name);
+    }
+    return HF_EINVAL;
+}
+
+static bool read_number(const struct row *row, const char *value,
+                        int64_t *number)
+{
+    return hf_slice_to_int64(hf_slice_text(value), number) &&
+           *number >= row->min && *number <= row->max;
+}
+
+static bool read_choice(const char *const names[], size_t count,
+                        const char *value, int *choice)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(names[i], value) == 0) {
+            *choice = (int)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Reads "host:port" or "[host]:port" of @size bytes. */
+static bool read_seed(const char *text, size_t size,
+                      struct hf_config_seed *seed)
+{
+    const char *host = text;
+    const char *colon = NULL;
+    for (size_t i = 0; i < size; i++) {
+        if (text[i] == ':') {
+            colon = &text[i];
+        }
+    }
+    if (colon == NULL) {
+        return false;
+    }
+    size_t host_size = (size_t)(colon - host);
+    bool bracketed = host_size >= 2 && host[0] == '[' && colon[-1] == ']';
+    if (bracketed) {
+        host++;
+        host_size -= 2;
+    } else if (memchr(host, ':', host_size) != NULL) {
+        return false; /* Which of the colons precedes the port? */
+    }
+    if (host_size > HF_CONFIG_HOST_MAX) {
+        return false;
+    }
+    memcpy(seed->host, host, host_size);
+    seed->host[host_size] = '\0';
+    struct hf_slice digits = {(const uint8_t *)colon + 1,
+                              size - (size_t)(colon + 1 - text)};
+    int64_t port;
+    if (!hf_config_is_host(seed->host) || !hf_slice_to_int64(digits, &port) ||
+        port < 1 || port > 65535) {
+        return false;
+    }
+    seed->port = (uint16_t)port;
+    return true;
+}
+
+static bool read_seeds(struct hf_config *config, const char *value)
+{
+    config->seed_count = 0;
+    const char *at = value;
+    while (*at != '\0') {
+        while (*at == ' ') {
+            at++;
+        }
+        size_t size = strcspn(at, ", ");
+        if (config->seed_count == HF_CONFIG_SEEDS_MAX ||
+            !read_seed(at, size, &config->seeds[config->seed_count])) {
+            return false;
+        }
+        config->seed_count++;
+        at += size;
+        at += strspn(at, " ");
+        if (*at == '\0') {
+            return true;
+        }
+        if (*at != ',' || at[1] == '\0') {
+            return false;
+        }
+        at++;
+    }
+    return true;
+}
+
+static bool set_number(const struct row *row, void *member, const char *value)
+{
+    int64_t number;
+    if (!read_number(row, value, &number)) {
+        return false;
+    }
+    if (row->kind == KIND_PORT) {
+        *(uint16_t *)member = (uint16_t)number;
+    } else if (row->kind == KIND_UNSIGNED) {
+        *(unsigned *)member = (unsigned)number;
+    } else if (row->kind == KIND_UINT32) {
+        *(uint32_t *)member = (uint32_t)number;
+    } else {
+        *(size_t *)member = (size_t)number;
+    }
+    return true;
+}
+
+static bool set_row(const struct row *row, struct hf_config *config,
+                    const char *value)
+{
+    void *member = (char *)config + row->offset;
+    int choice;
+    switch (row->kind) {
+    case KIND_PORT:
+    case KIND_UNSIGNED:
+    case KIND_UINT32:
+    case KIND_SIZE:
+        return set_number(row, member, value);
+    case KIND_HOST:
+        if (!hf_config_is_host(value)) {
+            return false;
+        }
+        strcpy(member, value);
+        return true;
+    case KIND_NAME:
+        if (!hf_config_is_name(value)) {
+            return false;
+        }
+        strcpy(member, value);
+        return true;
+    case KIND_SEEDS:
+        return read_seeds(config, value);
+    case KIND_LEVEL:
+        if (!read_choice(level_names, HF_ARRAY_COUNT(level_names), value,
+                         &choice)) {
+            return false;
+        }
+        config->log_level = (enum hf_config_log_level)choice;
+        return true;
+    case KIND_FORMAT:
+        if (!read_choice(format_names, HF_ARRAY_COUNT(format_names), value,
+                         &choice)) {
+            return false;
+        }
+        config->log_format = (enum hf_config_log_format)choice;
+        return true;
+    }
+    return false;
+}
+
+int hf_settings_set(struct hf_config *config, const char *name,
+                    const char *value, char *error, size_t error_size)
+{
+    const struct row *row = row_find(name);
+    if (row == NULL) {
+        return fail_unknown(name, value, error, error_size);
+    }
+    if (!set_row(row, config, value)) {
+        return fail_value(row, value, error, error_size);
+    }
+    return 0;
+}
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r';
+}
+
+/* Sets what @line, which is changed, says. */
+static int read_line(struct hf_config *config, char *line, char *error,
+                     size_t error_size)
+{
+    char *comment = strchr(line, '#');
+    if (comment != NULL) {
+        *comment = '\0';
+    }
+    size_t size = strlen(line);
+    while (size > 0 && is_blank(line[size - 1])) {
+        line[--size] = '\0';
+    }
+    while (is_blank(*line)) {
+        line++;
+    }
+    if (*line == '\0') {
+        return 0;
+    }
+    char *value = line + strcspn(line, " \t=");
+    char *end = value;
+    bool equals = false;
+    while (is_blank(*value) || (*value == '=' && !equals)) {
+        equals = equals || *value == '=';
+        value++;
+    }
+    *end = '\0'; /* The value starts later, or both are empty. */
+    return hf_settings_set(config, line, value, error, error_size);
+}
+
+int hf_settings_read_text(struct hf_config *config, const char *path,
+                          struct hf_slice text, char *error, size_t error_size)
+{
+    char line[4096];
+    char reason[1024];
+    size_t offset = 0;
+    for (unsigned number = 1; offset < text.size; number++) {
+        const uint8_t *from = text.data + offset;
+        const uint8_t *end = memchr(from, '\n', text.size - offset);
+        size_t size = end == NULL ? text.size - offset : (size_t)(end - from);
+        offset += size + 1;
+        if (size >= sizeof(line) || memchr(from, '\0', size) != NULL) {
+            snprintf(error, error_size,
+                     "%s:%u: not a line of settings; allowed is 'setting "
+                     "value' in at most %zu bytes",
+                     path, number, sizeof(line) - 1);
+            return HF_EINVAL;
+        }
+        memcpy(line, from, size);
+        line[size] = '\0';
+        if (read_line(config, line, reason, sizeof(reason)) != 0) {
+            snprintf(error, error_size, "%s:%u: %s", path, number, reason);
+            return HF_EINVAL;
+        }
+    }
+    return 0;
+}
+
+int hf_settings_read_file(struct hf_config *config, const char *path,
+                          char *error, size_t error_size)
+{
+    uint8_t text[HF_SETTINGS_FILE_BYTES_MAX];
+    FILE *file = fopen(path, "rb");
+    if (file == NULL) {
+        snprintf(error, error_size, "cannot read the config file %s: %s", path,
+                 strerror(errno));
+        return HF_EINVAL;
+    }
+    size_t size = fread(text, 1, sizeof(text), file);
+    int failed = ferror(file) ? errno : 0;
+    bool too_large = size == sizeof(text);
+    fclose(file);
+    if (failed != 0 || too_large) {
+        snprintf(error, error_size, "cannot read the config file %s: %s", path,
+                 too_large ? "larger than 64 KiB" : strerror(failed));
+        return HF_EINVAL;
+    }
+    return hf_settings_read_text(config, path, (struct hf_slice){text, size},
+                                 error, error_size);
+}
+
+/* What one argument is: the name of a setting, its value behind '=' or in the
+ * next argument. */
+struct flag {
+    char name[VALUE_SHOWN_MAX];
+    const char *value; /* NULL: there is none. */
+    int used;          /* Arguments. */
+};
+
+static struct flag flag_read(int count, char *const arguments[])
+{
+    struct flag flag = {.used = 1};
+    const char *text = arguments[0] + 2;
+    size_t size = strcspn(text, "=");
+    snprintf(flag.name, sizeof(flag.name), "%.*s",
+             (int)(size < sizeof(flag.name) ? size : sizeof(flag.name) - 1),
+             text);
+    if (text[size] == '=') {
+        flag.value = text + size + 1;
+    } else if (count > 1) {
+        flag.value = arguments[1];
+        flag.used = 2;
+    }
+    return flag;
+}
+
+static bool is_flag(const char *argument)
+{
+    return argument[0] == '-' && argument[1] == '-' && argument[2] != '\0';
+}
+
+static int flag_set(struct hf_config *config, const struct flag *flag,
+                    char *error, size_t error_size)
+{
+    const struct row *row = row_find(flag->name);
+    if (flag->value != NULL || row == NULL) {
+        return hf_settings_set(config, flag->name,
+                               flag->value == NULL ? "" : flag->value, error,
+                               error_size);
+    }
+    char allowed[128];
+    say_allowed(row, allowed, sizeof(allowed));
+    snprintf(error, error_size, "setting %s: no value is given; allowed: %s",
+             row->name, allowed);
+    return HF_EINVAL;
+}
+
+static enum hf_settings_wish wish_of(int count, char *const arguments[])
+{
+    for (int i = 0; i < count; i++) {
+        if (strcmp(arguments[i], "--help") == 0 ||
+            strcmp(arguments[i], "-h") == 0) {
+            return HF_SETTINGS_HELP;
+        }
+        if (strcmp(arguments[i], "--version") == 0) {
+            return HF_SETTINGS_VERSION;
+        }
+    }
+    return HF_SETTINGS_RUN;
+}
+
+/* The one argument that is no flag: the file. NULL when there is none. */
+static int find_file(int count, char *const arguments[], const char **path,
+                     char *error, size_t error_size)
+{
+    *path = NULL;
+    for (int i = 0; i < count;) {
+        if (is_flag(arguments[i])) {
+            i += flag_read(count - i, arguments + i).used;
+            continue;
+        }
+        char shown[VALUE_SHOWN_MAX];
+        show_value(arguments[i], shown, sizeof(shown));
+        if (arguments[i][0] == '-' || *path != NULL) {
+            snprintf(error, error_size,
+                     "argument '%s' is not allowed: one config FILE and "
+                     "--setting value",
+                     shown);
+            return HF_EINVAL;
+        }
+        *path = arguments[i];
+        i++;
+    }
+    return 0;
+}
+
+int hf_settings_read_arguments(struct hf_config *config, int count,
+                               char *const arguments[],
+                               enum hf_settings_wish *wish, char *error,
+                               size_t error_size)
+{
+    const char *path;
+    *wish = wish_of(count, arguments);
+    if (*wish != HF_SETTINGS_RUN) {
+        return 0;
+    }
+    int rv = find_file(count, arguments, &path, error, error_size);
+    if (rv == 0 && path != NULL) {
+        rv = hf_settings_read_file(config, path, error, error_size);
+    }
+    for (int i = 0; rv == 0 && i < count;) {
+        if (!is_flag(arguments[i])) {
+            i++;
+            continue;
+        }
+        struct flag flag = flag_read(count - i, arguments + i);
+        rv = flag_set(config, &flag, error, error_size);
+        i += flag.used;
+    }
+    return rv;
+}
+
+void hf_settings_help(struct hf_buffer *out)
+{
+    hf_buffer_append_text(
+        out, "usage: holdfastd [FILE] [--setting value]...\n"
+             "\n"
+             "Runs one node of a Holdfast session cluster. FILE holds lines "
+             "'setting value';\n"
+             "flags win over it.\n"
+             "\n");
+    for (size_t i = 0; i < HF_ARRAY_COUNT(rows); i++) {
+        const struct row *row = &rows[i];
+        char allowed[128] = "";
+        if (row->kind <= KIND_SIZE) {
+            snprintf(allowed, sizeof(allowed), " (%lld to %lld)",
+                     (long long)row->min, (long long)row->max);
+        }
+        hf_buffer_append_format(out, "  --%-13s %s%s [%s]\n", row->name,
+                                row->help, allowed, row->default_text);
+    }
+    hf_buffer_append_text(out, "  --help          this text\n"
+                               "  --version       the version\n");
+}

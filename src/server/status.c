@@ -1,0 +1,59 @@
+#include "server/status.h"
+
+#include "core/limits.h"
+#include "core/reply.h"
+#include "io/resolve.h"
+#include "server/info.h"
+
+static void put_text(struct hf_buffer *out, const char *key, const char *value)
+{
+    hf_reply_put_bulk(out, hf_slice_text(key));
+    hf_reply_put_bulk(out, hf_slice_text(value));
+}
+
+static void put_number(struct hf_buffer *out, const char *key, uint64_t value)
+{
+    hf_reply_put_bulk(out, hf_slice_text(key));
+    hf_reply_put_integer(out, (int64_t)value);
+}
+
+static void put_member(struct hf_buffer *out,
+                       const struct hf_member_status *member, bool self)
+{
+    char address[HF_HOST_BYTES_MAX + 16];
+    char peer_address[HF_HOST_BYTES_MAX + 16];
+    hf_host_port_text(member->info->host, member->info->client_port, address,
+                      sizeof(address));
+    hf_host_port_text(member->info->host, member->info->peer_port, peer_address,
+                      sizeof(peer_address));
+    hf_reply_put_map(out, 10);
+    put_text(out, "name", member->info->name);
+    put_text(out, "address", address);
+    put_text(out, "peer_address", peer_address);
+    put_text(out, "label", member->info->label);
+    put_text(out, "state", member->alive ? "alive" : "silent");
+    put_number(out, "sessions", member->sessions);
+    put_number(out, "bytes", member->bytes);
+    put_number(out, "primaries", member->primaries);
+    put_number(out, "backups", member->backups);
+    put_number(out, "self", self ? 1 : 0);
+}
+
+void hf_status_write(struct hf_buffer *out, const struct hf_node_status *status,
+                     const struct hf_peer_info *self)
+{
+    hf_reply_put_map(out, 8);
+    put_number(out, "view", status->epoch >> 32);
+    put_text(out, "state", hf_info_state_name(status->state));
+    put_text(out, "name", self->name);
+    put_number(out, "settled", status->settled ? 1 : 0);
+    put_number(out, "sessions", status->sessions);
+    put_number(out, "under_replicated", status->under_replicated);
+    put_number(out, "partitions", HF_PARTITION_COUNT);
+    hf_reply_put_bulk(out, HF_SLICE_LITERAL("members"));
+    hf_reply_put_array(out, status->member_count);
+    for (size_t i = 0; i < status->member_count; i++) {
+        const struct hf_member_status *member = &status->members[i];
+        put_member(out, member, member->info->id == self->id);
+    }
+}

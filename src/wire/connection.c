@@ -1,0 +1,395 @@
+#include "wire/connection.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "core/limits.h"
+#include "wire/connection_commands.h"
+
+#define SLOT_CAPACITY_MIN 16
+/* What an idle connection keeps, so that many of them are cheap. */
+#define SLOT_CAPACITY_KEEP 64
+#define INPUT_KEEP_BYTES 4096
+#define REPLY_KEEP_BYTES 1024
+
+#define KEY_TEXT_OF(bytes) #bytes
+#define KEY_TEXT(bytes) "ERR key is longer than " KEY_TEXT_OF(bytes) " bytes"
+#define ERROR_KEY KEY_TEXT(HF_KEY_BYTES_MAX)
+
+/* A command without an answer, or an answer that waits for older ones. */
+struct hf_connection_slot {
+    struct hf_buffer encoded; /* The answer as RESP. */
+    int version;              /* Of the protocol when the command came. */
+    bool answered;
+};
+
+_Static_assert((HF_CONNECTION_PENDING_MAX & (HF_CONNECTION_PENDING_MAX - 1)) ==
+                   0,
+               "the ring doubles up to it");
+
+void hf_connection_init(struct hf_connection *connection,
+                        const struct hf_connection_host *host,
+                        struct hf_mem *mem, uint64_t id, const char *address)
+{
+    *connection = (struct hf_connection){
+        .host = host,
+        .mem = mem,
+        .id = id,
+        .version = 2,
+        .tag_first = 1,
+        .tag_next = 1,
+    };
+    hf_buffer_init(&connection->input, mem);
+    hf_buffer_init(&connection->output, mem);
+    hf_buffer_init(&connection->tokens, mem);
+    hf_buffer_init(&connection->text, mem);
+    hf_resp_command_init(&connection->parsed, mem);
+    size_t size = strlen(address);
+    if (size >= sizeof(connection->address)) {
+        size = sizeof(connection->address) - 1;
+    }
+    memcpy(connection->address, address, size);
+}
+
+static struct hf_connection_slot *slot_at(struct hf_connection *connection,
+                                          uint64_t tag)
+{
+    return &connection->slots[tag & (connection->slot_capacity - 1)];
+}
+
+static void slots_free(struct hf_connection *connection)
+{
+    hf_mem_free(connection->mem, connection->slots,
+                connection->slot_capacity * sizeof(connection->slots[0]));
+    connection->slots = NULL;
+    connection->slot_capacity = 0;
+}
+
+void hf_connection_close(struct hf_connection *connection)
+{
+    for (uint64_t tag = connection->tag_first; tag < connection->tag_next;
+         tag++) {
+        hf_buffer_close(&slot_at(connection, tag)->encoded);
+    }
+    slots_free(connection);
+    hf_resp_command_close(&connection->parsed);
+    hf_buffer_close(&connection->input);
+    hf_buffer_close(&connection->output);
+    hf_buffer_close(&connection->tokens);
+    hf_buffer_close(&connection->text);
+}
+
+static uint64_t pending_count(const struct hf_connection *connection)
+{
+    return connection->tag_next - connection->tag_first;
+}
+
+static size_t output_bytes(const struct hf_connection *connection)
+{
+    return connection->output.size + connection->held_bytes;
+}
+
+/* Whether a bound keeps us from taking one more command. */
+static bool is_held_back(const struct hf_connection *connection)
+{
+    return pending_count(connection) >= HF_CONNECTION_PENDING_MAX ||
+           output_bytes(connection) > connection->host->output_bytes_soft;
+}
+
+static bool takes_commands(const struct hf_connection *connection)
+{
+    return !connection->broken && !connection->closing &&
+           !is_held_back(connection);
+}
+
+static size_t input_left(const struct hf_connection *connection)
+{
+    return connection->input.size - connection->input_offset;
+}
+
+static bool slots_grow(struct hf_connection *connection)
+{
+    uint32_t old_capacity = connection->slot_capacity;
+    uint32_t capacity =
+        old_capacity == 0 ? SLOT_CAPACITY_MIN : old_capacity * 2;
+    struct hf_connection_slot *slots =
+        hf_mem_alloc(connection->mem, capacity * sizeof(slots[0]));
+    if (slots == NULL) {
+        return false;
+    }
+    for (uint64_t tag = connection->tag_first; tag < connection->tag_next;
+         tag++) {
+        slots[tag & (capacity - 1)] = *slot_at(connection, tag);
+    }
+    slots_free(connection);
+    connection->slots = slots;
+    connection->slot_capacity = capacity;
+    return true;
+}
+
+/* The slot of tag_next, which is then taken; NULL when out of memory. */
+static struct hf_connection_slot *slot_push(struct hf_connection *connection)
+{
+    HF_ASSERT(pending_count(connection) < HF_CONNECTION_PENDING_MAX);
+    if (pending_count(connection) == connection->slot_capacity &&
+        !slots_grow(connection)) {
+        connection->broken = true;
+        return NULL;
+    }
+    struct hf_connection_slot *slot = slot_at(connection, connection->tag_next);
+    connection->tag_next++;
+    slot->version = connection->version;
+    slot->answered = false;
+    hf_buffer_init(&slot->encoded, connection->mem);
+    return slot;
+}
+
+/* Moves the answers whose turn it is to the output. */
+static void slots_flush(struct hf_connection *connection)
+{
+    while (pending_count(connection) > 0) {
+        struct hf_connection_slot *slot =
+            slot_at(connection, connection->tag_first);
+        if (!slot->answered) {
+            return;
+        }
+        hf_buffer_append_slice(&connection->output,
+                               hf_buffer_slice(&slot->encoded));
+        connection->held_bytes -= slot->encoded.size;
+        hf_buffer_close(&slot->encoded);
+        connection->tag_first++;
+    }
+    if (connection->slot_capacity > SLOT_CAPACITY_KEEP) {
+        slots_free(connection);
+    }
+}
+
+static void output_check(struct hf_connection *connection)
+{
+    if (connection->output.failed ||
+        output_bytes(connection) > connection->host->output_bytes_hard) {
+        connection->broken = true;
+    }
+}
+
+/* Answers @tag, which has a slot without an answer. */
+static void slot_answer(struct hf_connection *connection, uint64_t tag,
+                        const struct hf_reply *reply)
+{
+    struct hf_connection_slot *slot = slot_at(connection, tag);
+    slot->answered = true;
+    if (tag == connection->tag_first) {
+        hf_resp_write(&connection->output, reply, slot->version);
+        slots_flush(connection);
+    } else {
+        hf_resp_write(&slot->encoded, reply, slot->version);
+        connection->held_bytes += slot->encoded.size;
+        if (slot->encoded.failed) {
+            connection->broken = true;
+        }
+    }
+    output_check(connection);
+}
+
+void hf_connection_reply(struct hf_connection *connection, uint64_t tag,
+                         const struct hf_reply *reply)
+{
+    if (connection->broken || tag < connection->tag_first ||
+        tag >= connection->tag_next || slot_at(connection, tag)->answered) {
+        return;
+    }
+    slot_answer(connection, tag, reply);
+}
+
+/* Answers a command at once, behind those that came before it. */
+static void answer(struct hf_connection *connection,
+                   const struct hf_reply *reply)
+{
+    if (connection->tokens.failed || connection->text.failed) {
+        connection->broken = true;
+    } else if (pending_count(connection) == 0) {
+        hf_resp_write(&connection->output, reply, connection->version);
+        output_check(connection);
+    } else if (slot_push(connection) != NULL) {
+        slot_answer(connection, connection->tag_next - 1, reply);
+    }
+    hf_buffer_clear(&connection->tokens);
+    hf_buffer_clear(&connection->text);
+    hf_buffer_trim(&connection->tokens, REPLY_KEEP_BYTES);
+    hf_buffer_trim(&connection->text, REPLY_KEEP_BYTES);
+}
+
+static bool keys_fit(const struct hf_command *command)
+{
+    uint32_t end = 0; /* One past the last argument that may be a key. */
+    uint32_t step = 1;
+    if (command->row->route == HF_ROUTE_KEY) {
+        end = 2;
+    } else if (command->row->route == HF_ROUTE_KEYS) {
+        end = command->argc;
+        step = command->row->key_step;
+    }
+    HF_ASSERT(end <= command->argc);
+    HF_ASSERT(step > 0);
+    for (uint32_t i = 1; i < end; i += step) {
+        if (command->argv[i].size > HF_KEY_BYTES_MAX) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Web pages can make a browser send a POST to us, with commands in its body.
+ * Its first lines give it away, as Redis has found. */
+static bool is_http(struct hf_slice name)
+{
+    return hf_slice_equal_nocase(name, "POST") ||
+           hf_slice_equal_nocase(name, "Host:");
+}
+
+static void command_run(struct hf_connection *connection)
+{
+    struct hf_command command = {
+        .argc = connection->parsed.argc,
+        .argv = connection->parsed.argv,
+    };
+    struct hf_reply reply;
+    command.row = hf_command_find(command.argv[0]);
+    if (command.row == NULL) {
+        connection->broken = is_http(command.argv[0]);
+        reply = hf_connection_unknown(connection, command.argc, command.argv);
+    } else if (!hf_command_arity_fits(command.row, command.argc)) {
+        reply = hf_connection_wrong_arity(connection, command.row);
+    } else if (!keys_fit(&command)) {
+        reply = hf_reply_error(ERROR_KEY);
+    } else if (command.row->route == HF_ROUTE_CONNECTION) {
+        reply = hf_connection_run(connection, &command);
+    } else {
+        if (slot_push(connection) != NULL) {
+            connection->host->request(connection->host->user, connection,
+                                      connection->tag_next - 1, &command);
+        }
+        return;
+    }
+    answer(connection, &reply);
+}
+
+/* Runs the commands at the front of @bytes. Returns how many bytes they took;
+ * those of a refused one stay. */
+static size_t input_run(struct hf_connection *connection, struct hf_slice bytes)
+{
+    size_t offset = 0;
+    connection->receiving = true;
+    connection->input_wanted = 0;
+    while (offset < bytes.size && takes_commands(connection)) {
+        struct hf_slice rest = {bytes.data + offset, bytes.size - offset};
+        enum hf_resp_status status =
+            hf_resp_parse(&connection->parsed, rest, &connection->host->limits);
+        if (status == HF_RESP_PARTIAL) {
+            connection->input_wanted = connection->parsed.wanted;
+            break;
+        }
+        if (status == HF_RESP_OK) {
+            offset += connection->parsed.consumed;
+            if (connection->parsed.argc > 0) {
+                command_run(connection);
+            }
+        } else if (connection->parsed.error_text == NULL) {
+            connection->broken = true;
+        } else {
+            struct hf_reply reply =
+                hf_reply_error(connection->parsed.error_text);
+            connection->closing = true;
+            answer(connection, &reply);
+        }
+    }
+    connection->receiving = false;
+    return offset;
+}
+
+/* Runs what is in the input buffer, and gives back its memory when it is
+ * empty or will not be looked at again. */
+static void input_run_buffer(struct hf_connection *connection)
+{
+    struct hf_slice rest = {connection->input.data + connection->input_offset,
+                            input_left(connection)};
+    connection->input_offset += input_run(connection, rest);
+    if (input_left(connection) == 0 || connection->closing ||
+        connection->broken) {
+        hf_buffer_clear(&connection->input);
+        hf_buffer_trim(&connection->input, INPUT_KEEP_BYTES);
+        connection->input_offset = 0;
+    }
+}
+
+static void input_append(struct hf_connection *connection,
+                         struct hf_slice bytes)
+{
+    hf_buffer_consume(&connection->input, connection->input_offset);
+    connection->input_offset = 0;
+    hf_buffer_append_slice(&connection->input, bytes);
+    if (connection->input.failed) {
+        connection->broken = true;
+    }
+}
+
+void hf_connection_receive(struct hf_connection *connection,
+                           struct hf_slice bytes)
+{
+    HF_ASSERT(!connection->receiving);
+    if (connection->closing || connection->broken || bytes.size == 0) {
+        return;
+    }
+    if (input_left(connection) > 0) {
+        input_append(connection, bytes);
+        hf_connection_resume(connection);
+        return;
+    }
+    size_t taken = input_run(connection, bytes);
+    if (taken < bytes.size && !connection->closing && !connection->broken) {
+        struct hf_slice rest = {bytes.data + taken, bytes.size - taken};
+        input_append(connection, rest);
+    }
+}
+
+void hf_connection_resume(struct hf_connection *connection)
+{
+    if (hf_connection_can_resume(connection)) {
+        input_run_buffer(connection);
+    }
+}
+
+bool hf_connection_can_resume(const struct hf_connection *connection)
+{
+    return !connection->receiving && takes_commands(connection) &&
+           input_left(connection) > 0 &&
+           input_left(connection) >= connection->input_wanted;
+}
+
+bool hf_connection_wants_input(const struct hf_connection *connection)
+{
+    return takes_commands(connection);
+}
+
+bool hf_connection_is_done(const struct hf_connection *connection)
+{
+    return connection->broken ||
+           (connection->closing && pending_count(connection) == 0 &&
+            connection->output.size == 0);
+}
+
+void hf_connection_describe(const struct hf_connection *connection,
+                            struct hf_buffer *out)
+{
+    hf_buffer_append_text(out, "id=");
+    hf_buffer_append_int64(out, (int64_t)connection->id);
+    hf_buffer_append_format(out, " addr=%s name=%s flags=N db=0 sub=0 psub=0",
+                            connection->address, connection->name);
+    hf_buffer_append_text(out, " oll=");
+    hf_buffer_append_int64(out, (int64_t)pending_count(connection));
+    hf_buffer_append_text(out, " omem=");
+    hf_buffer_append_int64(out, (int64_t)output_bytes(connection));
+    hf_buffer_append_format(out, " user=default resp=%d lib-name=%s lib-ver=%s",
+                            connection->version, connection->lib_name,
+                            connection->lib_version);
+}

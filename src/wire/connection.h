@@ -1,0 +1,126 @@
+/* connection.h - One client connection, without its socket.
+ *
+ * Bytes in, commands out to the node; replies in, bytes out to the client.
+ * Keeps the order of replies: the node may answer out of order, the client
+ * sees answers in the order of its commands.
+ *
+ *   receive --> parse --+-- PING, HELLO, INFO ...: answered here
+ *                       +-- GET, SET ...: host->request(tag) ... reply(tag)
+ *                                                                   |
+ *   output <-- RESP2/3, in order <----------------------------------+
+ *
+ * Bounds: at most HF_CONNECTION_PENDING_MAX commands without an answer, and
+ * no more commands are taken while more than output_bytes_soft wait to be
+ * sent; past output_bytes_hard the connection is closed. Input that is not
+ * RESP is answered with a protocol error and the connection closes after it.
+ * Answers that wait for older ones count as output.
+ *
+ * Bytes are parsed where the socket put them; only what is left over is kept.
+ * The commands of the connection itself are in connection_commands.c.
+ *
+ * Pure: no socket, no clock. Used by io/clients.c, by the fuzzer and by tests.
+ */
+#ifndef HF_WIRE_CONNECTION_H
+#define HF_WIRE_CONNECTION_H
+
+#include "base/bytes.h"
+#include "core/command.h"
+#include "core/reply.h"
+#include "wire/resp.h"
+
+#define HF_CONNECTION_PENDING_MAX 1024
+
+struct hf_connection;
+
+/* What a connection needs of the world around it. All calls are synchronous;
+ * request may call hf_connection_reply before it returns, but none may close
+ * the connection. */
+struct hf_connection_host {
+    void *user;
+    /* A command for the node. Borrowed for the call. */
+    void (*request)(void *user, struct hf_connection *connection, uint64_t tag,
+                    const struct hf_command *command);
+    /* Appends the text of INFO, CRLF lines; @section as the client wrote it,
+     * empty for the default ones. Called once for each section asked for. */
+    void (*info)(void *user, struct hf_slice section, struct hf_buffer *out);
+    /* Appends one line per connected client, each ended by '\n', made by
+     * hf_connection_describe. */
+    void (*client_list)(void *user, struct hf_buffer *out);
+    /* HOLDFAST STATUS: appends one nested reply (tokens). */
+    void (*status)(void *user, struct hf_buffer *out);
+    struct hf_resp_limits limits;
+    size_t output_bytes_soft;
+    size_t output_bytes_hard;
+};
+
+struct hf_connection_slot;
+
+struct hf_connection {
+    const struct hf_connection_host *host;
+    struct hf_mem *mem;
+    uint64_t id;  /* CLIENT ID, rises from 1. */
+    void *user;   /* For the owner. */
+    int version;  /* RESP 2 or 3. */
+    bool closing; /* Takes no more commands; see hf_connection_is_done. */
+    bool broken;  /* Close now: over the hard limit or out of memory. */
+    struct hf_buffer output; /* What is to be sent; consumed by the owner. */
+    /* Private from here on. */
+    struct hf_buffer input; /* What was received, and of that ... */
+    size_t input_offset;    /* ... the first byte that is not parsed, and */
+    size_t input_wanted;    /* ... how many it takes to parse any further. */
+    struct hf_resp_command parsed;
+    /* A ring of the unanswered commands and of answers that wait for their
+     * turn. A tag's place is its low bits. */
+    struct hf_connection_slot *slots;
+    uint32_t slot_capacity;
+    uint64_t tag_first; /* The oldest tag whose answer is not in output. */
+    uint64_t tag_next;
+    size_t held_bytes; /* Answers that wait for their turn. */
+    bool receiving;    /* Inside hf_connection_receive: no recursion. */
+    /* Room for the answers of connection_commands.c, empty in between. */
+    struct hf_buffer tokens;
+    struct hf_buffer text;
+    char name[65];
+    char lib_name[65];
+    char lib_version[65];
+    char address[280];
+};
+
+/* @host and @mem must outlive the connection; @address is the client's
+ * "host:port" for CLIENT LIST. Cannot fail: allocates when first needed. */
+void hf_connection_init(struct hf_connection *connection,
+                        const struct hf_connection_host *host,
+                        struct hf_mem *mem, uint64_t id, const char *address);
+/* Frees everything. Replies for it must not be delivered afterwards. */
+void hf_connection_close(struct hf_connection *connection);
+
+/* Takes bytes from the socket. Runs as many commands as the bounds allow and
+ * keeps the rest, of any size, until hf_connection_resume: do not call while
+ * hf_connection_wants_input says no. Once closing, bytes are dropped. */
+void hf_connection_receive(struct hf_connection *connection,
+                           struct hf_slice bytes);
+
+/* Runs commands that wait in `input`, after output was sent or replies came.
+ * Call when hf_connection_can_resume says so. */
+void hf_connection_resume(struct hf_connection *connection);
+bool hf_connection_can_resume(const struct hf_connection *connection);
+
+/* Whether to read from the socket: false while a bound holds it back, and
+ * once it is closing. */
+bool hf_connection_wants_input(const struct hf_connection *connection);
+
+/* Whether to close: broken, or closing with every command answered and all
+ * output taken. */
+bool hf_connection_is_done(const struct hf_connection *connection);
+
+/* The node's answer to the command with @tag. Borrowed for the call. Ignored
+ * when no such command waits for one. Does not take further commands: see
+ * hf_connection_can_resume. */
+void hf_connection_reply(struct hf_connection *connection, uint64_t tag,
+                         const struct hf_reply *reply);
+
+/* Appends the CLIENT LIST line of this connection, without the line end. */
+void hf_connection_describe(const struct hf_connection *connection,
+                            struct hf_buffer *out);
+
+#endif

@@ -1,0 +1,680 @@
+#include "wire/connection_commands.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "core/placement.h"
+
+/* What we say we are: clients choose their features by it. */
+#define SERVER_VERSION "7.2.4"
+
+#define NAME_CUT 128         /* Of names that error texts repeat. */
+#define INFO_SECTIONS_MAX 16 /* More of them are answered as "everything". */
+
+#define ERROR_SYNTAX "ERR syntax error"
+#define ERROR_INTEGER "ERR value is not an integer or out of range"
+#define ERROR_WRONGPASS                                                        \
+    "WRONGPASS invalid username-password pair or user is disabled."
+#define ERROR_NO_PASSWORD                                                      \
+    "ERR AUTH <password> called without any password configured for the "      \
+    "default user. Are you sure your configuration is correct?"
+#define ERROR_NAME                                                             \
+    "ERR Client names cannot contain spaces, newlines or special characters."
+
+typedef struct hf_reply run_function(struct hf_connection *connection,
+                                     const struct hf_command *command);
+
+/* A row of a command like CLIENT, whose second word says what to do. */
+struct subcommand {
+    const char *name;  /* Upper case. */
+    const char *usage; /* What follows the name, for HELP. */
+    int arity;         /* With both words, as in struct hf_command_row. */
+    run_function *run;
+};
+
+struct subcommand_table {
+    const char *name; /* Of the command, upper case. */
+    const struct subcommand *rows;
+    size_t count;
+};
+
+static struct hf_reply status_reply(const char *text)
+{
+    return (struct hf_reply){.kind = HF_REPLY_STATUS,
+                             .bytes = hf_slice_text(text)};
+}
+
+/* An error of three parts; the middle one is what the client sent, cut. */
+static struct hf_reply error_about(struct hf_connection *connection,
+                                   const char *before, struct hf_slice sent,
+                                   const char *after)
+{
+    if (sent.size > NAME_CUT) {
+        sent.size = NAME_CUT;
+    }
+    hf_buffer_append_text(&connection->text, before);
+    hf_buffer_append_slice(&connection->text, sent);
+    hf_buffer_append_text(&connection->text, after);
+    return (struct hf_reply){.kind = HF_REPLY_ERROR,
+                             .bytes = hf_buffer_slice(&connection->text)};
+}
+
+/* What is in connection->text, as text that RESP3 marks as such. */
+static struct hf_reply text_reply(struct hf_connection *connection)
+{
+    hf_reply_put_verbatim(&connection->tokens,
+                          hf_buffer_slice(&connection->text));
+    return hf_reply_nested(&connection->tokens);
+}
+
+/* Empties the text, but remembers when an earlier one did not fit, which
+ * hf_buffer_clear would not. */
+static void text_restart(struct hf_connection *connection)
+{
+    connection->text.size = 0;
+}
+
+static void append_lower(struct hf_buffer *out, const char *text)
+{
+    for (; *text != '\0'; text++) {
+        char c = *text;
+        if (c >= 'A' && c <= 'Z') {
+            c = (char)(c + ('a' - 'A'));
+        }
+        hf_buffer_append(out, &c, 1);
+    }
+}
+
+/* The bytes up to a zero, at most @size of them. Redis handles arguments as C
+ * strings where it repeats them. */
+static struct hf_slice slice_cut(struct hf_slice slice, size_t size)
+{
+    if (slice.size > size) {
+        slice.size = size;
+    }
+    const uint8_t *zero =
+        slice.size == 0 ? NULL : memchr(slice.data, 0, slice.size);
+    if (zero != NULL) {
+        slice.size = (size_t)(zero - slice.data);
+    }
+    return slice;
+}
+
+struct hf_reply hf_connection_unknown(struct hf_connection *connection,
+                                      uint32_t argc,
+                                      const struct hf_slice *argv)
+{
+    struct hf_buffer *text = &connection->text;
+    hf_buffer_append_text(text, "ERR unknown command '");
+    hf_buffer_append_slice(text, slice_cut(argv[0], NAME_CUT));
+    hf_buffer_append_text(text, "', with args beginning with: ");
+    size_t used = 0;
+    for (uint32_t i = 1; i < argc && used < NAME_CUT; i++) {
+        struct hf_slice argument = slice_cut(argv[i], NAME_CUT - used);
+        hf_buffer_append(text, "'", 1);
+        hf_buffer_append_slice(text, argument);
+        hf_buffer_append(text, "' ", 2);
+        used += argument.size + 3;
+    }
+    return (struct hf_reply){.kind = HF_REPLY_ERROR,
+                             .bytes = hf_buffer_slice(text)};
+}
+
+static struct hf_reply wrong_arity(struct hf_connection *connection,
+                                   const char *name, const char *subcommand)
+{
+    struct hf_buffer *text = &connection->text;
+    hf_buffer_append_text(text, "ERR wrong number of arguments for '");
+    append_lower(text, name);
+    if (subcommand != NULL) {
+        hf_buffer_append(text, "|", 1);
+        append_lower(text, subcommand);
+    }
+    hf_buffer_append_text(text, "' command");
+    return (struct hf_reply){.kind = HF_REPLY_ERROR,
+                             .bytes = hf_buffer_slice(text)};
+}
+
+struct hf_reply hf_connection_wrong_arity(struct hf_connection *connection,
+                                          const struct hf_command_row *row)
+{
+    return wrong_arity(connection, row->name, NULL);
+}
+
+static struct hf_reply help_reply(struct hf_connection *connection,
+                                  const struct subcommand_table *table)
+{
+    struct hf_buffer *tokens = &connection->tokens;
+    struct hf_buffer *line = &connection->text;
+    hf_reply_put_array(tokens, (uint32_t)table->count + 1);
+    hf_buffer_append_format(line,
+                            "%s <subcommand> [<arg> [value] [opt] ...]. "
+                            "Subcommands are:",
+                            table->name);
+    hf_reply_put_status(tokens, hf_buffer_slice(line));
+    for (size_t i = 0; i < table->count; i++) {
+        text_restart(connection);
+        hf_buffer_append_format(line, "%s%s", table->rows[i].name,
+                                table->rows[i].usage);
+        hf_reply_put_status(tokens, hf_buffer_slice(line));
+    }
+    return hf_reply_nested(tokens);
+}
+
+static struct hf_reply subcommand_run(struct hf_connection *connection,
+                                      const struct hf_command *command,
+                                      const struct subcommand_table *table)
+{
+    struct hf_slice name = command->argv[1];
+    if (hf_slice_equal_nocase(name, "HELP")) {
+        return help_reply(connection, table);
+    }
+    for (size_t i = 0; i < table->count; i++) {
+        const struct subcommand *row = &table->rows[i];
+        if (!hf_slice_equal_nocase(name, row->name)) {
+            continue;
+        }
+        int64_t argc = command->argc;
+        if (row->arity < 0 ? argc < -row->arity : argc != row->arity) {
+            return wrong_arity(connection, table->name, row->name);
+        }
+        return row->run(connection, command);
+    }
+    struct hf_reply reply =
+        error_about(connection, "ERR unknown subcommand '", name, "'. Try ");
+    hf_buffer_append_text(&connection->text, table->name);
+    hf_buffer_append_text(&connection->text, " HELP.");
+    reply.bytes = hf_buffer_slice(&connection->text);
+    return reply;
+}
+
+static struct hf_reply ping_run(struct hf_connection *connection,
+                                const struct hf_command *command)
+{
+    if (command->argc > 2) {
+        return hf_connection_wrong_arity(connection, command->row);
+    }
+    return command->argc == 2 ? hf_reply_bulk(command->argv[1])
+                              : status_reply("PONG");
+}
+
+static struct hf_reply echo_run(struct hf_connection *connection,
+                                const struct hf_command *command)
+{
+    (void)connection;
+    return hf_reply_bulk(command->argv[1]);
+}
+
+static struct hf_reply quit_run(struct hf_connection *connection,
+                                const struct hf_command *command)
+{
+    (void)command;
+    connection->closing = true;
+    return hf_reply_ok();
+}
+
+static struct hf_reply reset_run(struct hf_connection *connection,
+                                 const struct hf_command *command)
+{
+    (void)command;
+    connection->version = 2;
+    connection->name[0] = '\0';
+    return status_reply("RESET");
+}
+
+static struct hf_reply select_run(struct hf_connection *connection,
+                                  const struct hf_command *command)
+{
+    (void)connection;
+    int64_t index;
+    if (!hf_slice_to_int64(command->argv[1], &index)) {
+        return hf_reply_error(ERROR_INTEGER);
+    }
+    if (index < INT32_MIN || index > INT32_MAX) {
+        return hf_reply_error("ERR value is out of range, value must between "
+                              "-2147483648 and 2147483647");
+    }
+    if (index != 0) {
+        return hf_reply_error("ERR DB index is out of range");
+    }
+    return hf_reply_ok();
+}
+
+static bool user_is_known(struct hf_slice user)
+{
+    return hf_slice_equal(user, HF_SLICE_LITERAL("default"));
+}
+
+static struct hf_reply auth_run(struct hf_connection *connection,
+                                const struct hf_command *command)
+{
+    (void)connection;
+    if (command->argc > 3) {
+        return hf_reply_error(ERROR_SYNTAX);
+    }
+    if (command->argc == 2) {
+        return hf_reply_error(ERROR_NO_PASSWORD);
+    }
+    if (!user_is_known(command->argv[1])) {
+        return hf_reply_error(ERROR_WRONGPASS);
+    }
+    return hf_reply_ok();
+}
+
+/* Names stand in CLIENT LIST, whose fields end at spaces. */
+static bool name_is_clean(struct hf_slice name)
+{
+    for (size_t i = 0; i < name.size; i++) {
+        if (name.data[i] < '!' || name.data[i] > '~') {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Longer names are cut: they are for people, and a client that is refused its
+ * name gives up on the connection. */
+static void name_store(char *to, size_t capacity, struct hf_slice name)
+{
+    size_t size = name.size < capacity ? name.size : capacity - 1;
+    if (size > 0) {
+        memcpy(to, name.data, size);
+    }
+    to[size] = '\0';
+}
+
+static struct hf_reply hello_reply(struct hf_connection *connection)
+{
+    struct hf_buffer *out = &connection->tokens;
+    hf_reply_put_map(out, 7);
+    hf_reply_put_bulk(out, HF_SLICE_LITERAL("server"));
+    hf_reply_put_bulk(out, HF_SLICE_LITERAL("redis"));
+    hf_reply_put_bulk(out, HF_SLICE_LITERAL("version"));
+    hf_reply_put_bulk(out, HF_SLICE_LITERAL(SERVER_VERSION));
+    hf_reply_put_bulk(out, HF_SLICE_LITERAL("proto"));
+    hf_reply_put_integer(out, connection->version);
+    hf_reply_put_bulk(out, HF_SLICE_LITERAL("id"));
+    hf_reply_put_integer(out, (int64_t)connection->id);
+    hf_reply_put_bulk(out, HF_SLICE_LITERAL("mode"));
+    hf_reply_put_bulk(out, HF_SLICE_LITERAL("standalone"));
+    hf_reply_put_bulk(out, HF_SLICE_LITERAL("role"));
+    hf_reply_put_bulk(out, HF_SLICE_LITERAL("master"));
+    hf_reply_put_bulk(out, HF_SLICE_LITERAL("modules"));
+    hf_reply_put_array(out, 0);
+    return hf_reply_nested(out);
+}
+
+/* HELLO [2|3 [AUTH user password] [SETNAME name]]: all or nothing. */
+static struct hf_reply hello_run(struct hf_connection *connection,
+                                 const struct hf_command *command)
+{
+    const struct hf_slice *argv = command->argv;
+    int64_t version = connection->version;
+    if (command->argc > 1 && !hf_slice_to_int64(argv[1], &version)) {
+        return hf_reply_error(
+            "ERR Protocol version is not an integer or out of range");
+    }
+    if (version != 2 && version != 3) {
+        return hf_reply_error("NOPROTO unsupported protocol version");
+    }
+    const struct hf_slice *name = NULL;
+    for (uint32_t i = 2; i < command->argc; i++) {
+        uint32_t left = command->argc - i - 1;
+        if (left >= 2 && hf_slice_equal_nocase(argv[i], "AUTH")) {
+            if (!user_is_known(argv[i + 1])) {
+                return hf_reply_error(ERROR_WRONGPASS);
+            }
+            i += 2;
+        } else if (left >= 1 && hf_slice_equal_nocase(argv[i], "SETNAME")) {
+            name = &argv[i + 1];
+            if (!name_is_clean(*name)) {
+                return hf_reply_error(ERROR_NAME);
+            }
+            i += 1;
+        } else {
+            return error_about(connection, "ERR Syntax error in HELLO option '",
+                               argv[i], "'");
+        }
+    }
+    if (name != NULL) {
+        name_store(connection->name, sizeof(connection->name), *name);
+    }
+    connection->version = (int)version;
+    return hello_reply(connection);
+}
+
+static struct hf_reply client_id_run(struct hf_connection *connection,
+                                     const struct hf_command *command)
+{
+    (void)command;
+    return hf_reply_integer((int64_t)connection->id);
+}
+
+static struct hf_reply client_setname_run(struct hf_connection *connection,
+                                          const struct hf_command *command)
+{
+    if (!name_is_clean(command->argv[2])) {
+        return hf_reply_error(ERROR_NAME);
+    }
+    name_store(connection->name, sizeof(connection->name), command->argv[2]);
+    return hf_reply_ok();
+}
+
+static struct hf_reply client_getname_run(struct hf_connection *connection,
+                                          const struct hf_command *command)
+{
+    (void)command;
+    if (connection->name[0] == '\0') {
+        return hf_reply_nil();
+    }
+    return hf_reply_bulk(hf_slice_text(connection->name));
+}
+
+static struct hf_reply client_setinfo_run(struct hf_connection *connection,
+                                          const struct hf_command *command)
+{
+    struct hf_slice option = command->argv[2];
+    struct hf_slice value = command->argv[3];
+    bool is_name = hf_slice_equal_nocase(option, "LIB-NAME");
+    if (!is_name && !hf_slice_equal_nocase(option, "LIB-VER")) {
+        return error_about(connection, "ERR Unrecognized option '", option,
+                           "'");
+    }
+    if (!name_is_clean(value)) {
+        return error_about(connection, "ERR ", option,
+                           " cannot contain spaces, newlines or special "
+                           "characters.");
+    }
+    if (is_name) {
+        name_store(connection->lib_name, sizeof(connection->lib_name), value);
+    } else {
+        name_store(connection->lib_version, sizeof(connection->lib_version),
+                   value);
+    }
+    return hf_reply_ok();
+}
+
+/* CLIENT LIST [TYPE normal|master|replica|slave|pubsub]. */
+static struct hf_reply client_list_run(struct hf_connection *connection,
+                                       const struct hf_command *command)
+{
+    static const char *const types_without_clients[] = {"master", "replica",
+                                                        "slave", "pubsub"};
+    const struct hf_slice *argv = command->argv;
+    if (command->argc != 2 &&
+        (command->argc != 4 || !hf_slice_equal_nocase(argv[2], "TYPE"))) {
+        return hf_reply_error(ERROR_SYNTAX);
+    }
+    if (command->argc == 2 || hf_slice_equal_nocase(argv[3], "normal")) {
+        connection->host->client_list(connection->host->user,
+                                      &connection->text);
+        return text_reply(connection);
+    }
+    for (size_t i = 0; i < HF_ARRAY_COUNT(types_without_clients); i++) {
+        if (hf_slice_equal_nocase(argv[3], types_without_clients[i])) {
+            return text_reply(connection);
+        }
+    }
+    return error_about(connection, "ERR Unknown client type '", argv[3], "'");
+}
+
+static struct hf_reply client_info_run(struct hf_connection *connection,
+                                       const struct hf_command *command)
+{
+    (void)command;
+    hf_connection_describe(connection, &connection->text);
+    hf_buffer_append(&connection->text, "\n", 1);
+    return text_reply(connection);
+}
+
+/* CLIENT NO-EVICT and NO-TOUCH: nothing here evicts or counts touches. */
+static struct hf_reply client_switch_run(struct hf_connection *connection,
+                                         const struct hf_command *command)
+{
+    (void)connection;
+    if (!hf_slice_equal_nocase(command->argv[2], "ON") &&
+        !hf_slice_equal_nocase(command->argv[2], "OFF")) {
+        return hf_reply_error(ERROR_SYNTAX);
+    }
+    return hf_reply_ok();
+}
+
+static struct hf_reply client_reply_run(struct hf_connection *connection,
+                                        const struct hf_command *command)
+{
+    (void)connection;
+    struct hf_slice mode = command->argv[2];
+    if (hf_slice_equal_nocase(mode, "ON")) {
+        return hf_reply_ok();
+    }
+    if (hf_slice_equal_nocase(mode, "OFF") ||
+        hf_slice_equal_nocase(mode, "SKIP")) {
+        return hf_reply_error("ERR CLIENT REPLY supports only ON");
+    }
+    return hf_reply_error(ERROR_SYNTAX);
+}
+
+/* Nobody is killed: the old form says that as an error, the one with filters
+ * as a count. */
+static struct hf_reply client_kill_run(struct hf_connection *connection,
+                                       const struct hf_command *command)
+{
+    (void)connection;
+    if (command->argc == 3) {
+        return hf_reply_error("ERR No such client");
+    }
+    return command->argc % 2 == 0 ? hf_reply_integer(0)
+                                  : hf_reply_error(ERROR_SYNTAX);
+}
+
+static struct hf_reply client_run(struct hf_connection *connection,
+                                  const struct hf_command *command)
+{
+    static const struct subcommand rows[] = {
+        {"GETNAME", "", 2, client_getname_run},
+        {"ID", "", 2, client_id_run},
+        {"INFO", "", 2, client_info_run},
+        {"KILL", " <address>|<option> <value> ...", -3, client_kill_run},
+        {"LIST", " [TYPE <type>]", -2, client_list_run},
+        {"NO-EVICT", " (ON|OFF)", 3, client_switch_run},
+        {"NO-TOUCH", " (ON|OFF)", 3, client_switch_run},
+        {"REPLY", " ON", 3, client_reply_run},
+        {"SETINFO", " (LIB-NAME|LIB-VER) <value>", 4, client_setinfo_run},
+        {"SETNAME", " <name>", 3, client_setname_run},
+    };
+    static const struct subcommand_table table = {"CLIENT", rows,
+                                                  HF_ARRAY_COUNT(rows)};
+    return subcommand_run(connection, command, &table);
+}
+
+static struct hf_reply info_run(struct hf_connection *connection,
+                                const struct hf_command *command)
+{
+    const struct hf_connection_host *host = connection->host;
+    struct hf_buffer *out = &connection->text;
+    if (command->argc == 1) {
+        host->info(host->user, HF_SLICE_LITERAL(""), out);
+    } else if (command->argc - 1 > INFO_SECTIONS_MAX) {
+        host->info(host->user, HF_SLICE_LITERAL("everything"), out);
+    }
+    for (uint32_t i = 1;
+         i < command->argc && command->argc - 1 <= INFO_SECTIONS_MAX; i++) {
+        host->info(host->user, command->argv[i], out);
+    }
+    return text_reply(connection);
+}
+
+static uint32_t row_flag_count(const struct hf_command_row *row)
+{
+    uint32_t count = row->route == HF_ROUTE_CONNECTION ? 0 : 1;
+    return count + ((row->flags & HF_COMMAND_FAST) != 0 ? 1 : 0);
+}
+
+/* The ten elements of Redis 7, the last four without content. */
+static void row_describe(struct hf_connection *connection,
+                         const struct hf_command_row *row)
+{
+    struct hf_buffer *out = &connection->tokens;
+    bool has_keys = row->route == HF_ROUTE_KEY || row->route == HF_ROUTE_KEYS;
+    hf_reply_put_array(out, 10);
+    text_restart(connection);
+    append_lower(&connection->text, row->name);
+    hf_reply_put_bulk(out, hf_buffer_slice(&connection->text));
+    hf_reply_put_integer(out, row->arity);
+    hf_reply_put_set(out, row_flag_count(row));
+    if (row->route != HF_ROUTE_CONNECTION) {
+        hf_reply_put_status(out, (row->flags & HF_COMMAND_WRITE) != 0
+                                     ? HF_SLICE_LITERAL("write")
+                                     : HF_SLICE_LITERAL("readonly"));
+    }
+    if ((row->flags & HF_COMMAND_FAST) != 0) {
+        hf_reply_put_status(out, HF_SLICE_LITERAL("fast"));
+    }
+    hf_reply_put_integer(out, has_keys ? 1 : 0);
+    hf_reply_put_integer(out, row->route == HF_ROUTE_KEYS ? -1 : has_keys);
+    hf_reply_put_integer(out, row->route == HF_ROUTE_KEYS
+                                  ? (int64_t)row->key_step
+                                  : (int64_t)has_keys);
+    hf_reply_put_set(out, 0);   /* ACL categories. */
+    hf_reply_put_array(out, 0); /* Tips. */
+    hf_reply_put_array(out, 0); /* Key specifications. */
+    hf_reply_put_array(out, 0); /* Subcommands. */
+}
+
+static uint32_t row_count(void)
+{
+    uint32_t count = 0;
+    while (hf_command_at(count) != NULL) {
+        count++;
+    }
+    return count;
+}
+
+static struct hf_reply rows_reply(struct hf_connection *connection)
+{
+    uint32_t count = row_count();
+    hf_reply_put_array(&connection->tokens, count);
+    for (uint32_t i = 0; i < count; i++) {
+        row_describe(connection, hf_command_at(i));
+    }
+    return hf_reply_nested(&connection->tokens);
+}
+
+static struct hf_reply command_count_run(struct hf_connection *connection,
+                                         const struct hf_command *command)
+{
+    (void)connection;
+    (void)command;
+    return hf_reply_integer(row_count());
+}
+
+static struct hf_reply command_docs_run(struct hf_connection *connection,
+                                        const struct hf_command *command)
+{
+    (void)command;
+    hf_reply_put_map(&connection->tokens, 0);
+    return hf_reply_nested(&connection->tokens);
+}
+
+static struct hf_reply command_info_run(struct hf_connection *connection,
+                                        const struct hf_command *command)
+{
+    if (command->argc == 2) {
+        return rows_reply(connection);
+    }
+    hf_reply_put_array(&connection->tokens, command->argc - 2);
+    for (uint32_t i = 2; i < command->argc; i++) {
+        const struct hf_command_row *row = hf_command_find(command->argv[i]);
+        if (row == NULL) {
+            hf_reply_put_nil(&connection->tokens);
+        } else {
+            row_describe(connection, row);
+        }
+    }
+    return hf_reply_nested(&connection->tokens);
+}
+
+static struct hf_reply command_list_run(struct hf_connection *connection,
+                                        const struct hf_command *command)
+{
+    (void)command;
+    uint32_t count = row_count();
+    hf_reply_put_array(&connection->tokens, count);
+    for (uint32_t i = 0; i < count; i++) {
+        text_restart(connection);
+        append_lower(&connection->text, hf_command_at(i)->name);
+        hf_reply_put_bulk(&connection->tokens,
+                          hf_buffer_slice(&connection->text));
+    }
+    return hf_reply_nested(&connection->tokens);
+}
+
+static struct hf_reply command_run(struct hf_connection *connection,
+                                   const struct hf_command *command)
+{
+    static const struct subcommand rows[] = {
+        {"COUNT", "", 2, command_count_run},
+        {"DOCS", " [<command-name> ...]", -2, command_docs_run},
+        {"INFO", " [<command-name> ...]", -2, command_info_run},
+        {"LIST", "", 2, command_list_run},
+    };
+    static const struct subcommand_table table = {"COMMAND", rows,
+                                                  HF_ARRAY_COUNT(rows)};
+    if (command->argc == 1) {
+        return rows_reply(connection);
+    }
+    return subcommand_run(connection, command, &table);
+}
+
+static struct hf_reply cluster_run(struct hf_connection *connection,
+                                   const struct hf_command *command)
+{
+    if (!hf_slice_equal_nocase(command->argv[1], "KEYSLOT")) {
+        return hf_reply_error("ERR This instance has cluster support disabled");
+    }
+    if (command->argc != 3) {
+        return wrong_arity(connection, "CLUSTER", "KEYSLOT");
+    }
+    return hf_reply_integer(hf_slot_of_key(command->argv[2]));
+}
+
+static struct hf_reply status_run(struct hf_connection *connection,
+                                  const struct hf_command *command)
+{
+    (void)command;
+    connection->host->status(connection->host->user, &connection->tokens);
+    return hf_reply_nested(&connection->tokens);
+}
+
+static struct hf_reply holdfast_run(struct hf_connection *connection,
+                                    const struct hf_command *command)
+{
+    static const struct subcommand rows[] = {{"STATUS", "", 2, status_run}};
+    static const struct subcommand_table table = {"HOLDFAST", rows,
+                                                  HF_ARRAY_COUNT(rows)};
+    return subcommand_run(connection, command, &table);
+}
+
+struct hf_reply hf_connection_run(struct hf_connection *connection,
+                                  const struct hf_command *command)
+{
+    static const struct {
+        const char *name;
+        uint32_t argc_min; /* Less would be read beyond the arguments. */
+        run_function *run;
+    } rows[] = {
+        {"PING", 1, ping_run},       {"ECHO", 2, echo_run},
+        {"QUIT", 1, quit_run},       {"RESET", 1, reset_run},
+        {"SELECT", 2, select_run},   {"AUTH", 2, auth_run},
+        {"HELLO", 1, hello_run},     {"CLIENT", 2, client_run},
+        {"INFO", 1, info_run},       {"COMMAND", 1, command_run},
+        {"CLUSTER", 2, cluster_run}, {"HOLDFAST", 2, holdfast_run},
+    };
+    size_t i = 0;
+    while (strcmp(rows[i].name, command->row->name) != 0) {
+        i++;
+        HF_ASSERT(i < HF_ARRAY_COUNT(rows)); /* A row nobody runs. */
+    }
+    HF_ASSERT(command->argc >= rows[i].argc_min);
+    return rows[i].run(connection, command);
+}

@@ -1,0 +1,28 @@
+/* connection_commands.h - The commands a connection answers by itself: PING,
+ * HELLO, CLIENT, INFO, COMMAND and their like, and what it says to commands
+ * that nobody can run.
+ *
+ * Part of wire/connection.c; nobody else includes this. Replies may borrow
+ * from the arguments and from connection->tokens and ->text, which must be
+ * empty before the call. When one of those two has failed, the reply is
+ * worthless. */
+#ifndef HF_WIRE_CONNECTION_COMMANDS_H
+#define HF_WIRE_CONNECTION_COMMANDS_H
+
+#include "wire/connection.h"
+
+/* Runs @command, of route CONNECTION and with a fitting number of arguments.
+ * May change the connection's version and names, and set `closing`. */
+struct hf_reply hf_connection_run(struct hf_connection *connection,
+                                  const struct hf_command *command);
+
+/* "ERR unknown command 'foo', with args beginning with: 'a' 'b' ". */
+struct hf_reply hf_connection_unknown(struct hf_connection *connection,
+                                      uint32_t argc,
+                                      const struct hf_slice *argv);
+
+/* "ERR wrong number of arguments for 'get' command". */
+struct hf_reply hf_connection_wrong_arity(struct hf_connection *connection,
+                                          const struct hf_command_row *row);
+
+#endif

@@ -1,0 +1,155 @@
+#include "wire/fields.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/hash.h"
+
+bool hf_field_text_is_sound(const char *text, size_t capacity)
+{
+    for (size_t i = 0; i < capacity; i++) {
+        uint8_t byte = (uint8_t)text[i];
+        if (byte == 0) {
+            return true;
+        }
+        if (byte < ' ' || byte == 127) {
+            return false;
+        }
+    }
+    return false;
+}
+
+void hf_field_put_text(struct hf_buffer *out, const char *text)
+{
+    size_t size = strlen(text);
+    HF_ASSERT(size <= UINT8_MAX);
+    hf_buffer_put_u8(out, (uint8_t)size);
+    hf_buffer_append(out, text, size);
+}
+
+bool hf_field_read_text(struct hf_reader *reader, char *text, size_t capacity)
+{
+    size_t size = hf_reader_u8(reader);
+    if (size >= capacity) {
+        return false;
+    }
+    struct hf_slice bytes = hf_reader_bytes(reader, size);
+    if (reader->failed) {
+        return false;
+    }
+    memset(text, 0, capacity);
+    if (size > 0) {
+        memcpy(text, bytes.data, size);
+    }
+    /* A zero byte inside would make it end before its length says. */
+    return hf_field_text_is_sound(text, capacity) && strlen(text) == size;
+}
+
+bool hf_field_info_is_sound(const struct hf_peer_info *info)
+{
+    return hf_field_text_is_sound(info->name, sizeof(info->name)) &&
+           hf_field_text_is_sound(info->label, sizeof(info->label)) &&
+           hf_field_text_is_sound(info->host, sizeof(info->host)) &&
+           info->name[0] != '\0' &&
+           info->id == hf_hash(hf_slice_text(info->name)) &&
+           info->incarnation != 0 && info->peer_port != 0 &&
+           info->client_port != 0;
+}
+
+void hf_field_put_info(struct hf_buffer *out, const struct hf_peer_info *info)
+{
+    hf_buffer_put_u64(out, info->id);
+    hf_buffer_put_u64(out, info->incarnation);
+    hf_buffer_put_u16(out, info->peer_port);
+    hf_buffer_put_u16(out, info->client_port);
+    hf_field_put_text(out, info->name);
+    hf_field_put_text(out, info->label);
+    hf_field_put_text(out, info->host);
+}
+
+bool hf_field_read_info(struct hf_reader *reader, struct hf_peer_info *info)
+{
+    memset(info, 0, sizeof(*info));
+    info->id = hf_reader_u64(reader);
+    info->incarnation = hf_reader_u64(reader);
+    info->peer_port = hf_reader_u16(reader);
+    info->client_port = hf_reader_u16(reader);
+    return hf_field_read_text(reader, info->name, sizeof(info->name)) &&
+           hf_field_read_text(reader, info->label, sizeof(info->label)) &&
+           hf_field_read_text(reader, info->host, sizeof(info->host)) &&
+           hf_field_info_is_sound(info);
+}
+
+void hf_field_put_view(struct hf_buffer *out, const struct hf_view *view)
+{
+    HF_ASSERT(view->member_count <= HF_MEMBERS_MAX);
+    hf_buffer_put_u64(out, view->epoch);
+    hf_buffer_put_u64(out, view->base);
+    hf_buffer_put_u64(out, view->cluster);
+    hf_buffer_put_u8(out, view->backups);
+    hf_buffer_put_u8(out, view->member_count);
+    for (size_t i = 0; i < view->member_count; i++) {
+        hf_field_put_info(out, &view->members[i]);
+    }
+    for (size_t i = 0; i < HF_PARTITION_COUNT; i++) {
+        const struct hf_acting *acting = &view->acting[i];
+        HF_ASSERT(acting->count <= HF_COPIES_MAX);
+        hf_buffer_put_u8(out, acting->count);
+        hf_buffer_append(out, acting->members, acting->count);
+    }
+}
+
+static bool read_members(struct hf_reader *reader, struct hf_view *view)
+{
+    for (size_t i = 0; i < view->member_count; i++) {
+        if (!hf_field_read_info(reader, &view->members[i])) {
+            return false;
+        }
+        for (size_t j = 0; j < i; j++) {
+            if (view->members[j].id == view->members[i].id) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static bool read_acting(struct hf_reader *reader, uint8_t member_count,
+                        struct hf_acting *acting)
+{
+    uint8_t count = hf_reader_u8(reader);
+    if (count == 0 || count > HF_COPIES_MAX) {
+        return false;
+    }
+    hf_member_set seen = 0;
+    for (uint8_t i = 0; i < count; i++) {
+        uint8_t member = hf_reader_u8(reader);
+        if (member >= member_count || (seen & hf_member_set_of(member)) != 0) {
+            return false;
+        }
+        seen |= hf_member_set_of(member);
+        acting->members[i] = member;
+    }
+    acting->count = count;
+    return true;
+}
+
+bool hf_field_read_view(struct hf_reader *reader, struct hf_view *view)
+{
+    memset(view, 0, sizeof(*view));
+    view->epoch = hf_reader_u64(reader);
+    view->base = hf_reader_u64(reader);
+    view->cluster = hf_reader_u64(reader);
+    view->backups = hf_reader_u8(reader);
+    view->member_count = hf_reader_u8(reader);
+    if (view->backups > HF_BACKUPS_MAX || view->member_count == 0 ||
+        view->member_count > HF_MEMBERS_MAX || !read_members(reader, view)) {
+        return false;
+    }
+    for (size_t i = 0; i < HF_PARTITION_COUNT; i++) {
+        if (!read_acting(reader, view->member_count, &view->acting[i])) {
+            return false;
+        }
+    }
+    return !reader->failed;
+}

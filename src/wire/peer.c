@@ -1,0 +1,675 @@
+#include "wire/peer.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "core/command.h"
+#include "core/reply.h"
+#include "holdfast/error.h"
+#include "wire/fields.h"
+
+/* More than these never make sense in one message. */
+#define POSITION_COUNT_MAX HF_PARTITION_COUNT
+#define NOMINATION_COUNT_MAX (HF_PARTITION_COUNT * HF_COPIES_MAX)
+
+/* What one item takes at least, to bound a count by the bytes left. */
+#define ARGUMENT_BYTES_MIN 4
+#define POSITION_BYTES (2 + 8 + 8 + 8)
+#define NOMINATION_BYTES (2 + 1)
+
+/* A record without the bytes of its slices. */
+#define RECORD_FIXED_BYTES (1 + 2 + 8 + 8 + 8 + 8 + 3 * 4)
+
+void hf_peer_scratch_init(struct hf_peer_scratch *scratch, struct hf_mem *mem)
+{
+    *scratch = (struct hf_peer_scratch){.mem = mem};
+}
+
+void hf_peer_scratch_close(struct hf_peer_scratch *scratch)
+{
+    struct hf_mem *mem = scratch->mem;
+    hf_mem_free(mem, scratch->view, sizeof(*scratch->view));
+    hf_mem_free(mem, scratch->argv,
+                scratch->argv_capacity * sizeof(*scratch->argv));
+    hf_mem_free(mem, scratch->positions,
+                scratch->position_capacity * sizeof(*scratch->positions));
+    hf_mem_free(mem, scratch->nominations,
+                scratch->nomination_capacity * sizeof(*scratch->nominations));
+    hf_peer_scratch_init(scratch, mem);
+}
+
+/* Writing. The messages of the hot path reserve their size once and move a
+ * pointer; the others use the put functions of the buffer. */
+
+static inline uint8_t *write_integer(uint8_t *to, uint64_t value, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        to[i] = (uint8_t)(value >> (8 * i));
+    }
+    return to + size;
+}
+
+static uint8_t *write_slice(uint8_t *to, struct hf_slice slice)
+{
+    HF_ASSERT(slice.size <= UINT32_MAX);
+    to = write_integer(to, slice.size, 4);
+    if (slice.size > 0) {
+        memcpy(to, slice.data, slice.size);
+    }
+    return to + slice.size;
+}
+
+static void put_pair(struct hf_buffer *out, enum hf_message_type type,
+                     uint64_t first, uint64_t second)
+{
+    size_t size = 1 + 8 + 8;
+    uint8_t *to = hf_buffer_reserve(out, size);
+    if (to == NULL) {
+        return;
+    }
+    to = write_integer(to, type, 1);
+    to = write_integer(to, first, 8);
+    write_integer(to, second, 8);
+    hf_buffer_commit(out, size);
+}
+
+static uint8_t *write_record(uint8_t *to, const struct hf_record_view *record)
+{
+    to = write_integer(to, record->kind, 1);
+    to = write_integer(to, record->partition, 2);
+    to = write_integer(to, record->version.epoch, 8);
+    to = write_integer(to, record->version.sequence, 8);
+    to = write_integer(to, record->operation.origin, 8);
+    to = write_integer(to, record->operation.number, 8);
+    to = write_slice(to, record->key);
+    to = write_slice(to, record->effects);
+    return write_slice(to, record->reply);
+}
+
+static size_t record_size(const struct hf_record_view *record)
+{
+    return RECORD_FIXED_BYTES + record->key.size + record->effects.size +
+           record->reply.size;
+}
+
+static void put_record(struct hf_buffer *out,
+                       const struct hf_record_message *message)
+{
+    size_t size = 1 + 8 + 8 + record_size(&message->record);
+    uint8_t *to = hf_buffer_reserve(out, size);
+    if (to == NULL) {
+        return;
+    }
+    to = write_integer(to, HF_MESSAGE_RECORD, 1);
+    to = write_integer(to, message->epoch, 8);
+    to = write_integer(to, message->number, 8);
+    write_record(to, &message->record);
+    hf_buffer_commit(out, size);
+}
+
+static void put_suffix(struct hf_buffer *out, const struct hf_suffix *suffix)
+{
+    size_t size = 1 + 8 + record_size(&suffix->record);
+    uint8_t *to = hf_buffer_reserve(out, size);
+    if (to == NULL) {
+        return;
+    }
+    to = write_integer(to, HF_MESSAGE_SUFFIX, 1);
+    to = write_integer(to, suffix->epoch, 8);
+    write_record(to, &suffix->record);
+    hf_buffer_commit(out, size);
+}
+
+static void put_forward(struct hf_buffer *out, const struct hf_forward *forward)
+{
+    const struct hf_command *command = &forward->command;
+    struct hf_slice name = hf_slice_text(command->row->name);
+    size_t size = 1 + 8 + 8 + 8 + 2 + 2 + 4 + 4 + 4 + name.size + 4;
+    for (uint32_t i = 0; i < command->argc; i++) {
+        size += 4 + command->argv[i].size;
+    }
+    uint8_t *to = hf_buffer_reserve(out, size);
+    if (to == NULL) {
+        return;
+    }
+    to = write_integer(to, HF_MESSAGE_FORWARD, 1);
+    to = write_integer(to, forward->epoch, 8);
+    to = write_integer(to, forward->number, 8);
+    to = write_integer(to, forward->ops_finished, 8);
+    to = write_integer(to, forward->partition, 2);
+    to = write_integer(to, forward->partition_end, 2);
+    to = write_integer(to, forward->scan_position, 4);
+    to = write_integer(to, forward->scan_count, 4);
+    to = write_slice(to, name);
+    to = write_integer(to, command->argc, 4);
+    for (uint32_t i = 0; i < command->argc; i++) {
+        to = write_slice(to, command->argv[i]);
+    }
+    hf_buffer_commit(out, size);
+}
+
+static void put_result(struct hf_buffer *out, const struct hf_result *result)
+{
+    size_t size = 1 + 8 + 8 + 4;
+    uint8_t *to = hf_buffer_reserve(out, size);
+    if (to == NULL) {
+        return;
+    }
+    to = write_integer(to, HF_MESSAGE_RESULT, 1);
+    to = write_integer(to, result->number, 8);
+    write_integer(to, result->scan_next, 8);
+    hf_buffer_commit(out, size);
+
+    size_t start = out->size;
+    hf_reply_encode(&result->reply, out);
+    if (!out->failed) {
+        HF_ASSERT(out->size - start <= UINT32_MAX);
+        write_integer(out->data + start - 4, out->size - start, 4);
+    }
+}
+
+static void put_heartbeat(struct hf_buffer *out,
+                          const struct hf_heartbeat *heartbeat)
+{
+    hf_buffer_put_u64(out, heartbeat->epoch);
+    hf_buffer_put_u64(out, (uint64_t)heartbeat->sent_at);
+    hf_buffer_put_u64(out, (uint64_t)heartbeat->echo);
+    hf_buffer_put_u8(out, heartbeat->state);
+    hf_buffer_put_u64(out, heartbeat->cluster);
+    hf_buffer_put_u64(out, heartbeat->reach);
+    hf_buffer_put_u64(out, heartbeat->ops_finished);
+    hf_buffer_put_u64(out, heartbeat->sessions);
+    hf_buffer_put_u64(out, heartbeat->under_replicated);
+    hf_buffer_put_u64(out, heartbeat->bytes);
+}
+
+static void put_promise(struct hf_buffer *out, const struct hf_promise *promise)
+{
+    HF_ASSERT((promise->accepted_ballot != 0) == (promise->accepted != NULL));
+    hf_buffer_put_u64(out, promise->ballot);
+    hf_buffer_put_u64(out, promise->base);
+    hf_buffer_put_u64(out, promise->fresh);
+    hf_buffer_put_u64(out, promise->accepted_ballot);
+    if (promise->accepted != NULL) {
+        hf_field_put_view(out, promise->accepted);
+    }
+}
+
+static void put_nominate(struct hf_buffer *out,
+                         const struct hf_nominate *nominate)
+{
+    HF_ASSERT(nominate->count <= NOMINATION_COUNT_MAX);
+    hf_buffer_put_u64(out, nominate->epoch);
+    hf_buffer_put_u32(out, (uint32_t)nominate->count);
+    for (size_t i = 0; i < nominate->count; i++) {
+        hf_buffer_put_u16(out, nominate->nominations[i].partition);
+        hf_buffer_put_u8(out, nominate->nominations[i].member);
+    }
+}
+
+static void put_positions(struct hf_buffer *out,
+                          const struct hf_positions *positions)
+{
+    HF_ASSERT(positions->count <= POSITION_COUNT_MAX);
+    hf_buffer_put_u64(out, positions->epoch);
+    hf_buffer_put_u8(out, positions->last ? 1 : 0);
+    hf_buffer_put_u32(out, (uint32_t)positions->count);
+    for (size_t i = 0; i < positions->count; i++) {
+        const struct hf_position *position = &positions->positions[i];
+        hf_buffer_put_u16(out, position->partition);
+        hf_buffer_put_u64(out, position->version.epoch);
+        hf_buffer_put_u64(out, position->version.sequence);
+        hf_buffer_put_u64(out, position->learnt);
+    }
+}
+
+static void put_control(struct hf_buffer *out, const struct hf_message *message)
+{
+    hf_buffer_put_u8(out, (uint8_t)message->type);
+    switch (message->type) {
+    case HF_MESSAGE_HEARTBEAT:
+        put_heartbeat(out, &message->heartbeat);
+        return;
+    case HF_MESSAGE_PREPARE:
+        hf_buffer_put_u64(out, message->prepare.ballot);
+        hf_buffer_put_u64(out, message->prepare.base);
+        hf_buffer_put_u64(out, message->prepare.excluded);
+        hf_buffer_put_u64(out, message->prepare.dead);
+        return;
+    case HF_MESSAGE_PROMISE:
+        put_promise(out, &message->promise);
+        return;
+    case HF_MESSAGE_ACCEPT:
+        hf_buffer_put_u64(out, message->accept.ballot);
+        hf_buffer_put_u64(out, message->accept.base);
+        hf_field_put_view(out, message->accept.view);
+        return;
+    case HF_MESSAGE_VIEW:
+        hf_field_put_view(out, message->view);
+        return;
+    case HF_MESSAGE_NOMINATE:
+        put_nominate(out, &message->nominate);
+        return;
+    case HF_MESSAGE_POSITIONS:
+        put_positions(out, &message->positions);
+        return;
+    case HF_MESSAGE_PULL:
+        hf_buffer_put_u64(out, message->pull.epoch);
+        hf_buffer_put_u16(out, message->pull.partition);
+        hf_buffer_put_u64(out, message->pull.sequence);
+        return;
+    default:
+        HF_ASSERT(message->type == HF_MESSAGE_PULL); /* No such type. */
+    }
+}
+
+static void put_message(struct hf_buffer *out, const struct hf_message *message)
+{
+    switch (message->type) {
+    case HF_MESSAGE_RECORD:
+        put_record(out, &message->record);
+        return;
+    case HF_MESSAGE_FORWARD:
+        put_forward(out, &message->forward);
+        return;
+    case HF_MESSAGE_RESULT:
+        put_result(out, &message->result);
+        return;
+    case HF_MESSAGE_SUFFIX:
+        put_suffix(out, &message->suffix);
+        return;
+    case HF_MESSAGE_ACK:
+        put_pair(out, message->type, message->ack.epoch, message->ack.number);
+        return;
+    case HF_MESSAGE_COMMITTED:
+        put_pair(out, message->type, message->committed.epoch,
+                 message->committed.number);
+        return;
+    case HF_MESSAGE_BOUNCE:
+        put_pair(out, message->type, message->bounce.epoch,
+                 message->bounce.number);
+        return;
+    case HF_MESSAGE_ACCEPTED:
+        put_pair(out, message->type, message->accepted.ballot,
+                 message->accepted.base);
+        return;
+    default:
+        put_control(out, message);
+    }
+}
+
+void hf_peer_encode(struct hf_buffer *out, const struct hf_message *message)
+{
+    size_t start = out->size;
+    put_message(out, message);
+    if (out->failed) {
+        out->size = start; /* No half messages. */
+    }
+}
+
+/* Reading. Each function returns 0, HF_EPROTO or HF_ENOMEM. Reading past the
+ * end gives zeros; hf_peer_decode checks for it last, and what allocates or
+ * loops checks for it before. */
+
+static uint16_t read_partition(struct hf_reader *reader)
+{
+    uint16_t partition = hf_reader_u16(reader);
+    if (partition >= HF_PARTITION_COUNT) {
+        reader->failed = true;
+    }
+    return partition;
+}
+
+/* The number of items that follow, each of @item_bytes at least. */
+static size_t read_count(struct hf_reader *reader, size_t count_max,
+                         size_t item_bytes)
+{
+    size_t count = hf_reader_u32(reader);
+    if (count > count_max || count > hf_reader_left(reader) / item_bytes) {
+        reader->failed = true;
+        return 0;
+    }
+    return count;
+}
+
+/* Makes room for @count items of @item_bytes in @items, whose room is
+ * @capacity. Contents are not kept, so that growing copies nothing. */
+static void *grow(struct hf_mem *mem, void *items, size_t *capacity,
+                  size_t count, size_t item_bytes)
+{
+    if (items != NULL && count <= *capacity) {
+        return items;
+    }
+    size_t wanted = 16;
+    while (wanted < count) {
+        wanted *= 2;
+    }
+    void *grown =
+        hf_mem_resize(mem, items, *capacity * item_bytes, wanted * item_bytes);
+    if (grown != NULL) {
+        *capacity = wanted;
+    }
+    return grown;
+}
+
+static int read_view(struct hf_reader *reader, struct hf_peer_scratch *scratch,
+                     const struct hf_view **read)
+{
+    if (scratch->view == NULL) {
+        scratch->view = hf_mem_alloc(scratch->mem, sizeof(*scratch->view));
+        if (scratch->view == NULL) {
+            return HF_ENOMEM;
+        }
+    }
+    *read = scratch->view;
+    return hf_field_read_view(reader, scratch->view) ? 0 : HF_EPROTO;
+}
+
+static int read_heartbeat(struct hf_reader *reader,
+                          struct hf_heartbeat *heartbeat)
+{
+    heartbeat->epoch = hf_reader_u64(reader);
+    heartbeat->sent_at = (hf_time)hf_reader_u64(reader);
+    heartbeat->echo = (hf_time)hf_reader_u64(reader);
+    heartbeat->state = hf_reader_u8(reader);
+    heartbeat->cluster = hf_reader_u64(reader);
+    heartbeat->reach = hf_reader_u64(reader);
+    heartbeat->ops_finished = hf_reader_u64(reader);
+    heartbeat->sessions = hf_reader_u64(reader);
+    heartbeat->under_replicated = hf_reader_u64(reader);
+    heartbeat->bytes = hf_reader_u64(reader);
+    return heartbeat->state <= HF_STATE_OUT ? 0 : HF_EPROTO;
+}
+
+static int read_prepare(struct hf_reader *reader, struct hf_prepare *prepare)
+{
+    prepare->ballot = hf_reader_u64(reader);
+    prepare->base = hf_reader_u64(reader);
+    prepare->excluded = hf_reader_u64(reader);
+    prepare->dead = hf_reader_u64(reader);
+    return 0;
+}
+
+static int read_promise(struct hf_reader *reader,
+                        struct hf_peer_scratch *scratch,
+                        struct hf_promise *promise)
+{
+    promise->ballot = hf_reader_u64(reader);
+    promise->base = hf_reader_u64(reader);
+    promise->fresh = hf_reader_u64(reader);
+    promise->accepted_ballot = hf_reader_u64(reader);
+    promise->accepted = NULL;
+    if (promise->accepted_ballot == 0) {
+        return 0;
+    }
+    return read_view(reader, scratch, &promise->accepted);
+}
+
+static int read_accept(struct hf_reader *reader,
+                       struct hf_peer_scratch *scratch,
+                       struct hf_accept *accept)
+{
+    accept->ballot = hf_reader_u64(reader);
+    accept->base = hf_reader_u64(reader);
+    return read_view(reader, scratch, &accept->view);
+}
+
+static int read_nominate(struct hf_reader *reader,
+                         struct hf_peer_scratch *scratch,
+                         struct hf_nominate *nominate)
+{
+    nominate->epoch = hf_reader_u64(reader);
+    nominate->count =
+        read_count(reader, NOMINATION_COUNT_MAX, NOMINATION_BYTES);
+    struct hf_nomination *items =
+        grow(scratch->mem, scratch->nominations, &scratch->nomination_capacity,
+             nominate->count, sizeof(*items));
+    if (items == NULL) {
+        return HF_ENOMEM;
+    }
+    scratch->nominations = items;
+    nominate->nominations = items;
+    for (size_t i = 0; i < nominate->count; i++) {
+        items[i].partition = read_partition(reader);
+        items[i].member = hf_reader_u8(reader);
+        if (items[i].member >= HF_MEMBERS_MAX) {
+            return HF_EPROTO;
+        }
+    }
+    return 0;
+}
+
+static int read_positions(struct hf_reader *reader,
+                          struct hf_peer_scratch *scratch,
+                          struct hf_positions *positions)
+{
+    positions->epoch = hf_reader_u64(reader);
+    uint8_t last = hf_reader_u8(reader);
+    if (last > 1) {
+        return HF_EPROTO;
+    }
+    positions->last = last == 1;
+    positions->count = read_count(reader, POSITION_COUNT_MAX, POSITION_BYTES);
+    struct hf_position *items =
+        grow(scratch->mem, scratch->positions, &scratch->position_capacity,
+             positions->count, sizeof(*items));
+    if (items == NULL) {
+        return HF_ENOMEM;
+    }
+    scratch->positions = items;
+    positions->positions = items;
+    for (size_t i = 0; i < positions->count; i++) {
+        items[i].partition = read_partition(reader);
+        items[i].version.epoch = hf_reader_u64(reader);
+        items[i].version.sequence = hf_reader_u64(reader);
+        items[i].learnt = hf_reader_u64(reader);
+        if (items[i].learnt > HF_SESSIONS_END) {
+            return HF_EPROTO;
+        }
+    }
+    return 0;
+}
+
+/* Whether the command is one that nodes forward, with keys that fit. */
+static bool command_is_sound(const struct hf_command *command)
+{
+    const struct hf_command_row *row = command->row;
+    if (row->route == HF_ROUTE_CONNECTION ||
+        !hf_command_arity_fits(row, command->argc)) {
+        return false;
+    }
+    if (row->route == HF_ROUTE_KEY) {
+        return command->argc >= 2 && command->argv[1].size <= HF_KEY_BYTES_MAX;
+    }
+    if (row->route == HF_ROUTE_KEYS) {
+        for (size_t i = 1; i < command->argc; i += row->key_step) {
+            if (command->argv[i].size > HF_KEY_BYTES_MAX) {
+                return false;
+            }
+        }
+        return command->argc >= 2;
+    }
+    return true;
+}
+
+static int read_command(struct hf_reader *reader,
+                        struct hf_peer_scratch *scratch,
+                        struct hf_command *command)
+{
+    struct hf_slice name = hf_reader_slice(reader);
+    command->row = hf_command_find(name);
+    /* In the one spelling of the table: a message has one encoding. */
+    if (command->row == NULL ||
+        !hf_slice_equal(name, hf_slice_text(command->row->name))) {
+        return HF_EPROTO;
+    }
+    command->argc =
+        (uint32_t)read_count(reader, HF_ARGUMENT_COUNT_MAX, ARGUMENT_BYTES_MIN);
+    if (reader->failed) {
+        return HF_EPROTO;
+    }
+    struct hf_slice *argv =
+        grow(scratch->mem, scratch->argv, &scratch->argv_capacity,
+             command->argc, sizeof(*argv));
+    if (argv == NULL) {
+        return HF_ENOMEM;
+    }
+    scratch->argv = argv;
+    command->argv = argv;
+    for (uint32_t i = 0; i < command->argc; i++) {
+        argv[i] = hf_reader_slice(reader);
+    }
+    return !reader->failed && command_is_sound(command) ? 0 : HF_EPROTO;
+}
+
+static int read_forward(struct hf_reader *reader,
+                        struct hf_peer_scratch *scratch,
+                        struct hf_forward *forward)
+{
+    forward->epoch = hf_reader_u64(reader);
+    forward->number = hf_reader_u64(reader);
+    forward->ops_finished = hf_reader_u64(reader);
+    forward->partition = read_partition(reader);
+    forward->partition_end = hf_reader_u16(reader);
+    forward->scan_position = hf_reader_u32(reader);
+    forward->scan_count = hf_reader_u32(reader);
+    if (forward->partition_end > HF_PARTITION_COUNT ||
+        forward->partition_end <= forward->partition) {
+        return HF_EPROTO;
+    }
+    int error = read_command(reader, scratch, &forward->command);
+    if (error != 0) {
+        return error;
+    }
+    enum hf_route route = forward->command.row->route;
+    if ((route == HF_ROUTE_KEY || route == HF_ROUTE_KEYS) &&
+        forward->partition_end != forward->partition + 1) {
+        return HF_EPROTO; /* A key is in one partition. */
+    }
+    return 0;
+}
+
+static int read_result(struct hf_reader *reader, struct hf_result *result)
+{
+    result->number = hf_reader_u64(reader);
+    result->scan_next = hf_reader_u64(reader);
+    struct hf_slice tokens = hf_reader_slice(reader);
+    if (reader->failed || !hf_reply_decode(tokens, &result->reply)) {
+        return HF_EPROTO;
+    }
+    return 0;
+}
+
+static int read_record(struct hf_reader *reader, struct hf_record_view *record)
+{
+    uint8_t kind = hf_reader_u8(reader);
+    if (kind < HF_RECORD_WRITE || kind > HF_RECORD_LEVEL) {
+        return HF_EPROTO;
+    }
+    record->kind = (enum hf_record_kind)kind;
+    record->partition = read_partition(reader);
+    record->version.epoch = hf_reader_u64(reader);
+    record->version.sequence = hf_reader_u64(reader);
+    record->operation.origin = hf_reader_u64(reader);
+    record->operation.number = hf_reader_u64(reader);
+    record->key = hf_reader_slice(reader);
+    record->effects = hf_reader_slice(reader);
+    record->reply = hf_reader_slice(reader);
+    if (reader->failed || record->key.size > HF_KEY_BYTES_MAX) {
+        return HF_EPROTO;
+    }
+    struct hf_reply reply;
+    if (record->reply.size > 0 && !hf_reply_decode(record->reply, &reply)) {
+        return HF_EPROTO;
+    }
+    return 0;
+}
+
+static int read_control(struct hf_reader *reader,
+                        struct hf_peer_scratch *scratch,
+                        struct hf_message *message)
+{
+    switch (message->type) {
+    case HF_MESSAGE_HEARTBEAT:
+        return read_heartbeat(reader, &message->heartbeat);
+    case HF_MESSAGE_PREPARE:
+        return read_prepare(reader, &message->prepare);
+    case HF_MESSAGE_PROMISE:
+        return read_promise(reader, scratch, &message->promise);
+    case HF_MESSAGE_ACCEPT:
+        return read_accept(reader, scratch, &message->accept);
+    case HF_MESSAGE_ACCEPTED:
+        message->accepted.ballot = hf_reader_u64(reader);
+        message->accepted.base = hf_reader_u64(reader);
+        return 0;
+    case HF_MESSAGE_VIEW:
+        return read_view(reader, scratch, &message->view);
+    case HF_MESSAGE_NOMINATE:
+        return read_nominate(reader, scratch, &message->nominate);
+    default:
+        return HF_EPROTO;
+    }
+}
+
+static int read_data(struct hf_reader *reader, struct hf_peer_scratch *scratch,
+                     struct hf_message *message)
+{
+    switch (message->type) {
+    case HF_MESSAGE_FORWARD:
+        return read_forward(reader, scratch, &message->forward);
+    case HF_MESSAGE_RESULT:
+        return read_result(reader, &message->result);
+    case HF_MESSAGE_BOUNCE:
+        message->bounce.epoch = hf_reader_u64(reader);
+        message->bounce.number = hf_reader_u64(reader);
+        return 0;
+    case HF_MESSAGE_RECORD:
+        message->record.epoch = hf_reader_u64(reader);
+        message->record.number = hf_reader_u64(reader);
+        return read_record(reader, &message->record.record);
+    case HF_MESSAGE_ACK:
+        message->ack.epoch = hf_reader_u64(reader);
+        message->ack.number = hf_reader_u64(reader);
+        return 0;
+    case HF_MESSAGE_COMMITTED:
+        message->committed.epoch = hf_reader_u64(reader);
+        message->committed.number = hf_reader_u64(reader);
+        return 0;
+    case HF_MESSAGE_POSITIONS:
+        return read_positions(reader, scratch, &message->positions);
+    case HF_MESSAGE_PULL:
+        message->pull.epoch = hf_reader_u64(reader);
+        message->pull.partition = read_partition(reader);
+        message->pull.sequence = hf_reader_u64(reader);
+        return 0;
+    case HF_MESSAGE_SUFFIX:
+        message->suffix.epoch = hf_reader_u64(reader);
+        return read_record(reader, &message->suffix.record);
+    default:
+        return HF_EPROTO;
+    }
+}
+
+int hf_peer_decode(struct hf_reader *reader, struct hf_peer_scratch *scratch,
+                   struct hf_message *message)
+{
+    if (reader->failed) {
+        return HF_EPROTO;
+    }
+    if (hf_reader_left(reader) == 0) {
+        return 0;
+    }
+    uint8_t type = hf_reader_u8(reader);
+    message->type = (enum hf_message_type)type;
+    int error = hf_message_channel(message->type) == HF_CHANNEL_CONTROL
+                    ? read_control(reader, scratch, message)
+                    : read_data(reader, scratch, message);
+    if (error == HF_ENOMEM) {
+        return error;
+    }
+    if (error != 0 || reader->failed) {
+        reader->failed = true; /* Where the next one starts is unknown. */
+        return HF_EPROTO;
+    }
+    return 1;
+}

@@ -1,0 +1,174 @@
+#!/usr/bin/env bash
+# check.sh [--fast] - Everything that must hold before a change is accepted.
+#
+# Builds with gcc and clang with warnings as errors and runs all tests, also
+# under the sanitizers. Goes on after a failed test to report all of them; a
+# failed build ends the run. The last line counts tests, and the exit code is
+# 1 if any failed. --fast: gcc build, tidiness, unit tests, cluster stories.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+usage="usage: tests/check.sh [--fast]"
+fast=no
+case "${1:-}" in
+--fast) fast=yes ;;
+--help) echo "$usage" && exit 0 ;;
+"") ;;
+*) echo "$usage" >&2 && exit 2 ;;
+esac
+
+jobs=2
+began=$SECONDS
+passed=0
+failed=0
+result=0
+times=()
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+# A sanitizer's shadow memory has a fixed place, which a kernel that
+# randomizes much may have taken; so they run without randomization.
+plainly=()
+if setarch "$(uname -m)" -R true 2>/dev/null; then
+    plainly=(setarch "$(uname -m)" -R)
+fi
+
+# step NAME COMMAND...: runs it with a headline, keeps its time and counts. A
+# step that finds out how many tests it ran says so in $log.count, in lines
+# "counted PASSED FAILED". Not to be called where bash ignores failures, as
+# before ||.
+step() {
+    local name=$1 start=$SECONDS ok=0 bad=0 word a b
+    shift
+    printf '\n=== %s (at %d s)\n' "$name" "$((SECONDS - began))"
+    : >"$log.count"
+    set +e
+    (set -e; "$@")
+    result=$?
+    set -e
+    while read -r word a b; do
+        [ "$word" = counted ] && ok=$((ok + a)) && bad=$((bad + b))
+    done <"$log.count"
+    rm -f "$log.count"
+    if [ "$result" -ne 0 ] && [ "$bad" -eq 0 ]; then
+        bad=1
+    elif [ "$((ok + bad))" -eq 0 ]; then
+        ok=1
+    fi
+    passed=$((passed + ok))
+    failed=$((failed + bad))
+    word=ok
+    [ "$bad" -eq 0 ] || word=FAILED
+    times+=("$(printf '%5d s  %-6s  %s' "$((SECONDS - start))" \
+        "$word" "$name")")
+    printf -- '--- %s: %s, %d passed, %d failed, %d s\n' "$name" "$word" \
+        "$ok" "$bad" "$((SECONDS - start))"
+}
+
+finish() {
+    printf '\n=== times\n'
+    printf '%s\n' "${times[@]}"
+    printf '%5d s  in all\n\n' "$((SECONDS - began))"
+    printf 'check: %d passed, %d failed\n' "$passed" "$failed"
+    [ "$failed" -eq 0 ] || exit 1
+    exit 0
+}
+
+# must NAME COMMAND...: a step without which the others make no sense.
+must() {
+    step "$@"
+    [ "$result" -eq 0 ] || finish
+}
+
+packages() {
+    deploy/packages.sh build demo tests
+}
+
+# build FOLDER [CMAKE OPTION]...
+build() {
+    local folder=$1
+    shift
+    cmake -S . -B "$folder" -G Ninja -DHF_WERROR=ON "$@" >"$log" ||
+        { cat "$log"; return 1; }
+    ninja -C "$folder" -j "$jobs" --quiet
+}
+
+# ctests FOLDER LABELS [CTEST OPTION]...: runs them and counts: the tests of
+# each unit program, and one for each other program.
+ctests() {
+    local folder=$1 labels=$2 result=0
+    shift 2
+    (cd "$folder" && "${runner[@]}" timeout 900 ctest -L "$labels" \
+        -j "$jobs" --output-on-failure --no-tests=error "$@") || result=$?
+    python3 tests/tidy/count_ctest.py \
+        "$folder/Testing/Temporary/LastTest.log" >>"$log.count"
+    return "$result"
+}
+
+# e2e FOLDER [UNITTEST ARGUMENT]...: against the binaries in FOLDER.
+e2e() {
+    local folder=$1 result=0
+    shift
+    HOLDFAST_BUILD=$folder "${runner[@]}" timeout -k 10 600 \
+        python3 -B tests/e2e/run.py "$@" 2>&1 | tee "$log" || result=$?
+    grep '^counted ' "$log" >>"$log.count" || true
+    return "$result"
+}
+
+tidy() {
+    tests/tidy/tidy.sh
+    tests/tidy/purity.sh build-gcc
+}
+
+quickstart() {
+    timeout -k 10 300 deploy/quickstart.sh --port-base 17379
+}
+
+asan_tests() {
+    runner=("${plainly[@]}")
+    HF_SIM_SHORT=1 ctests build-asan '^(unit|cluster|sim|fuzz)$'
+}
+
+asan_e2e() {
+    runner=("${plainly[@]}")
+    HOLDFAST_PATIENCE=3 e2e build-asan smoke
+}
+
+tsan_tests() {
+    runner=("${plainly[@]}")
+    TSAN_OPTIONS=$tsan_options ctests build-tsan '^unit$'
+}
+
+tsan_e2e() {
+    runner=("${plainly[@]}")
+    TSAN_OPTIONS=$tsan_options HOLDFAST_PATIENCE=4 e2e build-tsan smoke
+}
+
+runner=()
+tsan_options="suppressions=$PWD/tests/tidy/tsan.supp halt_on_error=0"
+
+must "packages" packages
+must "gcc build" build build-gcc -DCMAKE_C_COMPILER=gcc \
+    -DCMAKE_BUILD_TYPE=RelWithDebInfo
+if [ "$fast" = yes ]; then
+    step "unit tests, cluster stories" ctests build-gcc '^(unit|cluster)$'
+    step "tidiness" tidy
+    finish
+fi
+must "clang build" build build-clang -DCMAKE_C_COMPILER=clang \
+    -DCMAKE_BUILD_TYPE=RelWithDebInfo
+step "tidiness" tidy
+step "unit tests, cluster stories, simulation" \
+    ctests build-gcc '^(unit|cluster|sim)$'
+step "fuzz corpus" ctests build-gcc '^fuzz$'
+step "end to end" e2e build-gcc
+step "the quickstart" quickstart
+must "build with ASan and UBSan" build build-asan -DCMAKE_C_COMPILER=clang \
+    -DCMAKE_BUILD_TYPE=RelWithDebInfo -DHF_SANITIZE=address,undefined
+step "tests with ASan and UBSan" asan_tests
+step "end to end with ASan and UBSan" asan_e2e
+must "build with TSan" build build-tsan -DCMAKE_C_COMPILER=clang \
+    -DCMAKE_BUILD_TYPE=RelWithDebInfo -DHF_SANITIZE=thread
+step "unit tests with TSan" tsan_tests
+step "end to end with TSan" tsan_e2e
+finish

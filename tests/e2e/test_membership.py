@@ -1,0 +1,161 @@
+"""Clusters form, grow and stay apart, however their nodes are started."""
+
+import itertools
+
+import cluster
+from load import Load
+
+
+class Membership(cluster.ClusterTest):
+    def check_one_cluster(self, c):
+        for number, node in enumerate(c.nodes):
+            key = "form:%d" % number
+            self.assertEqual(node.call("SET", key, node.name), b"OK")
+            for other in c.nodes:
+                self.assertEqual(other.call("GET", key), node.name.encode())
+
+    def test_all_at_once(self):
+        for count in (2, 5):
+            c = self.cluster(count)
+            self.check_one_cluster(c)
+
+    def test_every_order_of_starting(self):
+        for order in itertools.permutations(range(3)):
+            c = self.cluster(3, start=False)
+            for number in order:
+                c.nodes[number].start().wait_answers()
+            c.wait_settled(3)
+            self.check_one_cluster(c)
+            c.close()
+
+    def test_the_only_seed_comes_last(self):
+        c = self.cluster(3, start=False)
+        first, second, third = c.nodes
+        for node in c.nodes:
+            node.seeds = [first]
+        for node in (second, third):
+            node.start().wait_answers()
+        first.start()
+        c.wait_settled(3)
+        self.check_one_cluster(c)
+
+    def test_a_chain_of_seeds(self):
+        c = self.cluster(4, start=False)
+        for node, seed in zip(c.nodes[1:], c.nodes):
+            node.seeds = [seed]
+        c.nodes[0].seeds = []
+        for node in reversed(c.nodes):
+            node.start()
+        c.wait_settled(4)
+        self.check_one_cluster(c)
+
+    def test_seeds_that_do_not_exist_do_no_harm(self):
+        c = self.cluster(2, start=False)
+        absent = cluster.Node(c.directory, "absent")
+        for node in c.nodes:
+            node.seeds = [absent] + c.nodes
+        c.start()
+        self.check_one_cluster(c)
+
+    def test_one_node_alone(self):
+        c = self.cluster(1)
+        self.check_one_cluster(c)
+        status = c.nodes[0].status()[1]
+        self.assertEqual(len(status["members"]), 1)
+        self.assertEqual(status["members"][0]["primaries"], 1024)
+
+    def test_nodes_join_under_load_and_take_their_share(self):
+        c = self.cluster(2)
+        load = Load([node.port for node in c.nodes]).start()
+        load.wait_writes(1000)
+        for _ in range(2):
+            c.add().start()
+            load.wait_writes(500)
+            c.wait_settled()
+        load.wait_writes(500)
+        report = load.stop()
+        for node in c.nodes:
+            load.verify(node.port)
+        self.assert_report(report)
+        self.check_one_cluster(c)
+        for member in c.nodes[3].status()[1]["members"]:
+            self.assertTrue(180 < member["primaries"] < 330, member)
+
+    def test_backups_zero_and_three(self):
+        c = self.cluster(4, backups=3)
+        self.check_one_cluster(c)
+        status = c.nodes[0].status()[1]
+        copies = sum(member["backups"] for member in status["members"])
+        self.assertEqual(copies, 3 * 1024)
+        c = self.cluster(2, backups=0)
+        self.check_one_cluster(c)
+        status = c.nodes[0].status()[1]
+        self.assertEqual(sum(m["backups"] for m in status["members"]), 0)
+
+    def test_copies_go_to_different_hosts(self):
+        c = self.cluster(4, start=False)
+        for number, node in enumerate(c.nodes):
+            node.settings["host_label"] = "host%d" % (number // 2)
+        c.start()
+        for number in range(300):
+            key = "host:%d" % number
+            self.assertEqual(c.nodes[0].call("SET", key, "v"), b"OK")
+        # Two nodes of one host die at the same time: nothing may be lost.
+        for node in c.nodes[2:]:
+            node.process.kill()
+        for node in c.nodes[2:]:
+            node.kill()
+        c.wait_settled(2)
+        for number in range(300):
+            key = "host:%d" % number
+            self.assertEqual(c.nodes[1].call("GET", key), b"v")
+
+    def test_another_cluster_is_refused_on_both_sides(self):
+        c = self.cluster(2)
+        stranger = c.add(name="stranger", cluster_name="another")
+        stranger.start().wait_answers()
+
+        def both_said_so():
+            return all(
+                any(
+                    "another" in line and "holdfast" in line
+                    for line in node.log().splitlines()
+                    if "refuse" in line.lower()
+                )
+                for node in (c.nodes[0], stranger)
+            )
+
+        cluster.until(both_said_so, 10, "a log line on both sides")
+        self.assertEqual(stranger.call("SET", "k", "theirs"), b"OK")
+        self.assertIsNone(c.nodes[0].call("GET", "k"))
+        self.assertEqual(len(c.nodes[0].status()[1]["members"]), 2)
+
+    def test_status_says_what_there_is(self):
+        c = self.cluster(3)
+        client = c.nodes[0].client()
+        for number in range(300):
+            client.call("SET", "status:%d" % number, "v" * 100)
+        client.close()
+
+        def counted():
+            return c.nodes[1].status()[1]["sessions"] == 300
+
+        cluster.until(counted, 5, "the sessions are counted")
+        code, status = c.nodes[1].status()
+        self.assertEqual(code, 0)
+        self.assertEqual(status["under_replicated"], 0)
+        self.assertGreater(status["view"], 0)
+        names = sorted(member["name"] for member in status["members"])
+        self.assertEqual(names, ["node1", "node2", "node3"])
+        for member in status["members"]:
+            self.assertIsInstance(member["state"], str)
+            self.assertIsInstance(member["address"], str)
+            self.assertGreater(member["bytes"], 0)
+        self.assertEqual(sum(m["primaries"] for m in status["members"]), 1024)
+        self.assertEqual(sum(m["backups"] for m in status["members"]), 1024)
+        self.assertEqual(sum(m["sessions"] for m in status["members"]), 300)
+
+    def test_status_exit_codes(self):
+        c = self.cluster(1)
+        self.assertEqual(c.nodes[0].status()[0], 0)
+        self.assertEqual(cluster.status_of(cluster.free_port())[0], 2)

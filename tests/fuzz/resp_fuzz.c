@@ -1,0 +1,290 @@
+/* resp_fuzz.c - Any bytes from a client.
+ *
+ *   input: count, count sizes of pieces, the bytes of the client
+ *
+ * The bytes go to a connection three times: at once, in pieces of those sizes
+ * (over and over), and one by one. How they are cut must not change anything:
+ * not the commands the node sees, not the answers, not whether it closes. And
+ * what goes to the client must be RESP, whatever came from it.
+ *
+ * The node behind the connection answers some commands at once, some later
+ * and out of order. What it does depends on the commands alone, never on the
+ * pieces. */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "wire/connection.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define SIZES_MAX 8
+
+struct node {
+    struct hf_mem mem;
+    struct hf_connection_host host;
+    struct hf_connection connection;
+    struct hf_buffer asked;                    /* What the node saw. */
+    struct hf_buffer output;                   /* What the client saw. */
+    uint64_t later[HF_CONNECTION_PENDING_MAX]; /* Tags not answered yet. */
+    size_t later_count;
+};
+
+/* Answers depend on the tag, so that a mixed up order is seen. */
+static void node_answer(struct node *node, uint64_t tag)
+{
+    struct hf_buffer bytes;
+    hf_buffer_init(&bytes, &node->mem);
+    struct hf_reply reply = hf_reply_integer((int64_t)tag);
+    switch (tag % 5) {
+    case 0:
+        hf_buffer_append_format(&bytes, "ERR tag\r\n%d\n", (int)tag);
+        reply.kind = HF_REPLY_ERROR;
+        reply.bytes = hf_buffer_slice(&bytes);
+        break;
+    case 1:
+        hf_buffer_append_format(&bytes, "\r\n%d\r\n", (int)tag);
+        reply = hf_reply_bulk(hf_buffer_slice(&bytes));
+        break;
+    case 2:
+        hf_reply_put_array(&bytes, 2);
+        hf_reply_put_map(&bytes, 1);
+        hf_reply_put_nil_array(&bytes);
+        hf_reply_put_verbatim(&bytes, HF_SLICE_LITERAL("a\r\n"));
+        hf_reply_put_set(&bytes, 1);
+        hf_reply_put_integer(&bytes, (int64_t)tag);
+        reply = hf_reply_nested(&bytes);
+        break;
+    case 3:
+        reply = hf_reply_nil();
+        break;
+    default:
+        break;
+    }
+    hf_connection_reply(&node->connection, tag, &reply);
+    hf_connection_reply(&node->connection, tag, &reply); /* Is ignored. */
+    hf_buffer_close(&bytes);
+}
+
+/* The last one first. */
+static void node_answer_all(struct node *node)
+{
+    while (node->later_count > 0) {
+        node_answer(node, node->later[--node->later_count]);
+    }
+}
+
+static void on_request(void *user, struct hf_connection *connection,
+                       uint64_t tag, const struct hf_command *command)
+{
+    struct node *node = user;
+    (void)connection;
+    for (uint32_t i = 0; i < command->argc; i++) {
+        hf_buffer_put_slice(&node->asked, command->argv[i]);
+    }
+    hf_buffer_append_text(&node->asked, "\n");
+    switch (command->argv[0].size % 3) {
+    case 0: /* GET, SET, DEL, TTL, EXISTS: later. */
+        HF_ASSERT(node->later_count < HF_ARRAY_COUNT(node->later));
+        node->later[node->later_count++] = tag;
+        break;
+    case 1: /* MGET, MSET: now, before the older ones. */
+        node_answer(node, tag);
+        break;
+    default: /* HGETALL, HDEL, ...: last of all those that wait. */
+        node_answer_all(node);
+        node_answer(node, tag);
+        break;
+    }
+    hf_connection_resume(&node->connection); /* Must do nothing in here. */
+}
+
+static void on_info(void *user, struct hf_slice section, struct hf_buffer *out)
+{
+    (void)user;
+    hf_buffer_append_text(out, "# ");
+    hf_buffer_append_slice(out, section);
+    hf_buffer_append_text(out, "\r\n");
+}
+
+static void on_client_list(void *user, struct hf_buffer *out)
+{
+    struct node *node = user;
+    hf_connection_describe(&node->connection, out);
+    hf_buffer_append_text(out, "\n");
+}
+
+static void on_status(void *user, struct hf_buffer *out)
+{
+    (void)user;
+    hf_reply_put_map(out, 0);
+}
+
+static void node_open(struct node *node)
+{
+    memset(node, 0, sizeof(*node));
+    hf_mem_init_system(&node->mem);
+    node->host = (struct hf_connection_host){
+        .user = node,
+        .request = on_request,
+        .info = on_info,
+        .client_list = on_client_list,
+        .status = on_status,
+        .limits = {.argument_count_max = 40,
+                   .bulk_bytes_max = 10000,
+                   .command_bytes_max = 12000,
+                   .inline_bytes_max = 300},
+        .output_bytes_soft = 2000,
+        .output_bytes_hard = SIZE_MAX,
+    };
+    hf_connection_init(&node->connection, &node->host, &node->mem, 1,
+                       "127.0.0.1:1");
+    hf_buffer_init(&node->asked, &node->mem);
+    hf_buffer_init(&node->output, &node->mem);
+}
+
+static void node_close(struct node *node)
+{
+    hf_connection_close(&node->connection);
+    hf_buffer_close(&node->asked);
+    hf_buffer_close(&node->output);
+    HF_ASSERT(node->mem.used_bytes == 0);
+}
+
+static void node_send(struct node *node)
+{
+    struct hf_buffer *output = &node->connection.output;
+    hf_buffer_append_slice(&node->output, hf_buffer_slice(output));
+    hf_buffer_consume(output, output->size);
+}
+
+static void node_receive(struct node *node, const uint8_t *data, size_t size)
+{
+    uint8_t *copy = malloc(size); /* Ends where the piece ends. */
+    HF_ASSERT(copy != NULL);
+    memcpy(copy, data, size);
+    hf_connection_receive(&node->connection, (struct hf_slice){copy, size});
+    free(copy);
+    while (!node->connection.closing && !node->connection.broken &&
+           !hf_connection_wants_input(&node->connection)) {
+        node_answer_all(node);
+        node_send(node);
+        hf_connection_resume(&node->connection);
+    }
+    HF_ASSERT(!hf_connection_can_resume(&node->connection));
+}
+
+static void node_run(struct node *node, const uint8_t *data, size_t size,
+                     const uint8_t *sizes, size_t sizes_count)
+{
+    size_t turn = 0;
+    while (size > 0) {
+        size_t piece = sizes_count == 0 ? size : sizes[turn % sizes_count];
+        piece = piece == 0 ? 1 : piece;
+        piece = piece < size ? piece : size;
+        node_receive(node, data, piece);
+        data += piece;
+        size -= piece;
+        turn++;
+    }
+    node_answer_all(node);
+    node_send(node);
+    HF_ASSERT(hf_connection_is_done(&node->connection) ==
+              (node->connection.closing || node->connection.broken));
+}
+
+/* The number after the sign at @offset; moves to the next line. */
+static int64_t line_number(struct hf_slice out, size_t *offset)
+{
+    const uint8_t *start = out.data + *offset + 1;
+    const uint8_t *end = memchr(start, '\r', out.size - *offset - 1);
+    HF_ASSERT(end != NULL && end + 1 < out.data + out.size && end[1] == '\n');
+    int64_t value = 0;
+    HF_ASSERT(hf_slice_to_int64((struct hf_slice){start, (size_t)(end - start)},
+                                &value));
+    *offset = (size_t)(end - out.data) + 2;
+    return value;
+}
+
+/* Skips a line that must have no control bytes of lines in it. */
+static void line_skip(struct hf_slice out, size_t *offset)
+{
+    const uint8_t *end = memchr(out.data + *offset, '\n', out.size - *offset);
+    HF_ASSERT(end != NULL && end > out.data + *offset && end[-1] == '\r');
+    size_t size = (size_t)(end - 1 - (out.data + *offset));
+    HF_ASSERT(memchr(out.data + *offset, '\r', size) == NULL);
+    *offset += size + 2;
+}
+
+/* All of @out is whole RESP values. */
+static void replies_check(struct hf_slice out)
+{
+    size_t offset = 0;
+    int64_t open = 0; /* Elements of arrays that are still to come. */
+    while (offset < out.size) {
+        open -= open > 0 ? 1 : 0;
+        uint8_t sign = out.data[offset];
+        if (sign == '+' || sign == '-' || sign == '_') {
+            line_skip(out, &offset);
+            continue;
+        }
+        int64_t value = line_number(out, &offset);
+        if (sign == '*' || sign == '~' || sign == '%') {
+            HF_ASSERT(value >= -1);
+            open += value > 0 ? value * (sign == '%' ? 2 : 1) : 0;
+        } else if ((sign == '$' && value >= 0) || sign == '=') {
+            HF_ASSERT(value >= (sign == '=' ? 4 : 0));
+            HF_ASSERT((uint64_t)value + 2 <= out.size - offset);
+            offset += (size_t)value + 2;
+            HF_ASSERT(memcmp(out.data + offset - 2, "\r\n", 2) == 0);
+        } else {
+            HF_ASSERT(sign == ':' || (sign == '$' && value == -1));
+        }
+    }
+    HF_ASSERT(open == 0);
+}
+
+static void nodes_compare(const struct node *a, const struct node *b)
+{
+    HF_ASSERT(
+        hf_slice_equal(hf_buffer_slice(&a->asked), hf_buffer_slice(&b->asked)));
+    HF_ASSERT(hf_slice_equal(hf_buffer_slice(&a->output),
+                             hf_buffer_slice(&b->output)));
+    HF_ASSERT(a->connection.closing == b->connection.closing);
+    HF_ASSERT(a->connection.broken == b->connection.broken);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static const uint8_t one = 1;
+    size_t sizes_count = size == 0 ? 0 : data[0] % (SIZES_MAX + 1);
+    if (size < 1 + sizes_count) {
+        return 0;
+    }
+    const uint8_t *sizes = data + 1;
+    data += 1 + sizes_count;
+    size -= 1 + sizes_count;
+
+    struct node whole;
+    node_open(&whole);
+    node_run(&whole, data, size, NULL, 0);
+    replies_check(hf_buffer_slice(&whole.output));
+
+    struct node pieces;
+    node_open(&pieces);
+    node_run(&pieces, data, size, sizes, sizes_count);
+    nodes_compare(&whole, &pieces);
+    node_close(&pieces);
+
+    struct node bytes;
+    node_open(&bytes);
+    node_run(&bytes, data, size, &one, 1);
+    nodes_compare(&whole, &bytes);
+    node_close(&bytes);
+
+    node_close(&whole);
+    return 0;
+}

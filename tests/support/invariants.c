@@ -1,0 +1,326 @@
+#include "support/invariants.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/hash.h"
+#include "support/cluster.h"
+
+#define PARTITIONS_IN_TURN 8
+#define DEADLINE_TOLERANCE_MS 1500
+
+void invariants_init(struct invariants *invariants)
+{
+    *invariants = (struct invariants){0};
+}
+
+void invariants_close(struct invariants *invariants)
+{
+    free(invariants->views);
+    invariants->views = NULL;
+}
+
+void invariants_watch(struct invariants *invariants, struct hf_slice key)
+{
+    uint16_t partition = hf_partition_of_key(key);
+    for (size_t i = 0; i < invariants->watched_count; i++) {
+        if (invariants->watched[i] == partition) {
+            return;
+        }
+    }
+    if (invariants->watched_count < INVARIANTS_WATCHED_MAX) {
+        invariants->watched[invariants->watched_count++] = partition;
+    }
+}
+
+/* After every turn. */
+
+static void check_servers(struct cluster *c, uint16_t partition)
+{
+    unsigned first = CLUSTER_NODES_MAX;
+    for (unsigned i = 0; i < c->options.node_count; i++) {
+        const struct process *process = &c->processes[i];
+        if (!process->running ||
+            !hf_node_serves(process->node, partition, process_now(process))) {
+            continue;
+        }
+        if (first != CLUSTER_NODES_MAX) {
+            cluster_fail(c, "n%u and n%u both serve partition %u", first + 1,
+                         i + 1, partition);
+            return;
+        }
+        first = i;
+    }
+}
+
+/* Two views that differ in a single byte have different hashes. */
+static uint64_t view_hash(const struct hf_view *view, struct hf_mem *mem)
+{
+    struct hf_buffer bytes;
+    hf_buffer_init(&bytes, mem);
+    const struct hf_message message = {.type = HF_MESSAGE_VIEW, .view = view};
+    hf_peer_encode(&bytes, &message);
+    HF_ASSERT(!bytes.failed);
+    uint64_t hash = hf_hash(hf_buffer_slice(&bytes));
+    hf_buffer_close(&bytes);
+    return hash;
+}
+
+static void check_view(struct cluster *c, const struct hf_view *view,
+                       unsigned node)
+{
+    struct invariants *invariants = &c->invariants;
+    uint64_t hash = view_hash(view, &c->mem);
+    for (size_t i = invariants->view_count; i-- > 0;) {
+        if (invariants->views[i].epoch == view->epoch) {
+            if (invariants->views[i].hash != hash) {
+                cluster_fail(c, "n%u holds another view under epoch %" PRIu64,
+                             node + 1, view->epoch >> 32);
+            }
+            return;
+        }
+    }
+    if (invariants->view_count == invariants->view_capacity) {
+        invariants->view_capacity = 2 * invariants->view_capacity + 64;
+        invariants->views =
+            realloc(invariants->views,
+                    invariants->view_capacity * sizeof(*invariants->views));
+        HF_ASSERT(invariants->views != NULL);
+    }
+    invariants->views[invariants->view_count++] =
+        (struct invariants_view){view->epoch, hash};
+}
+
+static void check_epoch(struct cluster *c, struct process *process)
+{
+    const struct hf_view *view = hf_node_get_view(process->node);
+    if (view == NULL || view->epoch == process->epoch_max) {
+        return;
+    }
+    if (view->epoch < process->epoch_max) {
+        cluster_fail(c, "n%u went back from epoch %" PRIu64 " to %" PRIu64,
+                     process->number + 1, process->epoch_max >> 32,
+                     view->epoch >> 32);
+        return;
+    }
+    process->epoch_max = view->epoch;
+    trace_mix_number(&c->trace, view->epoch);
+    check_view(c, view, process->number);
+}
+
+void invariants_after_turn(struct cluster *c, struct process *process)
+{
+    struct invariants *invariants = &c->invariants;
+    invariants->checks++;
+    if (c->network.violation != NULL || process->violation != NULL) {
+        cluster_fail(c, "n%u: %s", process->number + 1,
+                     process->violation != NULL ? process->violation
+                                                : c->network.violation);
+        return;
+    }
+    check_epoch(c, process);
+    for (size_t i = 0; i < invariants->watched_count; i++) {
+        check_servers(c, invariants->watched[i]);
+    }
+    for (unsigned i = 0; i < PARTITIONS_IN_TURN; i++) {
+        check_servers(c, invariants->next);
+        invariants->next =
+            (uint16_t)((invariants->next + 1) % HF_PARTITION_COUNT);
+    }
+}
+
+/* After an acknowledgement. */
+
+static bool copy_has(const struct process *process, uint16_t partition,
+                     struct hf_slice key, const char *field, const char *value)
+{
+    const struct hf_sessions *sessions =
+        hf_node_get_sessions(process->node, partition);
+    const struct hf_session *session =
+        sessions == NULL
+            ? NULL
+            : hf_sessions_find(sessions, key, hf_sessions_hash(key));
+    if (session == NULL || value == NULL) {
+        return (session == NULL) == (value == NULL);
+    }
+    struct hf_slice held;
+    if (field != NULL) {
+        return hf_session_type(session) == HF_SESSION_HASH &&
+               hf_session_field(session, hf_slice_text(field), &held) &&
+               hf_slice_equal(held, hf_slice_text(value));
+    }
+    return hf_session_type(session) == HF_SESSION_STRING &&
+           hf_slice_equal(hf_session_value(session), hf_slice_text(value));
+}
+
+void invariants_after_ack(struct cluster *c, struct hf_slice key,
+                          const char *field, const char *value)
+{
+    const struct hf_view *view = cluster_view(c);
+    if (view == NULL) {
+        cluster_fail(c, "a write is acknowledged and nobody is in a view");
+        return;
+    }
+    uint16_t partition = hf_partition_of_key(key);
+    const struct hf_acting *acting = &view->acting[partition];
+    for (uint8_t i = 0; i < acting->count; i++) {
+        unsigned node = cluster_node_of(c, view, acting->members[i]);
+        if (node != CLUSTER_NODES_MAX &&
+            !copy_has(&c->processes[node], partition, key, field, value)) {
+            cluster_fail(
+                c,
+                "%.*s = %s is acknowledged, but the copy on n%u "
+                "(%s of partition %u in view %" PRIu64 ") does not have it",
+                (int)key.size, (const char *)key.data,
+                value == NULL ? "nil" : value, node + 1,
+                i == 0 ? "primary" : "backup", partition, view->epoch >> 32);
+        }
+    }
+}
+
+/* After rest. */
+
+/* One copy compared with the primary's. */
+struct comparison {
+    struct cluster *c;
+    const struct process *primary;
+    const struct process *copy;
+    const struct hf_sessions *sessions; /* The copy's. */
+    uint16_t partition;
+};
+
+static void differs(const struct comparison *comparison,
+                    const struct hf_session *session, const char *what)
+{
+    struct hf_slice key = hf_session_key(session);
+    cluster_fail(comparison->c,
+                 "partition %u: the copies of %.*s on n%u and n%u differ: %s",
+                 comparison->partition, (int)key.size, (const char *)key.data,
+                 comparison->primary->number + 1, comparison->copy->number + 1,
+                 what);
+}
+
+static bool fields_equal(const struct hf_session *a, const struct hf_session *b)
+{
+    size_t cursor_a = 0;
+    size_t cursor_b = 0;
+    struct hf_slice field_a, field_b, value_a, value_b;
+    while (hf_session_next_field(a, &cursor_a, &field_a, &value_a)) {
+        if (!hf_session_next_field(b, &cursor_b, &field_b, &value_b) ||
+            !hf_slice_equal(field_a, field_b) ||
+            !hf_slice_equal(value_a, value_b)) {
+            return false;
+        }
+    }
+    return !hf_session_next_field(b, &cursor_b, &field_b, &value_b);
+}
+
+static bool deadlines_agree(const struct comparison *comparison,
+                            const struct hf_session *a,
+                            const struct hf_session *b)
+{
+    hf_time deadline_a = hf_session_deadline(a);
+    hf_time deadline_b = hf_session_deadline(b);
+    if (deadline_a == HF_NEVER || deadline_b == HF_NEVER) {
+        return deadline_a == deadline_b;
+    }
+    int64_t apart = (deadline_a - process_now(comparison->primary)) -
+                    (deadline_b - process_now(comparison->copy));
+    return apart <= DEADLINE_TOLERANCE_MS && apart >= -DEADLINE_TOLERANCE_MS;
+}
+
+static void compare_session(void *user, const struct hf_session *a)
+{
+    const struct comparison *comparison = user;
+    const struct hf_session *b = hf_sessions_find(
+        comparison->sessions, hf_session_key(a), hf_session_hash(a));
+    struct hf_version version_a = hf_session_version(a);
+    if (b == NULL) {
+        differs(comparison, a, "missing");
+        return;
+    }
+    struct hf_version version_b = hf_session_version(b);
+    if (hf_session_type(a) != hf_session_type(b)) {
+        differs(comparison, a, "type");
+    } else if (hf_session_type(a) == HF_SESSION_STRING &&
+               !hf_slice_equal(hf_session_value(a), hf_session_value(b))) {
+        differs(comparison, a, "value");
+    } else if (hf_session_type(a) == HF_SESSION_HASH && !fields_equal(a, b)) {
+        differs(comparison, a, "fields");
+    } else if (version_a.epoch != version_b.epoch ||
+               version_a.sequence != version_b.sequence) {
+        differs(comparison, a, "version");
+    } else if (!deadlines_agree(comparison, a, b)) {
+        differs(comparison, a, "deadline");
+    }
+}
+
+static uint32_t sessions_count(const struct process *process,
+                               uint16_t partition)
+{
+    const struct hf_sessions *sessions =
+        hf_node_get_sessions(process->node, partition);
+    return sessions == NULL ? 0 : sessions->count;
+}
+
+static bool acting_has(struct cluster *c, const struct hf_view *view,
+                       uint16_t partition, unsigned node)
+{
+    const struct hf_acting *acting = &view->acting[partition];
+    for (uint8_t i = 0; i < acting->count; i++) {
+        if (cluster_node_of(c, view, acting->members[i]) == node) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void check_partition(struct cluster *c, const struct hf_view *view,
+                            uint16_t partition)
+{
+    unsigned primary =
+        cluster_node_of(c, view, view->acting[partition].members[0]);
+    if (primary == CLUSTER_NODES_MAX) {
+        cluster_fail(c, "the primary of partition %u is gone", partition);
+        return;
+    }
+    const struct process *holder = &c->processes[primary];
+    uint32_t count = sessions_count(holder, partition);
+    for (unsigned i = 0; i < c->options.node_count; i++) {
+        const struct process *process = &c->processes[i];
+        if (i == primary || !process->running) {
+            continue;
+        }
+        bool owns = acting_has(c, view, partition, i);
+        uint32_t held = sessions_count(process, partition);
+        if (held != (owns ? count : 0)) {
+            cluster_fail(c,
+                         "partition %u: n%u, %s, holds %u sessions, the "
+                         "primary n%u holds %u",
+                         partition, i + 1, owns ? "a backup" : "no owner", held,
+                         primary + 1, count);
+            return;
+        }
+        if (owns && count > 0) {
+            struct comparison comparison = {
+                c, holder, process,
+                hf_node_get_sessions(process->node, partition), partition};
+            hf_sessions_scan(hf_node_get_sessions(holder->node, partition), 0,
+                             UINT32_MAX, compare_session, &comparison);
+        }
+    }
+}
+
+void invariants_after_rest(struct cluster *c)
+{
+    const struct hf_view *view = cluster_view(c);
+    if (view == NULL) {
+        cluster_fail(c, "nobody is in a view");
+        return;
+    }
+    for (unsigned p = 0; p < HF_PARTITION_COUNT && !c->failed; p++) {
+        check_partition(c, view, (uint16_t)p);
+    }
+}

@@ -1,0 +1,54 @@
+/* invariants.h - What must hold in a cluster at every moment, and after rest.
+ *
+ * Checked after every turn of a node:
+ *   - At most one node serves a partition. All partitions that clients use are
+ *     looked at each time, and some others in turn.
+ *   - Two nodes never hold different views under one epoch.
+ *   - The epoch of a node never goes back.
+ *   - A node keeps to the contract of core/node.h.
+ * Checked when a client is told that a write is done:
+ *   - Every copy that is in sync has it.
+ * Checked after the cluster has settled and nobody writes:
+ *   - All copies of a partition are equal, and only owners hold any. */
+#ifndef HF_TESTS_INVARIANTS_H
+#define HF_TESTS_INVARIANTS_H
+
+#include "core/view.h"
+
+struct cluster;
+struct process;
+
+#define INVARIANTS_WATCHED_MAX 96
+
+struct invariants_view {
+    hf_epoch epoch;
+    uint64_t hash;
+};
+
+struct invariants {
+    uint16_t watched[INVARIANTS_WATCHED_MAX];
+    size_t watched_count;
+    uint16_t next; /* Of the partitions looked at in turn. */
+    struct invariants_view *views;
+    size_t view_count;
+    size_t view_capacity;
+    uint64_t checks;
+};
+
+void invariants_init(struct invariants *invariants);
+void invariants_close(struct invariants *invariants);
+
+/* Looks at the partition of @key from now on. */
+void invariants_watch(struct invariants *invariants, struct hf_slice key);
+
+void invariants_after_turn(struct cluster *c, struct process *process);
+
+/* The write that made @key the string @value (NULL: that deleted it) was just
+ * acknowledged, and nobody else has written @key since it began. A value of a
+ * hash is looked for in @field. */
+void invariants_after_ack(struct cluster *c, struct hf_slice key,
+                          const char *field, const char *value);
+
+void invariants_after_rest(struct cluster *c);
+
+#endif

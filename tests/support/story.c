@@ -1,0 +1,83 @@
+#include "support/story.h"
+
+#include <stdio.h>
+
+#define FILL_BYTES 24
+
+int story_setup(void **state)
+{
+    *state = NULL;
+    return 0;
+}
+
+void story_end(void **state)
+{
+    struct cluster *c = *state;
+    *state = NULL;
+    if (c != NULL) {
+        cluster_destroy(c);
+    }
+}
+
+int story_teardown(void **state)
+{
+    story_end(state);
+    return 0;
+}
+
+static void on_failure(const char *text)
+{
+    print_error("%s\n", text);
+    fail();
+}
+
+struct cluster *story_create(void **state,
+                             const struct cluster_options *options)
+{
+    story_end(state);
+    struct cluster_options with = *options;
+    with.fail = on_failure;
+    struct cluster *c = cluster_create(&with);
+    *state = c;
+    return c;
+}
+
+struct cluster *story_start_with(void **state,
+                                 const struct cluster_options *options)
+{
+    struct cluster *c = story_create(state, options);
+    cluster_settle(c, CLUSTER_SETTLE_MS);
+    return c;
+}
+
+struct cluster *story_start(void **state, unsigned node_count, uint64_t seed)
+{
+    struct cluster_options options;
+    cluster_options_init(&options, seed);
+    options.node_count = node_count;
+    return story_start_with(state, &options);
+}
+
+static void fill_words(unsigned i, char *key, char *value)
+{
+    (void)snprintf(key, FILL_BYTES, "fill:%u", i);
+    (void)snprintf(value, FILL_BYTES, "value %u", i);
+}
+
+void story_fill(struct cluster *c, unsigned key_count)
+{
+    for (unsigned i = 0; i < key_count; i++) {
+        char key[FILL_BYTES], value[FILL_BYTES];
+        fill_words(i, key, value);
+        cluster_set(c, key, value);
+    }
+}
+
+void story_expect_filled(struct cluster *c, unsigned key_count)
+{
+    for (unsigned i = 0; i < key_count; i++) {
+        char key[FILL_BYTES], value[FILL_BYTES];
+        fill_words(i, key, value);
+        cluster_expect(c, key, value);
+    }
+}

@@ -1,0 +1,40 @@
+/* story.h - Cluster stories as cmocka tests.
+ *
+ * A story makes its cluster with one of the functions below; it is destroyed
+ * when the story ends, also when it fails. A failure prints the trace. */
+#ifndef HF_TESTS_STORY_H
+#define HF_TESTS_STORY_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "support/cluster.h"
+#include "support/workload.h"
+
+#define STORY(name)                                                            \
+    cmocka_unit_test_setup_teardown(name, story_setup, story_teardown)
+
+int story_setup(void **state);
+int story_teardown(void **state);
+
+/* A settled cluster with one backup. */
+struct cluster *story_start(void **state, unsigned node_count, uint64_t seed);
+/* The same with other options: set node_count, backups and so on, but not
+ * fail. */
+struct cluster *story_start_with(void **state,
+                                 const struct cluster_options *options);
+/* The same, but only made, not waited for. */
+struct cluster *story_create(void **state,
+                             const struct cluster_options *options);
+/* Ends the cluster of a story that goes on with another. */
+void story_end(void **state);
+
+/* Fills the cluster with "fill:0" ... to compare by story_expect_filled. */
+void story_fill(struct cluster *c, unsigned key_count);
+void story_expect_filled(struct cluster *c, unsigned key_count);
+
+#endif

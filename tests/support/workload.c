@@ -1,0 +1,410 @@
+#include "support/workload.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+
+#define DOUBT_US INT64_C(10000000)
+#define VALUE_BYTES_MAX 300
+#define KEY_BYTES_MAX 24
+#define RETRY_US INT64_C(20000)
+
+static void client_run(struct task *task);
+
+void workload_options_init(struct workload_options *options)
+{
+    *options = (struct workload_options){
+        .clients = 6,
+        .hot_keys = 4,
+        .cold_keys = 60,
+        .counters = 3,
+        .think_us_max = 30000,
+        .patience_ms = 3000,
+    };
+}
+
+void workload_start(struct workload *workload, struct cluster *c,
+                    const struct workload_options *options, uint64_t seed)
+{
+    HF_ASSERT(options->clients <= WORKLOAD_CLIENTS_MAX);
+    *workload = (struct workload){.c = c, .options = *options};
+    hf_rng_init(&workload->rng, seed);
+    model_init(&workload->model);
+    workload->keys =
+        calloc(options->hot_keys + options->cold_keys + options->counters,
+               sizeof(*workload->keys));
+    HF_ASSERT(workload->keys != NULL);
+    for (unsigned i = 0; i < options->clients; i++) {
+        struct workload_client *client = &workload->clients[i];
+        client->workload = workload;
+        client->node = i % c->options.node_count;
+        client->task.run = client_run;
+        schedule_at(&c->schedule, &client->task,
+                    c->schedule.now_us + (int64_t)i);
+    }
+}
+
+void workload_close(struct workload *workload)
+{
+    for (unsigned i = 0; i < workload->options.clients; i++) {
+        struct workload_client *client = &workload->clients[i];
+        schedule_cancel(&workload->c->schedule, &client->task);
+        if (client->request != NULL) {
+            client->request->done = NULL;
+            cluster_forget(client->request);
+            client->request = NULL;
+        }
+    }
+    model_close(&workload->model);
+    free(workload->keys);
+    workload->keys = NULL;
+}
+
+/* Keys: hot and cold ones first, odd ones being hashes; then counters. */
+
+static bool key_is_counter(const struct workload *workload, uint32_t key)
+{
+    return key >= workload->options.hot_keys + workload->options.cold_keys;
+}
+
+static bool key_is_hash(const struct workload *workload, uint32_t key)
+{
+    return !key_is_counter(workload, key) && key % 2 == 1;
+}
+
+static void key_name(const struct workload *workload, uint32_t key,
+                     char name[KEY_BYTES_MAX])
+{
+    const char *kind = key_is_counter(workload, key) ? "count"
+                       : key_is_hash(workload, key)  ? "hash"
+                                                     : "string";
+    (void)snprintf(name, KEY_BYTES_MAX, "%s:%" PRIu32, kind, key);
+}
+
+static uint32_t key_pick(struct workload *workload)
+{
+    const struct workload_options *options = &workload->options;
+    uint64_t kind = hf_rng_below(&workload->rng, 8);
+    uint64_t base = 0;
+    uint64_t range = options->hot_keys;
+    if ((kind < 4 && options->cold_keys > 0) || options->hot_keys == 0) {
+        base = options->hot_keys;
+        range = options->cold_keys;
+    }
+    if ((kind == 7 && options->counters > 0) || range == 0) {
+        base = options->hot_keys + options->cold_keys;
+        range = options->counters;
+    }
+    return (uint32_t)(base + hf_rng_below(&workload->rng, range));
+}
+
+/* Answers. */
+
+static bool operation_is_write(const struct model_operation *operation)
+{
+    return operation->kind != MODEL_READ;
+}
+
+static int64_t value_of_text(const struct request *request)
+{
+    return request->kind == HF_REPLY_NIL
+               ? MODEL_NIL
+               : strtoll((const char *)request->text.data, NULL, 10);
+}
+
+/* Looks for the write just acknowledged on every copy, if nobody else can have
+ * changed the key meanwhile. */
+static void acknowledged(struct workload *workload,
+                         const struct model_operation *operation,
+                         const struct request *request)
+{
+    const struct workload_key *key = &workload->keys[operation->key];
+    workload->acknowledged++;
+    if (key->under_way > 0 || key->started_us != operation->started ||
+        key->doubt_us > workload->c->schedule.now_us) {
+        return;
+    }
+    char text[VALUE_BYTES_MAX + 1];
+    const char *value = NULL;
+    const char *field = NULL;
+    if (operation->kind == MODEL_WRITE) {
+        struct hf_slice written = request->argv[request->command.argc - 1];
+        HF_ASSERT(written.size < sizeof(text));
+        memcpy(text, written.data, written.size);
+        text[written.size] = '\0';
+        value = text;
+        field = key_is_hash(workload, operation->key) ? "f" : NULL;
+    } else if (operation->kind == MODEL_ADD) {
+        (void)snprintf(text, sizeof(text), "%" PRId64, operation->value);
+        value = text;
+    }
+    invariants_after_ack(workload->c, request->argv[1], field, value);
+}
+
+static void answer_judge(struct workload *workload,
+                         struct model_operation *operation,
+                         const struct request *request)
+{
+    if (request->outcome == REQUEST_ANSWERED &&
+        request->kind != HF_REPLY_ERROR) {
+        operation->ended = request->ended_us;
+        workload->answered++;
+        int64_t wait_us = request->ended_us - request->started_us;
+        workload->wait_us_max =
+            wait_us > workload->wait_us_max ? wait_us : workload->wait_us_max;
+        if (operation->kind == MODEL_READ) {
+            operation->value = value_of_text(request);
+        } else if (operation->kind == MODEL_ADD) {
+            operation->value = request->integer;
+        }
+        return;
+    }
+    operation->ended = MODEL_UNKNOWN;
+    if (request->outcome == REQUEST_ANSWERED) {
+        workload->down++;
+        if (strncmp(cluster_answer(request), "(error) CLUSTERDOWN ", 20) != 0) {
+            cluster_fail(workload->c, "a client was told: %s",
+                         cluster_answer(request));
+        }
+    } else {
+        workload->lost++;
+    }
+}
+
+static void operation_end(struct workload_client *client,
+                          struct request *request)
+{
+    struct workload *workload = client->workload;
+    struct model_operation *operation = &client->operation;
+    struct workload_key *key = &workload->keys[operation->key];
+    if (operation_is_write(operation)) {
+        key->under_way--;
+    }
+    if (request->outcome == REQUEST_REFUSED) {
+        return; /* It never was. */
+    }
+    answer_judge(workload, operation, request);
+    if (operation_is_write(operation)) {
+        if (operation->ended == MODEL_UNKNOWN) {
+            key->doubt_us = workload->c->schedule.now_us + DOUBT_US;
+        } else {
+            acknowledged(workload, operation, request);
+        }
+    }
+    model_add(&workload->model, operation);
+}
+
+static void client_plan(struct workload_client *client, int64_t wait_us)
+{
+    struct schedule *schedule = &client->workload->c->schedule;
+    schedule_at(schedule, &client->task, schedule->now_us + wait_us);
+}
+
+static void on_done(void *user, struct request *request)
+{
+    struct workload_client *client = user;
+    operation_end(client, request);
+    /* Freed by the next client_run: the caller still looks at it. */
+    int64_t think_us = (int64_t)hf_rng_below(
+        &client->workload->rng,
+        (uint64_t)client->workload->options.think_us_max + 1);
+    client_plan(client,
+                request->outcome == REQUEST_REFUSED ? RETRY_US : think_us);
+}
+
+/* Questions. */
+
+static void client_choose_node(struct workload_client *client)
+{
+    struct workload *workload = client->workload;
+    const struct cluster *c = workload->c;
+    if (c->processes[client->node].running &&
+        !hf_rng_chance(&workload->rng, 1, 20)) {
+        return;
+    }
+    client->node =
+        (unsigned)hf_rng_below(&workload->rng, c->options.node_count);
+}
+
+static enum model_kind kind_pick(struct workload *workload, uint32_t key)
+{
+    uint64_t draw = hf_rng_below(&workload->rng, 20);
+    if (draw < 9 && !workload->options.only_writes) {
+        return MODEL_READ;
+    }
+    if (key_is_counter(workload, key)) {
+        return MODEL_ADD;
+    }
+    return draw < 12 ? MODEL_DELETE : MODEL_WRITE;
+}
+
+static size_t operation_words(struct workload *workload,
+                              const struct model_operation *operation,
+                              const char *name, char *value,
+                              struct hf_slice argv[4])
+{
+    bool hash = key_is_hash(workload, operation->key);
+    size_t argc = 2;
+    argv[1] = hf_slice_text(name);
+    switch (operation->kind) {
+    case MODEL_READ:
+        argv[0] = hf_slice_text(hash ? "HGET" : "GET");
+        break;
+    case MODEL_DELETE:
+        argv[0] = hf_slice_text("DEL");
+        return argc;
+    case MODEL_ADD:
+        argv[0] = hf_slice_text("INCR");
+        return argc;
+    case MODEL_WRITE:
+        argv[0] = hf_slice_text(hash ? "HSET" : "SET");
+        break;
+    }
+    if (hash) {
+        argv[argc++] = hf_slice_text("f");
+    }
+    if (operation->kind == MODEL_WRITE) {
+        argv[argc++] = hf_slice_text(value);
+    }
+    return argc;
+}
+
+static void client_ask(struct workload_client *client)
+{
+    struct workload *workload = client->workload;
+    struct cluster *c = workload->c;
+    client_choose_node(client);
+    struct model_operation *operation = &client->operation;
+    *operation = (struct model_operation){
+        .key = key_pick(workload),
+        .started = c->schedule.now_us,
+        .ended = MODEL_UNKNOWN,
+        .node = client->node,
+    };
+    operation->kind = kind_pick(workload, operation->key);
+    char name[KEY_BYTES_MAX];
+    key_name(workload, operation->key, name);
+    char value[VALUE_BYTES_MAX] = "";
+    if (operation->kind == MODEL_WRITE) {
+        operation->value = ++workload->value_last;
+        (void)snprintf(value, sizeof(value), "%" PRId64 " %*s",
+                       operation->value, (int)hf_rng_below(&workload->rng, 250),
+                       "");
+    }
+    if (operation_is_write(operation)) {
+        workload->keys[operation->key].under_way++;
+        workload->keys[operation->key].started_us = operation->started;
+    }
+    struct hf_slice argv[4];
+    size_t argc = operation_words(workload, operation, name, value, argv);
+    struct request *request = cluster_ask_argv(c, client->node, argc, argv);
+    client->request = request;
+    if (request->outcome != REQUEST_WAITING) {
+        on_done(client, request);
+        return;
+    }
+    request->user = client;
+    request->done = on_done;
+    client_plan(client, workload->options.patience_ms * SCHEDULE_US_PER_MS);
+}
+
+static void client_run(struct task *task)
+{
+    struct workload_client *client =
+        HF_CONTAINER_OF(task, struct workload_client, task);
+    struct request *request = client->request;
+    if (request != NULL) {
+        client->request = NULL;
+        if (request->outcome == REQUEST_WAITING) {
+            operation_end(client, request); /* Gives up. */
+            client->node =
+                (client->node + 1) % client->workload->c->options.node_count;
+        }
+        request->done = NULL;
+        cluster_forget(request);
+    }
+    if (!client->workload->stopping) {
+        client_ask(client);
+    }
+}
+
+static bool is_idle(struct cluster *c, void *user)
+{
+    (void)c;
+    const struct workload *workload = user;
+    for (unsigned i = 0; i < workload->options.clients; i++) {
+        if (workload->clients[i].request != NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void workload_stop(struct workload *workload)
+{
+    workload->stopping = true;
+    if (!cluster_wait(workload->c, 2 * workload->options.patience_ms, is_idle,
+                      workload)) {
+        cluster_fail(workload->c, "a client never ends");
+    }
+}
+
+/* The end. */
+
+static void read_key(struct workload *workload, uint32_t key, unsigned node)
+{
+    struct cluster *c = workload->c;
+    char name[KEY_BYTES_MAX];
+    key_name(workload, key, name);
+    struct model_operation operation = {
+        .key = key,
+        .kind = MODEL_READ,
+        .started = c->schedule.now_us,
+        .node = node,
+    };
+    struct hf_slice argv[4];
+    size_t argc = operation_words(workload, &operation, name, NULL, argv);
+    struct request *request = cluster_ask_argv(c, node, argc, argv);
+    if (!cluster_await(c, request, CLUSTER_COMMAND_MS)) {
+        cluster_fail(c, "n%u does not answer a read of %s", node + 1, name);
+        return;
+    }
+    answer_judge(workload, &operation, request);
+    cluster_forget(request);
+    if (operation.ended == MODEL_UNKNOWN) {
+        cluster_fail(c, "n%u refuses a read of %s after healing", node + 1,
+                     name);
+        return;
+    }
+    model_add(&workload->model, &operation);
+}
+
+void workload_read_all(struct workload *workload)
+{
+    const struct workload_options *options = &workload->options;
+    uint32_t count = options->hot_keys + options->cold_keys + options->counters;
+    for (uint32_t key = 0; key < count; key++) {
+        for (unsigned i = 0; i < workload->c->options.node_count; i++) {
+            if (cluster_is_up(workload->c, i) && !workload->c->failed) {
+                read_key(workload, key, i);
+            }
+        }
+    }
+}
+
+void workload_check(struct workload *workload)
+{
+    if (workload->c->failed) {
+        return;
+    }
+    struct model_verdict verdict;
+    model_check(&workload->model, &verdict);
+    if (!verdict.linearizable) {
+        char name[KEY_BYTES_MAX];
+        key_name(workload, verdict.key, name);
+        cluster_fail(workload->c, "%s: %s", name, verdict.text);
+    }
+}

@@ -1,0 +1,74 @@
+/* workload.h - Clients that never rest and remember every answer.
+ *
+ * Each client asks one thing at a time of some node: reads, writes and deletes
+ * strings and hashes, increments counters; on a few hot keys, where clients
+ * meet, and many cold ones, whose loss nobody would paper over. Every written
+ * value is unique. All operations go to the model (support/model.h), and each
+ * acknowledged write is looked for on all its copies at once.
+ *
+ * The only error a client may see is CLUSTERDOWN. */
+#ifndef HF_TESTS_WORKLOAD_H
+#define HF_TESTS_WORKLOAD_H
+
+#include "support/cluster.h"
+#include "support/model.h"
+
+#define WORKLOAD_CLIENTS_MAX 16
+
+struct workload_options {
+    unsigned clients;
+    unsigned hot_keys;
+    unsigned cold_keys;
+    unsigned counters;
+    int64_t think_us_max; /* Between an answer and the next question. */
+    int64_t patience_ms;  /* Then a client gives up waiting. */
+    bool only_writes;     /* And increments. */
+};
+
+struct workload;
+
+struct workload_client {
+    struct workload *workload;
+    struct task task;
+    unsigned node; /* Whom it asks. */
+    struct request *request;
+    struct model_operation operation;
+};
+
+/* What is known about writes to a key. */
+struct workload_key {
+    unsigned under_way;
+    int64_t started_us; /* The last one. */
+    int64_t doubt_us;   /* Until then an unanswered one may still happen. */
+};
+
+struct workload {
+    struct cluster *c;
+    struct workload_options options;
+    struct hf_rng rng;
+    struct model model;
+    struct workload_client clients[WORKLOAD_CLIENTS_MAX];
+    struct workload_key *keys;
+    int64_t value_last;
+    bool stopping;
+    uint64_t acknowledged; /* Writes. */
+    uint64_t answered;     /* Operations. */
+    uint64_t down;         /* CLUSTERDOWN. */
+    uint64_t lost;         /* The connection broke, or the client gave up. */
+    int64_t wait_us_max;   /* Of an answered operation. */
+};
+
+void workload_options_init(struct workload_options *options);
+
+/* Clients begin at once. */
+void workload_start(struct workload *workload, struct cluster *c,
+                    const struct workload_options *options, uint64_t seed);
+/* No new operations; waits for those under way. */
+void workload_stop(struct workload *workload);
+/* Reads every key from every running node, for the model to judge. */
+void workload_read_all(struct workload *workload);
+/* Fails the cluster unless everything that was answered is linearizable. */
+void workload_check(struct workload *workload);
+void workload_close(struct workload *workload);
+
+#endif

@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# purity.sh BUILD - What the pure layers may link, and that they keep no state.
+#
+# core and wire know no clock, socket, thread, allocator or format function:
+# all they may need from outside is memory and string functions, each other
+# and base. Neither they nor base may have variables that outlive a call.
+set -euo pipefail
+export LC_ALL=C
+
+if [ $# -ne 1 ]; then
+    echo "usage: purity.sh BUILD" >&2
+    exit 2
+fi
+build=$1
+failed=0
+
+# The last ones belong to the compiler.
+allowed='^(mem[a-z]+|str[a-z]+|bcmp|__popcountdi2'
+allowed+='|__stack_chk_fail|_GLOBAL_OFFSET_TABLE_)$'
+
+# foreign NAME LIBRARY...: what hf_NAME needs and neither it nor those have.
+foreign() {
+    local wanted=$1 library libraries=()
+    for library in "$@"; do
+        libraries+=("$build/libhf_$library.a")
+    done
+    nm -u "$build/libhf_$wanted.a" | awk '$1 == "U" { print $2 }' | sort -u |
+        comm -23 - <(nm --defined-only "${libraries[@]}" |
+            awk 'NF == 3 { print $3 }' | sort -u) |
+        grep -Ev "$allowed" | tr '\n' ' ' || true
+}
+
+# expect_pure NAME LIBRARY...
+expect_pure() {
+    local needs
+    needs=$(foreign "$@")
+    if [ -n "$needs" ]; then
+        echo "purity: hf_$1 needs: $needs"
+        failed=1
+    fi
+}
+
+expect_pure core base
+expect_pure wire core base
+
+# The check itself must be able to fail: io is not pure.
+if [ -z "$(foreign io wire core base)" ]; then
+    echo "purity: finds nothing in hf_io, so it does not work"
+    failed=1
+fi
+
+# Constants that hold addresses sit in .data.rel.ro, which nothing can write to
+# once the program runs.
+for name in base core wire; do
+    library=$build/libhf_$name.a
+    state=$(objdump -t "$library" |
+        awk '/ (\.(data|bss|tdata|tbss)[.a-z0-9_]*|\*COM\*)\t/ \
+             && !/ \.data\.rel\.ro/ && $NF !~ /^\./ { print $NF }')
+    if [ -n "$state" ]; then
+        echo "purity: hf_$name keeps: $(echo "$state" | tr '\n' ' ')"
+        failed=1
+    fi
+done
+
+exit "$failed"

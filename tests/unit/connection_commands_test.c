@@ -1,0 +1,427 @@
+/* connection_commands_test.c - What a connection answers by itself. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "support/wire_client.h"
+
+/* Each on a connection of its own, which stays open. */
+static void assert_exchanges(const struct exchange *exchanges, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct client c;
+        client_open(&c);
+        client_send(&c, exchanges[i].sent);
+        client_expect(&c, exchanges[i].expected);
+        assert_false(c.connection.closing);
+        assert_false(c.connection.broken);
+        client_close(&c);
+    }
+}
+
+#define ASSERT_EXCHANGES(exchanges)                                            \
+    assert_exchanges(exchanges, HF_ARRAY_COUNT(exchanges))
+
+#define SYNTAX "-ERR syntax error\r\n"
+#define ARITY(name) "-ERR wrong number of arguments for '" name "' command\r\n"
+#define WRONGPASS                                                              \
+    "-WRONGPASS invalid username-password pair or user is disabled.\r\n"
+#define BAD_NAME                                                               \
+    "-ERR Client names cannot contain spaces, newlines or special "            \
+    "characters.\r\n"
+#define NO_PASSWORD                                                            \
+    "-ERR AUTH <password> called without any password configured for the "     \
+    "default user. Are you sure your configuration is correct?\r\n"
+#define HELLO2                                                                 \
+    "*14\r\n$6\r\nserver\r\n$5\r\nredis\r\n$7\r\nversion\r\n$5\r\n7.2.4\r\n"   \
+    "$5\r\nproto\r\n:2\r\n$2\r\nid\r\n:42\r\n$4\r\nmode\r\n$10\r\n"            \
+    "standalone\r\n$4\r\nrole\r\n$6\r\nmaster\r\n$7\r\nmodules\r\n*0\r\n"
+#define HELLO3                                                                 \
+    "%7\r\n$6\r\nserver\r\n$5\r\nredis\r\n$7\r\nversion\r\n$5\r\n7.2.4\r\n"    \
+    "$5\r\nproto\r\n:3\r\n$2\r\nid\r\n:42\r\n$4\r\nmode\r\n$10\r\n"            \
+    "standalone\r\n$4\r\nrole\r\n$6\r\nmaster\r\n$7\r\nmodules\r\n*0\r\n"
+
+static void answers_the_small_commands_by_itself(void **state)
+{
+    (void)state;
+    static const struct exchange exchanges[] = {
+        {"PING\r\n", "+PONG\r\n"},
+        {"ping hi\r\n", "$2\r\nhi\r\n"},
+        {"PING a b\r\n", ARITY("ping")},
+        {"ECHO hi\r\n", "$2\r\nhi\r\n"},
+        {"ECHO\r\n", ARITY("echo")},
+        {"RESET\r\n", "+RESET\r\n"},
+        {"RESET x\r\n", ARITY("reset")},
+        {"SELECT 0\r\n", "+OK\r\n"},
+        {"SELECT 1\r\n", "-ERR DB index is out of range\r\n"},
+        {"SELECT -1\r\n", "-ERR DB index is out of range\r\n"},
+        {"SELECT 99999999999\r\n",
+         "-ERR value is out of range, value must between -2147483648 and "
+         "2147483647\r\n"},
+        {"SELECT a\r\n", "-ERR value is not an integer or out of range\r\n"},
+        {"\r\n*0\r\n*-1\r\n  \r\n", ""},
+    };
+    ASSERT_EXCHANGES(exchanges);
+}
+
+static void answers_auth_without_having_passwords(void **state)
+{
+    (void)state;
+    static const struct exchange exchanges[] = {
+        {"AUTH\r\n", ARITY("auth")},       {"AUTH a\r\n", NO_PASSWORD},
+        {"AUTH default x\r\n", "+OK\r\n"}, {"AUTH Default x\r\n", WRONGPASS},
+        {"AUTH a b c\r\n", SYNTAX},
+    };
+    ASSERT_EXCHANGES(exchanges);
+}
+
+static void greets_in_the_version_asked_for(void **state)
+{
+    (void)state;
+    static const struct exchange exchanges[] = {
+        {"HELLO\r\n", HELLO2},
+        {"HELLO 2\r\n", HELLO2},
+        {"HELLO 3\r\n", HELLO3},
+        {"HELLO 3\r\nHELLO\r\nHELLO 2\r\n", HELLO3 HELLO3 HELLO2},
+        {"HELLO 3\r\nRESET\r\nHELLO\r\n", HELLO3 "+RESET\r\n" HELLO2},
+        {"HELLO 3 auth default x setname me\r\nCLIENT GETNAME\r\n",
+         HELLO3 "$2\r\nme\r\n"},
+        {"HELLO 1\r\n", "-NOPROTO unsupported protocol version\r\n"},
+        {"HELLO 4\r\n", "-NOPROTO unsupported protocol version\r\n"},
+        {"HELLO 03\r\n", "-ERR Protocol version is not an integer or out of "
+                         "range\r\n"},
+        {"HELLO SETNAME x\r\n", "-ERR Protocol version is not an integer or "
+                                "out of range\r\n"},
+        {"HELLO 3 FOO\r\n", "-ERR Syntax error in HELLO option 'FOO'\r\n"},
+        {"HELLO 3 AUTH default\r\n",
+         "-ERR Syntax error in HELLO option 'AUTH'\r\n"},
+        {"HELLO 3 SETNAME\r\n",
+         "-ERR Syntax error in HELLO option 'SETNAME'\r\n"},
+        {"HELLO 3 AUTH bad x\r\n", WRONGPASS},
+        {"HELLO 3 SETNAME \"a b\"\r\n", BAD_NAME},
+    };
+    ASSERT_EXCHANGES(exchanges);
+}
+
+static void changes_nothing_by_a_hello_it_refuses(void **state)
+{
+    (void)state;
+    static const struct exchange exchanges[] = {
+        {"HELLO 3 SETNAME me FOO\r\nCLIENT GETNAME\r\n",
+         "-ERR Syntax error in HELLO option 'FOO'\r\n$-1\r\n"},
+        {"HELLO 3 SETNAME me AUTH bad x\r\nCLIENT GETNAME\r\n",
+         WRONGPASS "$-1\r\n"},
+    };
+    ASSERT_EXCHANGES(exchanges);
+}
+
+static void knows_its_client(void **state)
+{
+    (void)state;
+    static const struct exchange exchanges[] = {
+        {"CLIENT\r\n", ARITY("client")},
+        {"CLIENT ID\r\n", ":42\r\n"},
+        {"CLIENT ID x\r\n", ARITY("client|id")},
+        {"client setname\r\n", ARITY("client|setname")},
+        {"CLIENT GETNAME\r\nCLIENT SETNAME me\r\nCLIENT GETNAME\r\n"
+         "CLIENT SETNAME \"\"\r\nCLIENT GETNAME\r\n",
+         "$-1\r\n+OK\r\n$2\r\nme\r\n+OK\r\n$-1\r\n"},
+        {"CLIENT SETNAME me\r\nRESET\r\nCLIENT GETNAME\r\n",
+         "+OK\r\n+RESET\r\n$-1\r\n"},
+        {"CLIENT SETNAME \"a b\"\r\n", BAD_NAME},
+        {"CLIENT SETNAME \"a\\n\"\r\n", BAD_NAME},
+        {"CLIENT SETINFO lib-name x\r\nCLIENT SETINFO LIB-VER 1.2\r\n",
+         "+OK\r\n+OK\r\n"},
+        {"CLIENT SETINFO lib-name\r\n", ARITY("client|setinfo")},
+        {"CLIENT SETINFO foo x\r\n", "-ERR Unrecognized option 'foo'\r\n"},
+        {"CLIENT SETINFO lib-ver \"a b\"\r\n",
+         "-ERR lib-ver cannot contain spaces, newlines or special "
+         "characters.\r\n"},
+        {"CLIENT NO-EVICT on\r\nCLIENT NO-TOUCH OFF\r\n", "+OK\r\n+OK\r\n"},
+        {"CLIENT NO-EVICT maybe\r\n", SYNTAX},
+        {"CLIENT REPLY on\r\n", "+OK\r\n"},
+        {"CLIENT REPLY OFF\r\n", "-ERR CLIENT REPLY supports only ON\r\n"},
+        {"CLIENT REPLY FOO\r\n", SYNTAX},
+        {"CLIENT KILL 1.2.3.4:5\r\n", "-ERR No such client\r\n"},
+        {"CLIENT KILL ID 7\r\n", ":0\r\n"},
+        {"CLIENT KILL ID 7 ADDR\r\n", SYNTAX},
+        {"CLIENT TRACKING on\r\n",
+         "-ERR unknown subcommand 'TRACKING'. Try CLIENT HELP.\r\n"},
+    };
+    ASSERT_EXCHANGES(exchanges);
+}
+
+static void describes_its_client(void **state)
+{
+    (void)state;
+    static const struct exchange exchanges[] = {
+        {"CLIENT LIST\r\n",
+         "$110\r\nid=42 addr=127.0.0.1:5000 name= flags=N db=0 sub=0 psub=0 "
+         "oll=0 omem=0 user=default resp=2 lib-name= lib-ver=\n\r\n"},
+        {"CLIENT LIST TYPE pubsub\r\n", "$0\r\n\r\n"},
+        {"CLIENT LIST TYPE foo\r\n", "-ERR Unknown client type 'foo'\r\n"},
+        {"CLIENT LIST foo\r\n", SYNTAX},
+    };
+    ASSERT_EXCHANGES(exchanges);
+
+    struct client c;
+    client_open(&c);
+    client_send(&c, "HELLO 3 SETNAME me\r\nCLIENT SETINFO LIB-NAME lib\r\n"
+                    "CLIENT SETINFO LIB-VER 1.2\r\n");
+    client_expect(&c, HELLO3 "+OK\r\n+OK\r\n");
+    client_send(&c, "GET k\r\n");
+    client_send(&c, "CLIENT INFO\r\nCLIENT LIST TYPE normal\r\n");
+    client_answer(&c, 0, "v");
+    client_expect(
+        &c, "$1\r\nv\r\n"
+            "=122\r\ntxt:id=42 addr=127.0.0.1:5000 name=me flags=N db=0 sub=0 "
+            "psub=0 oll=1 omem=0 user=default resp=3 lib-name=lib lib-ver=1.2"
+            "\n\r\n"
+            "=124\r\ntxt:id=42 addr=127.0.0.1:5000 name=me flags=N db=0 sub=0 "
+            "psub=0 oll=2 omem=130 user=default resp=3 lib-name=lib "
+            "lib-ver=1.2\n\r\n");
+    client_close(&c);
+}
+
+static void cuts_long_names(void **state)
+{
+    (void)state;
+    struct client c;
+    client_open(&c);
+    char name[101];
+    memset(name, 'n', 100);
+    name[100] = '\0';
+    client_send(&c, "CLIENT SETNAME ");
+    client_send(&c, name);
+    client_send(&c, "\r\nCLIENT GETNAME\r\n");
+    name[64] = '\0';
+    char expected[200] = "+OK\r\n$64\r\n";
+    strcat(expected, name);
+    strcat(expected, "\r\n");
+    client_expect(&c, expected);
+    client_close(&c);
+}
+
+static void asks_the_host_for_info_and_status(void **state)
+{
+    (void)state;
+    static const struct exchange exchanges[] = {
+        {"INFO\r\n", "$4\r\n# \r\n\r\n"},
+        {"INFO Server\r\n", "$10\r\n# Server\r\n\r\n"},
+        {"INFO a b\r\n", "$10\r\n# a\r\n# b\r\n\r\n"},
+        {"INFO 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17\r\n",
+         "$14\r\n# everything\r\n\r\n"},
+        {"HELLO 3\r\nINFO a\r\n", HELLO3 "=9\r\ntxt:# a\r\n\r\n"},
+        {"HOLDFAST STATUS\r\n", "*2\r\n$5\r\nepoch\r\n:3\r\n"},
+        {"HELLO 3\r\nholdfast status\r\n",
+         HELLO3 "%1\r\n$5\r\nepoch\r\n:3\r\n"},
+        {"HOLDFAST STATUS x\r\n", ARITY("holdfast|status")},
+        {"HOLDFAST foo\r\n",
+         "-ERR unknown subcommand 'foo'. Try HOLDFAST HELP.\r\n"},
+        {"HOLDFAST HELP\r\n",
+         "*2\r\n+HOLDFAST <subcommand> [<arg> [value] [opt] ...]. "
+         "Subcommands are:\r\n+STATUS\r\n"},
+        {"HOLDFAST\r\n", ARITY("holdfast")},
+    };
+    ASSERT_EXCHANGES(exchanges);
+}
+
+#define ROW_TAIL "*0\r\n*0\r\n*0\r\n*0\r\n"
+#define ROW_TAIL3 "~0\r\n*0\r\n*0\r\n*0\r\n"
+
+static void describes_commands(void **state)
+{
+    (void)state;
+    static const struct exchange exchanges[] = {
+        {"COMMAND INFO get nope mset\r\n",
+         "*3\r\n"
+         "*10\r\n$3\r\nget\r\n:2\r\n*2\r\n+readonly\r\n+fast\r\n"
+         ":1\r\n:1\r\n:1\r\n" ROW_TAIL "$-1\r\n"
+         "*10\r\n$4\r\nmset\r\n:-3\r\n*1\r\n+write\r\n"
+         ":1\r\n:-1\r\n:2\r\n" ROW_TAIL},
+        {"HELLO 3\r\nCOMMAND INFO PING nope\r\n",
+         HELLO3 "*2\r\n*10\r\n$4\r\nping\r\n:-1\r\n~1\r\n+fast\r\n"
+                ":0\r\n:0\r\n:0\r\n" ROW_TAIL3 "_\r\n"},
+        {"COMMAND DOCS\r\n", "*0\r\n"},
+        {"HELLO 3\r\nCOMMAND DOCS get\r\n", HELLO3 "%0\r\n"},
+        {"COMMAND COUNT x\r\n", ARITY("command|count")},
+        {"COMMAND FOO\r\n",
+         "-ERR unknown subcommand 'FOO'. Try COMMAND HELP.\r\n"},
+    };
+    ASSERT_EXCHANGES(exchanges);
+}
+
+/* The first line of what waits to be sent, which is dropped. */
+static int64_t client_take_count(struct client *c, char sign)
+{
+    struct hf_buffer *output = &c->connection.output;
+    assert_true(output->size > 3);
+    assert_int_equal(output->data[0], sign);
+    const uint8_t *end = memchr(output->data, '\r', output->size);
+    assert_non_null(end);
+    struct hf_slice digits = {output->data + 1,
+                              (size_t)(end - output->data) - 1};
+    int64_t value = 0;
+    assert_true(hf_slice_to_int64(digits, &value));
+    hf_buffer_clear(output);
+    return value;
+}
+
+static void lists_every_command(void **state)
+{
+    (void)state;
+    int64_t rows = 0;
+    while (hf_command_at((size_t)rows) != NULL) {
+        rows++;
+    }
+    struct client c;
+    client_open(&c);
+    client_send(&c, "COMMAND COUNT\r\n");
+    assert_int_equal(client_take_count(&c, ':'), rows);
+    client_send(&c, "COMMAND\r\n");
+    assert_int_equal(client_take_count(&c, '*'), rows);
+    client_send(&c, "COMMAND INFO\r\n");
+    assert_int_equal(client_take_count(&c, '*'), rows);
+    client_send(&c, "COMMAND LIST\r\n");
+    assert_int_equal(client_take_count(&c, '*'), rows);
+    client_close(&c);
+}
+
+/* A row of the table that the connection cannot run would be an assertion. */
+static void runs_every_command_that_is_its_own(void **state)
+{
+    (void)state;
+    const struct hf_command_row *row;
+    for (size_t i = 0; (row = hf_command_at(i)) != NULL; i++) {
+        if (row->route != HF_ROUTE_CONNECTION) {
+            continue;
+        }
+        struct client c;
+        client_open(&c);
+        client_send(&c, row->name);
+        int words = row->arity < 0 ? -row->arity : row->arity;
+        for (int word = 1; word < words; word++) {
+            client_send(&c, " x");
+        }
+        client_send(&c, "\r\n");
+        assert_true(c.connection.output.size > 0);
+        assert_int_equal(c.count, 0);
+        client_close(&c);
+    }
+}
+
+static void tells_the_slot_of_a_key_but_is_no_cluster(void **state)
+{
+    (void)state;
+    static const struct exchange exchanges[] = {
+        {"CLUSTER KEYSLOT foo\r\n", ":12182\r\n"},
+        {"CLUSTER KEYSLOT {user1000}.following\r\n", ":3443\r\n"},
+        {"CLUSTER KEYSLOT\r\n", ARITY("cluster|keyslot")},
+        {"CLUSTER SLOTS\r\n",
+         "-ERR This instance has cluster support disabled\r\n"},
+        {"CLUSTER\r\n", ARITY("cluster")},
+    };
+    ASSERT_EXCHANGES(exchanges);
+}
+
+#define UNKNOWN(name)                                                          \
+    "-ERR unknown command '" name "', with args beginning with: "
+#define A10 "aaaaaaaaaa"
+#define A100 A10 A10 A10 A10 A10 A10 A10 A10 A10 A10
+
+static void refuses_unknown_commands_as_redis_does(void **state)
+{
+    (void)state;
+    static const struct exchange exchanges[] = {
+        {"foo a b\r\n", UNKNOWN("foo") "'a' 'b' \r\n"},
+        {"FooBar\r\n", UNKNOWN("FooBar") "\r\n"},
+        {"foo \"\"\r\n", UNKNOWN("foo") "'' \r\n"},
+        {"foo \"a\\r\\nb\"\r\n", UNKNOWN("foo") "'a  b' \r\n"},
+        {"foo \"a\\x00b\"\r\n", UNKNOWN("foo") "'a' \r\n"},
+        {"get\\x00 k\r\n", UNKNOWN("get\\x00") "'k' \r\n"},
+        {"*1\r\n$0\r\n\r\n", UNKNOWN("") "\r\n"},
+        {"foo " A100 A100 "\r\n",
+         UNKNOWN("foo") "'" A100 A10 A10 "aaaaaaaa' \r\n"},
+        {"foo " A100 " " A100 " c\r\n",
+         UNKNOWN("foo") "'" A100 "' '" A10 A10 "aaaaa' \r\n"},
+        {A100 A100 "\r\n", UNKNOWN(A100 A10 A10 "aaaaaaaa") "\r\n"},
+        {"CLIENT " A100 A100 "\r\n", "-ERR unknown subcommand '" A100 A10 A10
+                                     "aaaaaaaa'. Try CLIENT HELP.\r\n"},
+    };
+    ASSERT_EXCHANGES(exchanges);
+}
+
+static void refuses_a_wrong_number_of_arguments(void **state)
+{
+    (void)state;
+    static const struct exchange exchanges[] = {
+        {"GET\r\n", ARITY("get")},     {"get a b\r\n", ARITY("get")},
+        {"MSET a\r\n", ARITY("mset")}, {"MSET a b c\r\n", ARITY("mset")},
+        {"SET k\r\n", ARITY("set")},
+    };
+    ASSERT_EXCHANGES(exchanges);
+}
+
+/* "GET <key of @size>", answered with an error or asked of the node. */
+static void assert_key_size(const char *before, size_t size, const char *after,
+                            bool fits)
+{
+    struct client c;
+    client_open(&c);
+    char *key = malloc(size + 1);
+    assert_non_null(key);
+    memset(key, 'k', size);
+    key[size] = '\0';
+    client_send(&c, before);
+    client_send(&c, key);
+    client_send(&c, after);
+    free(key);
+    assert_int_equal(c.count, fits ? 1 : 0);
+    client_expect(&c, fits ? "" : "-ERR key is longer than 8192 bytes\r\n");
+    assert_false(c.connection.closing);
+    client_send(&c, "PING\r\n");
+    if (!fits) {
+        client_expect(&c, "+PONG\r\n");
+    }
+    client_close(&c);
+}
+
+static void refuses_keys_that_are_too_long(void **state)
+{
+    (void)state;
+    assert_key_size("GET ", 8192, "\r\n", true);
+    assert_key_size("GET ", 8193, "\r\n", false);
+    assert_key_size("SET k ", 8193, "\r\n", true);
+    assert_key_size("DEL a b ", 8193, " c\r\n", false);
+    assert_key_size("MSET a b ", 8193, " c\r\n", false);
+    assert_key_size("MSET a ", 8193, " b c\r\n", true);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(answers_the_small_commands_by_itself),
+        cmocka_unit_test(answers_auth_without_having_passwords),
+        cmocka_unit_test(greets_in_the_version_asked_for),
+        cmocka_unit_test(changes_nothing_by_a_hello_it_refuses),
+        cmocka_unit_test(knows_its_client),
+        cmocka_unit_test(describes_its_client),
+        cmocka_unit_test(cuts_long_names),
+        cmocka_unit_test(asks_the_host_for_info_and_status),
+        cmocka_unit_test(describes_commands),
+        cmocka_unit_test(lists_every_command),
+        cmocka_unit_test(runs_every_command_that_is_its_own),
+        cmocka_unit_test(tells_the_slot_of_a_key_but_is_no_cluster),
+        cmocka_unit_test(refuses_unknown_commands_as_redis_does),
+        cmocka_unit_test(refuses_a_wrong_number_of_arguments),
+        cmocka_unit_test(refuses_keys_that_are_too_long),
+    };
+    return cmocka_run_group_tests_name("connection_commands", tests, NULL,
+                                       NULL);
+}
