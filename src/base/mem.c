@@ -41,8 +41,7 @@ void *hf_mem_alloc_zero(struct hf_mem *mem, size_t size)
 void *hf_mem_resize(struct hf_mem *mem, void *old, size_t old_size, size_t size)
 {
     HF_ASSERT(mem->used_bytes >= old_size);
-    void *piece =
-        mem->resize(mem->user, old, old_size, size == 0 ? 1 : size);
+    void *piece = mem->resize(mem->user, old, old_size, size == 0 ? 1 : size);
     if (piece != NULL) {
         mem->used_bytes += size - old_size;
     }

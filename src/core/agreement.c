@@ -81,10 +81,10 @@ static void ballot_send(struct hf_node *node)
             .type = HF_MESSAGE_ACCEPT,
             .accept = {ballot->number, node->view->epoch, node->accepted}};
     } else {
-        message = (struct hf_message){
-            .type = HF_MESSAGE_PREPARE,
-            .prepare = {ballot->number, node->view->epoch, ballot->excluded,
-                        node->dead}};
+        message =
+            (struct hf_message){.type = HF_MESSAGE_PREPARE,
+                                .prepare = {ballot->number, node->view->epoch,
+                                            ballot->excluded, node->dead}};
     }
     for (uint8_t i = 0; i < node->view->member_count; i++) {
         hf_member_set bit = hf_member_set_of(i);

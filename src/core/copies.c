@@ -48,8 +48,8 @@ bool partition_reaches(const struct hf_partition *partition,
     struct hf_version ours = partition->base;
     if (from.sequence > partition->base.sequence) {
         uint64_t index = from.sequence - partition->base.sequence - 1;
-        ours = hf_record_queue_at(&partition->log, (uint32_t)index)
-                   ->view.version;
+        ours =
+            hf_record_queue_at(&partition->log, (uint32_t)index)->view.version;
     }
     return ours.epoch == from.epoch;
 }
@@ -57,11 +57,9 @@ bool partition_reaches(const struct hf_partition *partition,
 static int apply_effects(struct hf_node *node,
                          const struct hf_record_view *write)
 {
-    struct hf_sessions *sessions =
-        &node->partitions[write->partition].sessions;
-    return hf_sessions_apply(sessions, write->key,
-                             hf_sessions_hash(write->key), write->version,
-                             write->effects, node->now);
+    struct hf_sessions *sessions = &node->partitions[write->partition].sessions;
+    return hf_sessions_apply(sessions, write->key, hf_sessions_hash(write->key),
+                             write->version, write->effects, node->now);
 }
 
 int node_apply_write(struct hf_node *node, const struct hf_record_view *write)
@@ -80,9 +78,8 @@ int node_apply_write(struct hf_node *node, const struct hf_record_view *write)
         return error;
     }
     if (write->operation.number != 0 &&
-        hf_operations_add(&node->operations, write->operation,
-                          write->partition, write->version.sequence,
-                          write->reply) != 0) {
+        hf_operations_add(&node->operations, write->operation, write->partition,
+                          write->version.sequence, write->reply) != 0) {
         hf_log(&node->config.log, HF_LOG_ERROR,
                "out of memory: an operation is not remembered");
     }
@@ -100,8 +97,8 @@ static int remember_incoming(struct hf_node *node, uint8_t member,
     struct hf_record *record =
         hf_record_queue_at(&partition->log, partition->log.count - 1);
     record->number = number;
-    int error = hf_record_queue_push(&node->members[member].in_log, node->mem,
-                                     record);
+    int error =
+        hf_record_queue_push(&node->members[member].in_log, node->mem, record);
     if (error == 0) {
         hf_record_share(record);
     }
@@ -165,8 +162,7 @@ static int record_learn(struct hf_node *node,
 static int record_entry(struct hf_node *node,
                         const struct hf_record_view *record)
 {
-    const struct hf_partition *partition =
-        &node->partitions[record->partition];
+    const struct hf_partition *partition = &node->partitions[record->partition];
     if (partition->learnt == HF_SESSIONS_END ||
         hf_partition_of_key(record->key) != record->partition) {
         return HF_EPROTO;
@@ -189,11 +185,9 @@ static int record_learnt(struct hf_node *node,
 static int record_level(struct hf_node *node,
                         const struct hf_record_view *record)
 {
-    const struct hf_partition *partition =
-        &node->partitions[record->partition];
-    bool level =
-        record->version.sequence == partition->version.sequence &&
-        record->version.epoch == partition->version.epoch;
+    const struct hf_partition *partition = &node->partitions[record->partition];
+    bool level = record->version.sequence == partition->version.sequence &&
+                 record->version.epoch == partition->version.epoch;
     return level ? 0 : HF_EPROTO;
 }
 
@@ -280,8 +274,7 @@ void node_committed(struct hf_node *node, uint8_t member,
         return;
     }
     while (from->in_log.count > 0 &&
-           hf_record_queue_at(&from->in_log, 0)->number <=
-               committed->number) {
+           hf_record_queue_at(&from->in_log, 0)->number <= committed->number) {
         struct hf_record *record = hf_record_queue_pop(&from->in_log);
         node_log_trim(node, &node->partitions[record->view.partition],
                       record->view.version.sequence);
@@ -312,8 +305,7 @@ static void stream_send_one(struct hf_node *node, uint8_t member,
 void node_stream_send(struct hf_node *node, uint8_t member)
 {
     struct hf_member *to = &node->members[member];
-    if (!to->ready || to->peer == NULL ||
-        !to->peer->out_up[HF_CHANNEL_DATA]) {
+    if (!to->ready || to->peer == NULL || !to->peer->out_up[HF_CHANNEL_DATA]) {
         return;
     }
     while (to->stream.sent + 1 < hf_stream_next(&to->stream)) {

@@ -99,8 +99,7 @@ static void give_up_cluster(struct hf_node *node, const struct hf_view *view)
 void node_view_heard(struct hf_node *node, const struct hf_view *view)
 {
     bool member = hf_view_find(view, node->config.self.id,
-                               node->config.self.incarnation) !=
-                  HF_MEMBER_NONE;
+                               node->config.self.incarnation) != HF_MEMBER_NONE;
     bool ours = view->cluster == node->view->cluster;
     if (view->epoch > node->highest_ballot) {
         node->highest_ballot = view->epoch;
@@ -126,8 +125,8 @@ void node_view_heard(struct hf_node *node, const struct hf_view *view)
 
 /* Timers of members that stay go on; what belongs to an epoch starts anew. */
 static void member_carry(struct hf_node *node, const struct hf_view *old_view,
-                         bool was_active, uint8_t index,
-                         hf_member_set old_dead, hf_member_set old_fresh)
+                         bool was_active, uint8_t index, hf_member_set old_dead,
+                         hf_member_set old_fresh)
 {
     const struct hf_peer_info *info = &node->view->members[index];
     struct hf_member *member = &node->members[index];
@@ -164,8 +163,8 @@ static void install_members(struct hf_node *node, const struct hf_view *view)
     *node->best = *node->view; /* The old view, while we carry over. */
     *node->view = *view;
     node->state = HF_STATE_ACTIVE;
-    node->self = hf_view_find(view, node->config.self.id,
-                              node->config.self.incarnation);
+    node->self =
+        hf_view_find(view, node->config.self.id, node->config.self.incarnation);
     HF_ASSERT(node->self != HF_MEMBER_NONE);
     node->dead = 0;
     node->fresh = 0;
@@ -179,8 +178,7 @@ static void install_members(struct hf_node *node, const struct hf_view *view)
         member->refill_wanted = true;
         member->ack_due = i < view->member_count && i != node->self;
         if (i < view->member_count) {
-            member_carry(node, node->best, was_active, i, old_dead,
-                         old_fresh);
+            member_carry(node, node->best, was_active, i, old_dead, old_fresh);
         }
     }
     node_peers_attach(node);
@@ -193,10 +191,10 @@ static void add_copy(struct hf_partition *partition, uint8_t member,
         return;
     }
     HF_ASSERT(partition->copy_count < HF_ARRAY_COUNT(partition->copies));
-    partition->copies[partition->copy_count++] = (struct hf_copy){
-        .member = member,
-        .state = acting ? HF_COPY_UNKNOWN : HF_COPY_WANTED,
-        .acting = acting};
+    partition->copies[partition->copy_count++] =
+        (struct hf_copy){.member = member,
+                         .state = acting ? HF_COPY_UNKNOWN : HF_COPY_WANTED,
+                         .acting = acting};
 }
 
 static bool owners_have(const struct hf_owners *owners, uint8_t member)
@@ -302,7 +300,7 @@ void node_install(struct hf_node *node, const struct hf_view *view)
     for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
         node_sync_partition(node, p);
     }
-    node_route_held(node);
+    node_requests_entered(node);
 }
 
 /* Positions. */
@@ -328,8 +326,8 @@ void node_send_positions(struct hf_node *node, uint8_t member)
         const struct hf_partition *partition = &node->partitions[p];
         if (node->view->acting[p].members[0] == member &&
             partition->learnt == HF_SESSIONS_END) {
-            positions[out->count++] = (struct hf_position){
-                p, partition->version, partition->learnt};
+            positions[out->count++] =
+                (struct hf_position){p, partition->version, partition->learnt};
         }
         if (out->count == POSITIONS_PER_MESSAGE) {
             node_send_member(node, member, &message);
@@ -414,9 +412,8 @@ static bool pull_if_behind(struct hf_node *node, uint16_t p)
 static struct hf_record *mark_new(struct hf_node *node,
                                   enum hf_record_kind kind, uint16_t p)
 {
-    struct hf_record_view view = {.kind = kind,
-                                  .partition = p,
-                                  .version = node->partitions[p].version};
+    struct hf_record_view view = {
+        .kind = kind, .partition = p, .version = node->partitions[p].version};
     return hf_record_new(node->mem, &view);
 }
 
@@ -529,11 +526,9 @@ void node_pulled(struct hf_node *node, uint8_t member,
         node->view->acting[pull->partition].members[0] != member) {
         return;
     }
-    const struct hf_partition *partition =
-        &node->partitions[pull->partition];
+    const struct hf_partition *partition = &node->partitions[pull->partition];
     for (uint32_t i = 0; i < partition->log.count; i++) {
-        const struct hf_record *record =
-            hf_record_queue_at(&partition->log, i);
+        const struct hf_record *record = hf_record_queue_at(&partition->log, i);
         if (record->view.version.sequence > pull->sequence) {
             struct hf_message message = {
                 .type = HF_MESSAGE_SUFFIX,

@@ -7,10 +7,10 @@
 #define HF_PARTITION_COUNT 1024 /* 16 neighbouring slots each. */
 #define HF_SLOTS_PER_PARTITION (HF_SLOT_COUNT / HF_PARTITION_COUNT)
 
-#define HF_MEMBERS_MAX 64  /* Members of a view. */
-#define HF_BACKUPS_MAX 3   /* Backups of a partition. */
-#define HF_COPIES_MAX 8    /* Copies during a hand-off: old and new owners. */
-#define HF_SEEDS_MAX 64    /* Addresses in --seeds. */
+#define HF_MEMBERS_MAX 64 /* Members of a view. */
+#define HF_BACKUPS_MAX 3  /* Backups of a partition. */
+#define HF_COPIES_MAX 8   /* Copies during a hand-off: old and new owners. */
+#define HF_SEEDS_MAX 64   /* Addresses in --seeds. */
 #define HF_NAME_BYTES_MAX 64
 #define HF_HOST_BYTES_MAX 255
 

@@ -49,15 +49,15 @@ enum hf_member_state {
 
 /* What a node says of itself ten times a second. */
 struct hf_heartbeat {
-    hf_epoch epoch;  /* Of its view; 0 when it has none. */
-    hf_time sent_at; /* Sender's clock. */
-    hf_time echo;    /* Receiver's sent_at, given back: that is the grant of a
-                      * lease from then on. 0: no grant. */
-    uint8_t state;   /* enum hf_member_state. */
-    uint64_t cluster;      /* Of its view; 0 when it has none. */
-    hf_member_set reach;   /* Members it hears, in the view of epoch. */
-    uint64_t ops_finished; /* All its operations below this number ended. */
-    uint64_t sessions;     /* For which it is primary. */
+    hf_epoch epoch;   /* Of its view; 0 when it has none. */
+    hf_time sent_at;  /* Sender's clock. */
+    hf_time echo;     /* Receiver's sent_at, given back: that is the grant of a
+                       * lease from then on. 0: no grant. */
+    uint8_t state;    /* enum hf_member_state. */
+    uint64_t cluster; /* Of its view; 0 when it has none. */
+    hf_member_set reach;       /* Members it hears, in the view of epoch. */
+    uint64_t ops_finished;     /* All its operations below this number ended. */
+    uint64_t sessions;         /* For which it is primary. */
     uint64_t under_replicated; /* Of those, with too few copies. */
     uint64_t bytes;            /* Session memory of all its copies. */
 };
@@ -72,8 +72,8 @@ struct hf_prepare {
 struct hf_promise {
     hf_epoch ballot;
     hf_epoch base;
-    hf_member_set fresh;          /* Deaths this member certifies freshly. */
-    hf_epoch accepted_ballot;     /* 0: nothing accepted. */
+    hf_member_set fresh;            /* Deaths this member certifies freshly. */
+    hf_epoch accepted_ballot;       /* 0: nothing accepted. */
     const struct hf_view *accepted; /* NULL unless accepted_ballot. */
 };
 
@@ -109,9 +109,9 @@ struct hf_operation_id {
 
 struct hf_forward {
     hf_epoch epoch;
-    uint64_t number;       /* Of the operation at its origin. */
-    uint64_t ops_finished; /* As in the heartbeat. */
-    uint16_t partition;    /* SCAN, EVERYWHERE: the first one. */
+    uint64_t number;        /* Of the operation at its origin. */
+    uint64_t ops_finished;  /* As in the heartbeat. */
+    uint16_t partition;     /* SCAN, EVERYWHERE: the first one. */
     uint16_t partition_end; /* One past the last; partition + 1 for keys. */
     uint32_t scan_position; /* SCAN: hash to start at in a single partition. */
     uint32_t scan_count;    /* SCAN: how many, in a single partition. */
@@ -141,8 +141,8 @@ enum hf_record_kind {
     HF_RECORD_SYNCED = 6, /* To a copy: up to this version all is committed. */
     HF_RECORD_OPERATION = 7, /* To a learner: an operation that was carried
                               * out, so that its retry is recognised. */
-    HF_RECORD_LEVEL = 8, /* To a copy that lagged: now you are at this
-                          * version. */
+    HF_RECORD_LEVEL = 8,     /* To a copy that lagged: now you are at this
+                              * version. */
 };
 
 /* One step of a replication stream. */

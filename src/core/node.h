@@ -31,9 +31,9 @@ struct hf_node_config {
     struct hf_peer_info self; /* incarnation: drawn anew for each start. */
     struct hf_address seeds[HF_SEEDS_MAX];
     size_t seed_count;
-    unsigned backups;       /* 0 to HF_BACKUPS_MAX. */
-    uint32_t hold_ms;       /* How long a command waits for a primary. */
-    uint64_t random_seed;   /* For jitter and the cluster's number. */
+    unsigned backups;        /* 0 to HF_BACKUPS_MAX. */
+    uint32_t hold_ms;        /* How long a command waits for a primary. */
+    uint64_t random_seed;    /* For jitter and the cluster's number. */
     size_t value_bytes_max;  /* Of one session. */
     size_t held_bytes_max;   /* Commands waiting here, all clients. */
     size_t stream_bytes_max; /* Records not yet acknowledged, per peer. */
@@ -106,8 +106,7 @@ struct hf_outbox {
     void (*connect)(void *user, const struct hf_address *address);
     void (*forget)(void *user, const struct hf_address *address);
     /* Try one fresh TCP connect there, within 300 ms, and report PROBED. */
-    void (*probe)(void *user, const struct hf_address *address,
-                  uint64_t token);
+    void (*probe)(void *user, const struct hf_address *address, uint64_t token);
 };
 
 /* Returns 0 and the node in *@node, or HF_ENOMEM or HF_EINVAL (nothing to
@@ -157,22 +156,21 @@ void hf_node_get_status(const struct hf_node *node,
 
 /* Counters since the start; all only grow. */
 struct hf_node_counters {
-    uint64_t operations;        /* Commands taken from clients. */
-    uint64_t forwarded;         /* Of those, sent to another node. */
-    uint64_t held;              /* Of those, that had to wait for a primary. */
-    uint64_t refused;           /* Answered with CLUSTERDOWN. */
-    uint64_t writes;            /* Records this node made as primary. */
-    uint64_t writes_alone;      /* Of those, acknowledged with no backup. */
-    uint64_t expired;           /* Sessions it expired. */
-    uint64_t views;             /* Views it entered. */
-    uint64_t partitions_lost;   /* Partitions whose every copy was gone. */
-    uint64_t sessions_dropped;  /* Given up when two clusters met. */
-    uint64_t records_refused;   /* Records from peers that did not fit. */
+    uint64_t operations;       /* Commands taken from clients. */
+    uint64_t forwarded;        /* Of those, sent to another node. */
+    uint64_t held;             /* Of those, that had to wait for a primary. */
+    uint64_t refused;          /* Answered with CLUSTERDOWN. */
+    uint64_t writes;           /* Records this node made as primary. */
+    uint64_t writes_alone;     /* Of those, acknowledged with no backup. */
+    uint64_t expired;          /* Sessions it expired. */
+    uint64_t views;            /* Views it entered. */
+    uint64_t partitions_lost;  /* Partitions whose every copy was gone. */
+    uint64_t sessions_dropped; /* Given up when two clusters met. */
+    uint64_t records_refused;  /* Records from peers that did not fit. */
     uint64_t operations_repeated; /* Retries recognised. */
 };
 
-const struct hf_node_counters *
-hf_node_get_counters(const struct hf_node *node);
+const struct hf_node_counters *hf_node_get_counters(const struct hf_node *node);
 
 /* For tests and tools: the view (NULL: none), a partition's table, whether the
  * node would answer for @partition at @now, whether it is a full copy. */

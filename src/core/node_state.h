@@ -55,12 +55,12 @@ struct hf_peer {
     struct hf_peer_info info; /* Of the incarnation heard of last. */
     bool out_up[HF_CHANNEL_COUNT];
     bool in_up[HF_CHANNEL_COUNT];
-    bool lost;       /* A link ended by the other side, none came since. */
+    bool lost; /* A link ended by the other side, none came since. */
     hf_time probed_at;
-    hf_time heard;   /* Anything at all. */
+    hf_time heard; /* Anything at all. */
     hf_time view_sent_at;
-    uint8_t member;  /* Index in our view, or HF_MEMBER_NONE. */
-    bool has_beat;   /* `beat` is of this incarnation. */
+    uint8_t member; /* Index in our view, or HF_MEMBER_NONE. */
+    bool has_beat;  /* `beat` is of this incarnation. */
     struct hf_heartbeat beat;
 };
 
@@ -78,27 +78,27 @@ struct hf_member {
 
     /* Records from us to it. */
     struct hf_stream stream;
-    bool refill_wanted;   /* There may be more to stream to it. */
-    int32_t learning;     /* The partition being streamed to it, or -1. */
-    uint64_t learn_from;  /* Hash position the stream has reached. */
+    bool refill_wanted;  /* There may be more to stream to it. */
+    int32_t learning;    /* The partition being streamed to it, or -1. */
+    uint64_t learn_from; /* Hash position the stream has reached. */
 
     /* Records from it to us. */
-    uint64_t in_number;   /* Last one applied. */
+    uint64_t in_number; /* Last one applied. */
     bool ack_due;
     struct hf_record_queue in_log; /* Applied, commit not heard of. */
 };
 
 /* How far a member's copy of a partition is, as its primary sees it. */
 enum hf_copy_state {
-    HF_COPY_NONE,     /* No copy, and none wanted. */
-    HF_COPY_WANTED,   /* Should have one; stream not begun. */
-    HF_COPY_LEARNING, /* Stream under way. */
-    HF_COPY_LEARNT,   /* Stream sent, counts for commit, not yet confirmed. */
+    HF_COPY_NONE,      /* No copy, and none wanted. */
+    HF_COPY_WANTED,    /* Should have one; stream not begun. */
+    HF_COPY_LEARNING,  /* Stream under way. */
+    HF_COPY_LEARNT,    /* Stream sent, counts for commit, not yet confirmed. */
     HF_COPY_NOMINATED, /* Confirmed: waits for a view to make it a copy. */
-    HF_COPY_UNKNOWN,  /* A copy by the view, which has not reported yet. */
-    HF_COPY_REPORTED, /* It told where it stands. */
-    HF_COPY_SYNCING,  /* Being brought level. */
-    HF_COPY_FULL,     /* In sync. */
+    HF_COPY_UNKNOWN,   /* A copy by the view, which has not reported yet. */
+    HF_COPY_REPORTED,  /* It told where it stands. */
+    HF_COPY_SYNCING,   /* Being brought level. */
+    HF_COPY_FULL,      /* In sync. */
 };
 
 struct hf_copy {
@@ -120,19 +120,19 @@ struct hf_waiting {
 
 struct hf_partition {
     struct hf_sessions sessions;
-    struct hf_version version; /* Of the last record applied. */
-    struct hf_version base;    /* Of the record before the log's first. */
+    struct hf_version version;  /* Of the last record applied. */
+    struct hf_version base;     /* Of the record before the log's first. */
     struct hf_record_queue log; /* Records not known to be on all copies. */
-    uint64_t learnt; /* HF_SESSIONS_END: has everything; else 0. */
+    uint64_t learnt;            /* HF_SESSIONS_END: has everything; else 0. */
 
     /* As primary. */
     bool primary;
-    bool synced;   /* All copies confirmed our state in this epoch. */
-    bool pulling;  /* A copy is further on than we are. */
+    bool synced;        /* All copies confirmed our state in this epoch. */
+    bool pulling;       /* A copy is further on than we are. */
     uint8_t copy_count; /* Copies and learners, without ourselves. */
     struct hf_copy copies[HF_COPIES_MAX + 1 + HF_BACKUPS_MAX];
-    uint64_t committed;   /* Sequence up to which all copies have it. */
-    uint64_t last_delete; /* Sequence of the last record that removed. */
+    uint64_t committed;          /* Sequence up to which all copies have it. */
+    uint64_t last_delete;        /* Sequence of the last record that removed. */
     struct hf_list waiting;      /* struct hf_waiting, in order. */
     struct hf_list waiting_link; /* In node->waiting_partitions. */
 };
@@ -164,6 +164,7 @@ struct hf_request {
     hf_time deadline;
     enum hf_request_state state;
     uint8_t target; /* Member it was sent to. */
+    bool bounced;   /* Wait for the next view before it is sent again. */
     bool ranged;    /* partition to partition_end, on `target` alone. */
     uint16_t partition;
     uint16_t partition_end;
@@ -184,13 +185,14 @@ struct hf_gathering {
     uint32_t part_count;
     uint32_t remaining;
     enum hf_gather kind;
-    bool ranged;        /* Made anew at each view. */
+    bool ranged; /* Made anew at each view. */
+    bool waits;  /* Ranged: for a view to be sent in. */
     bool scan;
     uint64_t scan_next; /* Cursor for the next call. */
     int64_t sum;
-    bool failed;             /* `error` is the answer. */
-    struct hf_buffer error;  /* Tokens. */
-    struct hf_buffer *parts; /* Tokens by part; ARRAY and scan. */
+    bool failed;               /* `error` is the answer. */
+    struct hf_buffer error;    /* Tokens. */
+    struct hf_buffer *parts;   /* Tokens by part; ARRAY and scan. */
     struct hf_request *origin; /* Ranged: the arguments, to make it anew. */
 };
 
@@ -250,15 +252,15 @@ struct hf_node {
     struct hf_view *view; /* Valid when it has an epoch. */
     struct hf_owners *targets;
     bool settled_map;
-    uint8_t self; /* Our index, or HF_MEMBER_NONE. */
+    uint8_t self;               /* Our index, or HF_MEMBER_NONE. */
     struct hf_member *members;  /* HF_MEMBERS_MAX. */
     struct hf_member *previous; /* Those of the view before, while entering. */
-    hf_member_set dead;  /* Certified. */
+    hf_member_set dead;         /* Certified. */
     hf_member_set fresh; /* Of those, observed under a lease of theirs. */
     hf_time installed_at;
-    hf_member_set lease;   /* Members whose grant is valid, until: */
-    hf_time lease_until;   /* the first of them ends. */
-    bool lease_safe;       /* They and we are a safe set. */
+    hf_member_set lease; /* Members whose grant is valid, until: */
+    hf_time lease_until; /* the first of them ends. */
+    bool lease_safe;     /* They and we are a safe set. */
     hf_epoch refused_cluster;
 
     /* Agreement. */
@@ -270,9 +272,9 @@ struct hf_node {
     struct hf_view *proposal;
     struct hf_view *best; /* Accepted view of the highest ballot promised. */
     struct hf_ballot ballot;
-    hf_time need_since; /* A change is needed since; 0: none. */
+    hf_time need_since;                /* A change is needed since; 0: none. */
     struct hf_nomination *nominations; /* Heard in this epoch. */
-    size_t nomination_count; /* At most HF_NOMINATIONS_MAX. */
+    size_t nomination_count;           /* At most HF_NOMINATIONS_MAX. */
 
     /* Data. */
     struct hf_partition *partitions; /* HF_PARTITION_COUNT. */
@@ -311,6 +313,8 @@ void node_probed(struct hf_node *node, uint64_t token,
 struct hf_peer *node_peer_find(const struct hf_node *node, hf_node_id id,
                                hf_incarnation incarnation);
 void node_heard(struct hf_node *node, struct hf_peer *peer);
+/* Fills in what a heartbeat says of our own data. */
+void node_count_local(const struct hf_node *node, struct hf_heartbeat *beat);
 void node_heartbeat(struct hf_node *node, struct hf_peer *peer,
                     const struct hf_heartbeat *beat);
 void node_send_heartbeats(struct hf_node *node);
@@ -362,8 +366,7 @@ void node_pulled(struct hf_node *node, uint8_t member,
 void node_suffix(struct hf_node *node, uint8_t member,
                  const struct hf_record_view *record);
 void node_sync_partition(struct hf_node *node, uint16_t partition);
-void node_copy_synced(struct hf_node *node, uint16_t partition,
-                      uint8_t member);
+void node_copy_synced(struct hf_node *node, uint16_t partition, uint8_t member);
 void node_sync_tick(struct hf_node *node);
 
 /* writes.c */
@@ -391,6 +394,10 @@ void node_execute_range(struct hf_node *node, struct hf_operation_id operation,
 void node_run_ranges(struct hf_node *node);
 void node_drop_ranges(struct hf_node *node);
 void node_range_committed(struct hf_node *node, struct hf_range *range);
+/* writes.c: node->effects on the whole of @partition, for @range. 0 or
+ * HF_ENOMEM. */
+HF_NODISCARD int node_write_cleared(struct hf_node *node, uint16_t partition,
+                                    struct hf_range *range);
 
 /* copies.c */
 void node_record(struct hf_node *node, uint8_t member,
@@ -435,13 +442,12 @@ void node_route_held(struct hf_node *node);
 /* The view changes: all requests are to be sent anew, in order. Who carried
  * one out already recognises it (core/operations.h). */
 void node_requests_reset(struct hf_node *node);
+void node_requests_entered(struct hf_node *node);
 /* A link to or from @member is new: repeat what it may not have heard. */
 void node_requests_resend(struct hf_node *node, uint8_t member);
 void node_requests_tick(struct hf_node *node);
 void node_requests_close(struct hf_node *node);
 uint64_t node_requests_finished(const struct hf_node *node);
-struct hf_request *node_request_find(const struct hf_node *node,
-                                     uint64_t number);
 uint64_t node_cluster_sessions(const struct hf_node *node);
 
 #endif

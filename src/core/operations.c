@@ -16,8 +16,8 @@ void hf_operations_init(struct hf_operations *operations, struct hf_mem *mem)
 static uint32_t bucket_of(const struct hf_operations *operations,
                           struct hf_operation_id id)
 {
-    uint64_t mixed = (id.origin ^ id.number * 0x9e3779b97f4a7c15u) *
-                     0xbf58476d1ce4e5b9u;
+    uint64_t mixed =
+        (id.origin ^ id.number * 0x9e3779b97f4a7c15u) * 0xbf58476d1ce4e5b9u;
     return (uint32_t)(mixed >> 32) & (operations->capacity - 1);
 }
 
@@ -105,10 +105,8 @@ int hf_operations_add(struct hf_operations *operations,
     if (operation == NULL) {
         return HF_ENOMEM;
     }
-    *operation = (struct hf_operation){.id = id,
-                                       .partition = partition,
-                                       .sequence = sequence,
-                                       .size = size};
+    *operation = (struct hf_operation){
+        .id = id, .partition = partition, .sequence = sequence, .size = size};
     uint8_t *bytes = (uint8_t *)(operation + 1);
     if (reply.size > 0) {
         memcpy(bytes, reply.data, reply.size);

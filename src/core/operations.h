@@ -19,8 +19,8 @@ struct hf_operation {
     struct hf_list age;        /* Oldest first, in the table. */
     struct hf_operation_id id;
     uint16_t partition;
-    uint64_t sequence; /* Of the record, 0 when it had no effect. */
-    size_t size;       /* Of this allocation. */
+    uint64_t sequence;     /* Of the record, 0 when it had no effect. */
+    size_t size;           /* Of this allocation. */
     struct hf_slice reply; /* Tokens; inside this allocation. */
 };
 

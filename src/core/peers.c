@@ -407,7 +407,7 @@ static hf_member_set reach(const struct hf_node *node)
     return hf_view_all(node->view) & ~node_suspects(node);
 }
 
-static void count_local(const struct hf_node *node, struct hf_heartbeat *beat)
+void node_count_local(const struct hf_node *node, struct hf_heartbeat *beat)
 {
     if (node->state != HF_STATE_ACTIVE) {
         return;
@@ -441,7 +441,7 @@ static void fill_heartbeat(const struct hf_node *node,
         .reach = active ? reach(node) : 0,
         .ops_finished = node_requests_finished(node),
     };
-    count_local(node, beat);
+    node_count_local(node, beat);
 }
 
 static void heartbeat_to(struct hf_node *node, struct hf_peer *peer,
@@ -486,10 +486,8 @@ static void member_heartbeat(struct hf_node *node, struct hf_peer *peer,
     struct hf_member *member = &node->members[peer->member];
     member->their_sent_at = beat->sent_at;
     if (beat->echo != 0 && beat->echo <= node->now) {
-        member->grant =
-            beat->echo > member->grant ? beat->echo : member->grant;
-        member->bound =
-            beat->echo > member->bound ? beat->echo : member->bound;
+        member->grant = beat->echo > member->grant ? beat->echo : member->grant;
+        member->bound = beat->echo > member->bound ? beat->echo : member->bound;
         bool had = node->lease_safe;
         node_lease_changed(node);
         if (node->commit_blocked || (!had && node->lease_safe) ||

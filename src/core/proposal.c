@@ -18,8 +18,8 @@
 
 static bool is_joiner(const struct hf_node *node, const struct hf_peer *peer)
 {
-    bool linked = peer->out_up[0] && peer->in_up[0] && peer->out_up[1] &&
-                  peer->in_up[1];
+    bool linked =
+        peer->out_up[0] && peer->in_up[0] && peer->out_up[1] && peer->in_up[1];
     if (!linked || !peer->has_beat || peer->member != HF_MEMBER_NONE ||
         peer->beat.state == HF_STATE_ACTIVE ||
         node->now - peer->heard > JOIN_HEARD_MS) {
@@ -138,9 +138,8 @@ static void acting_move(struct hf_acting *acting,
 
 static void acting_next(const struct hf_acting *old,
                         const uint8_t map[HF_MEMBERS_MAX],
-                        const struct hf_owners *target,
-                        const uint8_t *nominees, uint8_t nominee_count,
-                        struct hf_acting *next)
+                        const struct hf_owners *target, const uint8_t *nominees,
+                        uint8_t nominee_count, struct hf_acting *next)
 {
     next->count = 0;
     for (uint8_t i = 0; i < old->count; i++) {
@@ -194,9 +193,8 @@ void proposal_make(const struct hf_node *node, hf_member_set voters,
     hf_view_targets(view, targets);
     for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
         uint8_t nominees[HF_COPIES_MAX];
-        uint8_t count = node->nomination_count == 0
-                            ? 0
-                            : nominees_of(node, p, nominees);
+        uint8_t count =
+            node->nomination_count == 0 ? 0 : nominees_of(node, p, nominees);
         acting_next(&node->view->acting[p], map, &targets[p], nominees, count,
                     &view->acting[p]);
     }

@@ -13,7 +13,7 @@
 struct hf_waiter {
     struct hf_waiter *next;
     struct hf_operation_id operation;
-    size_t size; /* Of this allocation. */
+    size_t size;           /* Of this allocation. */
     struct hf_slice reply; /* Tokens; inside this allocation. */
 };
 
@@ -21,8 +21,8 @@ struct hf_record {
     struct hf_record_view view; /* Slices point into this allocation. */
     size_t size;                /* Of this allocation. */
     uint32_t references;
-    uint8_t pending; /* Copies that did not acknowledge yet. */
-    bool committed;  /* On every copy, and its waiters answered. */
+    uint8_t pending;           /* Copies that did not acknowledge yet. */
+    bool committed;            /* On every copy, and its waiters answered. */
     struct hf_waiter *waiters; /* In the order they came. */
     struct hf_waiter **waiters_end;
     uint64_t number; /* On a copy: its number in the stream it came by. */

@@ -56,8 +56,8 @@ static int32_t next_partition(struct hf_node *node, uint8_t member)
         const struct hf_copy *copy = partition_copy(partition, member);
         if (copy != NULL && copy->state == HF_COPY_WANTED &&
             (copy->acting || partition->synced) &&
-            (best < 0 || node->view->acting[p].count <
-                             node->view->acting[best].count)) {
+            (best < 0 ||
+             node->view->acting[p].count < node->view->acting[best].count)) {
             best = p;
         }
     }
@@ -114,12 +114,11 @@ static int push_operations(struct hf_node *node, uint16_t p, uint8_t member)
         if (operation->partition != p || operation->sequence == 0) {
             continue;
         }
-        struct hf_record_view view = {
-            .kind = HF_RECORD_OPERATION,
-            .partition = p,
-            .version = {0, operation->sequence},
-            .operation = operation->id,
-            .reply = operation->reply};
+        struct hf_record_view view = {.kind = HF_RECORD_OPERATION,
+                                      .partition = p,
+                                      .version = {0, operation->sequence},
+                                      .operation = operation->id,
+                                      .reply = operation->reply};
         error = push(node, member, &view);
     }
     return error;
@@ -137,9 +136,8 @@ static void begin(struct hf_node *node, uint8_t member, uint16_t p)
         }
         return;
     }
-    struct hf_record_view view = {.kind = HF_RECORD_LEARN,
-                                  .partition = p,
-                                  .version = partition->version};
+    struct hf_record_view view = {
+        .kind = HF_RECORD_LEARN, .partition = p, .version = partition->version};
     if (push(node, member, &view) == 0) {
         to->learning = p;
         to->learn_from = 0;
@@ -166,12 +164,11 @@ static void on_session(void *user, const struct hf_session *session)
         visit->error = HF_ENOMEM;
         return;
     }
-    struct hf_record_view view = {
-        .kind = HF_RECORD_ENTRY,
-        .partition = hf_session_partition(session),
-        .version = hf_session_version(session),
-        .key = hf_session_key(session),
-        .effects = hf_buffer_slice(&node->scratch)};
+    struct hf_record_view view = {.kind = HF_RECORD_ENTRY,
+                                  .partition = hf_session_partition(session),
+                                  .version = hf_session_version(session),
+                                  .key = hf_session_key(session),
+                                  .effects = hf_buffer_slice(&node->scratch)};
     visit->error = push(node, visit->member, &view);
 }
 
@@ -183,9 +180,8 @@ static bool advance(struct hf_node *node, uint8_t member)
     uint16_t p = (uint16_t)to->learning;
     struct hf_partition *partition = &node->partitions[p];
     struct visit visit = {.node = node, .member = member};
-    uint64_t next =
-        hf_sessions_scan(&partition->sessions, to->learn_from,
-                         ENTRIES_PER_STEP, on_session, &visit);
+    uint64_t next = hf_sessions_scan(&partition->sessions, to->learn_from,
+                                     ENTRIES_PER_STEP, on_session, &visit);
     if (visit.error != 0) {
         return false;
     }
@@ -276,8 +272,8 @@ void node_refill_tick(struct hf_node *node)
         const struct hf_partition *partition = &node->partitions[p];
         for (uint8_t i = 0; i < partition->copy_count; i++) {
             if (partition->copies[i].state == HF_COPY_NOMINATED) {
-                nominations[out.count++] = (struct hf_nomination){
-                    p, partition->copies[i].member};
+                nominations[out.count++] =
+                    (struct hf_nomination){p, partition->copies[i].member};
             }
             if (out.count == NOMINATIONS_PER_MESSAGE) {
                 nominate(node, &out);

@@ -26,11 +26,11 @@ struct hf_stream {
     struct hf_stream_entry *entries; /* Ring. */
     uint32_t capacity;               /* 0 or a power of two. */
     uint32_t count;
-    uint64_t head;  /* Number of the oldest entry kept. */
-    uint64_t acked; /* Highest acknowledged. */
-    uint64_t sent;  /* Highest sent over the link there is now. */
-    uint64_t told;  /* Highest told to be committed. */
-    size_t bytes;   /* Of records not acknowledged. */
+    uint64_t head;      /* Number of the oldest entry kept. */
+    uint64_t acked;     /* Highest acknowledged. */
+    uint64_t sent;      /* Highest sent over the link there is now. */
+    uint64_t told;      /* Highest told to be committed. */
+    size_t bytes;       /* Of records not acknowledged. */
     size_t learn_bytes; /* Of those, for refilling. */
     hf_time moved_at;   /* When `acked` last moved or work began. */
 };
@@ -41,8 +41,8 @@ void hf_stream_reset(struct hf_stream *stream, struct hf_mem *mem);
 void hf_stream_close(struct hf_stream *stream, struct hf_mem *mem);
 
 /* Makes sure that the next @count pushes cannot fail. */
-HF_NODISCARD int hf_stream_reserve(struct hf_stream *stream,
-                                   struct hf_mem *mem, uint32_t count);
+HF_NODISCARD int hf_stream_reserve(struct hf_stream *stream, struct hf_mem *mem,
+                                   uint32_t count);
 
 /* Appends a record, taking a reference of its own. Reserve first. */
 void hf_stream_push(struct hf_stream *stream, struct hf_record *record,

@@ -73,8 +73,8 @@ static void answer_tokens(struct hf_node *node,
     node_answer(node, operation, &reply, 0);
 }
 
-static void answer_error(struct hf_node *node,
-                         struct hf_operation_id operation, const char *text)
+static void answer_error(struct hf_node *node, struct hf_operation_id operation,
+                         const char *text)
 {
     struct hf_reply reply = hf_reply_error(text);
     node_answer(node, operation, &reply, 0);
@@ -84,8 +84,8 @@ static void answer_error(struct hf_node *node,
 
 static size_t waiting_size(const struct hf_command *command)
 {
-    size_t size = sizeof(struct hf_waiting) +
-                  command->argc * sizeof(struct hf_slice);
+    size_t size =
+        sizeof(struct hf_waiting) + command->argc * sizeof(struct hf_slice);
     for (uint32_t i = 0; i < command->argc; i++) {
         size += command->argv[i].size;
     }
@@ -128,8 +128,7 @@ static void wait_for(struct hf_node *node, uint16_t p,
     }
     waiting->command = (struct hf_command){command->row, command->argc, argv};
     if (hf_list_is_empty(&partition->waiting)) {
-        hf_list_push_back(&node->waiting_partitions,
-                          &partition->waiting_link);
+        hf_list_push_back(&node->waiting_partitions, &partition->waiting_link);
     }
     hf_list_push_back(&partition->waiting, &waiting->link);
     node->waiting_bytes += size;
@@ -153,8 +152,8 @@ static bool copy_counts(enum hf_copy_state state)
            state == HF_COPY_NOMINATED;
 }
 
-static bool copy_streams(const struct hf_node *node,
-                         const struct hf_copy *copy, uint16_t p)
+static bool copy_streams(const struct hf_node *node, const struct hf_copy *copy,
+                         uint16_t p)
 {
     return copy_counts(copy->state) ||
            (copy->state == HF_COPY_LEARNING &&
@@ -201,8 +200,8 @@ static void push_to_copies(struct hf_node *node, uint16_t p,
         }
         struct hf_member *member = &node->members[copy->member];
         bool counts = copy_counts(copy->state);
-        bool skip = !counts && hash >= member->learn_from &&
-                    record->view.key.size > 0;
+        bool skip =
+            !counts && hash >= member->learn_from && record->view.key.size > 0;
         if (counts) {
             record->pending++;
         }
@@ -249,8 +248,8 @@ static int write_record(struct hf_node *node, uint16_t p,
                                   view.version.sequence, reply);
     }
     if (error == 0) {
-        error = hf_sessions_apply(&partition->sessions, record->view.key,
-                                  hash, view.version, view.effects, node->now);
+        error = hf_sessions_apply(&partition->sessions, record->view.key, hash,
+                                  view.version, view.effects, node->now);
         HF_ASSERT(error != HF_EPROTO); /* They are our own. */
     }
     if (error != 0) {
@@ -361,18 +360,29 @@ static bool is_repeated(struct hf_node *node, uint16_t p,
     return true;
 }
 
-static int expire_session(struct hf_node *node, uint16_t p,
-                          struct hf_slice key, uint32_t hash)
+static int expire_session(struct hf_node *node, uint16_t p, struct hf_slice key,
+                          uint32_t hash)
 {
     hf_buffer_clear(&node->effects);
     hf_effects_delete(&node->effects);
     if (node->effects.failed) {
         return HF_ENOMEM;
     }
-    int error = write_record(node, p, (struct hf_operation_id){0, 0}, key,
-                             hash, (struct hf_slice){NULL, 0}, NULL);
+    int error = write_record(node, p, (struct hf_operation_id){0, 0}, key, hash,
+                             (struct hf_slice){NULL, 0}, NULL);
     if (error == 0) {
         node->counters.expired++;
+    }
+    return error;
+}
+
+int node_write_cleared(struct hf_node *node, uint16_t p, struct hf_range *range)
+{
+    struct hf_slice none = {NULL, 0};
+    int error = write_record(node, p, (struct hf_operation_id){0, 0}, none, 0,
+                             none, range);
+    if (error == 0) {
+        node_try_commit(node, p);
     }
     return error;
 }
@@ -401,8 +411,7 @@ static enum outcome run_command(struct hf_node *node, uint16_t p,
     uint32_t hash = hf_sessions_hash(key);
     const struct hf_session *session =
         hf_sessions_find(&partition->sessions, key, hash);
-    bool expired =
-        session != NULL && hf_session_deadline(session) <= node->now;
+    bool expired = session != NULL && hf_session_deadline(session) <= node->now;
     bool writes = (command->row->flags & HF_COMMAND_WRITE) != 0;
     if ((writes || expired) && !streams_have_room(node, p)) {
         return OUTCOME_WAIT;
@@ -472,8 +481,7 @@ void node_execute(struct hf_node *node, uint16_t p,
                   const struct hf_command *command)
 {
     bool queue = !hf_list_is_empty(&node->partitions[p].waiting);
-    if (queue ||
-        try_execute(node, p, operation, command) == OUTCOME_WAIT) {
+    if (queue || try_execute(node, p, operation, command) == OUTCOME_WAIT) {
         wait_for(node, p, operation, command);
     }
 }
@@ -482,8 +490,8 @@ void node_run_waiting(struct hf_node *node, uint16_t p)
 {
     struct hf_partition *partition = &node->partitions[p];
     while (!hf_list_is_empty(&partition->waiting)) {
-        struct hf_waiting *first = HF_CONTAINER_OF(
-            partition->waiting.next, struct hf_waiting, link);
+        struct hf_waiting *first =
+            HF_CONTAINER_OF(partition->waiting.next, struct hf_waiting, link);
         if (try_execute(node, p, first->operation, &first->command) ==
             OUTCOME_WAIT) {
             return;
@@ -520,8 +528,8 @@ void node_waiting_tick(struct hf_node *node)
             HF_CONTAINER_OF(link, struct hf_partition, waiting_link);
         link = link->next;
         while (!hf_list_is_empty(&partition->waiting)) {
-            struct hf_waiting *first = HF_CONTAINER_OF(
-                partition->waiting.next, struct hf_waiting, link);
+            struct hf_waiting *first = HF_CONTAINER_OF(partition->waiting.next,
+                                                       struct hf_waiting, link);
             if (node->now - first->since < (hf_time)node->config.hold_ms) {
                 break;
             }
@@ -534,8 +542,8 @@ void node_waiting_tick(struct hf_node *node)
 void node_forwarded(struct hf_node *node, uint8_t member,
                     const struct hf_forward *forward)
 {
-    struct hf_operation_id operation = {
-        node->view->members[member].incarnation, forward->number};
+    struct hf_operation_id operation = {node->view->members[member].incarnation,
+                                        forward->number};
     bool ranged = forward->command.row->route != HF_ROUTE_KEY &&
                   forward->command.row->route != HF_ROUTE_KEYS;
     bool here = forward->epoch == node->view->epoch;
@@ -577,9 +585,8 @@ static void on_session_due(void *user, struct hf_session *session)
 
 void node_expire_due(struct hf_node *node)
 {
-    node->expiry_waits = hf_expiry_run(&node->expiry, node->now,
-                                       HF_EXPIRY_VISITS_MAX, on_session_due,
-                                       node);
+    node->expiry_waits = hf_expiry_run(
+        &node->expiry, node->now, HF_EXPIRY_VISITS_MAX, on_session_due, node);
 }
 
 /* Forgetting what cannot be repeated any more. */

@@ -194,8 +194,8 @@ static void a_node_that_wakes_up_never_serves_stale_sessions(void **state)
     }
 }
 
-/* Stops that are too short to be replaced, one after the other. */
-static void short_stops_cost_nothing_but_time(void **state)
+/* Stops around the length at which a node is replaced, one after the other. */
+static void stops_of_any_length_lose_nothing(void **state)
 {
     struct cluster *c = story_start(state, 3, 7);
     struct workload_options options;
@@ -309,19 +309,16 @@ static void one_of_two_dies(void **state)
  * ask the dead node, and nobody waits long. */
 static void kills_under_load_are_hardly_noticed(void **state)
 {
-    struct cluster *c = story_start(state, 3, 12);
+    struct cluster *c = story_start(state, 5, 12);
     struct workload_options options;
     workload_options_init(&options);
     options.clients = 9;
     options.think_us_max = 1000;
     struct workload w;
     workload_start(&w, c, &options, 12);
-    for (unsigned i = 0; i < 6; i++) {
+    for (unsigned i = 0; i < 3; i++) {
         cluster_run(c, 300);
-        cluster_kill(c, i % 3);
-        cluster_run(c, 700);
-        cluster_settle(c, CLUSTER_SETTLE_MS);
-        cluster_boot(c, i % 3);
+        cluster_kill(c, (2 * i + 1) % 5);
         cluster_settle(c, CLUSTER_SETTLE_MS);
     }
     workload_stop(&w);
@@ -344,7 +341,7 @@ int main(void)
         STORY(a_one_way_cut_does_no_harm),
         STORY(a_node_that_hangs_is_replaced_within_three_seconds),
         STORY(a_node_that_wakes_up_never_serves_stale_sessions),
-        STORY(short_stops_cost_nothing_but_time),
+        STORY(stops_of_any_length_lose_nothing),
         STORY(copies_are_restored_while_writes_go_on),
         STORY(three_become_one_in_every_order_of_kills),
         STORY(two_of_five_die_at_once),

@@ -1,0 +1,421 @@
+/* node.c - The dispatcher: one call per kind of event, and what is told about
+ * a node to people and tests. */
+#include "core/node.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "core/node_state.h"
+#include "holdfast/error.h"
+
+void hf_node_config_init(struct hf_node_config *config)
+{
+    *config = (struct hf_node_config){
+        .backups = 1,
+        .hold_ms = 400,
+        .value_bytes_max = (size_t)16 << 20,
+        .held_bytes_max = (size_t)64 << 20,
+        .stream_bytes_max = (size_t)48 << 20,
+        .learn_bytes_max = (size_t)256 << 10,
+    };
+}
+
+static bool config_is_valid(const struct hf_node_config *config)
+{
+    return config->self.incarnation != 0 && config->backups <= HF_BACKUPS_MAX &&
+           config->seed_count <= HF_SEEDS_MAX && config->self.name[0] != '\0';
+}
+
+/* The large pieces of a node, allocated once. */
+static int node_allocate(struct hf_node *node)
+{
+    struct hf_mem *mem = node->mem;
+    node->peers = hf_mem_alloc_zero(mem, HF_PEERS_MAX * sizeof(*node->peers));
+    node->members =
+        hf_mem_alloc_zero(mem, HF_MEMBERS_MAX * sizeof(*node->members));
+    node->previous =
+        hf_mem_alloc_zero(mem, HF_MEMBERS_MAX * sizeof(*node->previous));
+    node->view = hf_mem_alloc_zero(mem, sizeof(*node->view));
+    node->accepted = hf_mem_alloc_zero(mem, sizeof(*node->accepted));
+    node->proposal = hf_mem_alloc_zero(mem, sizeof(*node->proposal));
+    node->best = hf_mem_alloc_zero(mem, sizeof(*node->best));
+    node->targets =
+        hf_mem_alloc_zero(mem, HF_PARTITION_COUNT * sizeof(*node->targets));
+    node->nominations =
+        hf_mem_alloc(mem, HF_NOMINATIONS_MAX * sizeof(*node->nominations));
+    node->partitions =
+        hf_mem_alloc_zero(mem, HF_PARTITION_COUNT * sizeof(*node->partitions));
+    bool complete = node->peers != NULL && node->members != NULL &&
+                    node->previous != NULL && node->view != NULL &&
+                    node->accepted != NULL && node->proposal != NULL &&
+                    node->best != NULL && node->targets != NULL &&
+                    node->nominations != NULL && node->partitions != NULL;
+    return complete ? 0 : HF_ENOMEM;
+}
+
+static void node_free(struct hf_node *node)
+{
+    struct hf_mem *mem = node->mem;
+    hf_mem_free(mem, node->peers, HF_PEERS_MAX * sizeof(*node->peers));
+    hf_mem_free(mem, node->members, HF_MEMBERS_MAX * sizeof(*node->members));
+    hf_mem_free(mem, node->previous, HF_MEMBERS_MAX * sizeof(*node->previous));
+    hf_mem_free(mem, node->view, sizeof(*node->view));
+    hf_mem_free(mem, node->accepted, sizeof(*node->accepted));
+    hf_mem_free(mem, node->proposal, sizeof(*node->proposal));
+    hf_mem_free(mem, node->best, sizeof(*node->best));
+    hf_mem_free(mem, node->targets,
+                HF_PARTITION_COUNT * sizeof(*node->targets));
+    hf_mem_free(mem, node->nominations,
+                HF_NOMINATIONS_MAX * sizeof(*node->nominations));
+    hf_mem_free(mem, node->partitions,
+                HF_PARTITION_COUNT * sizeof(*node->partitions));
+    hf_mem_free(mem, node, sizeof(*node));
+}
+
+static void node_init_data(struct hf_node *node)
+{
+    hf_operations_init(&node->operations, node->mem);
+    hf_buffer_init(&node->effects, node->mem);
+    hf_buffer_init(&node->scratch, node->mem);
+    hf_buffer_init(&node->tokens, node->mem);
+    hf_list_init(&node->waiting_partitions);
+    hf_list_init(&node->ranges);
+    hf_list_init(&node->requests);
+    hf_list_init(&node->gathers);
+    node->request_next = 1;
+    for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
+        struct hf_partition *partition = &node->partitions[p];
+        hf_sessions_init(&partition->sessions, node->mem, &node->expiry, p);
+        hf_list_init(&partition->waiting);
+        hf_list_init(&partition->waiting_link);
+    }
+    for (uint8_t i = 0; i < HF_MEMBERS_MAX; i++) {
+        hf_stream_init(&node->members[i].stream);
+        hf_stream_init(&node->previous[i].stream);
+    }
+}
+
+int hf_node_create(struct hf_node **created,
+                   const struct hf_node_config *config, struct hf_mem *mem,
+                   hf_time now)
+{
+    if (!config_is_valid(config)) {
+        return HF_EINVAL;
+    }
+    struct hf_node *node = hf_mem_alloc_zero(mem, sizeof(*node));
+    if (node == NULL) {
+        return HF_ENOMEM;
+    }
+    node->mem = mem;
+    node->config = *config;
+    if (node_allocate(node) != 0 ||
+        hf_expiry_init(&node->expiry, mem, now) != 0) {
+        node_free(node);
+        return HF_ENOMEM;
+    }
+    node_init_data(node);
+    hf_rng_init(&node->rng, config->random_seed);
+    node->now = now;
+    node->started_at = now;
+    node->stepped_at = now;
+    node->ticked_at = HF_TIME_PAST;
+    node->state = HF_STATE_STARTING;
+    node->self = HF_MEMBER_NONE;
+    *created = node;
+    return 0;
+}
+
+void hf_node_destroy(struct hf_node *node)
+{
+    if (node == NULL) {
+        return;
+    }
+    node_requests_close(node);
+    node_drop_ranges(node);
+    for (uint8_t i = 0; i < HF_MEMBERS_MAX; i++) {
+        hf_stream_close(&node->members[i].stream, node->mem);
+        hf_record_queue_close(&node->members[i].in_log, node->mem);
+        hf_stream_close(&node->previous[i].stream, node->mem);
+        hf_record_queue_close(&node->previous[i].in_log, node->mem);
+    }
+    for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
+        node_drop_waiting(node, p);
+        node_partition_clear(node, p);
+    }
+    hf_operations_close(&node->operations);
+    hf_buffer_close(&node->effects);
+    hf_buffer_close(&node->scratch);
+    hf_buffer_close(&node->tokens);
+    hf_expiry_close(&node->expiry);
+    node_free(node);
+}
+
+/* Events. */
+
+static void node_tick(struct hf_node *node)
+{
+    node->ticked_at = node->now;
+    node_peers_tick(node);
+    node_agreement_tick(node);
+    node_sync_tick(node);
+    node_streams_tick(node);
+    node_refill_tick(node);
+    node_waiting_tick(node);
+    node_run_ranges(node);
+    node_requests_tick(node);
+    node_expire_due(node);
+    node_forget_operations(node);
+}
+
+/* Messages that make sense only between members of one view. */
+static void member_message(struct hf_node *node, uint8_t member,
+                           const struct hf_message *message)
+{
+    switch (message->type) {
+    case HF_MESSAGE_FORWARD:
+        node_forwarded(node, member, &message->forward);
+        return;
+    case HF_MESSAGE_BOUNCE:
+        node_bounced(node, &message->bounce);
+        return;
+    case HF_MESSAGE_RECORD:
+        node_record(node, member, &message->record);
+        return;
+    case HF_MESSAGE_ACK:
+        node_acked(node, member, &message->ack);
+        return;
+    case HF_MESSAGE_COMMITTED:
+        node_committed(node, member, &message->committed);
+        return;
+    case HF_MESSAGE_POSITIONS:
+        node_positions(node, member, &message->positions);
+        return;
+    case HF_MESSAGE_PULL:
+        node_pulled(node, member, &message->pull);
+        return;
+    case HF_MESSAGE_SUFFIX:
+        if (message->suffix.epoch == node->view->epoch) {
+            node_suffix(node, member, &message->suffix.record);
+        }
+        return;
+    case HF_MESSAGE_NOMINATE:
+        node_nominated(node, &message->nominate);
+        return;
+    default:
+        return;
+    }
+}
+
+static void node_message(struct hf_node *node, struct hf_peer *from,
+                         const struct hf_message *message)
+{
+    node_heard(node, from);
+    switch (message->type) {
+    case HF_MESSAGE_HEARTBEAT:
+        node_heartbeat(node, from, &message->heartbeat);
+        return;
+    case HF_MESSAGE_PREPARE:
+        node_prepared(node, from, &message->prepare);
+        return;
+    case HF_MESSAGE_PROMISE:
+        node_promised(node, from, &message->promise);
+        return;
+    case HF_MESSAGE_ACCEPT:
+        node_accept_asked(node, from, &message->accept);
+        return;
+    case HF_MESSAGE_ACCEPTED:
+        node_accepted(node, from, &message->accepted);
+        return;
+    case HF_MESSAGE_VIEW:
+        node_view_heard(node, message->view);
+        return;
+    case HF_MESSAGE_RESULT:
+        node_request_done(node, message->result.number, &message->result.reply,
+                          message->result.scan_next);
+        return;
+    default:
+        break;
+    }
+    if (node->state == HF_STATE_ACTIVE && from->member != HF_MEMBER_NONE) {
+        member_message(node, from->member, message);
+    }
+}
+
+/* A gap this long means that we were paused. Others may have gone on without
+ * us: hold no lease, and accuse nobody of the silence that was ours. */
+static void notice_pause(struct hf_node *node)
+{
+    if (node->now - node->stepped_at > HF_SUSPECT_MS &&
+        node->state == HF_STATE_ACTIVE) {
+        hf_log(&node->config.log, HF_LOG_WARNING,
+               "this node stood still for %lld ms",
+               (long long)(node->now - node->stepped_at));
+        for (uint8_t i = 0; i < node->view->member_count; i++) {
+            node->members[i].heard = node->now;
+            node->members[i].grant = HF_TIME_PAST;
+        }
+        node_lease_changed(node);
+    }
+    node->stepped_at = node->now;
+}
+
+void hf_node_step(struct hf_node *node, const struct hf_event *event,
+                  const struct hf_outbox *out)
+{
+    HF_ASSERT(event->now >= node->now);
+    HF_ASSERT(node->out == NULL); /* Actions must not call the node. */
+    bool first = node->ticked_at == HF_TIME_PAST;
+    node->now = event->now;
+    node->wall_ms = event->wall_ms;
+    node->out = out;
+    notice_pause(node);
+    if (first) {
+        node->ticked_at = node->now;
+        node_peers_start(node);
+    }
+    switch (event->type) {
+    case HF_EVENT_TICK:
+        node_tick(node);
+        break;
+    case HF_EVENT_REQUEST:
+        node_request(node, event->request.client, event->request.tag,
+                     event->request.command);
+        break;
+    case HF_EVENT_MESSAGE: {
+        struct hf_peer *from = node_peer_find(node, event->message.from,
+                                              event->message.incarnation);
+        if (from != NULL) {
+            node_message(node, from, event->message.message);
+        }
+        break;
+    }
+    case HF_EVENT_LINK:
+        node_link_changed(node, &event->link);
+        break;
+    case HF_EVENT_PROBED:
+        node_probed(node, event->probed.token, event->probed.result);
+        break;
+    case HF_EVENT_TURN_END:
+        node_send_acks(node);
+        break;
+    }
+    node->out = NULL;
+}
+
+hf_time hf_node_deadline(const struct hf_node *node)
+{
+    if (node->ticked_at == HF_TIME_PAST || node->expiry_waits) {
+        return node->now;
+    }
+    bool busy = node->state != HF_STATE_ACTIVE || node->need_since != 0 ||
+                node->unsynced > 0 || !node->settled_map ||
+                node->promised > node->view->epoch ||
+                !hf_list_is_empty(&node->requests) ||
+                !hf_list_is_empty(&node->waiting_partitions) ||
+                !hf_list_is_empty(&node->ranges) ||
+                !hf_list_is_empty(&node->gathers);
+    return node->ticked_at + (busy ? HF_TICK_BUSY_MS : HF_TICK_IDLE_MS);
+}
+
+/* Status. */
+
+static void count_partitions(const struct hf_node *node,
+                             struct hf_node_status *status)
+{
+    for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
+        const struct hf_acting *acting = &node->view->acting[p];
+        for (uint8_t i = 0; i < acting->count; i++) {
+            struct hf_member_status *member =
+                &status->members[acting->members[i]];
+            if (i == 0) {
+                member->primaries++;
+            } else {
+                member->backups++;
+            }
+        }
+    }
+}
+
+static bool is_settled(const struct hf_node *node,
+                       const struct hf_node_status *status)
+{
+    return node->state == HF_STATE_ACTIVE && node->settled_map &&
+           node->unsynced == 0 && status->serving && node_suspects(node) == 0 &&
+           status->under_replicated == 0;
+}
+
+void hf_node_get_status(const struct hf_node *node,
+                        struct hf_node_status *status)
+{
+    memset(status, 0, sizeof(*status));
+    status->state = node->state;
+    status->epoch = node->view->epoch;
+    if (node->state != HF_STATE_ACTIVE) {
+        return;
+    }
+    struct hf_heartbeat own = {0};
+    node_count_local(node, &own);
+    hf_member_set suspects = node_suspects(node);
+    status->member_count = node->view->member_count;
+    count_partitions(node, status);
+    for (uint8_t i = 0; i < status->member_count; i++) {
+        struct hf_member_status *member = &status->members[i];
+        const struct hf_peer *peer = node->members[i].peer;
+        const struct hf_heartbeat *beat = i == node->self ? &own
+                                          : peer != NULL && peer->has_beat
+                                              ? &peer->beat
+                                              : NULL;
+        member->info = &node->view->members[i];
+        member->alive = (suspects & hf_member_set_of(i)) == 0;
+        if (beat != NULL) {
+            member->sessions = beat->sessions;
+            member->bytes = beat->bytes;
+            status->sessions += beat->sessions;
+            status->under_replicated += beat->under_replicated;
+        }
+    }
+    status->local_sessions = own.sessions;
+    status->local_bytes = own.bytes;
+    status->partitions_primary = status->members[node->self].primaries;
+    status->partitions_backup = status->members[node->self].backups;
+    status->serving = node->lease_safe && node->now < node->lease_until &&
+                      node->promised <= node->view->epoch;
+    status->settled = is_settled(node, status);
+}
+
+const struct hf_node_counters *hf_node_get_counters(const struct hf_node *node)
+{
+    return &node->counters;
+}
+
+const struct hf_view *hf_node_get_view(const struct hf_node *node)
+{
+    return node->state == HF_STATE_ACTIVE ? node->view : NULL;
+}
+
+const struct hf_sessions *hf_node_get_sessions(const struct hf_node *node,
+                                               uint16_t partition)
+{
+    HF_ASSERT(partition < HF_PARTITION_COUNT);
+    return &node->partitions[partition].sessions;
+}
+
+bool hf_node_serves(const struct hf_node *node, uint16_t p, hf_time now)
+{
+    const struct hf_partition *partition = &node->partitions[p];
+    if (node->state != HF_STATE_ACTIVE || !partition->primary ||
+        !partition->synced || node->promised > node->view->epoch) {
+        return false;
+    }
+    hf_member_set lease = 0;
+    for (uint8_t i = 0; i < node->view->member_count; i++) {
+        if (i != node->self && node->members[i].grant + HF_LEASE_MS > now) {
+            lease |= hf_member_set_of(i);
+        }
+    }
+    hf_member_set self = hf_member_set_of(node->self);
+    hf_member_set others = hf_view_copies(node->view, p) & ~self;
+    return (others & ~lease) == 0 &&
+           hf_view_is_safe(hf_view_all(node->view), node->fresh,
+                           (lease | self) & ~node->fresh);
+}

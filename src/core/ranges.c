@@ -1,0 +1,212 @@
+/* ranges.c - Commands that run on all partitions of this node at once: DBSIZE,
+ * FLUSHALL, and SCAN over a run of partitions.
+ *
+ * Whoever was asked sends one such command to every primary, stamped with the
+ * epoch, and gathers the answers: in one epoch every partition has one
+ * primary, so together they cover each partition once. A range waits until all
+ * its partitions here are served; at a view change it is dropped, and sent
+ * anew by whoever was asked. */
+#include <string.h>
+
+#include "base/assert.h"
+#include "core/node_state.h"
+#include "holdfast/error.h"
+
+static bool range_is_served(struct hf_node *node,
+                            const struct hf_forward *forward)
+{
+    for (uint16_t p = forward->partition; p < forward->partition_end; p++) {
+        if (node->partitions[p].primary && !node_may_serve(node, p)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void range_free(struct hf_node *node, struct hf_range *range)
+{
+    hf_list_remove(&range->link);
+    hf_mem_free(node->mem, range, range->size);
+}
+
+void node_range_committed(struct hf_node *node, struct hf_range *range)
+{
+    HF_ASSERT(range->pending > 0);
+    range->pending--;
+    if (range->pending == 0) {
+        struct hf_operation_id operation = range->operation;
+        struct hf_reply reply = range->reply;
+        range_free(node, range);
+        node_answer(node, operation, &reply, 0);
+    }
+}
+
+struct page {
+    struct hf_node *node;
+    const struct hf_scan_options *options;
+    uint32_t count;
+};
+
+static void on_session(void *user, const struct hf_session *session)
+{
+    struct page *page = user;
+    if (hf_scan_matches(page->options, session, page->node->now)) {
+        hf_reply_put_bulk(&page->node->effects, hf_session_key(session));
+        page->count++;
+    }
+}
+
+static void run_scan(struct hf_node *node, struct hf_operation_id operation,
+                     const struct hf_forward *forward)
+{
+    struct hf_scan_options options;
+    struct hf_reply reply;
+    if (!hf_scan_parse(&forward->command, &options, &reply)) {
+        node_answer(node, operation, &reply, 0);
+        return;
+    }
+    bool single = forward->partition_end == forward->partition + 1;
+    struct page page = {.node = node, .options = &options};
+    uint64_t next = HF_SESSIONS_END;
+    hf_buffer_clear(&node->effects);
+    for (uint16_t p = forward->partition; p < forward->partition_end; p++) {
+        if (node->partitions[p].primary) {
+            next = hf_sessions_scan(&node->partitions[p].sessions,
+                                    single ? forward->scan_position : 0,
+                                    single ? forward->scan_count : UINT32_MAX,
+                                    on_session, &page);
+        }
+    }
+    hf_buffer_clear(&node->scratch);
+    hf_reply_put_array(&node->scratch, page.count);
+    hf_buffer_append_slice(&node->scratch, hf_buffer_slice(&node->effects));
+    reply = node->effects.failed || node->scratch.failed
+                ? hf_reply_error("OOM this node is out of memory")
+                : hf_reply_nested(&node->scratch);
+    node_answer(node, operation, &reply, next);
+}
+
+/* Applies the command to one partition; its effects are a write like any. */
+static void run_one(struct hf_node *node, struct hf_range *range, uint16_t p)
+{
+    hf_buffer_clear(&node->effects);
+    hf_buffer_clear(&node->scratch);
+    struct hf_apply apply = {.sessions = &node->partitions[p].sessions,
+                             .now = node->now,
+                             .wall_ms = node->wall_ms,
+                             .value_bytes_max = node->config.value_bytes_max,
+                             .effects = &node->effects,
+                             .scratch = &node->scratch,
+                             .reply = hf_reply_nil()};
+    range->forward.command.row->apply(&apply, &range->forward.command);
+    int error = node->effects.failed ? HF_ENOMEM : 0;
+    if (error == 0 && node->effects.size > 0) {
+        range->pending++;
+        error = node_write_cleared(node, p, range);
+        if (error != 0) {
+            range->pending--;
+        }
+    }
+    if (error != 0) {
+        range->reply = hf_reply_error("OOM this node is out of memory");
+    } else if (apply.reply.kind == HF_REPLY_INTEGER &&
+               range->reply.kind == HF_REPLY_INTEGER) {
+        range->reply.integer += apply.reply.integer;
+    } else if (range->reply.kind != HF_REPLY_ERROR) {
+        range->reply =
+            apply.reply.kind == HF_REPLY_ERROR ? apply.reply : hf_reply_ok();
+    }
+}
+
+static void run_range(struct hf_node *node, struct hf_range *range)
+{
+    range->started = true;
+    if (range->forward.command.row->route == HF_ROUTE_SCAN) {
+        run_scan(node, range->operation, &range->forward);
+        range_free(node, range);
+        return;
+    }
+    bool sums = range->forward.command.row->gather == HF_GATHER_SUM;
+    range->reply = sums ? hf_reply_integer(0) : hf_reply_ok();
+    range->pending = 1; /* Ours, until all are under way. */
+    for (uint16_t p = range->forward.partition;
+         p < range->forward.partition_end; p++) {
+        if (node->partitions[p].primary) {
+            run_one(node, range, p);
+        }
+    }
+    node_range_committed(node, range);
+}
+
+static struct hf_range *range_new(struct hf_node *node,
+                                  struct hf_operation_id operation,
+                                  const struct hf_forward *forward)
+{
+    const struct hf_command *command = &forward->command;
+    size_t size =
+        sizeof(struct hf_range) + command->argc * sizeof(struct hf_slice);
+    for (uint32_t i = 0; i < command->argc; i++) {
+        size += command->argv[i].size;
+    }
+    struct hf_range *range =
+        size > UINT32_MAX ? NULL : hf_mem_alloc(node->mem, size);
+    if (range == NULL) {
+        return NULL;
+    }
+    *range = (struct hf_range){.operation = operation,
+                               .size = (uint32_t)size,
+                               .since = node->now,
+                               .forward = *forward};
+    struct hf_slice *argv = (struct hf_slice *)(void *)(range + 1);
+    uint8_t *bytes = (uint8_t *)(argv + command->argc);
+    for (uint32_t i = 0; i < command->argc; i++) {
+        argv[i] = (struct hf_slice){bytes, command->argv[i].size};
+        if (argv[i].size > 0) {
+            memcpy(bytes, command->argv[i].data, argv[i].size);
+        }
+        bytes += argv[i].size;
+    }
+    range->forward.command.argv = argv;
+    hf_list_push_back(&node->ranges, &range->link);
+    return range;
+}
+
+void node_execute_range(struct hf_node *node, struct hf_operation_id operation,
+                        const struct hf_forward *forward)
+{
+    struct hf_range *range = range_new(node, operation, forward);
+    if (range == NULL) {
+        struct hf_reply reply =
+            hf_reply_error("OOM this node is out of memory");
+        node_answer(node, operation, &reply, 0);
+        return;
+    }
+    if (range_is_served(node, &range->forward)) {
+        run_range(node, range);
+    }
+}
+
+void node_run_ranges(struct hf_node *node)
+{
+    struct hf_list *link = node->ranges.next;
+    while (link != &node->ranges) {
+        struct hf_range *range = HF_CONTAINER_OF(link, struct hf_range, link);
+        link = link->next;
+        if (range->started) {
+            continue;
+        }
+        if (node->now - range->since > (hf_time)node->config.hold_ms) {
+            range_free(node, range); /* Who asked has given up. */
+        } else if (range_is_served(node, &range->forward)) {
+            run_range(node, range);
+        }
+    }
+}
+
+void node_drop_ranges(struct hf_node *node)
+{
+    while (!hf_list_is_empty(&node->ranges)) {
+        range_free(node,
+                   HF_CONTAINER_OF(node->ranges.next, struct hf_range, link));
+    }
+}

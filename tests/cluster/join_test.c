@@ -1,0 +1,157 @@
+/* Clusters form and grow. */
+#include <stdio.h>
+
+#include "support/story.h"
+
+#define KEYS 60
+
+/* All running nodes are in one cluster. */
+static void expect_one_cluster(struct cluster *c)
+{
+    const struct hf_view *view = cluster_view(c);
+    for (unsigned i = 0; i < c->options.node_count; i++) {
+        if (cluster_is_up(c, i)) {
+            const struct hf_view *own = hf_node_get_view(c->processes[i].node);
+            cluster_check(c, own->cluster == view->cluster,
+                          "there are two clusters");
+        }
+    }
+}
+
+static void form(void **state, unsigned node_count, unsigned backups,
+                 uint64_t seed)
+{
+    struct cluster_options options;
+    cluster_options_init(&options, seed);
+    options.node_count = node_count;
+    options.backups = backups;
+    struct cluster *c = story_start_with(state, &options);
+    expect_one_cluster(c);
+    cluster_set(c, "cart:7", "2 apples");
+    cluster_expect(c, "cart:7", "2 apples");
+    cluster_settle_and_check(c);
+}
+
+static void clusters_of_one_to_five_form(void **state)
+{
+    for (unsigned nodes = 1; nodes <= 5; nodes++) {
+        form(state, nodes, 1, nodes);
+        form(state, nodes, 2, 10 + nodes);
+    }
+}
+
+/* Nobody waits for anybody: nodes appear in any order, some long after the
+ * first have given up waiting for their seeds. */
+static void nodes_may_start_in_any_order(void **state)
+{
+    for (uint64_t seed = 20; seed < 30; seed++) {
+        struct cluster_options options;
+        cluster_options_init(&options, seed);
+        options.node_count = 4;
+        options.boot_none = true;
+        struct cluster *c = story_create(state, &options);
+        struct hf_rng rng;
+        hf_rng_init(&rng, seed);
+        unsigned first = (unsigned)hf_rng_below(&rng, 4);
+        unsigned step = hf_rng_chance(&rng, 1, 2) ? 1 : 3;
+        for (unsigned i = 0; i < 4; i++) {
+            cluster_boot(c, (first + i * step) % 4);
+            cluster_run(c, (int64_t)hf_rng_below(&rng, 6000));
+        }
+        cluster_settle(c, CLUSTER_SETTLE_MS);
+        expect_one_cluster(c);
+        cluster_settle_and_check(c);
+    }
+}
+
+/* The only address everybody knows answers last. */
+static void seeds_may_be_down_at_first(void **state)
+{
+    struct cluster_options options;
+    cluster_options_init(&options, 3);
+    options.boot_none = true;
+    options.one_seed = true;
+    struct cluster *c = story_create(state, &options);
+    cluster_boot(c, 1);
+    cluster_boot(c, 2);
+    cluster_run(c, 2000);
+    cluster_boot(c, 0);
+    cluster_settle(c, CLUSTER_SETTLE_MS);
+    expect_one_cluster(c);
+    cluster_settle_and_check(c);
+}
+
+/* A new node takes its share of sessions, and while it does, no client of any
+ * node misses one. */
+static void a_new_node_serves_only_what_it_has(void **state)
+{
+    struct cluster_options options;
+    cluster_options_init(&options, 4);
+    options.boot_none = true;
+    struct cluster *c = story_create(state, &options);
+    cluster_boot(c, 0);
+    cluster_boot(c, 1);
+    cluster_settle(c, CLUSTER_SETTLE_MS);
+    story_fill(c, KEYS);
+    cluster_boot(c, 2);
+    for (unsigned round = 0; !cluster_is_settled(c) && round < 500; round++) {
+        char key[16], value[16];
+        (void)snprintf(key, sizeof(key), "fill:%u", round % KEYS);
+        (void)snprintf(value, sizeof(value), "value %u", round % KEYS);
+        cluster_expect_reply(c, value, round % 2, "GET", key, NULL);
+        struct request *get = cluster_ask(c, 2, "GET", key, NULL);
+        cluster_await(c, get, 2000);
+        cluster_check(c, get->kind != HF_REPLY_NIL,
+                      "the new node says there is no such session");
+    }
+    cluster_settle_and_check(c);
+    expect_one_cluster(c);
+    story_expect_filled(c, KEYS);
+    struct hf_node_status status;
+    hf_node_get_status(c->processes[2].node, &status);
+    cluster_check(c, status.partitions_primary > 250,
+                  "the new node did not take its share");
+    cluster_check(c, status.partitions_backup > 250,
+                  "the new node did not take its share of copies");
+}
+
+/* The same with clients that write, and with many nodes. */
+static void a_cluster_grows_under_load(void **state)
+{
+    struct cluster_options options;
+    cluster_options_init(&options, 5);
+    options.node_count = 5;
+    options.boot_none = true;
+    struct cluster *c = story_create(state, &options);
+    cluster_boot(c, 0);
+    cluster_settle(c, CLUSTER_SETTLE_MS);
+    story_fill(c, KEYS);
+    struct workload_options load;
+    workload_options_init(&load);
+    load.think_us_max = 3000;
+    struct workload w;
+    workload_start(&w, c, &load, 5);
+    for (unsigned i = 1; i < 5; i++) {
+        cluster_boot(c, i);
+        cluster_run(c, i % 2 == 0 ? 10 : 1500);
+    }
+    cluster_settle(c, CLUSTER_SETTLE_MS);
+    workload_stop(&w);
+    cluster_settle_and_check(c);
+    workload_read_all(&w);
+    workload_check(&w);
+    story_expect_filled(c, KEYS);
+    workload_close(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        STORY(clusters_of_one_to_five_form),
+        STORY(nodes_may_start_in_any_order),
+        STORY(seeds_may_be_down_at_first),
+        STORY(a_new_node_serves_only_what_it_has),
+        STORY(a_cluster_grows_under_load),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,116 @@
+/* A node that was killed comes back at its address, empty. Nothing it knew
+ * counts any more, and being fast must not make it win. */
+#include <stdio.h>
+
+#include "support/story.h"
+
+#define KEYS 40
+
+/* Supervisors restart at once: the new process may be there before anyone
+ * noticed that the old one died. */
+static void a_node_restarted_at_once_loses_nothing(void **state)
+{
+    for (unsigned victim = 0; victim < 3; victim++) {
+        struct cluster *c = story_start(state, 3, 1 + victim);
+        story_fill(c, KEYS);
+        cluster_restart(c, victim);
+        for (unsigned i = 0; i < KEYS; i++) {
+            char key[16];
+            (void)snprintf(key, sizeof(key), "fill:%u", i);
+            struct request *get = cluster_ask(c, i % 3, "GET", key, NULL);
+            cluster_await(c, get, 2000);
+            cluster_check(c, get->kind != HF_REPLY_NIL,
+                          "a session is missing after a restart");
+        }
+        cluster_settle_and_check(c);
+        story_expect_filled(c, KEYS);
+    }
+}
+
+/* Dead for a while, from a blink to longer than any timeout. */
+static void a_node_restarted_later_loses_nothing(void **state)
+{
+    const int64_t away_ms[] = {1, 5, 50, 300, 900, 1300, 5000};
+    for (unsigned i = 0; i < HF_ARRAY_COUNT(away_ms); i++) {
+        struct cluster *c = story_start(state, 3, 10 + i);
+        struct workload_options options;
+        workload_options_init(&options);
+        struct workload w;
+        workload_start(&w, c, &options, i);
+        cluster_run(c, 300);
+        cluster_kill(c, i % 3);
+        cluster_run(c, away_ms[i]);
+        cluster_boot(c, i % 3);
+        cluster_settle(c, CLUSTER_SETTLE_MS);
+        workload_stop(&w);
+        cluster_settle_and_check(c);
+        workload_read_all(&w);
+        workload_check(&w);
+        workload_close(&w);
+    }
+}
+
+/* Every node once, then again, each after the one before is back. */
+static void restarting_one_after_the_other_loses_nothing(void **state)
+{
+    struct cluster *c = story_start(state, 3, 4);
+    story_fill(c, KEYS);
+    struct workload_options options;
+    workload_options_init(&options);
+    struct workload w;
+    workload_start(&w, c, &options, 4);
+    for (unsigned i = 0; i < 9; i++) {
+        cluster_restart(c, i % 3);
+        cluster_settle(c, CLUSTER_SETTLE_MS);
+    }
+    workload_stop(&w);
+    cluster_settle_and_check(c);
+    workload_read_all(&w);
+    workload_check(&w);
+    story_expect_filled(c, KEYS);
+    workload_close(&w);
+}
+
+/* A process that cannot stay up must not hurt the two that can. */
+static void a_node_that_keeps_dying_does_no_harm(void **state)
+{
+    struct cluster *c = story_start(state, 3, 5);
+    story_fill(c, KEYS);
+    struct hf_rng rng;
+    hf_rng_init(&rng, 5);
+    for (unsigned i = 0; i < 40; i++) {
+        cluster_restart(c, 1);
+        cluster_run(c, (int64_t)hf_rng_below(&rng, 400));
+    }
+    cluster_kill(c, 1);
+    cluster_settle_and_check(c);
+    story_expect_filled(c, KEYS);
+}
+
+/* A cluster of two: the survivor alone has everything while the other is
+ * filled again. */
+static void one_of_two_is_restarted(void **state)
+{
+    for (unsigned victim = 0; victim < 2; victim++) {
+        struct cluster *c = story_start(state, 2, 6 + victim);
+        story_fill(c, KEYS);
+        cluster_restart(c, victim);
+        cluster_settle_and_check(c);
+        story_expect_filled(c, KEYS);
+        cluster_kill(c, 1 - victim);
+        cluster_settle_and_check(c);
+        story_expect_filled(c, KEYS);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        STORY(a_node_restarted_at_once_loses_nothing),
+        STORY(a_node_restarted_later_loses_nothing),
+        STORY(restarting_one_after_the_other_loses_nothing),
+        STORY(a_node_that_keeps_dying_does_no_harm),
+        STORY(one_of_two_is_restarted),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
