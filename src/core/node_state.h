@@ -22,8 +22,8 @@
 #include "core/stream.h"
 
 /* The timers of the protocol, in milliseconds. LEASE is counted from the
- * sending of the heartbeat that was echoed, GUARD from the sending of the
- * echo, so GUARD > LEASE means: who waited for the guard knows that the lease
+ * sending of the heartbeat that was echoed, GUARD from its arrival, which is
+ * later, so GUARD > LEASE means: who waited for the guard knows that the lease
  * is over, with 20 % to spare for clocks of different speed. */
 enum {
     HF_HEARTBEAT_MS = 100,
@@ -36,6 +36,7 @@ enum {
     HF_STUCK_MS = 300,          /* A promise that led nowhere. */
     HF_JOIN_GATHER_MS = 30,     /* Let joins come together. */
     HF_MOVE_GATHER_MS = 250,    /* Between views that only move data. */
+    HF_LISTEN_MS = 600,         /* A cluster that knows us would have called. */
     HF_DISCOVERY_MS = 3000,     /* Looking for a cluster before starting one. */
     HF_PROBE_MS = 100,          /* Between probes of a lost peer. */
     HF_VIEW_RESEND_MS = 50,
@@ -69,12 +70,13 @@ struct hf_member {
     struct hf_peer *peer; /* NULL: never met, or met in another incarnation. */
     hf_time heard;
     hf_time their_sent_at; /* Of its last heartbeat in our epoch, to echo. */
-    hf_time given;         /* When we last sent it an echo, in any epoch. */
-    hf_time bound;         /* Our sent_at it last echoed, in any epoch. */
-    hf_time grant;         /* The same, in this epoch: a lease from it. */
-    bool ready;            /* It is in our epoch. */
-    bool positions_known;  /* It told us where its copies stand. */
-    bool echoed;           /* We answered a heartbeat of it in this epoch. */
+    hf_time beaten;        /* When that heartbeat arrived. */
+    hf_time given;        /* Arrival of the last one we echoed, in any epoch. */
+    hf_time bound;        /* Our sent_at it last echoed, in any epoch. */
+    hf_time grant;        /* The same, in this epoch: a lease from it. */
+    bool ready;           /* It is in our epoch. */
+    bool positions_known; /* It told us where its copies stand. */
+    bool echoed;          /* We answered a heartbeat of it in this epoch. */
 
     /* Records from us to it. */
     struct hf_stream stream;

@@ -456,7 +456,7 @@ static void heartbeat_to(struct hf_node *node, struct hf_peer *peer,
         struct hf_member *member = &node->members[peer->member];
         beat->echo = member->their_sent_at;
         if (node_send(node, peer, message)) {
-            member->given = node->now;
+            member->given = member->beaten;
             member->echoed = true;
         }
         return;
@@ -485,6 +485,7 @@ static void member_heartbeat(struct hf_node *node, struct hf_peer *peer,
 {
     struct hf_member *member = &node->members[peer->member];
     member->their_sent_at = beat->sent_at;
+    member->beaten = node->now;
     if (beat->echo != 0 && beat->echo <= node->now) {
         member->grant = beat->echo > member->grant ? beat->echo : member->grant;
         member->bound = beat->echo > member->bound ? beat->echo : member->bound;
@@ -594,12 +595,25 @@ static bool seeds_are_known(struct hf_node *node)
     return known;
 }
 
+/* Whether we may start a cluster when nobody else does. Only a seed does so
+ * alone: two nodes that wait for the same seed must not become two clusters. */
+static bool is_seed(const struct hf_node *node)
+{
+    for (uint32_t i = 0; i < node->config.seed_count; i++) {
+        if (node->seeds[i].self) {
+            return true;
+        }
+    }
+    return node->config.seed_count == 0;
+}
+
 /* Whoever comes first by node id among those that look for a cluster starts
  * it alone; the others join. Two that start one each, because they could not
  * see each other, find out when they meet (node_view_heard). */
 static void discover(struct hf_node *node)
 {
     bool known = seeds_are_known(node);
+    bool company = false;
     hf_time waited = node->now - node->started_at;
     for (size_t i = 0; i < node->peer_count; i++) {
         const struct hf_peer *peer = &node->peers[i];
@@ -610,12 +624,14 @@ static void discover(struct hf_node *node)
         if (peer->beat.state == HF_STATE_ACTIVE) {
             return; /* It takes us in. */
         }
+        company = true;
         if (peer->info.id < node->config.self.id &&
             waited < 2 * HF_DISCOVERY_MS) {
             return; /* It starts the cluster. */
         }
     }
-    if (known || waited >= HF_DISCOVERY_MS) {
+    if ((is_seed(node) || company) && waited >= HF_LISTEN_MS &&
+        (known || waited >= HF_DISCOVERY_MS)) {
         node_form_cluster(node);
     }
 }

@@ -188,6 +188,7 @@ static void forwards_of_one_turn_travel_in_one_frame(void **state)
 static void a_broken_link_in_mid_stream_loses_nothing(void **state)
 {
     struct cluster *c = story_start(state, 3, 8);
+    c->network.redial_us_max = 100000; /* Well within the hold. */
     unsigned primary = cluster_primary_of(c, "{many}");
     unsigned backup = cluster_backup_of(c, "{many}");
     struct request *requests[KEYS];

@@ -171,6 +171,18 @@ void cluster_destroy(struct cluster *c)
     free(c);
 }
 
+static void cluster_report(struct cluster *c)
+{
+    if (!c->failed || c->reported || c->stepping) {
+        return;
+    }
+    c->reported = true;
+    trace_print(&c->trace, stderr, CLUSTER_TRACE_LINES);
+    if (c->options.fail != NULL) {
+        c->options.fail(c->failure);
+    }
+}
+
 void cluster_fail(struct cluster *c, const char *format, ...)
 {
     if (c->failed) {
@@ -182,10 +194,7 @@ void cluster_fail(struct cluster *c, const char *format, ...)
     (void)vsnprintf(c->failure, sizeof(c->failure), format, arguments);
     va_end(arguments);
     trace_add(&c->trace, c->schedule.now_us, "FAILED: %s", c->failure);
-    trace_print(&c->trace, stderr, CLUSTER_TRACE_LINES);
-    if (c->options.fail != NULL) {
-        c->options.fail(c->failure);
-    }
+    cluster_report(c);
 }
 
 /* Time. */
@@ -195,9 +204,21 @@ int64_t cluster_now_us(const struct cluster *c)
     return c->schedule.now_us;
 }
 
+bool cluster_step(struct cluster *c, int64_t until_us)
+{
+    if (c->failed) {
+        return false;
+    }
+    c->stepping = true;
+    bool stepped = schedule_step(&c->schedule, until_us);
+    c->stepping = false;
+    cluster_report(c);
+    return stepped;
+}
+
 static void cluster_run_until(struct cluster *c, int64_t until_us)
 {
-    while (!c->failed && schedule_step(&c->schedule, until_us)) {
+    while (cluster_step(c, until_us)) {
     }
 }
 

@@ -5,8 +5,9 @@
  * the world until what they wait for has happened, or fail the story. After
  * every turn of every node the invariants are checked (support/invariants.h).
  *
- * The first failure is kept in `failure`; from then on the world stands still,
- * unless options.fail leaves it by a jump. */
+ * The first failure is kept in `failure`; from then on the world stands still.
+ * options.fail hears of it once no node is in the middle of a step, so that it
+ * may leave by a jump. */
 #ifndef HF_TESTS_CLUSTER_H
 #define HF_TESTS_CLUSTER_H
 
@@ -43,7 +44,9 @@ struct cluster {
     struct hf_list requests; /* All not yet freed. */
     uint64_t request_last;
     struct request *command; /* The last of cluster_command. */
+    bool stepping;           /* Inside of a task: no time to jump. */
     bool failed;
+    bool reported;
     char failure[CLUSTER_FAILURE_BYTES];
 };
 
@@ -61,6 +64,8 @@ void cluster_destroy(struct cluster *c);
 void cluster_fail(struct cluster *c, const char *format, ...) HF_PRINTF(2, 3);
 
 /* Time. */
+/* The next task, if its time is at most @until_us; as schedule_step. */
+bool cluster_step(struct cluster *c, int64_t until_us);
 void cluster_run(struct cluster *c, int64_t ms);
 int64_t cluster_now_us(const struct cluster *c);
 /* Runs until @is says so. Returns whether it did within @ms. */

@@ -96,8 +96,7 @@ struct request *cluster_ask(struct cluster *c, unsigned node, ...)
 bool cluster_await(struct cluster *c, struct request *request, int64_t ms)
 {
     int64_t until_us = c->schedule.now_us + ms * SCHEDULE_US_PER_MS;
-    while (request->outcome == REQUEST_WAITING && !c->failed &&
-           schedule_step(&c->schedule, until_us)) {
+    while (request->outcome == REQUEST_WAITING && cluster_step(c, until_us)) {
     }
     return request->outcome != REQUEST_WAITING;
 }

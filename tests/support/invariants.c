@@ -171,7 +171,7 @@ void invariants_after_ack(struct cluster *c, struct hf_slice key,
             !copy_has(&c->processes[node], partition, key, field, value)) {
             cluster_fail(
                 c,
-                "%.*s = %s is acknowledged, but the copy on n%u "
+                "%.*s = %.20s is acknowledged, but the copy on n%u "
                 "(%s of partition %u in view %" PRIu64 ") does not have it",
                 (int)key.size, (const char *)key.data,
                 value == NULL ? "nil" : value, node + 1,

@@ -9,8 +9,8 @@
 #include "support/packet.h"
 
 #define DIAL_TIMEOUT_US INT64_C(300000)
-#define REDIAL_US_MIN 50000
-#define REDIAL_US_MAX 500000
+#define REDIAL_US_MIN INT64_C(50000)
+#define REDIAL_US_MAX INT64_C(500000)
 #define PAUSED_RETRY_US INT64_C(50000)
 #define IDLE_US INT64_C(500000)
 
@@ -33,6 +33,7 @@ void network_init(struct network *network, unsigned node_count,
     network->trace = trace;
     network->host = *host;
     network->node_count = node_count;
+    network->redial_us_max = REDIAL_US_MAX;
     hf_mem_init_system(&network->mem);
     hf_rng_init(&network->rng, seed);
     hf_list_init(&network->packets);
@@ -78,9 +79,9 @@ void network_close(struct network *network)
 static void link_redial_later(struct network_link *link)
 {
     struct network *network = link->network;
+    uint64_t range = (uint64_t)(network->redial_us_max - REDIAL_US_MIN);
     int64_t wait_us =
-        REDIAL_US_MIN +
-        (int64_t)hf_rng_below(&network->rng, REDIAL_US_MAX - REDIAL_US_MIN);
+        REDIAL_US_MIN + (int64_t)hf_rng_below(&network->rng, range);
     schedule_at(network->schedule, &link->task,
                 network->schedule->now_us + wait_us);
 }

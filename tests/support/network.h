@@ -113,6 +113,7 @@ struct network {
     struct hf_list packets; /* All there are. */
     unsigned node_count;
     uint64_t session_last;
+    int64_t redial_us_max; /* How long a broken session may stay down. */
     const char *violation; /* A promise of core/node.h that a node broke. */
     uint64_t broken;       /* Sessions closed for a gap or a bad checksum. */
     uint64_t delivered;    /* Messages. */

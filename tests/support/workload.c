@@ -124,6 +124,7 @@ static void acknowledged(struct workload *workload,
     const struct workload_key *key = &workload->keys[operation->key];
     workload->acknowledged++;
     if (key->under_way > 0 || key->started_us != operation->started ||
+        key->ended_us >= operation->started ||
         key->doubt_us > workload->c->schedule.now_us) {
         return;
     }
@@ -193,6 +194,7 @@ static void operation_end(struct workload_client *client,
         } else {
             acknowledged(workload, operation, request);
         }
+        key->ended_us = workload->c->schedule.now_us;
     }
     model_add(&workload->model, operation);
 }

@@ -38,7 +38,8 @@ struct workload_client {
 /* What is known about writes to a key. */
 struct workload_key {
     unsigned under_way;
-    int64_t started_us; /* The last one. */
+    int64_t started_us; /* When the last one began. */
+    int64_t ended_us;   /* When the last answer came. */
     int64_t doubt_us;   /* Until then an unanswered one may still happen. */
 };
 
