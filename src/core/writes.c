@@ -343,6 +343,24 @@ static void answer_read(struct hf_node *node, uint16_t p,
     }
 }
 
+/* Whether its origin gave the operation up, or was answered. It may have been
+ * forgotten then, so carrying it out now could be a second time. */
+static bool is_over(void *user, struct hf_operation_id id)
+{
+    const struct hf_node *node = (const struct hf_node *)user;
+    if (id.origin == node->config.self.incarnation) {
+        return id.number < node_requests_finished(node);
+    }
+    for (size_t i = 0; i < node->peer_count; i++) {
+        const struct hf_peer *peer = &node->peers[i];
+        if (peer->info.incarnation == id.origin) {
+            return peer->member == HF_MEMBER_NONE ||
+                   (peer->has_beat && id.number < peer->beat.ops_finished);
+        }
+    }
+    return true; /* Its origin is gone. */
+}
+
 /* Whether the operation was carried out before; then it is, or will be,
  * answered as it was then. */
 static bool is_repeated(struct hf_node *node, uint16_t p,
@@ -470,7 +488,8 @@ static enum outcome try_execute(struct hf_node *node, uint16_t p,
         node_try_commit(node, p); /* The lease may have just come back. */
     }
     bool writes = (command->row->flags & HF_COMMAND_WRITE) != 0;
-    if (writes && is_repeated(node, p, operation)) {
+    if (is_over(node, operation) ||
+        (writes && is_repeated(node, p, operation))) {
         return OUTCOME_DONE;
     }
     return run_command(node, p, operation, command);
@@ -590,22 +609,6 @@ void node_expire_due(struct hf_node *node)
 }
 
 /* Forgetting what cannot be repeated any more. */
-
-static bool is_over(void *user, struct hf_operation_id id)
-{
-    const struct hf_node *node = user;
-    if (id.origin == node->config.self.incarnation) {
-        return id.number < node_requests_finished(node);
-    }
-    for (size_t i = 0; i < node->peer_count; i++) {
-        const struct hf_peer *peer = &node->peers[i];
-        if (peer->info.incarnation == id.origin) {
-            return peer->member == HF_MEMBER_NONE ||
-                   (peer->has_beat && id.number < peer->beat.ops_finished);
-        }
-    }
-    return true; /* Its origin is gone. */
-}
 
 void node_forget_operations(struct hf_node *node)
 {
