@@ -7,7 +7,8 @@
  *   writes.c      the primary: carrying out commands, commit, replies
  *   copies.c      the copy: applying records, acknowledging
  *   refill.c      filling a learner until it can be a copy
- *   requests.c    the node a client asked: routing, holding, gathering
+ *   requests.c    the node a client asked: routing and holding
+ *   gathers.c     one answer made of several
  *
  * Nothing here is for use outside of these files and their tests. */
 #ifndef HF_CORE_NODE_STATE_H
@@ -450,6 +451,37 @@ void node_requests_resend(struct hf_node *node, uint8_t member);
 void node_requests_tick(struct hf_node *node);
 void node_requests_close(struct hf_node *node);
 uint64_t node_requests_finished(const struct hf_node *node);
-uint64_t node_cluster_sessions(const struct hf_node *node);
+/* A request in the table, with a copy of @command. NULL: no memory, or too
+ * much is held; *@why says which. */
+struct hf_request *node_request_new(struct hf_node *node,
+                                    const struct hf_command *command,
+                                    hf_time deadline, const char **why);
+/* The same outside of the table. NULL: no memory. */
+struct hf_request *node_request_copy(struct hf_node *node,
+                                     const struct hf_command *command);
+/* Sends a held request if it can be. May answer and thereby free it. */
+void node_request_route(struct hf_node *node, struct hf_request *request);
+/* One client's command on one key. */
+void node_submit(struct hf_node *node, uint64_t client, uint64_t tag,
+                 const struct hf_command *command);
+void node_answer_client(struct hf_node *node, uint64_t client, uint64_t tag,
+                        const struct hf_reply *reply);
+void node_refuse_client(struct hf_node *node, uint64_t client, uint64_t tag,
+                        const char *text);
+extern const char hf_no_memory_text[];
+
+/* gathers.c */
+void node_scatter(struct hf_node *node, uint64_t client, uint64_t tag,
+                  const struct hf_command *command);
+void node_spread(struct hf_node *node, uint64_t client, uint64_t tag,
+                 const struct hf_command *command);
+/* A part of a gathering ended; @request is what it was. */
+void node_gather_part(struct hf_node *node, struct hf_gathering *gather,
+                      const struct hf_request *request,
+                      const struct hf_reply *reply, uint64_t scan_next);
+void node_gathers_entered(struct hf_node *node);
+/* Those that wait for a view too long are answered by @error. */
+void node_gathers_tick(struct hf_node *node, const struct hf_reply *error);
+void node_gathers_close(struct hf_node *node);
 
 #endif

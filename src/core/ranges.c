@@ -81,7 +81,7 @@ static void run_scan(struct hf_node *node, struct hf_operation_id operation,
     hf_reply_put_array(&node->scratch, page.count);
     hf_buffer_append_slice(&node->scratch, hf_buffer_slice(&node->effects));
     reply = node->effects.failed || node->scratch.failed
-                ? hf_reply_error("OOM this node is out of memory")
+                ? hf_reply_error(hf_no_memory_text)
                 : hf_reply_nested(&node->scratch);
     node_answer(node, operation, &reply, next);
 }
@@ -108,7 +108,7 @@ static void run_one(struct hf_node *node, struct hf_range *range, uint16_t p)
         }
     }
     if (error != 0) {
-        range->reply = hf_reply_error("OOM this node is out of memory");
+        range->reply = hf_reply_error(hf_no_memory_text);
     } else if (apply.reply.kind == HF_REPLY_INTEGER &&
                range->reply.kind == HF_REPLY_INTEGER) {
         range->reply.integer += apply.reply.integer;
@@ -176,8 +176,7 @@ void node_execute_range(struct hf_node *node, struct hf_operation_id operation,
 {
     struct hf_range *range = range_new(node, operation, forward);
     if (range == NULL) {
-        struct hf_reply reply =
-            hf_reply_error("OOM this node is out of memory");
+        struct hf_reply reply = hf_reply_error(hf_no_memory_text);
         node_answer(node, operation, &reply, 0);
         return;
     }

@@ -18,7 +18,7 @@
 
 static const char no_primary_text[] =
     "CLUSTERDOWN too many commands wait for this session's primary";
-static const char no_memory_text[] =
+const char hf_no_memory_text[] =
     "OOM command not allowed: this node is out of memory";
 
 enum outcome {
@@ -112,7 +112,7 @@ static void wait_for(struct hf_node *node, uint16_t p,
     }
     struct hf_waiting *waiting = hf_mem_alloc(node->mem, size);
     if (waiting == NULL) {
-        answer_error(node, operation, no_memory_text);
+        answer_error(node, operation, hf_no_memory_text);
         return;
     }
     *waiting = (struct hf_waiting){
@@ -339,7 +339,7 @@ static void answer_read(struct hf_node *node, uint16_t p,
     if (node->tokens.failed ||
         hf_record_wait(node->mem, record_at(partition, shows), operation,
                        tokens) != 0) {
-        answer_error(node, operation, no_memory_text);
+        answer_error(node, operation, hf_no_memory_text);
     }
 }
 
@@ -413,7 +413,7 @@ static enum outcome run_effects(struct hf_node *node, uint16_t p,
     struct hf_slice tokens = reply_tokens(node, reply);
     if (node->tokens.failed || node->effects.failed ||
         write_record(node, p, operation, key, hash, tokens, NULL) != 0) {
-        answer_error(node, operation, no_memory_text);
+        answer_error(node, operation, hf_no_memory_text);
         return OUTCOME_DONE;
     }
     node_try_commit(node, p);
@@ -436,7 +436,7 @@ static enum outcome run_command(struct hf_node *node, uint16_t p,
     }
     if (expired) {
         if (expire_session(node, p, key, hash) != 0) {
-            answer_error(node, operation, no_memory_text);
+            answer_error(node, operation, hf_no_memory_text);
             return OUTCOME_DONE;
         }
         session = NULL;
@@ -452,7 +452,7 @@ static enum outcome run_command(struct hf_node *node, uint16_t p,
                              .reply = hf_reply_nil()};
     command->row->apply(&apply, command);
     if (node->scratch.failed) {
-        answer_error(node, operation, no_memory_text);
+        answer_error(node, operation, hf_no_memory_text);
         return OUTCOME_DONE;
     }
     if (node->effects.size > 0 || node->effects.failed) {
@@ -466,7 +466,7 @@ static enum outcome run_command(struct hf_node *node, uint16_t p,
         int error = hf_operations_add(&node->operations, operation, p, 0,
                                       reply_tokens(node, &apply.reply));
         if (error != 0) {
-            answer_error(node, operation, no_memory_text);
+            answer_error(node, operation, hf_no_memory_text);
             return OUTCOME_DONE;
         }
     }

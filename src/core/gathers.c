@@ -1,0 +1,432 @@
+/* gathers.c - One answer made of several: MGET and DEL of many keys, and
+ * commands over many partitions.
+ *
+ * Several keys are one request each, gathered in the order of the keys. A
+ * command over partitions is one ranged request to each primary, stamped with
+ * the epoch; when the view changes meanwhile it is begun anew, because only
+ * within one view do the primaries cover every partition exactly once.
+ *
+ * SCAN's cursor is the next partition and, when one call does not cover a
+ * whole partition, the hash position in it: partition << 33 | position, under
+ * 2^53. It means the same on every node and in every view. */
+#include <string.h>
+
+#include "base/assert.h"
+#include "core/node_state.h"
+#include "holdfast/error.h"
+
+static void gather_free(struct hf_node *node, struct hf_gathering *gather)
+{
+    hf_list_remove(&gather->link);
+    for (uint32_t i = 0; gather->parts != NULL && i < gather->part_count; i++) {
+        hf_buffer_close(&gather->parts[i]);
+    }
+    hf_mem_free(node->mem, gather->parts,
+                gather->part_count * sizeof(*gather->parts));
+    hf_buffer_close(&gather->error);
+    if (gather->origin != NULL) {
+        hf_mem_free(node->mem, gather->origin, gather->origin->size);
+    }
+    hf_mem_free(node->mem, gather, sizeof(*gather));
+}
+
+static int gather_set_parts(struct hf_node *node, struct hf_gathering *gather,
+                            uint32_t count)
+{
+    for (uint32_t i = 0; gather->parts != NULL && i < gather->part_count; i++) {
+        hf_buffer_close(&gather->parts[i]);
+    }
+    hf_mem_free(node->mem, gather->parts,
+                gather->part_count * sizeof(*gather->parts));
+    gather->parts = NULL;
+    gather->part_count = count;
+    gather->remaining = count;
+    gather->sum = 0;
+    if (gather->kind != HF_GATHER_ARRAY && !gather->scan) {
+        return 0;
+    }
+    gather->parts =
+        hf_mem_alloc_zero(node->mem, count * sizeof(*gather->parts));
+    if (gather->parts == NULL) {
+        gather->part_count = 0;
+        return HF_ENOMEM;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        hf_buffer_init(&gather->parts[i], node->mem);
+    }
+    return 0;
+}
+
+static struct hf_gathering *gather_new(struct hf_node *node, uint64_t client,
+                                       uint64_t tag,
+                                       const struct hf_command *command)
+{
+    struct hf_gathering *gather = hf_mem_alloc(node->mem, sizeof(*gather));
+    if (gather == NULL) {
+        return NULL;
+    }
+    *gather = (struct hf_gathering){
+        .client = client,
+        .tag = tag,
+        .deadline = node->now + (hf_time)node->config.hold_ms,
+        .kind = command->row->gather,
+        .scan = command->row->route == HF_ROUTE_SCAN,
+        .ranged = command->row->route != HF_ROUTE_KEYS};
+    hf_buffer_init(&gather->error, node->mem);
+    hf_list_push_back(&node->gathers, &gather->link);
+    return gather;
+}
+
+static void gather_fail(struct hf_gathering *gather,
+                        const struct hf_reply *error)
+{
+    if (!gather->failed) {
+        gather->failed = true;
+        hf_reply_encode(error, &gather->error);
+    }
+}
+
+/* SCAN: the parts are arrays of keys; joined, behind the next cursor. */
+static void join_pages(struct hf_node *node, const struct hf_gathering *gather,
+                       struct hf_buffer *out)
+{
+    uint32_t keys = 0;
+    hf_buffer_clear(&node->tokens);
+    for (uint32_t i = 0; i < gather->part_count; i++) {
+        struct hf_reader reader =
+            hf_reader_of(hf_buffer_slice(&gather->parts[i]));
+        struct hf_token token;
+        if (hf_token_next(&reader, &token) && token.kind == HF_TOKEN_ARRAY) {
+            keys += token.count;
+            hf_buffer_append_slice(
+                &node->tokens,
+                hf_reader_bytes(&reader, hf_reader_left(&reader)));
+        }
+    }
+    struct hf_buffer cursor;
+    hf_buffer_init(&cursor, node->mem);
+    hf_buffer_append_int64(&cursor, (int64_t)gather->scan_next);
+    hf_reply_put_array(out, 2);
+    hf_reply_put_bulk(out, hf_buffer_slice(&cursor));
+    hf_reply_put_array(out, keys);
+    hf_buffer_append_slice(out, hf_buffer_slice(&node->tokens));
+    out->failed = out->failed || cursor.failed || node->tokens.failed;
+    hf_buffer_close(&cursor);
+}
+
+static void gather_finish(struct hf_node *node, struct hf_gathering *gather)
+{
+    struct hf_reply reply = hf_reply_ok();
+    hf_buffer_clear(&node->scratch);
+    if (gather->failed) {
+        if (!hf_reply_decode(hf_buffer_slice(&gather->error), &reply)) {
+            reply = hf_reply_error(hf_no_memory_text);
+        }
+    } else if (gather->scan) {
+        join_pages(node, gather, &node->scratch);
+        reply = hf_reply_nested(&node->scratch);
+    } else if (gather->kind == HF_GATHER_SUM) {
+        reply = hf_reply_integer(gather->sum);
+    } else if (gather->kind == HF_GATHER_ARRAY) {
+        hf_reply_put_array(&node->scratch, gather->part_count);
+        for (uint32_t i = 0; i < gather->part_count; i++) {
+            hf_buffer_append_slice(&node->scratch,
+                                   hf_buffer_slice(&gather->parts[i]));
+        }
+        reply = hf_reply_nested(&node->scratch);
+    }
+    if (node->scratch.failed) {
+        reply = hf_reply_error(hf_no_memory_text);
+    }
+    node_answer_client(node, gather->client, gather->tag, &reply);
+    gather_free(node, gather);
+}
+
+/* A single partition's page: the next one starts in it, or after it. */
+static void page_position(struct hf_gathering *gather,
+                          const struct hf_request *request, uint64_t scan_next)
+{
+    bool single = request->partition_end == request->partition + 1;
+    if (!gather->scan || !single) {
+        return;
+    }
+    uint64_t partition = request->partition;
+    if (scan_next >= HF_SESSIONS_END) {
+        partition++;
+        scan_next = 0;
+    }
+    gather->scan_next =
+        partition == HF_PARTITION_COUNT ? 0 : partition << 33 | scan_next;
+}
+
+void node_gather_part(struct hf_node *node, struct hf_gathering *gather,
+                      const struct hf_request *request,
+                      const struct hf_reply *reply, uint64_t scan_next)
+{
+    if (reply->kind == HF_REPLY_ERROR) {
+        gather_fail(gather, reply);
+    } else if (gather->parts != NULL) {
+        struct hf_buffer *part = &gather->parts[request->part];
+        hf_buffer_clear(part);
+        hf_reply_encode(reply, part);
+        if (part->failed) {
+            struct hf_reply error = hf_reply_error(hf_no_memory_text);
+            gather_fail(gather, &error);
+        }
+        page_position(gather, request, scan_next);
+    } else if (reply->kind == HF_REPLY_INTEGER) {
+        gather->sum += reply->integer;
+    }
+    gather->remaining--;
+    if (gather->remaining == 0) {
+        gather_finish(node, gather);
+    }
+}
+
+/* One client's command on several keys: each key on its own. */
+
+static void submit_part(struct hf_node *node, struct hf_gathering *gather,
+                        uint32_t part, const struct hf_command *command)
+{
+    const char *why = NULL;
+    struct hf_request *request =
+        node_request_new(node, command, gather->deadline, &why);
+    if (request == NULL) {
+        struct hf_reply error = hf_reply_error(why);
+        struct hf_request nobody = {.part = part};
+        node_gather_part(node, gather, &nobody, &error, 0);
+        return;
+    }
+    request->gather = gather;
+    request->part = part;
+    request->partition = hf_partition_of_key(command->argv[1]);
+    request->partition_end = (uint16_t)(request->partition + 1);
+    node_request_route(node, request);
+}
+
+void node_scatter(struct hf_node *node, uint64_t client, uint64_t tag,
+                  const struct hf_command *command)
+{
+    uint32_t step = command->row->key_step;
+    uint32_t parts = (command->argc - 1) / step;
+    if (parts == 1 && command->row->gather == HF_GATHER_SUM) {
+        node_submit(node, client, tag, command);
+        return;
+    }
+    struct hf_gathering *gather = gather_new(node, client, tag, command);
+    if (gather == NULL || gather_set_parts(node, gather, parts) != 0) {
+        if (gather != NULL) {
+            gather_free(node, gather);
+        }
+        node_refuse_client(node, client, tag, hf_no_memory_text);
+        return;
+    }
+    gather->remaining++; /* Not done before all parts are on their way. */
+    for (uint32_t i = 0; i < parts; i++) {
+        struct hf_slice argv[1 + 2];
+        HF_ASSERT(step < HF_ARRAY_COUNT(argv));
+        argv[0] = command->argv[0];
+        for (uint32_t k = 0; k < step; k++) {
+            argv[1 + k] = command->argv[1 + i * step + k];
+        }
+        struct hf_command share = {command->row, 1 + step, argv};
+        submit_part(node, gather, i, &share);
+    }
+    gather->remaining--;
+    if (gather->remaining == 0) {
+        gather_finish(node, gather);
+    }
+}
+
+/* Commands over many partitions. */
+
+static uint64_t cluster_sessions(const struct hf_node *node)
+{
+    uint64_t sum = 0;
+    for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
+        if (node->partitions[p].primary) {
+            sum += node->partitions[p].sessions.count;
+        }
+    }
+    for (size_t i = 0; i < node->peer_count; i++) {
+        const struct hf_peer *peer = &node->peers[i];
+        if (peer->member != HF_MEMBER_NONE && peer->has_beat) {
+            sum += peer->beat.sessions;
+        }
+    }
+    return sum;
+}
+
+/* How many partitions one call of SCAN covers, for about `count` keys. */
+static uint16_t scan_width(const struct hf_node *node, int64_t count,
+                           uint16_t from)
+{
+    uint64_t sessions = cluster_sessions(node);
+    uint64_t left = HF_PARTITION_COUNT - (uint64_t)from;
+    uint64_t width =
+        sessions == 0 ? left : (uint64_t)count * HF_PARTITION_COUNT / sessions;
+    if (width < 1) {
+        width = 1;
+    }
+    return (uint16_t)(width > left ? left : width);
+}
+
+struct span {
+    uint16_t from;
+    uint16_t end;
+    uint32_t position;
+    uint32_t count;
+};
+
+/* Which partitions the command covers. False: it is answered by @error. */
+static bool find_span(const struct hf_node *node, struct hf_gathering *gather,
+                      const struct hf_command *command, struct span *span,
+                      struct hf_reply *error)
+{
+    *span = (struct span){0, HF_PARTITION_COUNT, 0, UINT32_MAX};
+    gather->scan_next = 0;
+    if (!gather->scan) {
+        return true;
+    }
+    struct hf_scan_options options;
+    if (!hf_scan_parse(command, &options, error)) {
+        return false;
+    }
+    uint64_t partition = options.cursor >> 33;
+    uint64_t position = options.cursor & (((uint64_t)1 << 33) - 1);
+    if (partition >= HF_PARTITION_COUNT || position >= HF_SESSIONS_END) {
+        span->from = HF_PARTITION_COUNT; /* Not one of ours: at the end. */
+        return true;
+    }
+    span->from = (uint16_t)partition;
+    uint16_t width =
+        position > 0 ? 1 : scan_width(node, options.count, span->from);
+    span->end = (uint16_t)(span->from + width);
+    span->position = (uint32_t)position;
+    span->count =
+        options.count > UINT32_MAX ? UINT32_MAX : (uint32_t)options.count;
+    gather->scan_next =
+        span->end == HF_PARTITION_COUNT ? 0 : (uint64_t)span->end << 33;
+    return true;
+}
+
+static hf_member_set primaries_of(const struct hf_node *node,
+                                  const struct span *span)
+{
+    hf_member_set set = 0;
+    for (uint16_t p = span->from; p < span->end; p++) {
+        set |= hf_member_set_of(node->view->acting[p].members[0]);
+    }
+    return set;
+}
+
+static void submit_ranges(struct hf_node *node, struct hf_gathering *gather,
+                          const struct hf_command *command,
+                          const struct span *span)
+{
+    hf_member_set targets = primaries_of(node, span);
+    uint32_t parts = hf_member_set_count(targets);
+    if (gather_set_parts(node, gather, parts) != 0) {
+        struct hf_reply error = hf_reply_error(hf_no_memory_text);
+        gather_fail(gather, &error);
+        gather_finish(node, gather);
+        return;
+    }
+    gather->remaining++; /* Not done before all parts are on their way. */
+    for (uint32_t part = 0; targets != 0; part++) {
+        uint8_t target = hf_member_set_first(targets);
+        targets &= ~hf_member_set_of(target);
+        const char *why = NULL;
+        struct hf_request *request =
+            node_request_new(node, command, gather->deadline, &why);
+        if (request == NULL) {
+            struct hf_reply error = hf_reply_error(why);
+            gather_fail(gather, &error);
+            gather->remaining--;
+            continue;
+        }
+        request->gather = gather;
+        request->part = part;
+        request->ranged = true;
+        request->target = target;
+        request->partition = span->from;
+        request->partition_end = span->end;
+        request->scan_position = span->position;
+        request->scan_count = span->count;
+        node_request_route(node, request);
+    }
+    gather->remaining--;
+    if (gather->remaining == 0) {
+        gather_finish(node, gather);
+    }
+}
+
+/* (Re)starts a gathering over partitions, by the view there is now. */
+static void spread(struct hf_node *node, struct hf_gathering *gather)
+{
+    struct span span;
+    struct hf_reply error;
+    const struct hf_command *command = &gather->origin->command;
+    if (!find_span(node, gather, command, &span, &error)) {
+        gather_fail(gather, &error);
+        gather_finish(node, gather);
+        return;
+    }
+    gather->waits = node->state != HF_STATE_ACTIVE;
+    if (!gather->waits) {
+        submit_ranges(node, gather, command, &span);
+    }
+}
+
+void node_spread(struct hf_node *node, uint64_t client, uint64_t tag,
+                 const struct hf_command *command)
+{
+    struct hf_gathering *gather = gather_new(node, client, tag, command);
+    struct hf_request *origin =
+        gather == NULL ? NULL : node_request_copy(node, command);
+    if (origin == NULL) {
+        if (gather != NULL) {
+            gather_free(node, gather);
+        }
+        node_refuse_client(node, client, tag, hf_no_memory_text);
+        return;
+    }
+    gather->origin = origin;
+    spread(node, gather);
+}
+
+void node_gathers_entered(struct hf_node *node)
+{
+    struct hf_list *link = node->gathers.next;
+    while (link != &node->gathers) {
+        struct hf_gathering *gather =
+            HF_CONTAINER_OF(link, struct hf_gathering, link);
+        link = link->next;
+        if (gather->waits) {
+            spread(node, gather);
+        }
+    }
+}
+
+void node_gathers_tick(struct hf_node *node, const struct hf_reply *error)
+{
+    struct hf_list *link = node->gathers.next;
+    while (link != &node->gathers) {
+        struct hf_gathering *gather =
+            HF_CONTAINER_OF(link, struct hf_gathering, link);
+        link = link->next;
+        if (gather->waits && gather->deadline <= node->now) {
+            node->counters.refused++;
+            gather_fail(gather, error);
+            gather_finish(node, gather);
+        }
+    }
+}
+
+void node_gathers_close(struct hf_node *node)
+{
+    while (!hf_list_is_empty(&node->gathers)) {
+        gather_free(node, HF_CONTAINER_OF(node->gathers.next,
+                                          struct hf_gathering, link));
+    }
+}
