@@ -64,7 +64,7 @@ static bool guard_is_over(const struct hf_node *node, hf_member_set excluded)
     for (uint8_t i = 0; i < node->view->member_count; i++) {
         hf_member_set bit = hf_member_set_of(i);
         if ((excluded & bit) != 0 && (node->dead & bit) == 0 &&
-            node->members[i].given + HF_GUARD_MS > node->now) {
+            node_given(node, i) + HF_GUARD_MS > node->now) {
             return false;
         }
     }
@@ -278,7 +278,7 @@ static void believe_deaths(struct hf_node *node, hf_member_set dead)
             continue;
         }
         node->dead |= bit;
-        if (node->members[i].bound + HF_LEASE_MS > node->now) {
+        if (node_is_bound(node, i)) {
             node->fresh |= bit;
         }
     }

@@ -131,8 +131,6 @@ static void member_carry(struct hf_node *node, const struct hf_view *old_view,
     const struct hf_peer_info *info = &node->view->members[index];
     struct hf_member *member = &node->members[index];
     member->heard = node->now;
-    member->given = HF_TIME_PAST;
-    member->bound = HF_TIME_PAST;
     if (!was_active) {
         return;
     }
@@ -142,8 +140,6 @@ static void member_carry(struct hf_node *node, const struct hf_view *old_view,
     }
     const struct hf_member *before = &node->previous[old];
     member->heard = before->heard;
-    member->given = before->given;
-    member->bound = before->bound;
     if ((old_dead & hf_member_set_of(old)) != 0) {
         node->dead |= hf_member_set_of(index);
     }

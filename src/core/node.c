@@ -297,6 +297,7 @@ void hf_node_step(struct hf_node *node, const struct hf_event *event,
         break;
     case HF_EVENT_TURN_END:
         node_send_acks(node);
+        node_forget_operations(node);
         break;
     }
     node->out = NULL;

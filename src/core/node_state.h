@@ -64,18 +64,20 @@ struct hf_peer {
     uint8_t member; /* Index in our view, or HF_MEMBER_NONE. */
     bool has_beat;  /* `beat` is of this incarnation. */
     struct hf_heartbeat beat;
+    /* What binds it and us, in whatever view: after an echo to a node we agree
+     * to no view without it before the guard is over. */
+    hf_time their_sent_at; /* Of its last heartbeat, to echo; 0: none. */
+    hf_time beaten;        /* When that arrived. */
+    hf_time given;         /* Arrival of the last one we echoed. */
+    hf_time bound;         /* Our sent_at that it last echoed. */
 };
 
 /* A member of the current view, ourselves included. */
 struct hf_member {
     struct hf_peer *peer; /* NULL: never met, or met in another incarnation. */
     hf_time heard;
-    hf_time their_sent_at; /* Of its last heartbeat in our epoch, to echo. */
-    hf_time beaten;        /* When that heartbeat arrived. */
-    hf_time given;        /* Arrival of the last one we echoed, in any epoch. */
-    hf_time bound;        /* Our sent_at it last echoed, in any epoch. */
-    hf_time grant;        /* The same, in this epoch: a lease from it. */
-    bool ready;           /* It is in our epoch. */
+    hf_time grant; /* Our sent_at it last echoed in this epoch: a lease. */
+    bool ready;    /* It is in our epoch. */
     bool positions_known; /* It told us where its copies stand. */
     bool echoed;          /* We answered a heartbeat of it in this epoch. */
 
@@ -331,6 +333,10 @@ hf_member_set node_suspects(const struct hf_node *node);
 /* The members whose lease we hold now. */
 hf_member_set node_lease(struct hf_node *node);
 void node_lease_changed(struct hf_node *node);
+/* Whether it cannot have agreed to a view without us: it echoed us lately. */
+bool node_is_bound(const struct hf_node *node, uint8_t member);
+/* Arrival of the last heartbeat of @member that we echoed. */
+hf_time node_given(const struct hf_node *node, uint8_t member);
 /* Tells a peer of our view, not too often. */
 void node_offer_view(struct hf_node *node, struct hf_peer *peer);
 

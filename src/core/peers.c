@@ -93,6 +93,18 @@ void node_lease_changed(struct hf_node *node)
                                        voters & ~node->fresh);
 }
 
+bool node_is_bound(const struct hf_node *node, uint8_t member)
+{
+    const struct hf_peer *peer = node->members[member].peer;
+    return peer != NULL && peer->bound + HF_LEASE_MS > node->now;
+}
+
+hf_time node_given(const struct hf_node *node, uint8_t member)
+{
+    const struct hf_peer *peer = node->members[member].peer;
+    return peer == NULL ? HF_TIME_PAST : peer->given;
+}
+
 /* Deaths. */
 
 static void certify(struct hf_node *node, uint8_t member)
@@ -102,7 +114,7 @@ static void certify(struct hf_node *node, uint8_t member)
         return;
     }
     node->dead |= bit;
-    bool fresh = node->members[member].bound + HF_LEASE_MS > node->now;
+    bool fresh = node_is_bound(node, member);
     if (fresh) {
         node->fresh |= bit;
     }
@@ -281,31 +293,32 @@ static struct hf_peer *peer_meet(struct hf_node *node,
     if (peer != NULL && peer->info.incarnation == info->incarnation) {
         return peer;
     }
+    certify_replaced(node, info->id, info->incarnation);
+    bool moved =
+        peer == NULL || !address_equal(peer->info.host, peer->info.peer_port,
+                                       info->host, info->peer_port);
     if (peer != NULL) {
-        bool moved = !address_equal(peer->info.host, peer->info.peer_port,
-                                    info->host, info->peer_port);
         if (moved) {
             peer_undial(node, peer);
         }
         if (peer->member != HF_MEMBER_NONE) {
             node->members[peer->member].peer = NULL;
         }
-        *peer = (struct hf_peer){.info = *info, .view_sent_at = HF_TIME_PAST};
-        if (moved) {
-            peer_dial(node, peer);
-        }
     } else {
         peer = peer_place(node);
         if (peer == NULL) {
             return NULL;
         }
-        *peer = (struct hf_peer){.info = *info, .view_sent_at = HF_TIME_PAST};
-        peer->member = HF_MEMBER_NONE;
+    }
+    *peer = (struct hf_peer){.info = *info,
+                             .view_sent_at = HF_TIME_PAST,
+                             .probed_at = HF_TIME_PAST,
+                             .given = HF_TIME_PAST,
+                             .bound = HF_TIME_PAST};
+    if (moved) {
         peer_dial(node, peer);
     }
-    peer->probed_at = HF_TIME_PAST;
     peer_attach(node, peer);
-    certify_replaced(node, info->id, info->incarnation);
     return peer;
 }
 
@@ -449,19 +462,19 @@ static void heartbeat_to(struct hf_node *node, struct hf_peer *peer,
 {
     struct hf_heartbeat *beat = &message->heartbeat;
     beat->echo = 0;
-    bool may_grant = node->state == HF_STATE_ACTIVE &&
-                     peer->member != HF_MEMBER_NONE &&
-                     node->promised <= node->view->epoch;
-    if (may_grant && node->members[peer->member].their_sent_at != 0) {
-        struct hf_member *member = &node->members[peer->member];
-        beat->echo = member->their_sent_at;
-        if (node_send(node, peer, message)) {
-            member->given = member->beaten;
-            member->echoed = true;
-        }
+    bool may_bind =
+        node->state != HF_STATE_ACTIVE || node->promised <= node->view->epoch;
+    if (!may_bind || peer->their_sent_at == 0) {
+        node_send(node, peer, message);
         return;
     }
-    node_send(node, peer, message);
+    beat->echo = peer->their_sent_at;
+    if (node_send(node, peer, message)) {
+        peer->given = peer->beaten;
+        if (peer->member != HF_MEMBER_NONE) {
+            node->members[peer->member].echoed = true;
+        }
+    }
 }
 
 static void send_heartbeat(struct hf_node *node, struct hf_peer *peer)
@@ -484,11 +497,8 @@ static void member_heartbeat(struct hf_node *node, struct hf_peer *peer,
                              const struct hf_heartbeat *beat)
 {
     struct hf_member *member = &node->members[peer->member];
-    member->their_sent_at = beat->sent_at;
-    member->beaten = node->now;
     if (beat->echo != 0 && beat->echo <= node->now) {
         member->grant = beat->echo > member->grant ? beat->echo : member->grant;
-        member->bound = beat->echo > member->bound ? beat->echo : member->bound;
         bool had = node->lease_safe;
         node_lease_changed(node);
         if (node->commit_blocked || (!had && node->lease_safe) ||
@@ -510,6 +520,11 @@ void node_heartbeat(struct hf_node *node, struct hf_peer *peer,
 {
     peer->beat = *beat;
     peer->has_beat = true;
+    peer->their_sent_at = beat->sent_at;
+    peer->beaten = node->now;
+    if (beat->echo > peer->bound && beat->echo <= node->now) {
+        peer->bound = beat->echo;
+    }
     if (beat->epoch > node->highest_ballot) {
         node->highest_ballot = beat->epoch;
     }

@@ -18,6 +18,7 @@
 #include "holdfast/error.h"
 
 #define ENTRIES_PER_STEP 16
+#define STEP_BYTES 4096
 
 struct hf_copy *partition_copy(struct hf_partition *partition, uint8_t member)
 {
@@ -172,6 +173,15 @@ static void on_session(void *user, const struct hf_session *session)
     visit->error = push(node, visit->member, &view);
 }
 
+/* How many sessions to push before the bound is looked at again: few when
+ * they are large. */
+static uint32_t step_count(const struct hf_partition *partition)
+{
+    const struct hf_sessions *sessions = &partition->sessions;
+    bool large = sessions->bytes / STEP_BYTES > sessions->count;
+    return large ? 1 : ENTRIES_PER_STEP;
+}
+
 /* False when there is no memory to go on: tried again by a tick. Entries that
  * were pushed before are then pushed again, which does no harm. */
 static bool advance(struct hf_node *node, uint8_t member)
@@ -181,7 +191,7 @@ static bool advance(struct hf_node *node, uint8_t member)
     struct hf_partition *partition = &node->partitions[p];
     struct visit visit = {.node = node, .member = member};
     uint64_t next = hf_sessions_scan(&partition->sessions, to->learn_from,
-                                     ENTRIES_PER_STEP, on_session, &visit);
+                                     step_count(partition), on_session, &visit);
     if (visit.error != 0) {
         return false;
     }

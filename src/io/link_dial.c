@@ -301,6 +301,21 @@ void links_dial_due(struct hf_links *links, hf_time now)
     }
 }
 
+void links_hurry(struct hf_links *links, const struct hf_peer_info *peer)
+{
+    struct hf_address address = {.port = peer->peer_port};
+    memcpy(address.host, peer->host, sizeof(address.host));
+    struct hf_target *target = links_find_target(links, &address);
+    if (target == NULL) {
+        return;
+    }
+    for (unsigned i = 0; i < HF_CHANNEL_COUNT; i++) {
+        if (target->dials[i].state == DIAL_WAITING) {
+            dial_wait(&target->dials[i], 0);
+        }
+    }
+}
+
 void dial_welcomed(struct hf_link *link, const struct hf_frame_header *header,
                    struct hf_slice payload)
 {

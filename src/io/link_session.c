@@ -245,6 +245,8 @@ void link_went_up(struct hf_link *link)
             links->out[link->channel][*count] = link;
             *count += 1;
         }
+    } else {
+        links_hurry(links, &link->peer);
     }
     bool worth_a_line = link->out && link->channel == HF_CHANNEL_CONTROL;
     hf_log(&links->log, worth_a_line ? HF_LOG_INFO : HF_LOG_DEBUG,

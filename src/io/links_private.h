@@ -201,6 +201,8 @@ void dial_refused(struct hf_link *link, struct hf_slice payload);
 /* A HELLO with this session number came in: it is our own. True when it was
  * one of ours; then that address is not dialled any more. */
 bool links_met_ourselves(struct hf_links *links, uint64_t session);
+/* @peer has just reached us, so it can be reached: do not wait any longer. */
+void links_hurry(struct hf_links *links, const struct hf_peer_info *peer);
 struct hf_target *links_find_target(struct hf_links *links,
                                     const struct hf_address *address);
 /* Removes targets that were forgotten, with what was dialled there. */

@@ -12,6 +12,9 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
+# pylint: disable=wrong-import-position
+import cluster
+
 
 class Result(unittest.TextTestResult):
     def startTest(self, test):
@@ -27,6 +30,9 @@ class Result(unittest.TextTestResult):
 
 
 def main():
+    if not os.access(cluster.HOLDFASTD, os.X_OK):
+        print("run.py: no %s; HOLDFAST_BUILD?" % cluster.HOLDFASTD)
+        return 2
     loader = unittest.TestLoader()
     suite = unittest.TestSuite()
     if len(sys.argv) > 1:
