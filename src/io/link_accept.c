@@ -24,7 +24,7 @@ static int listen_error(int nng_error)
     }
 }
 
-int links_listen(struct hf_links *links, const char *bind, uint16_t port)
+int hf_links_listen(struct hf_links *links, const char *bind, uint16_t port)
 {
     char text[320];
     char url[340];
@@ -51,7 +51,7 @@ int links_listen(struct hf_links *links, const char *bind, uint16_t port)
     return 0;
 }
 
-void links_accept(struct hf_links *links)
+void hf_links_accept(struct hf_links *links)
 {
     links->accept_at = 0;
     if (links->accepting.aio == NULL &&
@@ -74,7 +74,7 @@ static void links_make_room(struct hf_links *links)
         struct hf_link *link = HF_CONTAINER_OF(at, struct hf_link, link);
         at = at->next;
         if (link->state == LINK_STRANGER || link->state == LINK_REFUSED) {
-            link_end(link, LINK_END_LOCAL, "too many strangers");
+            hf_link_end(link, LINK_END_LOCAL, "too many strangers");
         }
     }
 }
@@ -82,13 +82,13 @@ static void links_make_room(struct hf_links *links)
 static void links_take(struct hf_links *links, nng_stream *stream)
 {
     links_make_room(links);
-    struct hf_link *link = link_create(links, stream, LINK_STRANGER);
+    struct hf_link *link = hf_link_create(links, stream, LINK_STRANGER);
     if (link == NULL) {
         return;
     }
     link->deadline = link->heard_at + HF_LINK_HELLO_MS;
-    hf_stream_remote(&link->stream, link->remote, sizeof(link->remote));
-    link_listen(link);
+    hf_pipe_remote(&link->pipe, link->remote, sizeof(link->remote));
+    hf_link_listen(link);
 }
 
 static void on_accepted(struct hf_completion *completion)
@@ -103,13 +103,13 @@ static void on_accepted(struct hf_completion *completion)
             return;
         }
         links_take(links, stream);
-        links_accept(links);
+        hf_links_accept(links);
         return;
     }
     if (links->stopping) {
         return;
     }
-    if (links_may_log(links, "accept", "", 1000)) {
+    if (hf_links_may_log(links, "accept", "", 1000)) {
         hf_log(&links->log, HF_LOG_WARNING, "cannot accept a peer: %s",
                nng_strerror(error));
     }
@@ -126,23 +126,23 @@ static void source_of(const struct hf_link *link, char *text, size_t size)
     }
 }
 
-void accept_garbage(struct hf_link *link, const char *reason)
+void hf_link_garbage(struct hf_link *link, const char *reason)
 {
     char source[320];
     source_of(link, source, sizeof(source));
-    if (links_may_log(link->links, "garbage", source, 1000)) {
+    if (hf_links_may_log(link->links, "garbage", source, 1000)) {
         hf_log(&link->links->log, HF_LOG_WARNING,
                "closed a connection to the peer port from %s: %s", link->remote,
                reason);
     }
-    link_end(link, LINK_END_LOCAL, reason);
+    hf_link_end(link, LINK_END_LOCAL, reason);
 }
 
 /* Answers; false: out of memory, the session is doomed. */
 static bool link_answer(struct hf_link *link, const struct hf_hello *welcome,
                         hf_incarnation destination, const char *refusal)
 {
-    struct hf_stream_frame *frame = link_frame(link);
+    struct hf_pipe_frame *frame = hf_link_frame(link);
     if (frame == NULL) {
         return false;
     }
@@ -153,12 +153,12 @@ static bool link_answer(struct hf_link *link, const struct hf_hello *welcome,
                              destination);
     }
     if (frame->bytes.failed) {
-        hf_stream_drop(&link->stream, frame);
-        link_doom(link, "out of memory");
+        hf_pipe_drop(&link->pipe, frame);
+        hf_link_doom(link, "out of memory");
         return false;
     }
-    hf_stream_push(&link->stream, frame);
-    hf_stream_flush(&link->stream);
+    hf_pipe_push(&link->pipe, frame);
+    hf_pipe_flush(&link->pipe);
     return true;
 }
 
@@ -169,7 +169,7 @@ static void link_refuse(struct hf_link *link, const char *reason)
     struct hf_links *links = link->links;
     char source[320];
     source_of(link, source, sizeof(source));
-    bool may_log = links_may_log(links, "refuse", source, 10000);
+    bool may_log = hf_links_may_log(links, "refuse", source, 10000);
     hf_log(&links->log, may_log ? HF_LOG_WARNING : HF_LOG_DEBUG,
            "refused a session from %s: %s", link->remote, reason);
     if (link_answer(link, NULL, 0, reason)) {
@@ -178,20 +178,20 @@ static void link_refuse(struct hf_link *link, const char *reason)
     }
 }
 
-void accept_hello(struct hf_link *link, const struct hf_frame_header *header,
-                  struct hf_slice payload)
+void hf_link_hello(struct hf_link *link, const struct hf_frame_header *header,
+                   struct hf_slice payload)
 {
     struct hf_links *links = link->links;
     struct hf_hello theirs;
     char reason[512];
     if (!hf_frame_read_hello(payload, &theirs)) {
-        accept_garbage(link, "sent a malformed HELLO");
+        hf_link_garbage(link, "sent a malformed HELLO");
         return;
     }
     if (theirs.version == HF_PROTOCOL_VERSION &&
         theirs.info.incarnation == links->ours.info.incarnation) {
-        links_met_ourselves(links, theirs.session);
-        link_end(link, LINK_END_LOCAL, "it is this node itself");
+        hf_links_met_ourselves(links, theirs.session);
+        hf_link_end(link, LINK_END_LOCAL, "it is this node itself");
         return;
     }
     if (hf_hello_judge(&links->ours, &theirs, header->destination, reason,
@@ -212,5 +212,5 @@ void accept_hello(struct hf_link *link, const struct hf_frame_header *header,
         .session = theirs.session,
         .self = links->ours.info.incarnation,
     };
-    link_went_up(link);
+    hf_link_went_up(link);
 }

@@ -28,8 +28,8 @@ static struct hf_target *target_of(struct hf_list *item)
     return HF_CONTAINER_OF(item, struct hf_target, link);
 }
 
-struct hf_target *links_find_target(struct hf_links *links,
-                                    const struct hf_address *address)
+struct hf_target *hf_links_find_target(struct hf_links *links,
+                                       const struct hf_address *address)
 {
     for (struct hf_list *at = links->targets.next; at != &links->targets;
          at = at->next) {
@@ -44,7 +44,7 @@ struct hf_target *links_find_target(struct hf_links *links,
 
 void hf_links_connect(struct hf_links *links, const struct hf_address *address)
 {
-    if (links->stopping || links_find_target(links, address) != NULL) {
+    if (links->stopping || hf_links_find_target(links, address) != NULL) {
         return;
     }
     struct hf_target *target = NULL;
@@ -72,7 +72,7 @@ void hf_links_connect(struct hf_links *links, const struct hf_address *address)
 
 void hf_links_forget(struct hf_links *links, const struct hf_address *address)
 {
-    struct hf_target *target = links_find_target(links, address);
+    struct hf_target *target = hf_links_find_target(links, address);
     if (target != NULL) {
         target->forgotten = true;
         links->noted = true;
@@ -100,7 +100,7 @@ static void dial_failed(struct hf_dial *dial)
     dial_wait(dial, delay_ms);
 }
 
-void dial_ended(struct hf_dial *dial, bool failed)
+void hf_dial_ended(struct hf_dial *dial, bool failed)
 {
     if (failed) {
         dial_failed(dial);
@@ -114,7 +114,7 @@ void dial_ended(struct hf_dial *dial, bool failed)
 static void link_say_hello(struct hf_link *link)
 {
     struct hf_links *links = link->links;
-    struct hf_stream_frame *frame = link_frame(link);
+    struct hf_pipe_frame *frame = hf_link_frame(link);
     if (frame == NULL) {
         return;
     }
@@ -123,19 +123,19 @@ static void link_say_hello(struct hf_link *link)
     hello.session = link->session;
     hf_frame_write_hello(&frame->bytes, HF_FRAME_HELLO, &hello, 0);
     if (frame->bytes.failed) {
-        hf_stream_drop(&link->stream, frame);
-        link_doom(link, "out of memory");
+        hf_pipe_drop(&link->pipe, frame);
+        hf_link_doom(link, "out of memory");
         return;
     }
-    hf_stream_push(&link->stream, frame);
-    hf_stream_flush(&link->stream);
+    hf_pipe_push(&link->pipe, frame);
+    hf_pipe_flush(&link->pipe);
 }
 
 static void dial_connected(struct hf_dial *dial, nng_stream *stream,
                            const struct sockaddr_storage *address)
 {
     struct hf_links *links = dial->target->links;
-    struct hf_link *link = link_create(links, stream, LINK_HELLO_SENT);
+    struct hf_link *link = hf_link_create(links, stream, LINK_HELLO_SENT);
     if (link == NULL) {
         dial_failed(dial);
         return;
@@ -148,7 +148,7 @@ static void dial_connected(struct hf_dial *dial, nng_stream *stream,
     link->session = hf_rng_next(&links->rng);
     link->deadline = link->heard_at + HF_LINK_WELCOME_MS;
     memcpy(link->remote, dial->target->text, sizeof(link->remote));
-    link_listen(link);
+    hf_link_listen(link);
     link_say_hello(link);
 }
 
@@ -282,7 +282,7 @@ static bool links_has_out(const struct hf_links *links, enum hf_channel channel,
     return false;
 }
 
-void links_dial_due(struct hf_links *links, hf_time now)
+void hf_links_dial_due(struct hf_links *links, hf_time now)
 {
     for (struct hf_list *at = links->targets.next; at != &links->targets;
          at = at->next) {
@@ -301,11 +301,11 @@ void links_dial_due(struct hf_links *links, hf_time now)
     }
 }
 
-void links_hurry(struct hf_links *links, const struct hf_peer_info *peer)
+void hf_links_hurry(struct hf_links *links, const struct hf_peer_info *peer)
 {
     struct hf_address address = {.port = peer->peer_port};
     memcpy(address.host, peer->host, sizeof(address.host));
-    struct hf_target *target = links_find_target(links, &address);
+    struct hf_target *target = hf_links_find_target(links, &address);
     if (target == NULL) {
         return;
     }
@@ -316,49 +316,50 @@ void links_hurry(struct hf_links *links, const struct hf_peer_info *peer)
     }
 }
 
-void dial_welcomed(struct hf_link *link, const struct hf_frame_header *header,
-                   struct hf_slice payload)
+void hf_link_welcomed(struct hf_link *link,
+                      const struct hf_frame_header *header,
+                      struct hf_slice payload)
 {
     struct hf_links *links = link->links;
     struct hf_hello welcome;
     char reason[512];
     if (!hf_frame_read_hello(payload, &welcome)) {
-        link_end(link, LINK_END_LOCAL, "malformed WELCOME");
+        hf_link_end(link, LINK_END_LOCAL, "malformed WELCOME");
         return;
     }
     if (hf_hello_judge(&links->ours, &welcome, header->destination, reason,
                        sizeof(reason)) != NULL) {
-        if (links_may_log(links, "welcome", link->remote, 10000)) {
+        if (hf_links_may_log(links, "welcome", link->remote, 10000)) {
             hf_log(&links->log, HF_LOG_WARNING, "%s is none of ours: %s",
                    link->remote, reason);
         }
-        link_end(link, LINK_END_LOCAL, "wrong WELCOME");
+        hf_link_end(link, LINK_END_LOCAL, "wrong WELCOME");
         return;
     }
     if (welcome.session != link->session || welcome.channel != link->channel) {
-        link_end(link, LINK_END_LOCAL, "WELCOME to another session");
+        hf_link_end(link, LINK_END_LOCAL, "WELCOME to another session");
         return;
     }
     link->peer = welcome.info;
     link->dial->target->reached = true;
     link->dial->target->last_address = link->address;
-    link_went_up(link);
+    hf_link_went_up(link);
 }
 
-void dial_refused(struct hf_link *link, struct hf_slice payload)
+void hf_link_refused(struct hf_link *link, struct hf_slice payload)
 {
     struct hf_links *links = link->links;
     struct hf_dial *dial = link->dial;
     char reason[512];
     hf_frame_read_refusal(payload, reason, sizeof(reason));
-    bool may_log = links_may_log(links, "refused", link->remote, 10000);
+    bool may_log = hf_links_may_log(links, "refused", link->remote, 10000);
     hf_log(&links->log, may_log ? HF_LOG_WARNING : HF_LOG_DEBUG,
            "%s refused a session: %s", link->remote, reason);
-    link_close_quietly(link);
+    hf_link_close_quietly(link);
     dial_wait(dial, REFUSED_MS);
 }
 
-bool links_met_ourselves(struct hf_links *links, uint64_t session)
+bool hf_links_met_ourselves(struct hf_links *links, uint64_t session)
 {
     for (struct hf_list *at = links->sessions.next; at != &links->sessions;
          at = at->next) {
@@ -369,7 +370,7 @@ bool links_met_ourselves(struct hf_links *links, uint64_t session)
         struct hf_dial *dial = link->dial;
         hf_log(&links->log, HF_LOG_DEBUG, "%s is this node itself",
                link->remote);
-        link_close_quietly(link);
+        hf_link_close_quietly(link);
         if (dial->address_count > 1) {
             dial_failed(dial); /* The name leads to others, too. */
         } else {
@@ -407,7 +408,7 @@ static void target_remove(struct hf_target *target)
     for (unsigned i = 0; i < HF_CHANNEL_COUNT; i++) {
         struct hf_dial *dial = &target->dials[i];
         if (dial->link != NULL) {
-            link_end(dial->link, LINK_END_LOCAL, "no longer wanted");
+            hf_link_end(dial->link, LINK_END_LOCAL, "no longer wanted");
         }
         dial_stop(dial);
     }
@@ -415,7 +416,7 @@ static void target_remove(struct hf_target *target)
 }
 
 /* Ending a session tells the node, which may forget more: start over. */
-void links_remove_forgotten(struct hf_links *links)
+void hf_links_remove_forgotten(struct hf_links *links)
 {
     struct hf_list *at = links->targets.next;
     while (at != &links->targets) {
@@ -428,7 +429,7 @@ void links_remove_forgotten(struct hf_links *links)
     }
 }
 
-void links_stop_dialling(struct hf_links *links)
+void hf_links_stop_dialling(struct hf_links *links)
 {
     while (!hf_list_is_empty(&links->targets)) {
         struct hf_target *target = target_of(links->targets.next);

@@ -12,16 +12,16 @@
 /* A larger input buffer is given back once it is empty. */
 #define INPUT_KEEP_BYTES ((size_t)1 << 20)
 
-static void on_received(struct hf_stream *stream);
-static void on_failed(struct hf_stream *stream, int nng_error);
+static void on_received(struct hf_pipe *pipe);
+static void on_failed(struct hf_pipe *pipe, int nng_error);
 
 static const char *channel_name(enum hf_channel channel)
 {
     return channel == HF_CHANNEL_CONTROL ? "control" : "data";
 }
 
-struct hf_link *link_create(struct hf_links *links, nng_stream *stream,
-                            enum hf_link_state state)
+struct hf_link *hf_link_create(struct hf_links *links, nng_stream *stream,
+                               enum hf_link_state state)
 {
     struct hf_link *link = hf_mem_alloc_zero(links->mem, sizeof(*link));
     if (link == NULL) {
@@ -29,13 +29,13 @@ struct hf_link *link_create(struct hf_links *links, nng_stream *stream,
         nng_stream_free(stream);
         return NULL;
     }
-    if (hf_stream_open(&link->stream, stream, &links->inbox, links->mem) != 0) {
+    if (hf_pipe_open(&link->pipe, stream, &links->inbox, links->mem) != 0) {
         hf_mem_free(links->mem, link, sizeof(*link));
         return NULL;
     }
-    link->stream.received = on_received;
-    link->stream.failed = on_failed;
-    link->stream.user = link;
+    link->pipe.received = on_received;
+    link->pipe.failed = on_failed;
+    link->pipe.user = link;
     link->links = links;
     link->state = state;
     link->out = state == LINK_HELLO_SENT;
@@ -48,32 +48,32 @@ struct hf_link *link_create(struct hf_links *links, nng_stream *stream,
     return link;
 }
 
-void link_listen(struct hf_link *link)
+void hf_link_listen(struct hf_link *link)
 {
     /* Only who sends much gets a large buffer. */
-    size_t held = link->stream.input.size;
-    size_t capacity = link->stream.input.capacity;
+    size_t held = link->pipe.input.size;
+    size_t capacity = link->pipe.input.capacity;
     size_t room = held > ROOM_BYTES / 2 ? ROOM_BYTES_MAX : ROOM_BYTES;
     if (link->state == LINK_STRANGER || link->out) {
         room = held < STRANGER_ROOM_BYTES ? STRANGER_ROOM_BYTES - held : 1;
     } else if (capacity - held > room) {
         room = capacity - held;
     }
-    if (hf_stream_receive(&link->stream, room) != 0) {
-        link_doom(link, "out of memory");
+    if (hf_pipe_receive(&link->pipe, room) != 0) {
+        hf_link_doom(link, "out of memory");
     }
 }
 
-struct hf_stream_frame *link_frame(struct hf_link *link)
+struct hf_pipe_frame *hf_link_frame(struct hf_link *link)
 {
-    struct hf_stream_frame *frame = hf_stream_frame_new(&link->stream);
+    struct hf_pipe_frame *frame = hf_pipe_frame_new(&link->pipe);
     if (frame == NULL) {
-        link_doom(link, "out of memory");
+        hf_link_doom(link, "out of memory");
     }
     return frame;
 }
 
-void link_doom(struct hf_link *link, const char *because)
+void hf_link_doom(struct hf_link *link, const char *because)
 {
     if (!link->doomed) {
         link->doomed = true;
@@ -82,28 +82,28 @@ void link_doom(struct hf_link *link, const char *because)
     }
 }
 
-bool link_frame_ready(struct hf_link *link)
+bool hf_link_frame_ready(struct hf_link *link)
 {
     if (link->frame != NULL) {
         return true;
     }
-    struct hf_stream_frame *frame = link_frame(link);
+    struct hf_pipe_frame *frame = hf_link_frame(link);
     if (frame == NULL) {
         return false;
     }
     hf_frame_begin(&frame->bytes);
     if (frame->bytes.failed) {
-        hf_stream_drop(&link->stream, frame);
-        link_doom(link, "out of memory");
+        hf_pipe_drop(&link->pipe, frame);
+        hf_link_doom(link, "out of memory");
         return false;
     }
     link->frame = frame;
     return true;
 }
 
-void link_seal(struct hf_link *link)
+void hf_link_seal(struct hf_link *link)
 {
-    struct hf_stream_frame *frame = link->frame;
+    struct hf_pipe_frame *frame = link->frame;
     if (frame == NULL) {
         return;
     }
@@ -113,9 +113,9 @@ void link_seal(struct hf_link *link)
     hf_frame_seal(&frame->bytes, link->session, link->sequence,
                   link->peer.incarnation);
     HF_ASSERT(!frame->bytes.failed); /* hf_links_send kept the bound. */
-    hf_stream_push(&link->stream, frame);
-    if (link->stream.frames_bytes > HF_LINK_QUEUE_BYTES_MAX) {
-        link_doom(link, "too much is waiting to be sent");
+    hf_pipe_push(&link->pipe, frame);
+    if (link->pipe.frames_bytes > HF_LINK_QUEUE_BYTES_MAX) {
+        hf_link_doom(link, "too much is waiting to be sent");
     }
 }
 
@@ -138,16 +138,16 @@ static void link_detach(struct hf_link *link)
         out[i] = out[*count];
     }
     if (link->frame != NULL) {
-        hf_stream_drop(&link->stream, link->frame);
+        hf_pipe_drop(&link->pipe, link->frame);
         link->frame = NULL;
     }
     link->state = LINK_CLOSED;
-    hf_stream_close(&link->stream);
+    hf_pipe_close(&link->pipe);
     hf_list_remove(&link->link);
     hf_list_push_back(&links->closing, &link->link);
 }
 
-void link_close_quietly(struct hf_link *link)
+void hf_link_close_quietly(struct hf_link *link)
 {
     HF_ASSERT(link->state != LINK_CLOSED);
     link_detach(link);
@@ -169,7 +169,8 @@ static void link_tell(struct hf_link *link, bool up, bool abrupt)
     link->links->handler.link(link->links->handler.user, &event);
 }
 
-void link_end(struct hf_link *link, enum hf_link_end end, const char *because)
+void hf_link_end(struct hf_link *link, enum hf_link_end end,
+                 const char *because)
 {
     bool was_up = link->state == LINK_UP;
     struct hf_dial *dial = link->dial;
@@ -185,9 +186,9 @@ void link_end(struct hf_link *link, enum hf_link_end end, const char *because)
         hf_log(&links->log, HF_LOG_DEBUG, "session %s %s ended early: %s",
                link->out ? "to" : "from", link->remote, because);
     }
-    link_close_quietly(link);
+    hf_link_close_quietly(link);
     if (dial != NULL) {
-        dial_ended(dial, !was_up);
+        hf_dial_ended(dial, !was_up);
     }
     if (was_up) {
         link_tell(link, false, end == LINK_END_REMOTE);
@@ -213,18 +214,18 @@ static struct hf_link *link_find_same(struct hf_link *link)
 static void link_replace(struct hf_link *old, const struct hf_link *link)
 {
     if (old->peer.incarnation != link->peer.incarnation) {
-        link_end(old, LINK_END_LOCAL, "the peer was restarted");
+        hf_link_end(old, LINK_END_LOCAL, "the peer was restarted");
         return;
     }
     struct hf_dial *dial = old->dial;
-    link_close_quietly(old);
+    hf_link_close_quietly(old);
     if (dial != NULL) {
         dial->state = DIAL_PARKED;
         dial->alias_of = link->peer.id;
     }
 }
 
-void link_went_up(struct hf_link *link)
+void hf_link_went_up(struct hf_link *link)
 {
     struct hf_links *links = link->links;
     struct hf_link *old = link_find_same(link);
@@ -240,13 +241,13 @@ void link_went_up(struct hf_link *link)
     if (link->out) {
         size_t *count = &links->out_count[link->channel];
         if (*count == HF_LINK_TARGETS_MAX) {
-            link_doom(link, "too many sessions");
+            hf_link_doom(link, "too many sessions");
         } else {
             links->out[link->channel][*count] = link;
             *count += 1;
         }
     } else {
-        links_hurry(links, &link->peer);
+        hf_links_hurry(links, &link->peer);
     }
     bool worth_a_line = link->out && link->channel == HF_CHANNEL_CONTROL;
     hf_log(&links->log, worth_a_line ? HF_LOG_INFO : HF_LOG_DEBUG,
@@ -258,14 +259,14 @@ void link_went_up(struct hf_link *link)
 static void link_protocol_error(struct hf_link *link, const char *reason)
 {
     if (link->state == LINK_STRANGER) {
-        accept_garbage(link, reason);
+        hf_link_garbage(link, reason);
         return;
     }
-    if (links_may_log(link->links, "protocol", link->remote, 1000)) {
+    if (hf_links_may_log(link->links, "protocol", link->remote, 1000)) {
         hf_log(&link->links->log, HF_LOG_WARNING, "peer at %s: %s",
                link->remote, reason);
     }
-    link_end(link, LINK_END_LOCAL, reason);
+    hf_link_end(link, LINK_END_LOCAL, reason);
 }
 
 static void link_deliver(struct hf_link *link, struct hf_slice payload)
@@ -280,7 +281,7 @@ static void link_deliver(struct hf_link *link, struct hf_slice payload)
         rv = hf_peer_decode(&reader, &links->scratch, &message);
     }
     if (rv == HF_ENOMEM) {
-        link_doom(link, "out of memory");
+        hf_link_doom(link, "out of memory");
     } else if (rv != 0) {
         link_protocol_error(link, "sent a malformed message");
     }
@@ -308,11 +309,11 @@ static void link_take_frame(struct hf_link *link,
                             struct hf_slice payload)
 {
     if (header->type == HF_FRAME_HELLO) {
-        accept_hello(link, header, payload);
+        hf_link_hello(link, header, payload);
     } else if (header->type == HF_FRAME_WELCOME) {
-        dial_welcomed(link, header, payload);
+        hf_link_welcomed(link, header, payload);
     } else if (header->type == HF_FRAME_REFUSAL) {
-        dial_refused(link, payload);
+        hf_link_refused(link, payload);
     } else {
         enum hf_link_verdict verdict = hf_link_judge(&link->receiver, header);
         if (verdict == HF_LINK_DELIVER) {
@@ -356,10 +357,10 @@ static size_t link_take_first(struct hf_link *link, struct hf_slice bytes,
     return *wanted;
 }
 
-static void on_received(struct hf_stream *stream)
+static void on_received(struct hf_pipe *pipe)
 {
-    struct hf_link *link = stream->user;
-    struct hf_buffer *input = &stream->input;
+    struct hf_link *link = pipe->user;
+    struct hf_buffer *input = &pipe->input;
     size_t offset = 0;
     size_t wanted = 0;
 
@@ -382,15 +383,15 @@ static void on_received(struct hf_stream *stream)
     hf_buffer_trim(input, INPUT_KEEP_BYTES);
     if (wanted > input->size && input->size > 0 &&
         hf_buffer_reserve(input, wanted - input->size) == NULL) {
-        link_doom(link, "out of memory");
+        hf_link_doom(link, "out of memory");
         return;
     }
-    link_listen(link);
+    hf_link_listen(link);
 }
 
-static void on_failed(struct hf_stream *stream, int nng_error)
+static void on_failed(struct hf_pipe *pipe, int nng_error)
 {
-    link_end(stream->user, LINK_END_REMOTE, nng_strerror(nng_error));
+    hf_link_end(pipe->user, LINK_END_REMOTE, nng_strerror(nng_error));
 }
 
 /* A peer that cannot be heard may not hear us either; when it comes back, TCP
@@ -402,10 +403,10 @@ static void link_silent(struct hf_link *link)
         struct hf_link *other = HF_CONTAINER_OF(at, struct hf_link, link);
         if (other->state == LINK_UP && other->out &&
             other->peer.id == link->peer.id) {
-            link_doom(other, "the peer is silent");
+            hf_link_doom(other, "the peer is silent");
         }
     }
-    link_doom(link, "the peer is silent");
+    hf_link_doom(link, "the peer is silent");
 }
 
 static void link_tick_up(struct hf_link *link, hf_time now)
@@ -416,17 +417,17 @@ static void link_tick_up(struct hf_link *link, hf_time now)
         }
         return;
     }
-    if (link->stream.sending.in_flight &&
-        now - link->stream.sending_since > HF_LINK_SILENCE_MS) {
-        link_doom(link, "the peer takes nothing");
+    if (link->pipe.sending.in_flight &&
+        now - link->pipe.sending_since > HF_LINK_SILENCE_MS) {
+        hf_link_doom(link, "the peer takes nothing");
     } else if (now - link->spoke_at >= HF_LINK_IDLE_MS &&
-               link_frame_ready(link)) {
-        link_seal(link); /* An empty frame: a lost tail would be noticed. */
-        hf_stream_flush(&link->stream);
+               hf_link_frame_ready(link)) {
+        hf_link_seal(link); /* An empty frame: a lost tail would be noticed. */
+        hf_pipe_flush(&link->pipe);
     }
 }
 
-void link_tick(struct hf_link *link, hf_time now)
+void hf_link_tick(struct hf_link *link, hf_time now)
 {
     if (link->doomed) {
         return;
@@ -434,21 +435,21 @@ void link_tick(struct hf_link *link, hf_time now)
     if (link->state == LINK_UP) {
         link_tick_up(link, now);
     } else if (now >= link->deadline) {
-        link_doom(link, link->state == LINK_STRANGER ? "no HELLO in time"
-                        : link->out                  ? "no WELCOME in time"
-                                                     : "refused");
+        hf_link_doom(link, link->state == LINK_STRANGER ? "no HELLO in time"
+                           : link->out                  ? "no WELCOME in time"
+                                                        : "refused");
     }
 }
 
-void links_release_closed(struct hf_links *links)
+void hf_links_release_closed(struct hf_links *links)
 {
     struct hf_list *at = links->closing.next;
     while (at != &links->closing) {
         struct hf_link *link = HF_CONTAINER_OF(at, struct hf_link, link);
         at = at->next;
-        if (hf_stream_is_idle(&link->stream)) {
+        if (hf_pipe_is_idle(&link->pipe)) {
             hf_list_remove(&link->link);
-            hf_stream_release(&link->stream);
+            hf_pipe_release(&link->pipe);
             hf_mem_free(links->mem, link, sizeof(*link));
         }
     }

@@ -45,7 +45,7 @@ int hf_links_create(struct hf_links **links, uv_loop_t *loop,
     hf_list_init(&made->probes);
     hf_peer_scratch_init(&made->scratch, mem);
 
-    int rv = links_listen(made, config->bind, config->port);
+    int rv = hf_links_listen(made, config->bind, config->port);
     if (rv != 0) {
         goto free_links;
     }
@@ -76,7 +76,7 @@ void hf_links_start(struct hf_links *links, const struct hf_peer_info *self)
 {
     links->ours.info = *self;
     links->ticked_at = hf_clock_now();
-    links_accept(links);
+    hf_links_accept(links);
     uv_timer_start(&links->timer, on_tick, LINK_TICK_MS, LINK_TICK_MS);
 }
 
@@ -98,7 +98,7 @@ void hf_links_send(struct hf_links *links, hf_node_id to,
     enum hf_channel channel = hf_message_channel(message->type);
     struct hf_link *link = links_find_out(links, channel, to);
     if (link == NULL || link->peer.incarnation != incarnation || link->doomed ||
-        !link_frame_ready(link)) {
+        !hf_link_frame_ready(link)) {
         return;
     }
     struct hf_buffer *bytes = &link->frame->bytes;
@@ -107,7 +107,7 @@ void hf_links_send(struct hf_links *links, hf_node_id to,
     if (bytes->failed) {
         bytes->size = size_before; /* Never send half a message. */
         bytes->failed = false;
-        link_doom(link, "out of memory");
+        hf_link_doom(link, "out of memory");
         return;
     }
     if (bytes->size > HF_FRAME_PAYLOAD_MAX) {
@@ -118,8 +118,8 @@ void hf_links_send(struct hf_links *links, hf_node_id to,
         return;
     }
     if (bytes->size >= HF_LINK_FRAME_BYTES) {
-        link_seal(link);
-        hf_stream_flush(&link->stream);
+        hf_link_seal(link);
+        hf_pipe_flush(&link->pipe);
     }
 }
 
@@ -129,8 +129,8 @@ void hf_links_flush(struct hf_links *links)
         for (size_t i = 0; i < links->out_count[channel]; i++) {
             struct hf_link *link = links->out[channel][i];
             if (!link->doomed) {
-                link_seal(link);
-                hf_stream_flush(&link->stream);
+                hf_link_seal(link);
+                hf_pipe_flush(&link->pipe);
             }
         }
     }
@@ -149,7 +149,7 @@ static void links_end_doomed(struct hf_links *links)
         struct hf_link *link = link_of(at);
         at = at->next;
         if (link->doomed) {
-            link_end(link, LINK_END_LOCAL, link->because);
+            hf_link_end(link, LINK_END_LOCAL, link->because);
             at = links->sessions.next;
         }
     }
@@ -164,14 +164,14 @@ void hf_links_poll(struct hf_links *links)
     while (links->noted) {
         links->noted = false;
         links_end_doomed(links);
-        links_remove_forgotten(links);
-        links_dial_due(links, hf_clock_now());
+        hf_links_remove_forgotten(links);
+        hf_links_dial_due(links, hf_clock_now());
     }
-    links_release_closed(links);
+    hf_links_release_closed(links);
 }
 
-bool links_may_log(struct hf_links *links, const char *kind, const char *source,
-                   hf_time interval_ms)
+bool hf_links_may_log(struct hf_links *links, const char *kind,
+                      const char *source, hf_time interval_ms)
 {
     uint64_t key =
         hf_hash_seeded(hf_slice_text(source), hf_hash(hf_slice_text(kind)));
@@ -219,7 +219,7 @@ static struct hf_address address_to_probe(struct hf_links *links,
                                           const struct hf_address *address)
 {
     struct hf_address to = *address;
-    struct hf_target *target = links_find_target(links, address);
+    struct hf_target *target = hf_links_find_target(links, address);
     if (target != NULL && target->reached) {
         char host[INET6_ADDRSTRLEN];
         uv_ip_name((const struct sockaddr *)&target->last_address, host,
@@ -257,7 +257,7 @@ static void links_forgive_silence(struct hf_links *links, hf_time gap_ms)
         struct hf_link *link = link_of(at);
         link->heard_at += gap_ms;
         link->deadline += gap_ms;
-        link->stream.sending_since += gap_ms;
+        link->pipe.sending_since += gap_ms;
     }
 }
 
@@ -279,7 +279,7 @@ static void links_stop_if_idle(struct hf_links *links)
         !hf_list_is_empty(&links->attempts) || links->probe_count > 0) {
         return;
     }
-    links_stop_dialling(links);
+    hf_links_stop_dialling(links);
     hf_completion_close(&links->accepting);
     links->inbox_closing = true;
     uv_close((uv_handle_t *)&links->timer, on_timer_closed);
@@ -301,10 +301,10 @@ static void on_tick(uv_timer_t *timer)
     }
     for (struct hf_list *at = links->sessions.next; at != &links->sessions;
          at = at->next) {
-        link_tick(link_of(at), now); /* Only dooms. */
+        hf_link_tick(link_of(at), now); /* Only dooms. */
     }
     if (links->accept_at != 0 && now >= links->accept_at) {
-        links_accept(links);
+        hf_links_accept(links);
     }
     links->noted = true;
     hf_links_poll(links);
@@ -321,9 +321,9 @@ void hf_links_stop(struct hf_links *links, void (*stopped)(void *user),
     nng_stream_listener_free(links->listener);
     links->listener = NULL;
     while (!hf_list_is_empty(&links->sessions)) {
-        link_close_quietly(link_of(links->sessions.next));
+        hf_link_close_quietly(link_of(links->sessions.next));
     }
-    links_stop_dialling(links);
+    hf_links_stop_dialling(links);
     for (struct hf_list *at = links->probes.next; at != &links->probes;
          at = at->next) {
         hf_probe_cancel(probe_of(at));

@@ -12,8 +12,8 @@
 
 #include "base/rng.h"
 #include "io/links.h"
+#include "io/pipe.h"
 #include "io/probe.h"
-#include "io/stream.h"
 #include "wire/link.h"
 #include "wire/peer.h"
 
@@ -46,7 +46,7 @@ struct hf_dial;
 struct hf_link {
     struct hf_list link; /* In sessions or closing. */
     struct hf_links *links;
-    struct hf_stream stream;
+    struct hf_pipe pipe;
     enum hf_link_state state;
     bool out;
     enum hf_channel channel;
@@ -60,7 +60,7 @@ struct hf_link {
     /* Dialled. */
     struct hf_dial *dial;
     struct sockaddr_storage address;
-    struct hf_stream_frame *frame; /* Under construction, or NULL. */
+    struct hf_pipe_frame *frame; /* Under construction, or NULL. */
     uint64_t sequence;
     hf_time spoke_at;
     /* Accepted. */
@@ -156,70 +156,72 @@ struct hf_links {
 
 /* Whether the same (@kind, @source) was not logged for @interval_ms; says so
  * once. */
-bool links_may_log(struct hf_links *links, const char *kind, const char *source,
-                   hf_time interval_ms);
+bool hf_links_may_log(struct hf_links *links, const char *kind,
+                      const char *source, hf_time interval_ms);
 
 /* link_session.c */
 
 /* Makes a session of @stream, which is taken over. NULL when out of memory. */
-struct hf_link *link_create(struct hf_links *links, nng_stream *stream,
-                            enum hf_link_state state);
+struct hf_link *hf_link_create(struct hf_links *links, nng_stream *stream,
+                               enum hf_link_state state);
 /* Starts reading; closes the session when it cannot. */
-void link_listen(struct hf_link *link);
+void hf_link_listen(struct hf_link *link);
 /* A frame for hf_frame_write_hello and its like; NULL: the session is doomed.
  */
-struct hf_stream_frame *link_frame(struct hf_link *link);
+struct hf_pipe_frame *hf_link_frame(struct hf_link *link);
 /* Closes the session; when it was UP the handler hears of it, and when it was
  * dialled it is dialled again. Not from inside a node's step: doom it then. */
-void link_end(struct hf_link *link, enum hf_link_end end, const char *because);
+void hf_link_end(struct hf_link *link, enum hf_link_end end,
+                 const char *because);
 /* The same without an event and without dialling. */
-void link_close_quietly(struct hf_link *link);
+void hf_link_close_quietly(struct hf_link *link);
 /* To be ended by the next poll. */
-void link_doom(struct hf_link *link, const char *because);
+void hf_link_doom(struct hf_link *link, const char *because);
 /* The session is UP with link->peer: replaces the one there was, tells. */
-void link_went_up(struct hf_link *link);
+void hf_link_went_up(struct hf_link *link);
 /* Queues the frame under construction. */
-void link_seal(struct hf_link *link);
+void hf_link_seal(struct hf_link *link);
 /* Starts a frame of messages unless there is one; false: out of memory, and
  * the session is doomed. */
-bool link_frame_ready(struct hf_link *link);
+bool hf_link_frame_ready(struct hf_link *link);
 /* Handshakes that take too long, silence, idle frames. */
-void link_tick(struct hf_link *link, hf_time now);
+void hf_link_tick(struct hf_link *link, hf_time now);
 /* Frees what NNG has let go of. */
-void links_release_closed(struct hf_links *links);
+void hf_links_release_closed(struct hf_links *links);
 
 /* link_dial.c */
 
 /* Dials whatever is due. */
-void links_dial_due(struct hf_links *links, hf_time now);
+void hf_links_dial_due(struct hf_links *links, hf_time now);
 /* The session of @dial ended; @failed: it never came up. */
-void dial_ended(struct hf_dial *dial, bool failed);
+void hf_dial_ended(struct hf_dial *dial, bool failed);
 /* A WELCOME or a REFUSAL came over a session we dialled. */
-void dial_welcomed(struct hf_link *link, const struct hf_frame_header *header,
-                   struct hf_slice payload);
-void dial_refused(struct hf_link *link, struct hf_slice payload);
+void hf_link_welcomed(struct hf_link *link,
+                      const struct hf_frame_header *header,
+                      struct hf_slice payload);
+void hf_link_refused(struct hf_link *link, struct hf_slice payload);
 /* A HELLO with this session number came in: it is our own. True when it was
  * one of ours; then that address is not dialled any more. */
-bool links_met_ourselves(struct hf_links *links, uint64_t session);
+bool hf_links_met_ourselves(struct hf_links *links, uint64_t session);
 /* @peer has just reached us, so it can be reached: do not wait any longer. */
-void links_hurry(struct hf_links *links, const struct hf_peer_info *peer);
-struct hf_target *links_find_target(struct hf_links *links,
-                                    const struct hf_address *address);
+void hf_links_hurry(struct hf_links *links, const struct hf_peer_info *peer);
+struct hf_target *hf_links_find_target(struct hf_links *links,
+                                       const struct hf_address *address);
 /* Removes targets that were forgotten, with what was dialled there. */
-void links_remove_forgotten(struct hf_links *links);
+void hf_links_remove_forgotten(struct hf_links *links);
 /* Ends all attempts and frees all targets; sessions are closed before. */
-void links_stop_dialling(struct hf_links *links);
+void hf_links_stop_dialling(struct hf_links *links);
 
 /* link_accept.c */
 
 /* Returns 0, HF_EINUSE, HF_EIO or HF_ENOMEM. */
-HF_NODISCARD int links_listen(struct hf_links *links, const char *bind,
-                              uint16_t port);
-void links_accept(struct hf_links *links);
+HF_NODISCARD int hf_links_listen(struct hf_links *links, const char *bind,
+                                 uint16_t port);
+void hf_links_accept(struct hf_links *links);
 /* A HELLO came over a session that was accepted. */
-void accept_hello(struct hf_link *link, const struct hf_frame_header *header,
-                  struct hf_slice payload);
+void hf_link_hello(struct hf_link *link, const struct hf_frame_header *header,
+                   struct hf_slice payload);
 /* A stranger sent what is no frame of ours. */
-void accept_garbage(struct hf_link *link, const char *reason);
+void hf_link_garbage(struct hf_link *link, const char *reason);
 
 #endif

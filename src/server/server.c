@@ -399,6 +399,7 @@ static int server_open_node(struct hf_server *server, char *error,
         }
         node_config->backups = config->backups;
         node_config->hold_ms = config->hold_ms;
+        node_config->value_bytes_max = config->value_bytes_max;
         node_config->random_seed = random_number();
         node_config->log = server->log;
         rv = hf_node_create(&server->node, node_config, &server->mem,

@@ -51,6 +51,7 @@ class Server:
             + ["-p", str(self.nodes[0].port), "-r", "100000"]
             + ["-n", str(requests), "-t", test, "--csv"],
             stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
             timeout=300,
             check=True,
         )

@@ -126,9 +126,12 @@ class Membership(cluster.ClusterTest):
             )
 
         cluster.until(both_said_so, 10, "a log line on both sides")
-        self.assertEqual(stranger.call("SET", "k", "theirs"), b"OK")
-        self.assertIsNone(c.nodes[0].call("GET", "k"))
-        self.assertEqual(len(c.nodes[0].status()[1]["members"]), 2)
+        stranger.call("SET", "k", "theirs")
+        for node in c.nodes[:2]:
+            self.assertIsNone(node.call("GET", "k"))
+            self.assertEqual(node.call("SET", "ours", "v"), b"OK")
+        self.assertNotEqual(stranger.call("GET", "ours"), b"v")
+        c.wait_settled(2, c.nodes[:2])
 
     def test_status_says_what_there_is(self):
         c = self.cluster(3)

@@ -110,7 +110,7 @@ class Settings(cluster.ClusterTest):
         at = command.index("--name")
         command[at : at + 2] = [path]
         node.command = lambda: command
-        node.start().wait_answers()
+        c.start()
         status = node.status()[1]
         self.assertEqual(status["members"][0]["name"], "from-the-file")
         with self.assertRaises(OSError):

@@ -1,4 +1,4 @@
-/* stream.h - One NNG byte stream: what comes in, and frames going out.
+/* pipe.h - One NNG byte stream: what comes in, and frames going out.
  *
  * Only NNG's stream API is used: its sockets (PAIR, PUSH, ...) do not survive
  * peers that are killed and restarted, in the versions distributions ship.
@@ -9,22 +9,22 @@
  *
  * After close nothing is called back any more, but NNG may still hold the
  * buffers: release only when idle. */
-#ifndef HF_IO_STREAM_H
-#define HF_IO_STREAM_H
+#ifndef HF_IO_PIPE_H
+#define HF_IO_PIPE_H
 
 #include "base/bytes.h"
 #include "base/list.h"
 #include "io/inbox.h"
 
 /* Frames that go out in one system call: what an nng_aio takes. */
-#define HF_STREAM_BATCH_MAX 8
+#define HF_PIPE_BATCH_MAX 8
 
-struct hf_stream_frame {
+struct hf_pipe_frame {
     struct hf_list link;
     struct hf_buffer bytes;
 };
 
-struct hf_stream {
+struct hf_pipe {
     struct hf_mem *mem;
     nng_stream *nng;
     struct hf_completion receiving;
@@ -34,43 +34,43 @@ struct hf_stream {
     size_t frames_bytes;
     size_t frame_offset; /* Of the first frame, that much is sent. */
     hf_time sending_since;
-    struct hf_stream_frame *spare; /* One sent frame, to be used again. */
+    struct hf_pipe_frame *spare; /* One sent frame, to be used again. */
     bool closed;
     /* More bytes are in `input`. */
-    void (*received)(struct hf_stream *stream);
+    void (*received)(struct hf_pipe *pipe);
     /* The stream broke: the remote end closed it (nng_error NNG_ECONNSHUT or
      * NNG_ECONNRESET) or something else. Close it. */
-    void (*failed)(struct hf_stream *stream, int nng_error);
+    void (*failed)(struct hf_pipe *pipe, int nng_error);
     void *user;
 };
 
 /* Takes over @nng, whatever it returns: 0 or HF_ENOMEM (then there is nothing
  * to close). Set received, failed and user afterwards. */
-HF_NODISCARD int hf_stream_open(struct hf_stream *stream, nng_stream *nng,
-                                struct hf_inbox *inbox, struct hf_mem *mem);
+HF_NODISCARD int hf_pipe_open(struct hf_pipe *pipe, nng_stream *nng,
+                              struct hf_inbox *inbox, struct hf_mem *mem);
 
 /* Reads at least one and at most @room bytes into `input`; `received` is
  * called later. `input` must not be changed meanwhile. Returns 0 or HF_ENOMEM.
  */
-HF_NODISCARD int hf_stream_receive(struct hf_stream *stream, size_t room);
+HF_NODISCARD int hf_pipe_receive(struct hf_pipe *pipe, size_t room);
 
 /* An empty frame to write into, or NULL when out of memory. Give it back by
  * push or drop. */
-struct hf_stream_frame *hf_stream_frame_new(struct hf_stream *stream);
-void hf_stream_push(struct hf_stream *stream, struct hf_stream_frame *frame);
-void hf_stream_drop(struct hf_stream *stream, struct hf_stream_frame *frame);
+struct hf_pipe_frame *hf_pipe_frame_new(struct hf_pipe *pipe);
+void hf_pipe_push(struct hf_pipe *pipe, struct hf_pipe_frame *frame);
+void hf_pipe_drop(struct hf_pipe *pipe, struct hf_pipe_frame *frame);
 
 /* Starts sending what was pushed, unless a send is under way: then the rest
  * follows by itself. */
-void hf_stream_flush(struct hf_stream *stream);
+void hf_pipe_flush(struct hf_pipe *pipe);
 
 /* Closes the connection at once; what was not sent is lost, what the kernel
  * has is delivered. May be called from received and failed, and twice. */
-void hf_stream_close(struct hf_stream *stream);
-bool hf_stream_is_idle(const struct hf_stream *stream);
-void hf_stream_release(struct hf_stream *stream);
+void hf_pipe_close(struct hf_pipe *pipe);
+bool hf_pipe_is_idle(const struct hf_pipe *pipe);
+void hf_pipe_release(struct hf_pipe *pipe);
 
 /* The remote "host:port" for logs; "?" when unknown. @size at least 64. */
-void hf_stream_remote(const struct hf_stream *stream, char *text, size_t size);
+void hf_pipe_remote(const struct hf_pipe *pipe, char *text, size_t size);
 
 #endif

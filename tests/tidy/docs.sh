@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# docs.sh HOLDFASTD - Whether the documents say what the program says.
+#
+# The settings of README.md against --help (names, defaults, bounds), the
+# commands of docs/COMMANDS.md against the table of command.c, and the tests
+# that docs/PROTOCOL.md names against those there are. Prints differences.
+set -euo pipefail
+export LC_ALL=C
+
+if [ $# -ne 1 ]; then
+    echo "usage: docs.sh HOLDFASTD" >&2
+    exit 2
+fi
+holdfastd=$(realpath "$1")
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+failed=0
+
+# Both print lines "name|default|N to M", the last part only for numbers.
+settings_of_program() {
+    "$holdfastd" --help |
+        sed -nE 's/^  --([a-z-]+) +(.*) \[(.*)\]$/\1|\3|\2/p' |
+        sed -E 's/\|[^|]*\(([0-9]+ to [0-9]+)\)$/|\1/; t; s/\|[^|]*$/|/'
+}
+settings_of_readme() {
+    sed -n '/^## Settings$/,/^## Limits$/p' README.md |
+        sed -nE 's/^\| `--([a-z-]+)` \| ([^|]*) \| ([^|]*) \|.*/\1|\2|\3/p' |
+        sed -E '/\|[0-9]+ to [0-9]+$/!s/\|[^|]*$/|/'
+}
+
+commands_of_program() {
+    sed -nE 's/^ *([A-Z]+\(|\{)"([A-Z]+)",.*/\2/p' src/core/command.c | sort
+}
+commands_of_document() {
+    sed -nE 's/^\| `([A-Z]+)[ `].*/\1/p' docs/COMMANDS.md | sort -u
+}
+
+# Names of tests are sentences: at least two underscores.
+tests_named() {
+    grep -oE '`[a-z0-9]+(_[a-z0-9]+){2,}`' docs/PROTOCOL.md | tr -d '`' |
+        sort -u
+}
+tests_there_are() {
+    grep -rhoEw '[a-z0-9]+(_[a-z0-9]+){2,}' tests --include='*_test.c' \
+        --include='test_*.py' | sort -u
+}
+
+# compare WHAT LEFT RIGHT: two texts of lines, neither of them empty.
+compare() {
+    local what=$1 program=$2 document=$3
+    if [ -z "$program" ] || [ -z "$document" ]; then
+        echo "docs: $what: nothing to compare, so this check does not work"
+        failed=1
+    elif ! diff --label program --label document -U 0 \
+        <(echo "$program") <(echo "$document"); then
+        echo "docs: $what differ"
+        failed=1
+    fi
+}
+
+compare "the settings in README.md" \
+    "$(settings_of_program)" "$(settings_of_readme)"
+compare "the commands in docs/COMMANDS.md" \
+    "$(commands_of_program)" "$(commands_of_document)"
+named=$(tests_named)
+compare "the tests named in docs/PROTOCOL.md" \
+    "$(comm -12 <(echo "$named") <(tests_there_are))" "$named"
+
+exit "$failed"
