@@ -295,6 +295,9 @@ void hf_node_step(struct hf_node *node, const struct hf_event *event,
     case HF_EVENT_PROBED:
         node_probed(node, event->probed.token, event->probed.result);
         break;
+    case HF_EVENT_SELF:
+        node_seed_is_self(node, event->self);
+        break;
     case HF_EVENT_TURN_END:
         node_send_acks(node);
         node_forget_operations(node);

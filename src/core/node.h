@@ -50,6 +50,7 @@ enum hf_event_type {
     HF_EVENT_MESSAGE,  /* A peer said something. */
     HF_EVENT_LINK,     /* A session with a peer came up or went down. */
     HF_EVENT_PROBED,   /* The answer to a probe action. */
+    HF_EVENT_SELF,     /* An address we were told to dial is our own. */
     HF_EVENT_TURN_END, /* No more events for now: acknowledge in one go. */
 };
 
@@ -88,6 +89,7 @@ struct hf_event {
             uint64_t token; /* Of the probe action. */
             enum hf_probe_result result;
         } probed;
+        const struct hf_address *self;
     };
 };
 
@@ -115,6 +117,12 @@ HF_NODISCARD int hf_node_create(struct hf_node **node,
                                 const struct hf_node_config *config,
                                 struct hf_mem *mem, hf_time now);
 void hf_node_destroy(struct hf_node *node);
+
+/* Whether to take a session with @peer, which just introduced itself: false
+ * when it is an older incarnation of a node we know by a newer one, whose
+ * greeting comes late. Ask before a LINK event reports it. */
+bool hf_node_takes(const struct hf_node *node, const struct hf_peer_info *peer,
+                   hf_time now);
 
 /* Feeds one event. @event and all it points to are borrowed. Cannot fail: a
  * node short of memory says so to the client that asked. */

@@ -39,6 +39,7 @@ enum {
     HF_MOVE_GATHER_MS = 250,    /* Between views that only move data. */
     HF_LISTEN_MS = 600,         /* A cluster that knows us would have called. */
     HF_DISCOVERY_MS = 3000,     /* Looking for a cluster before starting one. */
+    HF_SUCCESSOR_MS = 10000,    /* Until an older start may be a newer one. */
     HF_PROBE_MS = 100,          /* Between probes of a lost peer. */
     HF_VIEW_RESEND_MS = 50,
     HF_RESEND_MS = 500, /* A stream without progress is sent again. */
@@ -309,6 +310,7 @@ struct hf_node {
 
 /* peers.c */
 void node_peers_start(struct hf_node *node);
+void node_seed_is_self(struct hf_node *node, const struct hf_address *address);
 /* The view changed: who of the peers is which member. */
 void node_peers_attach(struct hf_node *node);
 void node_peers_tick(struct hf_node *node);

@@ -20,11 +20,19 @@ static bool address_equal(const char *host_a, uint16_t port_a,
     return port_a == port_b && strcmp(host_a, host_b) == 0;
 }
 
+static bool is_loopback(const char *host)
+{
+    return strcmp(host, "localhost") == 0 || strcmp(host, "127.0.0.1") == 0 ||
+           strcmp(host, "::1") == 0;
+}
+
 static bool is_own_address(const struct hf_node *node,
                            const struct hf_address *address)
 {
-    return address_equal(address->host, address->port, node->config.self.host,
-                         node->config.self.peer_port);
+    const struct hf_peer_info *self = &node->config.self;
+    return address->port == self->peer_port &&
+           (strcmp(address->host, self->host) == 0 ||
+            (is_loopback(address->host) && is_loopback(self->host)));
 }
 
 bool node_send(struct hf_node *node, const struct hf_peer *peer,
@@ -210,6 +218,19 @@ void node_probed(struct hf_node *node, uint64_t token,
 }
 
 /* Links. */
+
+bool hf_node_takes(const struct hf_node *node, const struct hf_peer_info *info,
+                   hf_time now)
+{
+    const struct hf_peer *peer = peer_by_id(node, info->id);
+    if (peer == NULL || peer->info.incarnation == info->incarnation ||
+        info->started_ms >= peer->info.started_ms) {
+        return true;
+    }
+    /* Its clock may have been set back before it was started again: believe
+     * that when the newer one is not heard of any more. */
+    return now - peer->heard > HF_SUCCESSOR_MS;
+}
 
 static bool is_dialled(const struct hf_node *node, const struct hf_peer *except,
                        const struct hf_address *address)
@@ -510,8 +531,8 @@ static void member_heartbeat(struct hf_node *node, struct hf_peer *peer,
         member->ready = true;
         node_member_ready(node, peer->member);
     }
-    if (!member->echoed) {
-        send_heartbeat(node, peer);
+    if (!member->echoed && node->promised <= node->view->epoch) {
+        send_heartbeat(node, peer); /* With the first grant of this epoch. */
     }
 }
 
@@ -556,6 +577,17 @@ void node_offer_view(struct hf_node *node, struct hf_peer *peer)
 }
 
 /* Finding a cluster. */
+
+void node_seed_is_self(struct hf_node *node, const struct hf_address *address)
+{
+    for (uint32_t i = 0; i < node->config.seed_count; i++) {
+        const struct hf_address *seed = &node->config.seeds[i];
+        if (address_equal(seed->host, seed->port, address->host,
+                          address->port)) {
+            node->seeds[i].self = true;
+        }
+    }
+}
 
 void node_peers_start(struct hf_node *node)
 {

@@ -35,6 +35,9 @@ static bool is_joiner(const struct hf_node *node, const struct hf_peer *peer)
 
 bool proposal_joins(const struct hf_node *node)
 {
+    if (node->view->member_count == HF_MEMBERS_MAX) {
+        return false;
+    }
     for (size_t i = 0; i < node->peer_count; i++) {
         if (is_joiner(node, &node->peers[i])) {
             return true;

@@ -229,6 +229,7 @@ void node_request_route(struct hf_node *node, struct hf_request *request)
         if (can_send(node, target)) {
             request->target = target;
             request_set_state(node, request, HF_REQUEST_SENT);
+            node->counters.forwarded++;
             send_forward(node, request);
         }
         return;
@@ -346,6 +347,9 @@ void node_submit(struct hf_node *node, uint64_t client, uint64_t tag,
     request->tag = tag;
     request->partition = p;
     request->partition_end = (uint16_t)(p + 1);
+    if (node->state != HF_STATE_ACTIVE) {
+        node->counters.held++;
+    }
     node_request_route(node, request);
 }
 

@@ -132,6 +132,7 @@ static void wait_for(struct hf_node *node, uint16_t p,
     }
     hf_list_push_back(&partition->waiting, &waiting->link);
     node->waiting_bytes += size;
+    node->counters.held++;
 }
 
 void node_drop_waiting(struct hf_node *node, uint16_t p)

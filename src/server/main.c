@@ -4,6 +4,7 @@
  *   1  could not start */
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -44,33 +45,47 @@ static void signals_of_stop(sigset_t *set)
     sigaddset(set, SIGINT);
 }
 
+struct waiter {
+    pthread_t thread;
+    struct hf_server *server;
+    atomic_bool done; /* The node has stopped: the next signal is ours. */
+};
+
 /* Waits for signals on a thread of its own: all others, those of libraries
- * included, have them blocked. The second one does not wait any more. */
+ * included, have them blocked. Whoever asks twice does not want to wait. */
 static void *wait_for_signals(void *arg)
 {
+    struct waiter *waiter = arg;
     sigset_t set;
     int number;
+    bool asked = false;
     signals_of_stop(&set);
-    if (sigwait(&set, &number) == 0) {
-        hf_server_stop(arg);
-    }
-    if (sigwait(&set, &number) == 0) {
-        _exit(1);
+    while (sigwait(&set, &number) == 0) {
+        if (atomic_load(&waiter->done)) {
+            break;
+        }
+        if (asked) {
+            _exit(1);
+        }
+        asked = true;
+        hf_server_stop(waiter->server);
     }
     return NULL;
 }
 
 static int run(struct hf_server *server)
 {
-    pthread_t waiter;
-    if (pthread_create(&waiter, NULL, wait_for_signals, server) != 0) {
+    struct waiter waiter = {.server = server};
+    atomic_init(&waiter.done, false);
+    if (pthread_create(&waiter.thread, NULL, wait_for_signals, &waiter) != 0) {
         fprintf(stderr, "holdfastd: cannot start a thread\n");
         hf_server_destroy(server);
         return 1;
     }
     int rv = hf_server_run(server);
-    pthread_cancel(waiter); /* It does nothing but wait. */
-    pthread_join(waiter, NULL);
+    atomic_store(&waiter.done, true);
+    pthread_kill(waiter.thread, SIGTERM);
+    pthread_join(waiter.thread, NULL);
     if (rv != 0) {
         _exit(0); /* Threads may be stuck: do not wait for them at exit. */
     }

@@ -103,6 +103,40 @@ static void one_of_two_is_restarted(void **state)
     }
 }
 
+static bool is_member(struct cluster *c, void *user)
+{
+    const unsigned *node = user;
+    const struct hf_peer_info *info = &c->processes[*node].config.self;
+    const struct hf_view *view = cluster_view(c);
+    return view != NULL &&
+           hf_view_find(view, info->id, info->incarnation) != HF_MEMBER_NONE;
+}
+
+/* What a process said just before it died may arrive after its successor was
+ * taken in. It must not pass for the news that the successor is dead. */
+static void a_late_word_of_a_dead_process_does_no_harm(void **state)
+{
+    for (unsigned node = 0; node < 3; node++) {
+        struct cluster *c = story_start(state, 3, 8 + node);
+        story_fill(c, KEYS);
+        unsigned other = (node + 1) % 3;
+        network_break(&c->network, node, other, HF_CHANNEL_DATA);
+        cluster_clog(c, node, other, HF_CHANNEL_DATA);
+        cluster_run(c, 350); /* It dials, and its HELLO is held up. */
+        cluster_restart(c, node);
+        cluster_check(c, cluster_wait(c, 3000, is_member, &node),
+                      "the new process is not taken in");
+        cluster_unclog(c, node, other, HF_CHANNEL_DATA);
+        for (unsigned i = 0; i < 200; i++) {
+            cluster_run(c, 1);
+            cluster_check(c, is_member(c, &node),
+                          "a live process was taken for dead");
+        }
+        cluster_settle_and_check(c);
+        story_expect_filled(c, KEYS);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -111,6 +145,7 @@ int main(void)
         STORY(restarting_one_after_the_other_loses_nothing),
         STORY(a_node_that_keeps_dying_does_no_harm),
         STORY(one_of_two_is_restarted),
+        STORY(a_late_word_of_a_dead_process_does_no_harm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

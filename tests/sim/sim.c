@@ -464,6 +464,7 @@ int main(int argc, char **argv)
                  " ms of faults each, nodes %s\n",
                  options.seed, options.seed + options.seeds - 1, options.ms,
                  options.nodes == 0 ? "drawn" : "given");
+    (void)fflush(stdout);
     struct totals totals = {0};
     enum verdict verdict = VERDICT_FINE;
     if (options.seeds_file != NULL) {

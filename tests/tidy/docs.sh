@@ -3,7 +3,8 @@
 #
 # The settings of README.md against --help (names, defaults, bounds), the
 # commands of docs/COMMANDS.md against the table of command.c, and the tests
-# that docs/PROTOCOL.md names against those there are. Prints differences.
+# and functions that docs/PROTOCOL.md names against those there are. Prints the
+# differences.
 set -euo pipefail
 export LC_ALL=C
 
@@ -34,14 +35,14 @@ commands_of_document() {
     sed -nE 's/^\| `([A-Z]+)[ `].*/\1/p' docs/COMMANDS.md | sort -u
 }
 
-# Names of tests are sentences: at least two underscores.
-tests_named() {
+# Names of tests are sentences: at least two underscores. Some functions too.
+names_mentioned() {
     grep -oE '`[a-z0-9]+(_[a-z0-9]+){2,}`' docs/PROTOCOL.md | tr -d '`' |
         sort -u
 }
-tests_there_are() {
-    grep -rhoEw '[a-z0-9]+(_[a-z0-9]+){2,}' tests --include='*_test.c' \
-        --include='test_*.py' | sort -u
+names_there_are() {
+    grep -rhoEw '[a-z0-9]+(_[a-z0-9]+){2,}' src tests --include='*.[ch]' \
+        --include='*.py' | sort -u
 }
 
 # compare WHAT LEFT RIGHT: two texts of lines, neither of them empty.
@@ -61,8 +62,8 @@ compare "the settings in README.md" \
     "$(settings_of_program)" "$(settings_of_readme)"
 compare "the commands in docs/COMMANDS.md" \
     "$(commands_of_program)" "$(commands_of_document)"
-named=$(tests_named)
-compare "the tests named in docs/PROTOCOL.md" \
-    "$(comm -12 <(echo "$named") <(tests_there_are))" "$named"
+named=$(names_mentioned)
+compare "the names in docs/PROTOCOL.md" \
+    "$(comm -12 <(echo "$named") <(names_there_are))" "$named"
 
 exit "$failed"

@@ -262,8 +262,8 @@ static int tear_down(void **state)
     end_stop(w, &w->a);
     end_stop(w, &w->b);
     uv_close((uv_handle_t *)&w->pulse, NULL);
-    uv_run(&w->loop, UV_RUN_DEFAULT);
-    assert_int_equal(uv_loop_close(&w->loop), 0);
+    uv_run(&w->loop, UV_RUN_NOWAIT);
+    assert_int_equal(uv_loop_close(&w->loop), 0); /* Nothing is left open. */
     assert_int_equal(w->mem.used_bytes, 0);
     free(w);
     return 0;
@@ -588,7 +588,7 @@ static void a_lost_frame_breaks_the_session(void **state)
     raw_connect(w, &raw, &w->a);
     raw_say_hello(&raw);
     WAIT_UNTIL(w, w->a.up[HF_CHANNEL_DATA][0]);
-    assert_true(raw.bytes_in >= HF_FRAME_HEADER_BYTES);
+    WAIT_UNTIL(w, raw.bytes_in > HF_FRAME_HEADER_BYTES); /* WELCOME. */
 
     hf_buffer_clear(&raw.out);
     hf_frame_begin(&raw.out);
@@ -659,7 +659,9 @@ static void lazy_on_connection(uv_stream_t *listener, int status)
 {
     assert_int_equal(status, 0);
     struct raw *raw = &lazy[lazy[0].connected ? 1 : 0];
-    assert_false(raw->connected);
+    if (raw->connected) {
+        return; /* It dials again; let it wait. */
+    }
     uv_accept(listener, (uv_stream_t *)&raw->tcp);
     raw->connected = true;
     uv_read_start((uv_stream_t *)&raw->tcp, raw_on_alloc, raw_on_read);

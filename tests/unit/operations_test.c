@@ -246,14 +246,13 @@ static void forgetting_stops_at_one_that_is_not_over(void **state)
     assert_non_null(hf_operations_find(&f->operations, id_of(0, 3)));
 }
 
-/* Without memory for a larger table, a full one goes on, only slower. */
 static void what_cannot_be_remembered_is_said(void **state)
 {
     struct fixture *f = *state;
     size_t refused = 0;
     for (uint64_t number = 0; number < 300; number++) {
         for (uint64_t nth = 1;; nth++) {
-            failing_mem_fail_nth(&f->failing, nth);
+            failing_mem_fail_from(&f->failing, nth);
             int error = hf_operations_add(&f->operations, id_of(0, number), 0,
                                           number, HF_SLICE_LITERAL("answer"));
             bool known =
@@ -277,6 +276,7 @@ static void what_cannot_be_remembered_is_said(void **state)
     }
 }
 
+/* Without memory for a larger table, a full one goes on, only slower. */
 static void a_table_too_small_for_what_it_holds_still_works(void **state)
 {
     struct fixture *f = *state;

@@ -150,6 +150,15 @@ static void a_stream_begins_with_number_one(void **state)
     assert_true(hf_stream_at(&f->stream, 2)->record == f->model.records[2]);
 }
 
+static void commit_some(struct model *model, struct hf_rng *rng)
+{
+    for (unsigned i = 0; i < 8 && model->head < model->next; i++) {
+        uint64_t kept = model->next - model->head;
+        uint64_t ahead = hf_rng_below(rng, kept < 12 ? kept : 12);
+        model->records[model->head + ahead]->committed = true;
+    }
+}
+
 /* Half of the time more comes than is acknowledged, so the ring must grow. */
 static void random_step(struct fixture *f, unsigned round)
 {
@@ -160,14 +169,14 @@ static void random_step(struct fixture *f, unsigned round)
         bool write = hf_rng_chance(&f->rng, 2, 3);
         push(f, write ? HF_RECORD_WRITE : HF_RECORD_ENTRY,
              hf_rng_chance(&f->rng, 1, 4), (hf_time)round);
-    } else if (dice < 60 && model->acked + 1 < model->next) {
+    } else if (dice < 65 && model->acked + 1 < model->next) {
         ack(f);
-    } else if (dice < 80 && model->head < model->next) {
-        uint64_t number =
-            model->head + hf_rng_below(&f->rng, model->next - model->head);
-        model->records[number]->committed = true;
+    } else if (dice < 80) {
+        commit_some(model, &f->rng);
     } else {
-        drop(f);
+        for (unsigned i = 0; i < 4; i++) {
+            drop(f);
+        }
     }
 }
 

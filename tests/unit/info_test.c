@@ -1,0 +1,251 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/reply.h"
+#include "server/info.h"
+#include "server/status.h"
+
+struct fixture {
+    struct hf_mem mem;
+    struct hf_buffer out;
+    struct hf_clients_stats clients;
+    struct hf_node_status node;
+    struct hf_node_counters counters;
+    struct hf_peer_info self;
+    struct hf_info info;
+};
+
+static struct fixture f;
+
+static int set_up(void **state)
+{
+    (void)state;
+    memset(&f, 0, sizeof(f));
+    hf_mem_init_system(&f.mem);
+    hf_buffer_init(&f.out, &f.mem);
+    f.clients.connected = 3;
+    f.clients.accepted = 9;
+    f.counters.operations = 1234;
+    f.node.state = HF_STATE_ACTIVE;
+    f.node.epoch = (hf_epoch)7 << 32 | 99;
+    f.node.member_count = 1;
+    f.node.members[0].info = &f.self;
+    f.node.members[0].alive = true;
+    f.node.sessions = 42;
+    f.self.id = 5;
+    f.self.client_port = 7379;
+    f.self.peer_port = 17379;
+    strcpy(f.self.name, "n1");
+    strcpy(f.self.label, "rack");
+    strcpy(f.self.host, "::1");
+    f.info = (struct hf_info){
+        .version = "1.2.3",
+        .run_id = "0123456789012345678901234567890123456789",
+        .port = 7379,
+        .process_id = 77,
+        .uptime_seconds = 90000,
+        .clients_max = 100,
+        .memory_bytes = 4096,
+        .cpu_user_us = 1000001,
+        .name = "n1",
+        .incarnation = 0xab,
+        .clients = &f.clients,
+        .node = &f.node,
+        .counters = &f.counters,
+    };
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    hf_buffer_close(&f.out);
+    assert_int_equal(f.mem.used_bytes, 0);
+    return 0;
+}
+
+/* INFO as a text; valid until the next call. */
+static const char *info_text(const char *section)
+{
+    hf_buffer_clear(&f.out);
+    hf_info_write(&f.out, hf_slice_text(section), &f.info);
+    hf_buffer_put_u8(&f.out, 0);
+    assert_false(f.out.failed);
+    return (const char *)f.out.data;
+}
+
+static void assert_line(const char *text, const char *line)
+{
+    char whole[256];
+    snprintf(whole, sizeof(whole), "\r\n%s\r\n", line);
+    if (strstr(text, whole) == NULL) {
+        fail_msg("no line '%s' in:\n%s", line, text);
+    }
+}
+
+static void all_sections_hold_what_drivers_read(void **state)
+{
+    (void)state;
+    static const char *const lines[] = {
+        "redis_version:7.2.4",
+        "redis_mode:standalone",
+        "run_id:0123456789012345678901234567890123456789",
+        "tcp_port:7379",
+        "process_id:77",
+        "uptime_in_seconds:90000",
+        "uptime_in_days:1",
+        "loading:0",
+        "role:master",
+        "connected_slaves:0",
+        "connected_clients:3",
+        "maxclients:100",
+        "used_memory:4096",
+        "total_connections_received:9",
+        "total_commands_processed:1234",
+        "used_cpu_user:1.000001",
+        "cluster_enabled:0",
+        "db0:keys=42,expires=0,avg_ttl=0",
+        "# Holdfast",
+        "holdfast_version:1.2.3",
+        "incarnation:00000000000000ab",
+        "view:7",
+        "state:active",
+        "members:1",
+        "under_replicated:0",
+    };
+    static const char *const names[] = {"", "all", "DEFAULT", "everything"};
+    for (size_t i = 0; i < HF_ARRAY_COUNT(names); i++) {
+        const char *text = info_text(names[i]);
+        assert_memory_equal(text, "# Server\r\n", 10);
+        for (size_t j = 0; j < HF_ARRAY_COUNT(lines); j++) {
+            assert_line(text, lines[j]);
+        }
+        assert_null(strstr(text, "loading_eta_seconds"));
+    }
+}
+
+static void one_section_comes_alone(void **state)
+{
+    (void)state;
+    assert_string_equal(info_text("cluster"),
+                        "# Cluster\r\ncluster_enabled:0\r\n");
+    assert_string_equal(info_text("KEYSPACE"),
+                        "# Keyspace\r\ndb0:keys=42,expires=0,avg_ttl=0\r\n");
+    assert_string_equal(info_text("nonsense"), "");
+}
+
+static void an_empty_keyspace_has_no_line(void **state)
+{
+    (void)state;
+    f.node.sessions = 0;
+    assert_string_equal(info_text("keyspace"), "# Keyspace\r\n");
+}
+
+static void a_node_in_no_view_says_loading(void **state)
+{
+    (void)state;
+    static const enum hf_member_state states[] = {HF_STATE_STARTING,
+                                                  HF_STATE_OUT};
+    for (size_t i = 0; i < HF_ARRAY_COUNT(states); i++) {
+        f.node.state = states[i];
+        const char *text = info_text("persistence");
+        assert_line(text, "loading:1");
+        assert_line(text, "loading_eta_seconds:1");
+    }
+}
+
+/* Finds "key value" among the tokens; the value is the token after it. */
+static struct hf_token token_after(const char *key)
+{
+    struct hf_reader reader = hf_reader_of(hf_buffer_slice(&f.out));
+    struct hf_token token;
+    while (hf_token_next(&reader, &token)) {
+        if (token.kind == HF_TOKEN_BULK &&
+            hf_slice_equal(token.bytes, hf_slice_text(key)) &&
+            hf_token_next(&reader, &token)) {
+            return token;
+        }
+    }
+    fail_msg("no key '%s'", key);
+    return token;
+}
+
+static void assert_text(const char *key, const char *value)
+{
+    struct hf_token token = token_after(key);
+    assert_int_equal(token.kind, HF_TOKEN_BULK);
+    assert_true(hf_slice_equal(token.bytes, hf_slice_text(value)));
+}
+
+static void assert_number(const char *key, int64_t value)
+{
+    struct hf_token token = token_after(key);
+    assert_int_equal(token.kind, HF_TOKEN_INTEGER);
+    assert_int_equal(token.integer, value);
+}
+
+static void status_is_one_whole_reply(void **state)
+{
+    (void)state;
+    struct hf_reply reply;
+    f.node.settled = true;
+    f.node.members[0].sessions = 40;
+    f.node.members[0].primaries = 1024;
+    hf_status_write(&f.out, &f.node, &f.self);
+    assert_false(f.out.failed);
+    assert_true(hf_reply_decode(hf_buffer_slice(&f.out), &reply));
+    assert_number("view", 7);
+    assert_text("state", "active");
+    assert_number("settled", 1);
+    assert_number("sessions", 42);
+    assert_number("partitions", 1024);
+    assert_int_equal(token_after("members").kind, HF_TOKEN_ARRAY);
+    assert_int_equal(token_after("members").count, 1);
+    assert_text("address", "[::1]:7379");
+    assert_text("peer_address", "[::1]:17379");
+    assert_text("label", "rack");
+    assert_number("primaries", 1024);
+    assert_number("self", 1);
+}
+
+static void status_tells_who_is_silent(void **state)
+{
+    (void)state;
+    struct hf_peer_info other = f.self;
+    other.id++;
+    f.node.members[0].alive = false;
+    f.node.members[0].info = &other;
+    f.node.state = HF_STATE_STARTING;
+    hf_status_write(&f.out, &f.node, &f.self);
+    assert_text("state", "starting"); /* The node's own comes first. */
+    assert_number("self", 0);
+    struct hf_token label = token_after("label");
+    assert_true(hf_slice_equal(label.bytes, HF_SLICE_LITERAL("rack")));
+    struct hf_reader rest = hf_reader_of(hf_buffer_slice(&f.out));
+    rest.offset = (size_t)(label.bytes.data - f.out.data) + 4;
+    struct hf_token token;
+    assert_true(hf_token_next(&rest, &token)); /* "state" */
+    assert_true(hf_token_next(&rest, &token));
+    assert_true(hf_slice_equal(token.bytes, HF_SLICE_LITERAL("silent")));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(all_sections_hold_what_drivers_read),
+        TEST(one_section_comes_alone),
+        TEST(an_empty_keyspace_has_no_line),
+        TEST(a_node_in_no_view_says_loading),
+        TEST(status_is_one_whole_reply),
+        TEST(status_tells_who_is_silent),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
