@@ -115,11 +115,6 @@ e2e() {
     return "$result"
 }
 
-tidy() {
-    tests/tidy/tidy.sh
-    tests/tidy/purity.sh build-gcc
-}
-
 quickstart() {
     timeout -k 10 300 deploy/quickstart.sh --port-base 17379
 }
@@ -127,7 +122,10 @@ quickstart() {
 asan_tests() {
     runner=("${plainly[@]}")
     ctests build-asan '^(unit|cluster|fuzz)$'
-    "${runner[@]}" timeout 300 build-asan/tests/sim --seeds 30
+}
+
+asan_sim() {
+    "${plainly[@]}" timeout 300 build-asan/tests/sim --seeds 30
 }
 
 asan_e2e() {
@@ -156,12 +154,15 @@ must "gcc build" build build-gcc -DCMAKE_C_COMPILER=gcc \
     -DCMAKE_BUILD_TYPE=RelWithDebInfo
 if [ "$fast" = yes ]; then
     step "unit tests, cluster stories" ctests build-gcc '^(unit|cluster)$'
-    step "tidiness" tidy
+    step "tidiness" tests/tidy/tidy.sh
+    step "purity" tests/tidy/purity.sh build-gcc
     finish
 fi
 must "clang build" build build-clang -DCMAKE_C_COMPILER=clang \
     -DCMAKE_BUILD_TYPE=RelWithDebInfo
-step "tidiness" tidy
+step "tidiness" tests/tidy/tidy.sh
+step "purity" tests/tidy/purity.sh build-gcc
+step "purity as clang builds" tests/tidy/purity.sh build-clang
 step "unit tests, cluster stories, simulation" \
     ctests build-gcc '^(unit|cluster|sim)$'
 step "fuzz corpus" ctests build-gcc '^fuzz$'
@@ -170,6 +171,7 @@ step "the quickstart" quickstart
 must "build with ASan and UBSan" build build-asan -DCMAKE_C_COMPILER=clang \
     -DCMAKE_BUILD_TYPE=RelWithDebInfo -DHF_SANITIZE=address,undefined
 step "tests with ASan and UBSan" asan_tests
+step "simulation with ASan and UBSan" asan_sim
 step "end to end with ASan and UBSan" asan_e2e
 must "build with TSan" build build-tsan -DCMAKE_C_COMPILER=clang \
     -DCMAKE_BUILD_TYPE=RelWithDebInfo -DHF_SANITIZE=thread

@@ -115,7 +115,7 @@ static void ballot_commit(struct hf_node *node)
 static void ballot_choose(struct hf_node *node)
 {
     struct hf_ballot *ballot = &node->ballot;
-    if (!hf_view_is_safe(hf_view_all(node->view), ballot->fresh,
+    if (!hf_view_is_safe(hf_view_voters(node->view), ballot->fresh,
                          ballot->voters)) {
         ballot->active = false;
         return;
@@ -157,7 +157,7 @@ static void ballot_start(struct hf_node *node, hf_member_set excluded)
         .active = true,
         .number = ballot_above(node),
         .excluded = excluded,
-        .voters = hf_view_all(node->view) & ~excluded,
+        .voters = hf_view_voters(node->view) & ~excluded,
         .started_at = node->now,
     };
     saw_ballot(node, ballot->number);
@@ -172,7 +172,7 @@ static void ballot_start(struct hf_node *node, hf_member_set excluded)
  * lasts, by what others may have seen. */
 static bool may_decide(const struct hf_node *node, hf_member_set rest)
 {
-    hf_member_set all = hf_view_all(node->view);
+    hf_member_set all = hf_view_voters(node->view);
     if (hf_view_is_safe(all, node->fresh, rest)) {
         return true;
     }
@@ -185,8 +185,9 @@ static bool change_is_needed(struct hf_node *node, hf_member_set suspects,
 {
     bool stuck = node->promised > node->view->epoch && !node->ballot.active &&
                  node->now - node->promised_at > HF_STUCK_MS;
-    *urgent = suspects != 0 || stuck;
-    if (*urgent || proposal_joins(node)) {
+    bool died = (node->dead & node->view->absent) != 0;
+    *urgent = suspects != 0 || stuck || died;
+    if (*urgent || proposal_joins(node) || proposal_leaves(node)) {
         return true;
     }
     return node->now - node->installed_at >= HF_MOVE_GATHER_MS &&
@@ -210,7 +211,7 @@ void node_consider_change(struct hf_node *node)
     if (node->ballot.active && (suspects & ~node->ballot.excluded) == 0) {
         return;
     }
-    hf_member_set live = hf_view_all(node->view) & ~suspects;
+    hf_member_set live = hf_view_voters(node->view) & ~suspects;
     hf_member_set lower = live & (hf_member_set_of(node->self) - 1);
     hf_time wait = (hf_time)hf_member_set_count(lower) * HF_TAKEOVER_STEP_MS;
     if (!urgent) {
@@ -318,7 +319,7 @@ void node_promised(struct hf_node *node, struct hf_peer *from,
         return;
     }
     ballot->answered |= hf_member_set_of(from->member);
-    ballot->fresh |= promise->fresh & hf_view_all(node->view);
+    ballot->fresh |= promise->fresh & hf_view_voters(node->view);
     if (promise->accepted != NULL &&
         promise->accepted_ballot > ballot->accepted_ballot) {
         ballot->accepted_ballot = promise->accepted_ballot;

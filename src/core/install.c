@@ -55,11 +55,12 @@ static void leave_epoch(struct hf_node *node)
 
 static void go_out(struct hf_node *node, const struct hf_view *view)
 {
-    hf_log(&node->config.log, HF_LOG_WARNING,
-           "view %u goes on without this node: joining anew",
-           (unsigned)(view->epoch >> 32));
+    hf_log(&node->config.log, node->leaving ? HF_LOG_INFO : HF_LOG_WARNING,
+           "view %u goes on without this node: %s",
+           (unsigned)(view->epoch >> 32),
+           node->leaving ? "it has left" : "joining anew");
     leave_epoch(node);
-    node->state = HF_STATE_OUT;
+    node->state = node->leaving ? HF_STATE_LEFT : HF_STATE_OUT;
     *node->view = *view;
     node->self = HF_MEMBER_NONE;
     node->dead = 0;
@@ -98,8 +99,10 @@ static void give_up_cluster(struct hf_node *node, const struct hf_view *view)
 
 void node_view_heard(struct hf_node *node, const struct hf_view *view)
 {
-    bool member = hf_view_find(view, node->config.self.id,
-                               node->config.self.incarnation) != HF_MEMBER_NONE;
+    uint8_t index =
+        hf_view_find(view, node->config.self.id, node->config.self.incarnation);
+    bool member = index != HF_MEMBER_NONE &&
+                  (view->absent & hf_member_set_of(index)) == 0;
     bool ours = view->cluster == node->view->cluster;
     if (view->epoch > node->highest_ballot) {
         node->highest_ballot = view->epoch;

@@ -45,6 +45,7 @@ enum hf_member_state {
     HF_STATE_STARTING, /* In no view: looking for a cluster to join. */
     HF_STATE_ACTIVE,   /* In a view. */
     HF_STATE_OUT,      /* Was in a view that went on without it; rejoins. */
+    HF_STATE_LEFT,     /* Left on purpose; does not come back. */
 };
 
 /* What a node says of itself ten times a second. */
@@ -60,6 +61,7 @@ struct hf_heartbeat {
     uint64_t sessions;         /* For which it is primary. */
     uint64_t under_replicated; /* Of those, with too few copies. */
     uint64_t bytes;            /* Session memory of all its copies. */
+    bool leaving;              /* It wants to leave. */
 };
 
 struct hf_prepare {

@@ -236,7 +236,8 @@ static void node_message(struct hf_node *node, struct hf_peer *from,
     default:
         break;
     }
-    if (node->state == HF_STATE_ACTIVE && from->member != HF_MEMBER_NONE) {
+    if (node->state == HF_STATE_ACTIVE && from->member != HF_MEMBER_NONE &&
+        (node->view->absent & hf_member_set_of(from->member)) == 0) {
         member_message(node, from->member, message);
     }
 }
@@ -306,6 +307,14 @@ void hf_node_step(struct hf_node *node, const struct hf_event *event,
     node->out = NULL;
 }
 
+void hf_node_drain(struct hf_node *node)
+{
+    node->leaving = true;
+    if (node->state != HF_STATE_ACTIVE) {
+        node->state = HF_STATE_LEFT; /* It holds nothing. */
+    }
+}
+
 hf_time hf_node_deadline(const struct hf_node *node)
 {
     if (node->ticked_at == HF_TIME_PAST || node->expiry_waits) {
@@ -370,7 +379,9 @@ void hf_node_get_status(const struct hf_node *node,
                                               ? &peer->beat
                                               : NULL;
         member->info = &node->view->members[i];
-        member->alive = (suspects & hf_member_set_of(i)) == 0;
+        member->alive =
+            ((suspects | node->view->absent) & hf_member_set_of(i)) == 0;
+        member->leaving = (node->view->leaving & hf_member_set_of(i)) != 0;
         if (beat != NULL) {
             member->sessions = beat->sessions;
             member->bytes = beat->bytes;
@@ -420,6 +431,6 @@ bool hf_node_serves(const struct hf_node *node, uint16_t p, hf_time now)
     hf_member_set self = hf_member_set_of(node->self);
     hf_member_set others = hf_view_copies(node->view, p) & ~self;
     return (others & ~lease) == 0 &&
-           hf_view_is_safe(hf_view_all(node->view), node->fresh,
+           hf_view_is_safe(hf_view_voters(node->view), node->fresh,
                            (lease | self) & ~node->fresh);
 }

@@ -129,6 +129,12 @@ bool hf_node_takes(const struct hf_node *node, const struct hf_peer_info *peer,
 void hf_node_step(struct hf_node *node, const struct hf_event *event,
                   const struct hf_outbox *out);
 
+/* Starts to leave: others take over all that this node holds, then the cluster
+ * goes on without it, and its state is HF_STATE_LEFT. It serves until then. A
+ * lone node, or one among others that all leave, has nobody to take over: it
+ * stays as it is. Cannot be undone. */
+void hf_node_drain(struct hf_node *node);
+
 /* When the node next wants an HF_EVENT_TICK. */
 hf_time hf_node_deadline(const struct hf_node *node);
 
@@ -136,7 +142,8 @@ hf_time hf_node_deadline(const struct hf_node *node);
 
 struct hf_member_status {
     const struct hf_peer_info *info;
-    bool alive; /* Heard of lately. */
+    bool alive;   /* Heard of lately. */
+    bool leaving; /* On its way out. */
     uint64_t sessions;
     uint64_t bytes;
     uint32_t primaries; /* Partitions. */

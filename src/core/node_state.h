@@ -40,6 +40,7 @@ enum {
     HF_LISTEN_MS = 600,         /* A cluster that knows us would have called. */
     HF_DISCOVERY_MS = 3000,     /* Looking for a cluster before starting one. */
     HF_SUCCESSOR_MS = 10000,    /* Until an older start may be a newer one. */
+    HF_ORIGIN_GONE_MS = 120000, /* Longer than any hold time. */
     HF_PROBE_MS = 100,          /* Between probes of a lost peer. */
     HF_VIEW_RESEND_MS = 50,
     HF_RESEND_MS = 500, /* A stream without progress is sent again. */
@@ -255,6 +256,7 @@ struct hf_node {
 
     /* The view. */
     enum hf_member_state state;
+    bool leaving;         /* We were told to drain. */
     struct hf_view *view; /* Valid when it has an epoch. */
     struct hf_owners *targets;
     bool settled_map;
@@ -362,6 +364,8 @@ void proposal_make(const struct hf_node *node, hf_member_set voters,
                    struct hf_view *view);
 /* Whether a view that only moves ownership would change anything. */
 bool proposal_moves(const struct hf_node *node);
+/* Whether somebody began to leave, which the view does not know. */
+bool proposal_leaves(const struct hf_node *node);
 /* Whether somebody waits to be taken in. */
 bool proposal_joins(const struct hf_node *node);
 

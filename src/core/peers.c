@@ -97,7 +97,7 @@ void node_lease_changed(struct hf_node *node)
         }
     }
     hf_member_set voters = node->lease | hf_member_set_of(node->self);
-    node->lease_safe = hf_view_is_safe(hf_view_all(node->view), node->fresh,
+    node->lease_safe = hf_view_is_safe(hf_view_voters(node->view), node->fresh,
                                        voters & ~node->fresh);
 }
 
@@ -147,11 +147,13 @@ static void certify_replaced(struct hf_node *node, hf_node_id id,
 
 hf_member_set node_suspects(const struct hf_node *node)
 {
-    hf_member_set suspects = node->dead;
+    hf_member_set voters = hf_view_voters(node->view);
+    hf_member_set suspects = node->dead & voters;
     for (uint8_t i = 0; i < node->view->member_count; i++) {
-        if (i != node->self &&
+        hf_member_set bit = hf_member_set_of(i);
+        if (i != node->self && (voters & bit) != 0 &&
             node->now - node->members[i].heard > HF_SUSPECT_MS) {
-            suspects |= hf_member_set_of(i);
+            suspects |= bit;
         }
     }
     return suspects;
@@ -438,7 +440,7 @@ static hf_member_set reach(const struct hf_node *node)
     if (node->state != HF_STATE_ACTIVE) {
         return 0;
     }
-    return hf_view_all(node->view) & ~node_suspects(node);
+    return hf_view_voters(node->view) & ~node_suspects(node);
 }
 
 void node_count_local(const struct hf_node *node, struct hf_heartbeat *beat)
@@ -474,6 +476,7 @@ static void fill_heartbeat(const struct hf_node *node,
         .cluster = node->view->cluster,
         .reach = active ? reach(node) : 0,
         .ops_finished = node_requests_finished(node),
+        .leaving = node->leaving,
     };
     node_count_local(node, beat);
 }
@@ -696,7 +699,7 @@ void node_peers_tick(struct hf_node *node)
             probe_peer(node, peer);
         }
     }
-    if (node->state != HF_STATE_ACTIVE) {
+    if (node->state == HF_STATE_STARTING || node->state == HF_STATE_OUT) {
         discover(node);
     }
 }

@@ -7,6 +7,9 @@
  *   3. once all wanted owners have copies, the wanted one becomes primary
  *   4. else, or after that, copies that nobody wants are dropped, but never
  *      the primary, and never below the wanted number
+ *   5. where nobody who has a copy takes part, those that may come back stay
+ *      in the view as absent and keep the partition; if all of them are
+ *      certified dead it is lost, and starts empty
  * A view either changes the primary of a partition or drops copies of it: the
  * new primary may need what an old copy has (install.c, "pulling"). */
 #include <string.h>
@@ -20,16 +23,19 @@ static bool is_joiner(const struct hf_node *node, const struct hf_peer *peer)
 {
     bool linked =
         peer->out_up[0] && peer->in_up[0] && peer->out_up[1] && peer->in_up[1];
-    if (!linked || !peer->has_beat || peer->member != HF_MEMBER_NONE ||
-        peer->beat.state == HF_STATE_ACTIVE ||
+    bool inside = peer->member != HF_MEMBER_NONE &&
+                  (node->view->absent & hf_member_set_of(peer->member)) == 0;
+    if (!linked || !peer->has_beat || inside ||
+        (peer->beat.state != HF_STATE_STARTING &&
+         peer->beat.state != HF_STATE_OUT) ||
         node->now - peer->heard > JOIN_HEARD_MS) {
         return false;
     }
     bool ahead = peer->beat.cluster == node->view->cluster &&
                  peer->beat.epoch > node->view->epoch;
     uint8_t old = hf_view_find_id(node->view, peer->info.id);
-    bool replaced =
-        old == HF_MEMBER_NONE || (node->dead & hf_member_set_of(old)) != 0;
+    bool replaced = old == HF_MEMBER_NONE || old == peer->member ||
+                    (node->dead & hf_member_set_of(old)) != 0;
     return !ahead && replaced;
 }
 
@@ -46,15 +52,87 @@ bool proposal_joins(const struct hf_node *node)
     return false;
 }
 
-static void keep_voters(const struct hf_node *node, hf_member_set voters,
-                        struct hf_view *view, uint8_t map[HF_MEMBERS_MAX])
+/* Members that want to leave, as far as we heard. */
+static hf_member_set leavers(const struct hf_node *node)
 {
-    memset(map, HF_MEMBER_NONE, HF_MEMBERS_MAX);
-    for (uint8_t i = 0; i < node->view->member_count; i++) {
-        if ((voters & hf_member_set_of(i)) != 0) {
-            map[i] = view->member_count;
-            view->members[view->member_count++] = node->view->members[i];
+    hf_member_set set = node->view->leaving;
+    if (node->leaving) {
+        set |= hf_member_set_of(node->self);
+    }
+    for (size_t i = 0; i < node->peer_count; i++) {
+        const struct hf_peer *peer = &node->peers[i];
+        if (peer->member != HF_MEMBER_NONE && peer->has_beat &&
+            peer->beat.leaving) {
+            set |= hf_member_set_of(peer->member);
         }
+    }
+    return set;
+}
+
+/* Those of the leaving that hold nothing any more and may go. */
+static hf_member_set leavers_done(const struct hf_node *node)
+{
+    const struct hf_view *view = node->view;
+    hf_member_set set = view->leaving;
+    for (uint16_t p = 0; set != 0 && p < HF_PARTITION_COUNT; p++) {
+        set &= ~hf_view_copies(view, p);
+    }
+    return set;
+}
+
+bool proposal_leaves(const struct hf_node *node)
+{
+    hf_member_set set = leavers(node);
+    bool others = (hf_view_voters(node->view) & ~set) != 0;
+    return others && (set != node->view->leaving || leavers_done(node) != 0);
+}
+
+/* Who of the old view goes on, and how. */
+struct passage {
+    hf_member_set live;          /* As members with a vote. */
+    hf_member_set absent;        /* As absent ones. */
+    uint8_t map[HF_MEMBERS_MAX]; /* Old index to new one. */
+};
+
+static hf_member_set absent_back(const struct hf_node *node)
+{
+    hf_member_set set = 0;
+    for (size_t i = 0; i < node->peer_count; i++) {
+        const struct hf_peer *peer = &node->peers[i];
+        if (peer->member != HF_MEMBER_NONE && is_joiner(node, peer)) {
+            set |= hf_member_set_of(peer->member);
+        }
+    }
+    return set;
+}
+
+static void passage_make(const struct hf_node *node, hf_member_set voters,
+                         struct hf_view *view, struct passage *passage)
+{
+    const struct hf_view *old = node->view;
+    passage->live = (voters & ~leavers_done(node)) | absent_back(node);
+    if (passage->live == 0) {
+        passage->live = voters; /* All leave: then nobody does. */
+    }
+    passage->absent = 0;
+    for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
+        hf_member_set copies = hf_view_copies(old, p);
+        if ((copies & passage->live) == 0) {
+            passage->absent |= copies & ~node->dead;
+        }
+    }
+    hf_member_set leaving = leavers(node);
+    memset(passage->map, HF_MEMBER_NONE, sizeof(passage->map));
+    for (uint8_t i = 0; i < old->member_count; i++) {
+        hf_member_set bit = hf_member_set_of(i);
+        if (((passage->live | passage->absent) & bit) == 0) {
+            continue;
+        }
+        hf_member_set to = hf_member_set_of(view->member_count);
+        view->absent |= (passage->absent & bit) != 0 ? to : 0;
+        view->leaving |= (leaving & bit) != 0 ? to : 0;
+        passage->map[i] = view->member_count;
+        view->members[view->member_count++] = old->members[i];
     }
 }
 
@@ -139,29 +217,41 @@ static void acting_move(struct hf_acting *acting,
     acting_trim(acting, target);
 }
 
-static void acting_next(const struct hf_acting *old,
-                        const uint8_t map[HF_MEMBERS_MAX],
-                        const struct hf_owners *target, const uint8_t *nominees,
-                        uint8_t nominee_count, struct hf_acting *next)
+/* Those of the old copies that are in @set. */
+static void acting_keep(const struct hf_acting *old,
+                        const struct passage *passage, hf_member_set set,
+                        struct hf_acting *next)
 {
     next->count = 0;
     for (uint8_t i = 0; i < old->count; i++) {
-        if (map[old->members[i]] != HF_MEMBER_NONE) {
-            next->members[next->count++] = map[old->members[i]];
+        if ((set & hf_member_set_of(old->members[i])) != 0) {
+            next->members[next->count++] = passage->map[old->members[i]];
         }
     }
-    if (next->count == 0) { /* Nobody left who has it. */
-        next->members[next->count++] = target->members[0];
+}
+
+static void acting_next(const struct hf_acting *old,
+                        const struct passage *passage,
+                        const struct hf_owners *target, const uint8_t *nominees,
+                        uint8_t nominee_count, struct hf_acting *next)
+{
+    acting_keep(old, passage, passage->live, next);
+    if (next->count == 0) {
+        acting_keep(old, passage, passage->absent, next);
+        if (next->count == 0) { /* Nobody left who has it. */
+            next->members[next->count++] = target->members[0];
+        }
         return;
     }
-    if (map[old->members[0]] == HF_MEMBER_NONE) {
+    if ((passage->live & hf_member_set_of(old->members[0])) == 0) {
         acting_put_first(next, target->members[0]);
         return;
     }
     for (uint8_t i = 0; i < nominee_count; i++) {
-        uint8_t member = map[nominees[i]];
-        if (member != HF_MEMBER_NONE && !acting_has(next, member) &&
-            next->count < HF_COPIES_MAX) {
+        uint8_t member = passage->map[nominees[i]];
+        if (member != HF_MEMBER_NONE &&
+            (passage->live & hf_member_set_of(nominees[i])) != 0 &&
+            !acting_has(next, member) && next->count < HF_COPIES_MAX) {
             next->members[next->count++] = member;
         }
     }
@@ -184,13 +274,15 @@ static uint8_t nominees_of(const struct hf_node *node, uint16_t partition,
 void proposal_make(const struct hf_node *node, hf_member_set voters,
                    struct hf_view *view)
 {
-    uint8_t map[HF_MEMBERS_MAX];
+    struct passage passage;
     struct hf_owners targets[HF_PARTITION_COUNT];
     view->base = node->view->epoch;
     view->cluster = node->view->cluster;
     view->backups = node->view->backups;
     view->member_count = 0;
-    keep_voters(node, voters, view, map);
+    view->absent = 0;
+    view->leaving = 0;
+    passage_make(node, voters, view, &passage);
     add_joiners(node, view);
     HF_ASSERT(view->member_count > 0);
     hf_view_targets(view, targets);
@@ -198,8 +290,8 @@ void proposal_make(const struct hf_node *node, hf_member_set voters,
         uint8_t nominees[HF_COPIES_MAX];
         uint8_t count =
             node->nomination_count == 0 ? 0 : nominees_of(node, p, nominees);
-        acting_next(&node->view->acting[p], map, &targets[p], nominees, count,
-                    &view->acting[p]);
+        acting_next(&node->view->acting[p], &passage, &targets[p], nominees,
+                    count, &view->acting[p]);
     }
 }
 
@@ -213,6 +305,9 @@ bool proposal_moves(const struct hf_node *node)
     }
     for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
         struct hf_acting next = node->view->acting[p];
+        if ((hf_view_copies(node->view, p) & ~node->view->absent) == 0) {
+            continue; /* Waits for its copies to come back. */
+        }
         acting_move(&next, &node->targets[p]);
         if (next.count != node->view->acting[p].count ||
             next.members[0] != node->view->acting[p].members[0]) {

@@ -371,7 +371,7 @@ void node_request(struct hf_node *node, uint64_t client, uint64_t tag,
     case HF_ROUTE_CONNECTION:
         break;
     }
-    HF_ASSERT(!"a command of the connection came to the node");
+    HF_ASSERT(false); /* The connection answers its own commands. */
 }
 
 /* View changes and time. */
@@ -403,6 +403,9 @@ static const char *down_text(const struct hf_node *node)
 {
     if (node->state == HF_STATE_STARTING) {
         return "CLUSTERDOWN this node has not found its cluster yet";
+    }
+    if (node->state == HF_STATE_LEFT) {
+        return "CLUSTERDOWN this node has left its cluster";
     }
     if (node->state == HF_STATE_OUT) {
         return "CLUSTERDOWN the cluster went on without this node, which is "

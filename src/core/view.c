@@ -34,6 +34,11 @@ hf_member_set hf_view_all(const struct hf_view *view)
     return hf_member_set_of(view->member_count) - 1;
 }
 
+hf_member_set hf_view_voters(const struct hf_view *view)
+{
+    return hf_view_all(view) & ~view->absent;
+}
+
 hf_member_set hf_view_copies(const struct hf_view *view, uint16_t partition)
 {
     const struct hf_acting *acting = &view->acting[partition];
@@ -62,11 +67,27 @@ void hf_view_targets(const struct hf_view *view,
                      struct hf_owners targets[HF_PARTITION_COUNT])
 {
     struct hf_placement_member members[HF_MEMBERS_MAX];
-    for (uint8_t i = 0; i < view->member_count; i++) {
-        members[i].id = view->members[i].id;
-        members[i].label = hf_hash(hf_slice_text(view->members[i].label));
+    uint8_t indexes[HF_MEMBERS_MAX];
+    size_t count = 0;
+    hf_member_set owners = hf_view_voters(view) & ~view->leaving;
+    if (owners == 0) {
+        owners = hf_view_voters(view);
     }
-    hf_placement_compute(members, view->member_count, view->backups, targets);
+    HF_ASSERT(owners != 0);
+    for (uint8_t i = 0; i < view->member_count; i++) {
+        if ((owners & hf_member_set_of(i)) != 0) {
+            const struct hf_peer_info *info = &view->members[i];
+            members[count].id = info->id;
+            members[count].label = hf_hash(hf_slice_text(info->label));
+            indexes[count++] = i;
+        }
+    }
+    hf_placement_compute(members, count, view->backups, targets);
+    for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
+        for (uint8_t i = 0; i < targets[p].count; i++) {
+            targets[p].members[i] = indexes[targets[p].members[i]];
+        }
+    }
 }
 
 bool hf_view_is_settled(const struct hf_view *view,

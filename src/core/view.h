@@ -41,6 +41,14 @@ struct hf_view {
     uint64_t cluster; /* Drawn when the first view was formed. */
     uint8_t backups;  /* Wanted copies besides the primary. */
     uint8_t member_count;
+    /* Members that fell silent and may come back, kept because they hold the
+     * only copies of some partition. They have no vote and own nothing else;
+     * those partitions are served by nobody until they return, or are
+     * certified dead: unavailable is not absent. */
+    hf_member_set absent;
+    /* Members on their way out: they keep their vote, and own nothing any more
+     * once others have taken over. */
+    hf_member_set leaving;
     struct hf_peer_info members[HF_MEMBERS_MAX]; /* By rank. */
     struct hf_acting acting[HF_PARTITION_COUNT];
 };
@@ -53,6 +61,8 @@ uint8_t hf_view_find_id(const struct hf_view *view, hf_node_id id);
 
 /* All members. */
 hf_member_set hf_view_all(const struct hf_view *view);
+/* Those with a vote. */
+hf_member_set hf_view_voters(const struct hf_view *view);
 /* The members with a full copy of @partition. */
 hf_member_set hf_view_copies(const struct hf_view *view, uint16_t partition);
 
@@ -62,7 +72,8 @@ hf_member_set hf_view_copies(const struct hf_view *view, uint16_t partition);
  * never both safe (design: "Safe set"). */
 bool hf_view_is_safe(hf_member_set all, hf_member_set dead, hf_member_set rest);
 
-/* The owners each partition should have, from the members alone. */
+/* The owners each partition should have, from the members alone: those that
+ * are neither absent nor, as long as there are others, leaving. */
 void hf_view_targets(const struct hf_view *view,
                      struct hf_owners targets[HF_PARTITION_COUNT]);
 

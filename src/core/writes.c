@@ -355,8 +355,9 @@ static bool is_over(void *user, struct hf_operation_id id)
     for (size_t i = 0; i < node->peer_count; i++) {
         const struct hf_peer *peer = &node->peers[i];
         if (peer->info.incarnation == id.origin) {
-            return peer->member == HF_MEMBER_NONE ||
-                   (peer->has_beat && id.number < peer->beat.ops_finished);
+            /* Out of the view it may come back and ask again. */
+            return id.number < peer->beat.ops_finished ||
+                   node->now - peer->heard > HF_ORIGIN_GONE_MS;
         }
     }
     return true; /* Its origin is gone. */

@@ -199,6 +199,10 @@ void hf_link_hello(struct hf_link *link, const struct hf_frame_header *header,
         link_refuse(link, reason);
         return;
     }
+    if (!hf_links_take(links, &theirs.info)) {
+        link_refuse(link, "a newer process runs under this name");
+        return;
+    }
     struct hf_hello welcome = links->ours;
     welcome.channel = theirs.channel;
     welcome.session = theirs.session;

@@ -340,6 +340,10 @@ void hf_link_welcomed(struct hf_link *link,
         hf_link_end(link, LINK_END_LOCAL, "WELCOME to another session");
         return;
     }
+    if (!hf_links_take(links, &welcome.info)) {
+        hf_link_end(link, LINK_END_LOCAL, "a newer process has this name");
+        return;
+    }
     link->peer = welcome.info;
     link->dial->target->reached = true;
     link->dial->target->last_address = link->address;
@@ -375,6 +379,10 @@ bool hf_links_met_ourselves(struct hf_links *links, uint64_t session)
             dial_failed(dial); /* The name leads to others, too. */
         } else {
             dial->state = DIAL_STOPPED;
+            if (links->handler.self != NULL) {
+                links->handler.self(links->handler.user,
+                                    &dial->target->address);
+            }
         }
         return true;
     }

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <uv.h>
 
+#include "base/assert.h"
 #include "holdfast/error.h"
 
 #define PEER_PORT_OFFSET 10000
@@ -21,6 +22,13 @@ void hf_config_init(struct hf_config *config)
         .log_level = HF_CONFIG_LOG_INFO,
         .log_format = HF_CONFIG_LOG_TEXT,
     };
+}
+
+void hf_config_copy_text(char *to, size_t size, const char *from)
+{
+    size_t from_size = strlen(from) + 1;
+    HF_ASSERT(from_size <= size);
+    memcpy(to, from, from_size);
 }
 
 static bool is_name_byte(char c)
@@ -76,7 +84,7 @@ static void host_name_get(char *text, size_t size)
     char name[UV_MAXHOSTNAMESIZE];
     size_t name_size = sizeof(name);
     if (uv_os_gethostname(name, &name_size) != 0 || name[0] == '\0') {
-        strcpy(name, "localhost");
+        hf_config_copy_text(name, sizeof(name), "localhost");
         name_size = strlen(name);
     }
     if (name_size >= size) {
@@ -184,7 +192,8 @@ int hf_config_check(struct hf_config *config, char *error, size_t error_size)
         if (is_everywhere(config->bind)) {
             host_name_get(config->advertise, sizeof(config->advertise));
         } else {
-            strcpy(config->advertise, config->bind);
+            hf_config_copy_text(config->advertise, sizeof(config->advertise),
+                                config->bind);
         }
     }
     if (config->host_label[0] == '\0') {
@@ -208,6 +217,6 @@ int hf_config_complete(struct hf_config *config, char *error, size_t error_size)
                  name);
         return HF_EINVAL;
     }
-    strcpy(config->name, name);
+    hf_config_copy_text(config->name, sizeof(config->name), name);
     return 0;
 }

@@ -7,6 +7,9 @@
 #include "base/types.h"
 #include "holdfast/config.h"
 
+/* Copies @from, which must fit into @size bytes with its end, to @to. */
+void hf_config_copy_text(char *to, size_t size, const char *from);
+
 /* Whether @text is 1 to HF_CONFIG_NAME_MAX bytes of letters, digits and
  * . _ : - */
 bool hf_config_is_name(const char *text);

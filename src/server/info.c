@@ -15,6 +15,8 @@ const char *hf_info_state_name(enum hf_member_state state)
         return "active";
     case HF_STATE_OUT:
         return "out";
+    case HF_STATE_LEFT:
+        return "left";
     }
     return "unknown";
 }

@@ -31,7 +31,7 @@ struct hf_info {
     const struct hf_node_counters *counters;
 };
 
-/* "starting", "active" or "out". */
+/* "starting", "active", "out" or "left". */
 const char *hf_info_state_name(enum hf_member_state state);
 
 /* Appends @section (any case of letters), or all of them when it is empty,

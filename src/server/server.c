@@ -104,6 +104,19 @@ static void on_deadline(uv_timer_t *timer)
 
 /* Actions. */
 
+static bool on_takes(void *user, const struct hf_peer_info *peer)
+{
+    const struct hf_server *server = user;
+    return hf_node_takes(server->node, peer, hf_clock_now());
+}
+
+static void on_self(void *user, const struct hf_address *address)
+{
+    struct hf_event event = {.type = HF_EVENT_SELF};
+    event.self = address;
+    server_step(user, &event);
+}
+
 static void do_send(void *user, hf_node_id to, hf_incarnation incarnation,
                     const struct hf_message *message)
 {
@@ -288,8 +301,9 @@ static int fail_listen(const struct hf_server *server, int rv,
                  (unsigned)port, setting);
     } else {
         snprintf(error, error_size,
-                 "cannot listen on %s: %s (settings bind and %s)", address,
-                 hf_strerror(rv), setting);
+                 "cannot listen on %s: no such address on this machine, or no "
+                 "permission (settings bind and %s)",
+                 address, setting);
     }
     return rv;
 }
@@ -348,6 +362,8 @@ static int server_open_links(struct hf_server *server, char *error,
         .link = on_link,
         .message = on_message,
         .probed = on_probed,
+        .takes = on_takes,
+        .self = on_self,
     };
     int rv = hf_links_create(&server->links, &server->loop, &server->mem,
                              &links_config, &handler);
@@ -359,23 +375,18 @@ static int server_open_links(struct hf_server *server, char *error,
     return 0;
 }
 
-static void copy_text(char *to, size_t size, const char *from)
-{
-    HF_ASSERT(strlen(from) < size);
-    strcpy(to, from);
-}
-
 static void server_introduce(struct hf_server *server)
 {
     const struct hf_config *config = &server->config;
     struct hf_peer_info *self = &server->self;
     memset(self, 0, sizeof(*self));
-    copy_text(self->name, sizeof(self->name), config->name);
-    copy_text(self->label, sizeof(self->label), config->host_label);
-    copy_text(self->host, sizeof(self->host), config->advertise);
+    hf_config_copy_text(self->name, sizeof(self->name), config->name);
+    hf_config_copy_text(self->label, sizeof(self->label), config->host_label);
+    hf_config_copy_text(self->host, sizeof(self->host), config->advertise);
     self->id = hf_hash(hf_slice_text(self->name));
     self->peer_port = config->peer_port;
     self->client_port = config->port;
+    self->started_ms = (uint64_t)hf_clock_wall_ms();
     do {
         self->incarnation = random_number();
     } while (self->incarnation == 0); /* 0 means none. */
@@ -394,7 +405,8 @@ static int server_open_node(struct hf_server *server, char *error,
         node_config->seed_count = config->seed_count;
         for (size_t i = 0; i < config->seed_count; i++) {
             struct hf_address *seed = &node_config->seeds[i];
-            copy_text(seed->host, sizeof(seed->host), config->seeds[i].host);
+            hf_config_copy_text(seed->host, sizeof(seed->host),
+                                config->seeds[i].host);
             seed->port = config->seeds[i].port;
         }
         node_config->backups = config->backups;

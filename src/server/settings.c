@@ -267,13 +267,13 @@ static bool set_row(const struct row *row, struct hf_config *config,
         if (!hf_config_is_host(value)) {
             return false;
         }
-        strcpy(member, value);
+        hf_config_copy_text(member, HF_CONFIG_HOST_MAX + 1, value);
         return true;
     case KIND_NAME:
         if (!hf_config_is_name(value)) {
             return false;
         }
-        strcpy(member, value);
+        hf_config_copy_text(member, HF_CONFIG_NAME_MAX + 1, value);
         return true;
     case KIND_SEEDS:
         return read_seeds(config, value);

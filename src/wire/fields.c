@@ -60,6 +60,7 @@ void hf_field_put_info(struct hf_buffer *out, const struct hf_peer_info *info)
 {
     hf_buffer_put_u64(out, info->id);
     hf_buffer_put_u64(out, info->incarnation);
+    hf_buffer_put_u64(out, info->started_ms);
     hf_buffer_put_u16(out, info->peer_port);
     hf_buffer_put_u16(out, info->client_port);
     hf_field_put_text(out, info->name);
@@ -72,6 +73,7 @@ bool hf_field_read_info(struct hf_reader *reader, struct hf_peer_info *info)
     memset(info, 0, sizeof(*info));
     info->id = hf_reader_u64(reader);
     info->incarnation = hf_reader_u64(reader);
+    info->started_ms = hf_reader_u64(reader);
     info->peer_port = hf_reader_u16(reader);
     info->client_port = hf_reader_u16(reader);
     return hf_field_read_text(reader, info->name, sizeof(info->name)) &&
@@ -88,6 +90,8 @@ void hf_field_put_view(struct hf_buffer *out, const struct hf_view *view)
     hf_buffer_put_u64(out, view->cluster);
     hf_buffer_put_u8(out, view->backups);
     hf_buffer_put_u8(out, view->member_count);
+    hf_buffer_put_u64(out, view->absent);
+    hf_buffer_put_u64(out, view->leaving);
     for (size_t i = 0; i < view->member_count; i++) {
         hf_field_put_info(out, &view->members[i]);
     }
@@ -142,8 +146,15 @@ bool hf_field_read_view(struct hf_reader *reader, struct hf_view *view)
     view->cluster = hf_reader_u64(reader);
     view->backups = hf_reader_u8(reader);
     view->member_count = hf_reader_u8(reader);
+    view->absent = hf_reader_u64(reader);
+    view->leaving = hf_reader_u64(reader);
     if (view->backups > HF_BACKUPS_MAX || view->member_count == 0 ||
         view->member_count > HF_MEMBERS_MAX || !read_members(reader, view)) {
+        return false;
+    }
+    hf_member_set all = hf_view_all(view);
+    if ((view->absent & ~all) != 0 || (view->leaving & ~all) != 0 ||
+        view->absent == all) {
         return false;
     }
     for (size_t i = 0; i < HF_PARTITION_COUNT; i++) {

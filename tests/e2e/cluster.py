@@ -106,7 +106,6 @@ class Node:
         self.settings = settings
         self.log_path = os.path.join(directory, name + ".log")
         self.process = None
-        self.exit_expected = False
 
     def command(self):
         words = [HOLDFASTD, "--name", self.name]
@@ -130,7 +129,6 @@ class Node:
                 stderr=subprocess.STDOUT,
                 **options
             )
-        self.exit_expected = False
         return self
 
     def answers(self):
@@ -175,7 +173,6 @@ class Node:
 
     def kill(self):
         """kill -9, and the process is gone when this returns."""
-        self.exit_expected = True
         self.process.kill()
         self.process.wait(20)
         self.process = None
@@ -188,9 +185,12 @@ class Node:
 
     def terminate(self, timeout=15):
         """SIGTERM; the exit code."""
-        self.exit_expected = True
         self.signal(signal.SIGCONT)
         self.signal(signal.SIGTERM)
+        return self.wait_exit(timeout)
+
+    def wait_exit(self, timeout=15):
+        """Waits for the end that a signal asked for; the exit code."""
         try:
             code = self.process.wait(timeout * PATIENCE)
         except subprocess.TimeoutExpired:

@@ -191,7 +191,7 @@ class Failover(cluster.ClusterTest):
         load.wait_writes(1000)
         with load.taking_down(victim.port):
             victim.signal(signal.SIGTERM)
-        self.assertEqual(victim.terminate(), 0)
+        self.assertEqual(victim.wait_exit(), 0)
         load.wait_writes(1000)
         c.wait_settled(2)
         report = load.stop()

@@ -197,10 +197,8 @@ class Settings(cluster.ClusterTest):
         for number in (15, 2):
             c = self.cluster(1)
             node = c.nodes[0]
-            node.exit_expected = True
             node.signal(number)
-            self.assertEqual(node.process.wait(10 * cluster.PATIENCE), 0)
-            node.process = None
+            self.assertEqual(node.wait_exit(), 0)
 
 
 class StatusCommand(cluster.ClusterTest):

@@ -50,6 +50,13 @@ static void on_probed(void *user, unsigned node, uint64_t token,
     process_on_probed(&c->processes[node], token, result);
 }
 
+static bool on_takes(void *user, unsigned node, const struct hf_peer_info *peer)
+{
+    struct cluster *c = user;
+    const struct process *process = &c->processes[node];
+    return hf_node_takes(process->node, peer, process_now(process));
+}
+
 static void on_turned(void *user, struct process *process)
 {
     struct cluster *c = user;
@@ -132,6 +139,7 @@ struct cluster *cluster_create(const struct cluster_options *options)
         .link = on_link,
         .message = on_message,
         .probed = on_probed,
+        .takes = on_takes,
     };
     network_init(&c->network, options->node_count, &c->schedule, &c->trace,
                  &host, hf_rng_next(&rng));

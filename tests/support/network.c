@@ -187,6 +187,11 @@ static void in_close(struct network_link *link, bool abrupt)
 static void take_hello(struct packet *packet)
 {
     struct network_link *link = packet_link(packet);
+    struct network *network = link->network;
+    if (!network->host.takes(network->host.user, packet->to, &packet->info)) {
+        packet_send_close(link, false, packet->session, packet->origin);
+        return;
+    }
     link->in = (struct network_in){
         .up = true,
         .receiver = {.session = packet->session,
@@ -209,6 +214,12 @@ static void take_welcome(struct packet *packet)
         return;
     }
     link->out.attempt = 0;
+    struct network *network = link->network;
+    if (!network->host.takes(network->host.user, packet->to, &packet->info)) {
+        packet_send_close(link, true, packet->session, packet->origin);
+        link_redial_later(link);
+        return;
+    }
     link->out.up = true;
     link->out.session = packet->session;
     link->out.sequence = 0;

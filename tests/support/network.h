@@ -53,6 +53,8 @@ struct network_host {
                     const struct hf_message *message);
     void (*probed)(void *user, unsigned node, uint64_t token,
                    enum hf_probe_result result);
+    /* Whether @node takes a session with a peer that greets like this. */
+    bool (*takes)(void *user, unsigned node, const struct hf_peer_info *peer);
 };
 
 /* One way, one channel, from one node to another. */

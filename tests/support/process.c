@@ -102,6 +102,8 @@ void process_start(struct process *process)
     do {
         process->config.self.incarnation = hf_rng_next(&process->rng);
     } while (process->config.self.incarnation == 0);
+    process->config.self.started_ms =
+        (uint64_t)(process->clock.wall_ms + process_now(process));
     process->config.random_seed = hf_rng_next(&process->rng);
     process->epoch_max = 0;
     int error = hf_node_create(&process->node, &process->config, &process->mem,

@@ -498,6 +498,7 @@ static void a_slice_longer_than_what_is_left_is_refused(void **state)
     free(copy);
 
     reader = reader_of_copy(too_long, sizeof(too_long), &copy);
+    assert_int_equal(hf_reader_u8(&reader), 4);
     assert_null(hf_reader_bytes(&reader, SIZE_MAX).data);
     assert_true(reader.failed);
     free(copy);

@@ -440,7 +440,7 @@ static void after_a_malformed_message_nothing_is_read(void **state)
 {
     struct fixture *f = *state;
     struct hf_message message = *sample(f, HF_MESSAGE_HEARTBEAT);
-    message.heartbeat.state = HF_STATE_OUT + 1;
+    message.heartbeat.state = HF_STATE_LEFT + 1;
     encode(f, &message);
     hf_peer_encode(&f->out, sample(f, HF_MESSAGE_ACK));
     struct hf_reader reader = hf_reader_of(hf_buffer_slice(&f->out));
@@ -467,9 +467,9 @@ static void an_unknown_state_in_a_heartbeat_is_refused(void **state)
 {
     struct fixture *f = *state;
     struct hf_message message = *sample(f, HF_MESSAGE_HEARTBEAT);
-    message.heartbeat.state = HF_STATE_OUT;
+    message.heartbeat.state = HF_STATE_LEFT;
     assert_int_equal(encode_and_decode(f, &message), 0);
-    message.heartbeat.state = HF_STATE_OUT + 1;
+    message.heartbeat.state = HF_STATE_LEFT + 1;
     assert_int_equal(encode_and_decode(f, &message), HF_EPROTO);
 }
 

@@ -60,6 +60,17 @@ static void all_members_are_the_lowest_bits(void **state)
     assert_true(hf_view_all(&view) == UINT64_MAX);
 }
 
+static void absent_members_have_no_vote(void **state)
+{
+    (void)state;
+    view_of(4, 1);
+    assert_true(hf_view_voters(&view) == 0xf);
+    view.absent = 0x5;
+    view.leaving = 0x8; /* They keep theirs. */
+    assert_true(hf_view_voters(&view) == 0xa);
+    assert_true(hf_view_all(&view) == 0xf);
+}
+
 static void sets_count_their_members(void **state)
 {
     (void)state;
@@ -240,6 +251,53 @@ static void copies_go_to_other_labels(void **state)
     }
 }
 
+static hf_member_set owners_of_anything(void)
+{
+    hf_member_set set = 0;
+    hf_view_targets(&view, targets);
+    for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
+        for (uint8_t i = 0; i < targets[p].count; i++) {
+            set |= hf_member_set_of(targets[p].members[i]);
+        }
+    }
+    return set;
+}
+
+static void who_is_absent_or_leaving_should_own_nothing(void **state)
+{
+    (void)state;
+    view_of(5, 1);
+    assert_true(owners_of_anything() == 0x1f);
+    view.absent = 0x2;
+    assert_true(owners_of_anything() == 0x1d);
+    view.leaving = 0x11;
+    assert_true(owners_of_anything() == 0xc);
+    view.leaving = 0x1d; /* All that have a vote: somebody must own it. */
+    assert_true(owners_of_anything() == 0x1d);
+}
+
+/* Their places in the view change no bid. */
+static void targets_are_those_of_a_view_without_the_absent(void **state)
+{
+    (void)state;
+    static struct hf_owners fewer[HF_PARTITION_COUNT];
+    view_of(5, 2);
+    view.absent = 0x2;
+    hf_view_targets(&view, targets);
+    view_of(5, 2);
+    memmove(&view.members[1], &view.members[2], 3 * sizeof(view.members[0]));
+    view.member_count = 4;
+    hf_view_targets(&view, fewer);
+    for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
+        assert_int_equal(targets[p].count, fewer[p].count);
+        for (uint8_t i = 0; i < targets[p].count; i++) {
+            uint8_t member = fewer[p].members[i];
+            assert_int_equal(targets[p].members[i],
+                             member == 0 ? 0 : member + 1);
+        }
+    }
+}
+
 static void a_view_with_what_targets_want_is_settled(void **state)
 {
     (void)state;
@@ -287,6 +345,7 @@ int main(void)
         cmocka_unit_test(a_member_is_found_by_id_and_incarnation),
         cmocka_unit_test(an_empty_view_has_no_members),
         cmocka_unit_test(all_members_are_the_lowest_bits),
+        cmocka_unit_test(absent_members_have_no_vote),
         cmocka_unit_test(sets_count_their_members),
         cmocka_unit_test(copies_are_the_acting_members),
         cmocka_unit_test(two_disjoint_sets_are_never_both_safe),
@@ -298,6 +357,8 @@ int main(void)
         cmocka_unit_test(who_survives_kills_at_once_is_a_safe_set),
         cmocka_unit_test(every_partition_has_a_primary_and_its_backups),
         cmocka_unit_test(copies_go_to_other_labels),
+        cmocka_unit_test(who_is_absent_or_leaving_should_own_nothing),
+        cmocka_unit_test(targets_are_those_of_a_view_without_the_absent),
         cmocka_unit_test(a_view_with_what_targets_want_is_settled),
         cmocka_unit_test(any_other_copy_or_primary_is_not_settled),
     };

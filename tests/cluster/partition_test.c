@@ -1,0 +1,109 @@
+/* partition_test.c - Some nodes cannot reach others. What nobody can serve is
+ * unavailable, never absent, and is there again when the network is. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <setjmp.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "support/story.h"
+
+#define KEYS 200
+#define SILENCE_MS 3000
+
+#define STORY(name)                                                            \
+    cmocka_unit_test_setup_teardown(name, story_setup, story_teardown)
+
+static void fill_key(char key[16], unsigned i)
+{
+    (void)snprintf(key, 16, "fill:%u", i);
+}
+
+/* Asks @node for every key; returns for how many it had no answer. */
+static unsigned count_unavailable(struct cluster *c, unsigned node)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < KEYS; i++) {
+        char key[16];
+        fill_key(key, i);
+        const char *answer = cluster_command(c, node, "GET", key, NULL);
+        cluster_check(c, strcmp(answer, "(nil)") != 0,
+                      "a session that exists was answered with nil");
+        if (strstr(answer, "CLUSTERDOWN") != NULL) {
+            count++;
+        }
+    }
+    return count;
+}
+
+static void cut_off_two_of_five(struct cluster *c)
+{
+    for (unsigned a = 0; a < 3; a++) {
+        cluster_cut(c, a, 3);
+        cluster_cut(c, a, 4);
+    }
+    cluster_run(c, SILENCE_MS);
+}
+
+/* Three of five go on. Some sessions have both copies on the other two: they
+ * are nobody's to answer for, until the two come back with them. */
+static void what_only_the_cut_off_hold_is_unavailable_not_absent(void **state)
+{
+    struct cluster *c = story_start(state, 5, 21);
+    story_fill(c, KEYS);
+    cut_off_two_of_five(c);
+    unsigned unavailable = count_unavailable(c, 0);
+    cluster_check(c, unavailable > 0 && unavailable < KEYS / 2,
+                  "some sessions, and not most, are unavailable");
+    cluster_check(c, count_unavailable(c, 3) == KEYS,
+                  "a side without a safe set serves nothing");
+    cluster_heal(c);
+    cluster_settle_and_check(c);
+    story_expect_filled(c, KEYS);
+}
+
+/* One of the two that hold a session alone comes back before the other. */
+static void one_copy_that_comes_back_is_enough(void **state)
+{
+    struct cluster *c = story_start(state, 5, 22);
+    story_fill(c, KEYS);
+    cut_off_two_of_five(c);
+    cluster_kill(c, 4);
+    cluster_heal(c);
+    cluster_settle_and_check(c);
+    story_expect_filled(c, KEYS);
+}
+
+/* Both are dead for good: their sessions are lost, which is said, and new ones
+ * can be made in their place. */
+static void what_died_with_both_copies_is_counted_and_starts_empty(void **state)
+{
+    struct cluster *c = story_start(state, 5, 23);
+    story_fill(c, KEYS);
+    cut_off_two_of_five(c);
+    cluster_kill(c, 3);
+    cluster_kill(c, 4);
+    cluster_heal(c);
+    cluster_settle(c, CLUSTER_SETTLE_MS);
+    uint64_t lost = 0;
+    for (unsigned node = 0; node < 3; node++) {
+        lost += hf_node_get_counters(c->processes[node].node)->partitions_lost;
+    }
+    cluster_check(c, lost > 0, "lost partitions are counted");
+    cluster_set(c, "fill:0", "new");
+    cluster_expect(c, "fill:0", "new");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        STORY(what_only_the_cut_off_hold_is_unavailable_not_absent),
+        STORY(one_copy_that_comes_back_is_enough),
+        STORY(what_died_with_both_copies_is_counted_and_starts_empty),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
