@@ -55,12 +55,13 @@ static void leave_epoch(struct hf_node *node)
 
 static void go_out(struct hf_node *node, const struct hf_view *view)
 {
-    hf_log(&node->config.log, node->leaving ? HF_LOG_INFO : HF_LOG_WARNING,
+    hf_log(&node->config.log,
+           node->leaving != HF_LEAVING_NO ? HF_LOG_INFO : HF_LOG_WARNING,
            "view %u goes on without this node: %s",
            (unsigned)(view->epoch >> 32),
-           node->leaving ? "it has left" : "joining anew");
+           node->leaving != HF_LEAVING_NO ? "it has left" : "joining anew");
     leave_epoch(node);
-    node->state = node->leaving ? HF_STATE_LEFT : HF_STATE_OUT;
+    node->state = node->leaving != HF_LEAVING_NO ? HF_STATE_LEFT : HF_STATE_OUT;
     *node->view = *view;
     node->self = HF_MEMBER_NONE;
     node->dead = 0;

@@ -48,6 +48,12 @@ enum hf_member_state {
     HF_STATE_LEFT,     /* Left on purpose; does not come back. */
 };
 
+enum hf_leaving {
+    HF_LEAVING_NO,
+    HF_LEAVING_DRAIN, /* Wants others to take over what it holds. */
+    HF_LEAVING_READY, /* And may be left out once it holds nothing. */
+};
+
 /* What a node says of itself ten times a second. */
 struct hf_heartbeat {
     hf_epoch epoch;   /* Of its view; 0 when it has none. */
@@ -61,7 +67,7 @@ struct hf_heartbeat {
     uint64_t sessions;         /* For which it is primary. */
     uint64_t under_replicated; /* Of those, with too few copies. */
     uint64_t bytes;            /* Session memory of all its copies. */
-    bool leaving;              /* It wants to leave. */
+    uint8_t leaving;           /* enum hf_leaving. */
 };
 
 struct hf_prepare {

@@ -309,7 +309,16 @@ void hf_node_step(struct hf_node *node, const struct hf_event *event,
 
 void hf_node_drain(struct hf_node *node)
 {
-    node->leaving = true;
+    if (node->leaving == HF_LEAVING_NO) {
+        node->leaving = HF_LEAVING_DRAIN;
+        node->beat_at = node->now;
+    }
+}
+
+void hf_node_leave(struct hf_node *node)
+{
+    node->leaving = HF_LEAVING_READY;
+    node->beat_at = node->now;
     if (node->state != HF_STATE_ACTIVE) {
         node->state = HF_STATE_LEFT; /* It holds nothing. */
     }
@@ -396,6 +405,9 @@ void hf_node_get_status(const struct hf_node *node,
     status->serving = node->lease_safe && node->now < node->lease_until &&
                       node->promised <= node->view->epoch;
     status->settled = is_settled(node, status);
+    status->drained = status->members[node->self].leaving &&
+                      status->partitions_primary == 0 &&
+                      status->partitions_backup == 0;
 }
 
 const struct hf_node_counters *hf_node_get_counters(const struct hf_node *node)

@@ -129,11 +129,14 @@ bool hf_node_takes(const struct hf_node *node, const struct hf_peer_info *peer,
 void hf_node_step(struct hf_node *node, const struct hf_event *event,
                   const struct hf_outbox *out);
 
-/* Starts to leave: others take over all that this node holds, then the cluster
- * goes on without it, and its state is HF_STATE_LEFT. It serves until then. A
- * lone node, or one among others that all leave, has nobody to take over: it
- * stays as it is. Cannot be undone. */
+/* Begins to leave: others take over all that this node holds; when they have,
+ * status says that it is drained. It serves and forwards all the while. A node
+ * with no others to take over stays as it is. Cannot be undone. */
 void hf_node_drain(struct hf_node *node);
+
+/* Goes on to leave: once it is drained, the cluster goes on without it, and
+ * its state is HF_STATE_LEFT. Call when its clients have their answers. */
+void hf_node_leave(struct hf_node *node);
 
 /* When the node next wants an HF_EVENT_TICK. */
 hf_time hf_node_deadline(const struct hf_node *node);
@@ -164,6 +167,7 @@ struct hf_node_status {
     bool settled; /* Every partition is where placement wants it, with all the
                    * copies the members allow, and serves. */
     bool serving; /* In a view, with a lease. */
+    bool drained; /* It is leaving, and others hold all that it held. */
 };
 
 void hf_node_get_status(const struct hf_node *node,

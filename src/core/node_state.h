@@ -256,8 +256,8 @@ struct hf_node {
 
     /* The view. */
     enum hf_member_state state;
-    bool leaving;         /* We were told to drain. */
-    struct hf_view *view; /* Valid when it has an epoch. */
+    enum hf_leaving leaving; /* What we were told. */
+    struct hf_view *view;    /* Valid when it has an epoch. */
     struct hf_owners *targets;
     bool settled_map;
     uint8_t self;               /* Our index, or HF_MEMBER_NONE. */

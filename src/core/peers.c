@@ -476,7 +476,7 @@ static void fill_heartbeat(const struct hf_node *node,
         .cluster = node->view->cluster,
         .reach = active ? reach(node) : 0,
         .ops_finished = node_requests_finished(node),
-        .leaving = node->leaving,
+        .leaving = (uint8_t)node->leaving,
     };
     node_count_local(node, beat);
 }

@@ -41,11 +41,11 @@ static bool is_joiner(const struct hf_node *node, const struct hf_peer *peer)
 
 bool proposal_joins(const struct hf_node *node)
 {
-    if (node->view->member_count == HF_MEMBERS_MAX) {
-        return false;
-    }
+    bool full = node->view->member_count == HF_MEMBERS_MAX;
     for (size_t i = 0; i < node->peer_count; i++) {
-        if (is_joiner(node, &node->peers[i])) {
+        const struct hf_peer *peer = &node->peers[i];
+        bool has_place = peer->member != HF_MEMBER_NONE || !full;
+        if (has_place && is_joiner(node, peer)) {
             return true;
         }
     }
@@ -56,17 +56,31 @@ bool proposal_joins(const struct hf_node *node)
 static hf_member_set leavers(const struct hf_node *node)
 {
     hf_member_set set = node->view->leaving;
-    if (node->leaving) {
+    if (node->leaving != HF_LEAVING_NO) {
         set |= hf_member_set_of(node->self);
     }
     for (size_t i = 0; i < node->peer_count; i++) {
         const struct hf_peer *peer = &node->peers[i];
         if (peer->member != HF_MEMBER_NONE && peer->has_beat &&
-            peer->beat.leaving) {
+            peer->beat.leaving != HF_LEAVING_NO) {
             set |= hf_member_set_of(peer->member);
         }
     }
     return set;
+}
+
+static bool is_ready_to_go(const struct hf_node *node, uint8_t member)
+{
+    if (member == node->self) {
+        return node->leaving == HF_LEAVING_READY;
+    }
+    for (size_t i = 0; i < node->peer_count; i++) {
+        const struct hf_peer *peer = &node->peers[i];
+        if (peer->member == member) {
+            return peer->has_beat && peer->beat.leaving == HF_LEAVING_READY;
+        }
+    }
+    return false;
 }
 
 /* Those of the leaving that hold nothing any more and may go. */
@@ -74,6 +88,11 @@ static hf_member_set leavers_done(const struct hf_node *node)
 {
     const struct hf_view *view = node->view;
     hf_member_set set = view->leaving;
+    for (uint8_t i = 0; i < view->member_count; i++) {
+        if (!is_ready_to_go(node, i)) {
+            set &= ~hf_member_set_of(i);
+        }
+    }
     for (uint16_t p = 0; set != 0 && p < HF_PARTITION_COUNT; p++) {
         set &= ~hf_view_copies(view, p);
     }

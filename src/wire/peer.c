@@ -175,7 +175,7 @@ static void put_heartbeat(struct hf_buffer *out,
     hf_buffer_put_u64(out, (uint64_t)heartbeat->sent_at);
     hf_buffer_put_u64(out, (uint64_t)heartbeat->echo);
     hf_buffer_put_u8(out, heartbeat->state);
-    hf_buffer_put_u8(out, heartbeat->leaving ? 1 : 0);
+    hf_buffer_put_u8(out, heartbeat->leaving);
     hf_buffer_put_u64(out, heartbeat->cluster);
     hf_buffer_put_u64(out, heartbeat->reach);
     hf_buffer_put_u64(out, heartbeat->ops_finished);
@@ -373,15 +373,17 @@ static int read_heartbeat(struct hf_reader *reader,
     heartbeat->sent_at = (hf_time)hf_reader_u64(reader);
     heartbeat->echo = (hf_time)hf_reader_u64(reader);
     heartbeat->state = hf_reader_u8(reader);
-    uint8_t leaving = hf_reader_u8(reader);
-    heartbeat->leaving = leaving == 1;
+    heartbeat->leaving = hf_reader_u8(reader);
     heartbeat->cluster = hf_reader_u64(reader);
     heartbeat->reach = hf_reader_u64(reader);
     heartbeat->ops_finished = hf_reader_u64(reader);
     heartbeat->sessions = hf_reader_u64(reader);
     heartbeat->under_replicated = hf_reader_u64(reader);
     heartbeat->bytes = hf_reader_u64(reader);
-    return heartbeat->state <= HF_STATE_LEFT && leaving <= 1 ? 0 : HF_EPROTO;
+    return heartbeat->state <= HF_STATE_LEFT &&
+                   heartbeat->leaving <= HF_LEAVING_READY
+               ? 0
+               : HF_EPROTO;
 }
 
 static int read_prepare(struct hf_reader *reader, struct hf_prepare *prepare)
