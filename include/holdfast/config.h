@@ -13,6 +13,7 @@
 #define HF_CONFIG_SEEDS_MAX 64
 #define HF_CONFIG_BACKUPS_MAX 3
 #define HF_CONFIG_HOLD_MS_MAX 60000
+#define HF_CONFIG_DRAIN_TIMEOUT_S_MAX 3600
 #define HF_CONFIG_CLIENTS_MAX 1000000
 #define HF_CONFIG_VALUE_BYTES_MIN 1024
 #define HF_CONFIG_VALUE_BYTES_MAX (32 * 1024 * 1024)
@@ -61,6 +62,10 @@ struct hf_config {
     /* hold: how long a command waits for a primary, in ms. Default 400; 0 to
      * 60000. */
     uint32_t hold_ms;
+    /* drain-timeout: how long a node that is asked to stop hands over, in
+     * seconds, before it stops anyway. Default 60; 0: at once; up to
+     * HF_CONFIG_DRAIN_TIMEOUT_S_MAX. */
+    uint32_t drain_timeout_s;
     /* max-clients: connections. Default 10000; 1 to 1000000. Lowered at start
      * when there are not enough file descriptors. */
     uint32_t clients_max;

@@ -30,6 +30,11 @@ uint16_t hf_server_peer_port(const struct hf_server *server);
  * threads may still be at work. Call once. */
 int hf_server_run(struct hf_server *server);
 
+/* Makes hf_server_run return once other nodes have taken over all that this
+ * one holds and its clients have their answers, or after drain-timeout, or at
+ * once when there is no other node. May be called as hf_server_stop may. */
+void hf_server_drain(struct hf_server *server);
+
 /* Makes hf_server_run return soon. May be called from any thread and from a
  * signal handler, once or often, until hf_server_destroy. */
 void hf_server_stop(struct hf_server *server);

@@ -38,10 +38,17 @@ void *hf_mem_alloc_zero(struct hf_mem *mem, size_t size)
     return piece;
 }
 
+/* What a piece of @size bytes is to the allocator: never nothing. */
+static size_t real_size(size_t size)
+{
+    return size == 0 ? 1 : size;
+}
+
 void *hf_mem_resize(struct hf_mem *mem, void *old, size_t old_size, size_t size)
 {
     HF_ASSERT(mem->used_bytes >= old_size);
-    void *piece = mem->resize(mem->user, old, old_size, size == 0 ? 1 : size);
+    void *piece = mem->resize(
+        mem->user, old, old == NULL ? 0 : real_size(old_size), real_size(size));
     if (piece != NULL) {
         mem->used_bytes += size - old_size;
     }
@@ -55,5 +62,5 @@ void hf_mem_free(struct hf_mem *mem, void *piece, size_t size)
     }
     HF_ASSERT(mem->used_bytes >= size);
     mem->used_bytes -= size;
-    mem->release(mem->user, piece, size);
+    mem->release(mem->user, piece, real_size(size));
 }

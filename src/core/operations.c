@@ -50,20 +50,35 @@ void hf_operations_close(struct hf_operations *operations)
     hf_operations_init(operations, operations->mem);
 }
 
-const struct hf_operation *
-hf_operations_find(const struct hf_operations *operations,
-                   struct hf_operation_id id)
+static struct hf_operation *
+operation_find(const struct hf_operations *operations,
+               struct hf_operation_id id)
 {
     if (operations->capacity == 0) {
         return NULL;
     }
-    const struct hf_operation *at =
-        operations->buckets[bucket_of(operations, id)];
+    struct hf_operation *at = operations->buckets[bucket_of(operations, id)];
     while (at != NULL &&
            (at->id.origin != id.origin || at->id.number != id.number)) {
         at = at->next;
     }
     return at;
+}
+
+const struct hf_operation *
+hf_operations_find(const struct hf_operations *operations,
+                   struct hf_operation_id id)
+{
+    return operation_find(operations, id);
+}
+
+void hf_operations_remove(struct hf_operations *operations,
+                          struct hf_operation_id id)
+{
+    struct hf_operation *operation = operation_find(operations, id);
+    if (operation != NULL) {
+        operation_remove(operations, operation);
+    }
 }
 
 static int operations_grow(struct hf_operations *operations)

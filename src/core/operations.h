@@ -47,6 +47,10 @@ HF_NODISCARD int hf_operations_add(struct hf_operations *operations,
                                    uint16_t partition, uint64_t sequence,
                                    struct hf_slice reply);
 
+/* Forgets one; does nothing when it is not known. */
+void hf_operations_remove(struct hf_operations *operations,
+                          struct hf_operation_id id);
+
 /* Forgets up to @visits of the oldest for which @is_over says so, stopping at
  * the first that is not. */
 void hf_operations_forget(struct hf_operations *operations, uint32_t visits,

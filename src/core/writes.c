@@ -252,6 +252,9 @@ static int write_record(struct hf_node *node, uint16_t p,
         error = hf_sessions_apply(&partition->sessions, record->view.key, hash,
                                   view.version, view.effects, node->now);
         HF_ASSERT(error != HF_EPROTO); /* They are our own. */
+        if (error != 0 && operation.number != 0) {
+            hf_operations_remove(&node->operations, operation);
+        }
     }
     if (error != 0) {
         hf_record_release(node->mem, record);
@@ -441,6 +444,7 @@ static enum outcome run_command(struct hf_node *node, uint16_t p,
             answer_error(node, operation, hf_no_memory_text);
             return OUTCOME_DONE;
         }
+        node_try_commit(node, p); /* Whatever becomes of the command. */
         session = NULL;
     }
     hf_buffer_clear(&node->effects);
@@ -465,17 +469,17 @@ static enum outcome run_command(struct hf_node *node, uint16_t p,
     if (writes && operation.number != 0) {
         /* Not on the copies: a repetition after a failover is carried out
          * anew, which is as good, since nobody saw an answer. */
-        int error = hf_operations_add(&node->operations, operation, p, 0,
-                                      reply_tokens(node, &apply.reply));
+        struct hf_slice tokens = reply_tokens(node, &apply.reply);
+        int error =
+            node->tokens.failed
+                ? HF_ENOMEM
+                : hf_operations_add(&node->operations, operation, p, 0, tokens);
         if (error != 0) {
             answer_error(node, operation, hf_no_memory_text);
             return OUTCOME_DONE;
         }
     }
     answer_read(node, p, operation, shows, &apply.reply);
-    if (expired) {
-        node_try_commit(node, p);
-    }
     return OUTCOME_DONE;
 }
 

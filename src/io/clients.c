@@ -51,6 +51,7 @@ struct hf_clients {
     struct hf_clients_stats stats;
     hf_time logged_at;
     uint32_t open_handles;
+    bool draining;
     bool stopping;
     void (*stopped)(void *user);
     void *stopped_user;
@@ -274,6 +275,8 @@ static void on_connection(uv_stream_t *listener, int status)
     client->tcp.data = client;
     clients->open_handles++;
     if (uv_accept(listener, (uv_stream_t *)&client->tcp) != 0) {
+        client_close(client);
+    } else if (clients->draining) {
         client_close(client);
     } else if (clients->free_count == 0 || clients->spare == NULL) {
         client_refuse(client);
@@ -532,6 +535,21 @@ bool hf_clients_flush(struct hf_clients *clients)
         ran = client_flush(HF_CONTAINER_OF(work, struct client, work)) || ran;
     }
     return ran;
+}
+
+void hf_clients_drain(struct hf_clients *clients)
+{
+    clients->draining = true;
+    struct hf_list *at = clients->all.next;
+    while (at != &clients->all) {
+        struct client *client = client_of(at);
+        at = at->next;
+        if (client->number != 0 && !client->closing) {
+            client->connection.closing = true;
+            client_dirty(client);
+            client_update_reading(client);
+        }
+    }
 }
 
 void hf_clients_stop(struct hf_clients *clients, void (*stopped)(void *user),

@@ -72,6 +72,10 @@ bool hf_clients_flush(struct hf_clients *clients);
 const struct hf_clients_stats *
 hf_clients_get_stats(const struct hf_clients *clients);
 
+/* Takes no more clients and no more commands; each client is closed when it
+ * has the answers it waits for. */
+void hf_clients_drain(struct hf_clients *clients);
+
 /* Takes no more clients and closes those there are; @stopped is called from
  * the loop. */
 void hf_clients_stop(struct hf_clients *clients, void (*stopped)(void *user),

@@ -52,23 +52,27 @@ struct waiter {
 };
 
 /* Waits for signals on a thread of its own: all others, those of libraries
- * included, have them blocked. Whoever asks twice does not want to wait. */
+ * included, have them blocked. The first asks the node to drain and
+ * stop, the second to stop at once; whoever asks thrice does not wait. */
 static void *wait_for_signals(void *arg)
 {
     struct waiter *waiter = arg;
     sigset_t set;
     int number;
-    bool asked = false;
+    int asked = 0;
     signals_of_stop(&set);
     while (sigwait(&set, &number) == 0) {
         if (atomic_load(&waiter->done)) {
             break;
         }
-        if (asked) {
+        asked++;
+        if (asked == 1) {
+            hf_server_drain(waiter->server);
+        } else if (asked == 2) {
+            hf_server_stop(waiter->server);
+        } else {
             _exit(1);
         }
-        asked = true;
-        hf_server_stop(waiter->server);
     }
     return NULL;
 }
