@@ -108,8 +108,7 @@ static void ballot_commit(struct hf_node *node)
             peer->view_sent_at = node->now;
         }
     }
-    *node->proposal = *node->accepted;
-    node_install(node, node->proposal);
+    node_view_heard(node, node->accepted); /* It may be without us. */
 }
 
 static void ballot_choose(struct hf_node *node)

@@ -405,6 +405,8 @@ void hf_node_get_status(const struct hf_node *node,
     status->serving = node->lease_safe && node->now < node->lease_until &&
                       node->promised <= node->view->epoch;
     status->settled = is_settled(node, status);
+    status->abandoned =
+        node->leaving != HF_LEAVING_NO && proposal_nobody_stays(node);
     status->drained = status->members[node->self].leaving &&
                       status->partitions_primary == 0 &&
                       status->partitions_backup == 0;

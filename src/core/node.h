@@ -164,10 +164,11 @@ struct hf_node_status {
     uint64_t local_bytes;
     uint32_t partitions_primary; /* Of this node. */
     uint32_t partitions_backup;
-    bool settled; /* Every partition is where placement wants it, with all the
-                   * copies the members allow, and serves. */
-    bool serving; /* In a view, with a lease. */
-    bool drained; /* It is leaving, and others hold all that it held. */
+    bool settled;   /* Every partition is where placement wants it, with all the
+                     * copies the members allow, and serves. */
+    bool serving;   /* In a view, with a lease. */
+    bool drained;   /* It is leaving, and others hold all that it held. */
+    bool abandoned; /* It is leaving, and nobody stays to take over. */
 };
 
 void hf_node_get_status(const struct hf_node *node,

@@ -366,6 +366,8 @@ void proposal_make(const struct hf_node *node, hf_member_set voters,
 bool proposal_moves(const struct hf_node *node);
 /* Whether somebody began to leave, which the view does not know. */
 bool proposal_leaves(const struct hf_node *node);
+/* Whether all members want to leave. */
+bool proposal_nobody_stays(const struct hf_node *node);
 /* Whether somebody waits to be taken in. */
 bool proposal_joins(const struct hf_node *node);
 

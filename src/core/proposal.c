@@ -69,6 +69,11 @@ static hf_member_set leavers(const struct hf_node *node)
     return set;
 }
 
+bool proposal_nobody_stays(const struct hf_node *node)
+{
+    return (hf_view_voters(node->view) & ~leavers(node)) == 0;
+}
+
 static bool is_ready_to_go(const struct hf_node *node, uint8_t member)
 {
     if (member == node->self) {

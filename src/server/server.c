@@ -263,9 +263,8 @@ static void on_watch(uv_timer_t *watch)
     hf_node_get_status(server->node, &server->status);
     if (server->status.state == HF_STATE_LEFT) {
         drain_end(server, "the cluster goes on without this node");
-    } else if (server->status.state == HF_STATE_ACTIVE &&
-               server->status.member_count == 1) {
-        drain_end(server, "there is no other node to take over");
+    } else if (server->status.abandoned) {
+        drain_end(server, "there is no other node that stays");
     } else if (now >= server->drain_until) {
         drain_give_up(server);
     } else {

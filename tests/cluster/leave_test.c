@@ -1,0 +1,116 @@
+/* leave_test.c - A node that leaves hands over first. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <setjmp.h>
+
+#include <cmocka.h>
+
+#include "support/story.h"
+#include "support/workload.h"
+
+#define KEYS 200
+#define DRAIN_MS 20000
+
+#define STORY(name)                                                            \
+    cmocka_unit_test_setup_teardown(name, story_setup, story_teardown)
+
+static struct hf_node *node_of(struct cluster *c, unsigned node)
+{
+    return c->processes[node].node;
+}
+
+struct leaver {
+    struct cluster *c;
+    unsigned node;
+};
+
+static bool is_drained(struct cluster *c, void *user)
+{
+    const struct leaver *leaver = user;
+    struct hf_node_status status;
+    hf_node_get_status(node_of(c, leaver->node), &status);
+    return status.drained;
+}
+
+static bool has_left(struct cluster *c, void *user)
+{
+    const struct leaver *leaver = user;
+    struct hf_node_status status;
+    hf_node_get_status(node_of(c, leaver->node), &status);
+    return status.state == HF_STATE_LEFT;
+}
+
+static void leave(struct cluster *c, unsigned node)
+{
+    struct leaver leaver = {c, node};
+    hf_node_drain(node_of(c, node));
+    cluster_check(c, cluster_wait(c, DRAIN_MS, is_drained, &leaver),
+                  "others take over what a leaving node held");
+    hf_node_leave(node_of(c, node));
+    cluster_check(c, cluster_wait(c, DRAIN_MS, has_left, &leaver),
+                  "the cluster goes on without a node that is ready to leave");
+    cluster_kill(c, node);
+}
+
+/* One after the other leaves and comes back, whoever proposes views among
+ * them, while clients of all nodes go on. No session is lost, and no copy is
+ * missing at any time: nothing is ever acknowledged by one node alone. */
+static void every_node_leaves_and_comes_back(void **state)
+{
+    struct cluster *c = story_start(state, 3, 31);
+    story_fill(c, KEYS);
+    struct workload_options options;
+    workload_options_init(&options);
+    struct workload w;
+    workload_start(&w, c, &options, 31);
+    for (unsigned node = 0; node < 3; node++) {
+        leave(c, node);
+        cluster_restart(c, node);
+        cluster_settle(c, CLUSTER_SETTLE_MS);
+    }
+    workload_stop(&w);
+    cluster_settle_and_check(c);
+    workload_read_all(&w);
+    workload_check(&w);
+    story_expect_filled(c, KEYS);
+    for (unsigned node = 0; node < 3; node++) {
+        cluster_check(c,
+                      hf_node_get_counters(node_of(c, node))->writes_alone == 0,
+                      "a copy is never missing while nodes leave");
+    }
+    workload_close(&w);
+}
+
+/* Two become one, by the one that proposes views leaving. */
+static void one_of_two_leaves(void **state)
+{
+    struct cluster *c = story_start(state, 2, 32);
+    story_fill(c, KEYS);
+    leave(c, cluster_node_of(c, cluster_view(c), 0));
+    cluster_settle(c, CLUSTER_SETTLE_MS);
+    story_expect_filled(c, KEYS);
+}
+
+/* A leaving node dies before it is drained: like any other death. */
+static void a_node_may_die_while_it_leaves(void **state)
+{
+    struct cluster *c = story_start(state, 3, 33);
+    story_fill(c, KEYS);
+    hf_node_drain(node_of(c, 1));
+    cluster_run(c, 200);
+    cluster_kill(c, 1);
+    cluster_settle_and_check(c);
+    story_expect_filled(c, KEYS);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        STORY(every_node_leaves_and_comes_back),
+        STORY(one_of_two_leaves),
+        STORY(a_node_may_die_while_it_leaves),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
