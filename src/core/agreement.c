@@ -193,6 +193,18 @@ static bool change_is_needed(struct hf_node *node, hf_member_set suspects,
            proposal_moves(node);
 }
 
+/* Members that the proposer cannot go on with get no grants for a while, even
+ * though we hear them, so that the guard can run out. */
+static void withhold(struct hf_node *node, hf_member_set members)
+{
+    for (uint8_t i = 0; i < node->view->member_count; i++) {
+        struct hf_peer *peer = node->members[i].peer;
+        if ((members & hf_member_set_of(i)) != 0 && peer != NULL) {
+            peer->withheld_until = node->now + HF_WITHHOLD_MS;
+        }
+    }
+}
+
 void node_consider_change(struct hf_node *node)
 {
     if (node->state != HF_STATE_ACTIVE) {
@@ -210,8 +222,12 @@ void node_consider_change(struct hf_node *node)
     if (node->ballot.active && (suspects & ~node->ballot.excluded) == 0) {
         return;
     }
+    hf_member_set before_us = hf_member_set_of(node->self) - 1;
+    if ((node_disputed(node, suspects) & before_us) != 0) {
+        return; /* Only we are cut off from them: it is we who will go. */
+    }
     hf_member_set live = hf_view_voters(node->view) & ~suspects;
-    hf_member_set lower = live & (hf_member_set_of(node->self) - 1);
+    hf_member_set lower = live & before_us;
     hf_time wait = (hf_time)hf_member_set_count(lower) * HF_TAKEOVER_STEP_MS;
     if (!urgent) {
         wait += HF_JOIN_GATHER_MS;
@@ -294,6 +310,10 @@ void node_prepared(struct hf_node *node, struct hf_peer *from,
         return;
     }
     believe_deaths(node, prepare->dead);
+    /* Of two that cannot reach each other the one that ranks lower stays. */
+    hf_member_set after = ~(hf_member_set_of(from->member) |
+                            (hf_member_set_of(from->member) - 1));
+    withhold(node, prepare->excluded & after & ~node->dead);
     if (prepare->ballot < node->promised ||
         !guard_is_over(node, prepare->excluded)) {
         return; /* The proposer asks again. */

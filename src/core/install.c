@@ -122,8 +122,11 @@ void node_view_heard(struct hf_node *node, const struct hf_view *view)
         node_install(node, node->proposal);
     } else if (node->state == HF_STATE_ACTIVE) {
         go_out(node, view);
-    } else if (node->state == HF_STATE_OUT && ours) {
-        *node->view = *view;
+    } else {
+        node_peers_meet(node, view);
+        if (node->state == HF_STATE_OUT && ours) {
+            *node->view = *view;
+        }
     }
 }
 
@@ -252,18 +255,17 @@ static void install_partition(struct hf_node *node, uint16_t p)
     }
 }
 
+/* Those that entered before us said so, and granted us leases, already. */
 static void greet_members(struct hf_node *node)
 {
     node_send_heartbeats(node);
     node->beat_at = node->now + HF_HEARTBEAT_MS;
     for (uint8_t i = 0; i < node->view->member_count; i++) {
-        struct hf_member *member = &node->members[i];
-        const struct hf_peer *peer = member->peer;
+        struct hf_peer *peer = node->members[i].peer;
         if (peer != NULL && peer->has_beat &&
             peer->beat.epoch == node->view->epoch &&
-            peer->beat.state == HF_STATE_ACTIVE && !member->ready) {
-            member->ready = true;
-            node_member_ready(node, i);
+            peer->beat.state == HF_STATE_ACTIVE) {
+            node_take_beat(node, peer);
         }
     }
 }

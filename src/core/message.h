@@ -48,6 +48,8 @@ enum hf_member_state {
     HF_STATE_LEFT,     /* Left on purpose; does not come back. */
 };
 
+#define HF_GUESTS_MAX 4 /* More wait until these are in. */
+
 enum hf_leaving {
     HF_LEAVING_NO,
     HF_LEAVING_DRAIN, /* Wants others to take over what it holds. */
@@ -68,6 +70,10 @@ struct hf_heartbeat {
     uint64_t under_replicated; /* Of those, with too few copies. */
     uint64_t bytes;            /* Session memory of all its copies. */
     uint8_t leaving;           /* enum hf_leaving. */
+    /* Nodes outside of the view that it has links with both ways: only whom
+     * all members reach is taken in. */
+    uint8_t guest_count;
+    hf_incarnation guests[HF_GUESTS_MAX];
 };
 
 struct hf_prepare {

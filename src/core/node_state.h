@@ -41,6 +41,8 @@ enum {
     HF_DISCOVERY_MS = 3000,     /* Looking for a cluster before starting one. */
     HF_SUCCESSOR_MS = 10000,    /* Until an older start may be a newer one. */
     HF_ORIGIN_GONE_MS = 120000, /* Longer than any hold time. */
+    HF_UNHEARD_MS = 300,        /* It says that it does not hear us. */
+    HF_WITHHOLD_MS = 600,       /* After a PREPARE without it, no grants. */
     HF_PROBE_MS = 100,          /* Between probes of a lost peer. */
     HF_VIEW_RESEND_MS = 50,
     HF_RESEND_MS = 500, /* A stream without progress is sent again. */
@@ -63,8 +65,9 @@ struct hf_peer {
     hf_time probed_at;
     hf_time heard; /* Anything at all. */
     hf_time view_sent_at;
-    uint8_t member; /* Index in our view, or HF_MEMBER_NONE. */
-    bool has_beat;  /* `beat` is of this incarnation. */
+    hf_time withheld_until; /* No echoes: a view without it is to come. */
+    uint8_t member;         /* Index in our view, or HF_MEMBER_NONE. */
+    bool has_beat;          /* `beat` is of this incarnation. */
     struct hf_heartbeat beat;
     /* What binds it and us, in whatever view: after an echo to a node we agree
      * to no view without it before the guard is over. */
@@ -78,6 +81,7 @@ struct hf_peer {
 struct hf_member {
     struct hf_peer *peer; /* NULL: never met, or met in another incarnation. */
     hf_time heard;
+    hf_time unheard_since; /* It says it does not hear us; 0: it does. */
     hf_time grant; /* Our sent_at it last echoed in this epoch: a lease. */
     bool ready;    /* It is in our epoch. */
     bool positions_known; /* It told us where its copies stand. */
@@ -313,6 +317,8 @@ struct hf_node {
 /* peers.c */
 void node_peers_start(struct hf_node *node);
 void node_seed_is_self(struct hf_node *node, const struct hf_address *address);
+/* Dials members of a view that we are not in yet. */
+void node_peers_meet(struct hf_node *node, const struct hf_view *view);
 /* The view changed: who of the peers is which member. */
 void node_peers_attach(struct hf_node *node);
 void node_peers_tick(struct hf_node *node);
@@ -326,14 +332,18 @@ void node_heard(struct hf_node *node, struct hf_peer *peer);
 void node_count_local(const struct hf_node *node, struct hf_heartbeat *beat);
 void node_heartbeat(struct hf_node *node, struct hf_peer *peer,
                     const struct hf_heartbeat *beat);
+/* What the last heartbeat of a member says, once it and we are in one epoch. */
+void node_take_beat(struct hf_node *node, struct hf_peer *peer);
 void node_send_heartbeats(struct hf_node *node);
 /* Sends over the message's channel if its session is up. */
 bool node_send(struct hf_node *node, const struct hf_peer *peer,
                const struct hf_message *message);
 bool node_send_member(struct hf_node *node, uint8_t member,
                       const struct hf_message *message);
-/* Members that are silent for too long or certified dead. */
+/* Members that are silent for too long, do not hear us, or are dead. */
 hf_member_set node_suspects(const struct hf_node *node);
+/* Of @suspects, those that another member says it hears. */
+hf_member_set node_disputed(const struct hf_node *node, hf_member_set suspects);
 /* The members whose lease we hold now. */
 hf_member_set node_lease(struct hf_node *node);
 void node_lease_changed(struct hf_node *node);
@@ -368,6 +378,8 @@ bool proposal_moves(const struct hf_node *node);
 bool proposal_leaves(const struct hf_node *node);
 /* Whether all members want to leave. */
 bool proposal_nobody_stays(const struct hf_node *node);
+/* Fills in who outside of the view we reach and could take in. */
+void proposal_guests(const struct hf_node *node, struct hf_heartbeat *beat);
 /* Whether somebody waits to be taken in. */
 bool proposal_joins(const struct hf_node *node);
 

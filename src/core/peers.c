@@ -145,18 +145,47 @@ static void certify_replaced(struct hf_node *node, hf_node_id id,
     }
 }
 
-hf_member_set node_suspects(const struct hf_node *node)
+/* Those we do not hear, and those that are dead. */
+static hf_member_set unreached(const struct hf_node *node)
 {
     hf_member_set voters = hf_view_voters(node->view);
-    hf_member_set suspects = node->dead & voters;
+    hf_member_set set = node->dead & voters;
     for (uint8_t i = 0; i < node->view->member_count; i++) {
         hf_member_set bit = hf_member_set_of(i);
         if (i != node->self && (voters & bit) != 0 &&
             node->now - node->members[i].heard > HF_SUSPECT_MS) {
-            suspects |= bit;
+            set |= bit;
+        }
+    }
+    return set;
+}
+
+hf_member_set node_suspects(const struct hf_node *node)
+{
+    hf_member_set suspects = unreached(node);
+    hf_member_set voters = hf_view_voters(node->view);
+    for (uint8_t i = 0; i < node->view->member_count; i++) {
+        hf_time since = node->members[i].unheard_since;
+        if (since != 0 && node->now - since > HF_UNHEARD_MS) {
+            suspects |= hf_member_set_of(i) & voters;
         }
     }
     return suspects;
+}
+
+/* Of @suspects, those that another member hears: only our link to them, or
+ * theirs to us, is cut. */
+hf_member_set node_disputed(const struct hf_node *node, hf_member_set suspects)
+{
+    hf_member_set heard = 0;
+    for (uint8_t i = 0; i < node->view->member_count; i++) {
+        const struct hf_peer *peer = node->members[i].peer;
+        if ((suspects & hf_member_set_of(i)) == 0 && peer != NULL &&
+            peer->has_beat && peer->beat.epoch == node->view->epoch) {
+            heard |= peer->beat.reach;
+        }
+    }
+    return suspects & heard & ~node->dead;
 }
 
 static uint64_t probe_start(struct hf_node *node, enum hf_probe_kind kind,
@@ -367,6 +396,17 @@ void node_peers_attach(struct hf_node *node)
     }
 }
 
+void node_peers_meet(struct hf_node *node, const struct hf_view *view)
+{
+    for (uint8_t i = 0; i < view->member_count; i++) {
+        const struct hf_peer_info *info = &view->members[i];
+        if (info->id != node->config.self.id &&
+            peer_by_id(node, info->id) == NULL) {
+            (void)peer_meet(node, info);
+        }
+    }
+}
+
 static void send_heartbeat(struct hf_node *node, struct hf_peer *peer);
 
 static void link_up(struct hf_node *node, const struct hf_link_event *link)
@@ -435,12 +475,23 @@ void node_heard(struct hf_node *node, struct hf_peer *peer)
 
 /* Heartbeats. */
 
+/* Members of the view that we hear; also when it goes on without us. */
 static hf_member_set reach(const struct hf_node *node)
 {
-    if (node->state != HF_STATE_ACTIVE) {
-        return 0;
+    if (node->state == HF_STATE_ACTIVE) {
+        return hf_view_voters(node->view) & ~unreached(node);
     }
-    return hf_view_voters(node->view) & ~node_suspects(node);
+    hf_member_set set = 0;
+    for (size_t i = 0; i < node->peer_count; i++) {
+        const struct hf_peer *peer = &node->peers[i];
+        uint8_t member =
+            hf_view_find(node->view, peer->info.id, peer->info.incarnation);
+        if (member != HF_MEMBER_NONE &&
+            node->now - peer->heard <= HF_SUSPECT_MS) {
+            set |= hf_member_set_of(member);
+        }
+    }
+    return set;
 }
 
 void node_count_local(const struct hf_node *node, struct hf_heartbeat *beat)
@@ -468,16 +519,18 @@ void node_count_local(const struct hf_node *node, struct hf_heartbeat *beat)
 static void fill_heartbeat(const struct hf_node *node,
                            struct hf_heartbeat *beat)
 {
-    bool active = node->state == HF_STATE_ACTIVE;
     *beat = (struct hf_heartbeat){
         .epoch = node->view->epoch,
         .sent_at = node->now,
         .state = (uint8_t)node->state,
         .cluster = node->view->cluster,
-        .reach = active ? reach(node) : 0,
+        .reach = reach(node),
         .ops_finished = node_requests_finished(node),
         .leaving = (uint8_t)node->leaving,
     };
+    if (node->state == HF_STATE_ACTIVE) {
+        proposal_guests(node, beat);
+    }
     node_count_local(node, beat);
 }
 
@@ -488,7 +541,13 @@ static void heartbeat_to(struct hf_node *node, struct hf_peer *peer,
     beat->echo = 0;
     bool may_bind =
         node->state != HF_STATE_ACTIVE || node->promised <= node->view->epoch;
-    if (!may_bind || peer->their_sent_at == 0) {
+    /* Whoever we suspect, or others do with more right, gets no grants even if
+     * we hear it, so that the guard can run out. */
+    bool withheld =
+        node->now < peer->withheld_until ||
+        (node->state == HF_STATE_ACTIVE && peer->member != HF_MEMBER_NONE &&
+         (node_suspects(node) & hf_member_set_of(peer->member)));
+    if (!may_bind || peer->their_sent_at == 0 || withheld) {
         node_send(node, peer, message);
         return;
     }
@@ -517,10 +576,15 @@ void node_send_heartbeats(struct hf_node *node)
     }
 }
 
-static void member_heartbeat(struct hf_node *node, struct hf_peer *peer,
-                             const struct hf_heartbeat *beat)
+void node_take_beat(struct hf_node *node, struct hf_peer *peer)
 {
+    const struct hf_heartbeat *beat = &peer->beat;
     struct hf_member *member = &node->members[peer->member];
+    if ((beat->reach & hf_member_set_of(node->self)) != 0) {
+        member->unheard_since = 0;
+    } else if (member->unheard_since == 0) {
+        member->unheard_since = node->now;
+    }
     if (beat->echo != 0 && beat->echo <= node->now) {
         member->grant = beat->echo > member->grant ? beat->echo : member->grant;
         bool had = node->lease_safe;
@@ -559,12 +623,11 @@ void node_heartbeat(struct hf_node *node, struct hf_peer *peer,
     bool foreign = beat->cluster != 0 && beat->cluster != node->view->cluster;
     if (peer->member != HF_MEMBER_NONE && active &&
         beat->epoch == node->view->epoch) {
-        member_heartbeat(node, peer, beat);
+        node_take_beat(node, peer);
     } else if (foreign && active) {
         node_offer_view(node, peer);
-    } else if (!foreign && beat->epoch < node->view->epoch &&
-               (active || peer->member != HF_MEMBER_NONE)) {
-        node_offer_view(node, peer);
+    } else if (!foreign && beat->epoch < node->view->epoch) {
+        node_offer_view(node, peer); /* It may only learn whom to dial. */
     }
 }
 

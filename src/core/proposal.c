@@ -19,7 +19,8 @@
 
 #define JOIN_HEARD_MS 500
 
-static bool is_joiner(const struct hf_node *node, const struct hf_peer *peer)
+/* Whether it asks to be taken in and we, for our part, could. */
+static bool is_guest(const struct hf_node *node, const struct hf_peer *peer)
 {
     bool linked =
         peer->out_up[0] && peer->in_up[0] && peer->out_up[1] && peer->in_up[1];
@@ -36,7 +37,63 @@ static bool is_joiner(const struct hf_node *node, const struct hf_peer *peer)
     uint8_t old = hf_view_find_id(node->view, peer->info.id);
     bool replaced = old == HF_MEMBER_NONE || old == peer->member ||
                     (node->dead & hf_member_set_of(old)) != 0;
-    return !ahead && replaced;
+    /* Whoever was left out must reach everybody before it comes back, or it
+     * would be left out again. One that is new has no view to tell by. */
+    bool reaches =
+        peer->beat.state == HF_STATE_STARTING ||
+        (peer->beat.epoch == node->view->epoch &&
+         (hf_view_voters(node->view) & ~node->dead & ~peer->beat.reach) == 0);
+    return !ahead && replaced && reaches;
+}
+
+static bool lists_guest(const struct hf_heartbeat *beat,
+                        hf_incarnation incarnation)
+{
+    for (uint8_t i = 0; i < beat->guest_count; i++) {
+        if (beat->guests[i] == incarnation) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A guest that every member says it reaches. */
+static bool is_joiner(const struct hf_node *node, const struct hf_peer *peer)
+{
+    if (!is_guest(node, peer)) {
+        return false;
+    }
+    hf_member_set voters = hf_view_voters(node->view) & ~node_suspects(node);
+    for (size_t i = 0; i < node->peer_count; i++) {
+        const struct hf_peer *other = &node->peers[i];
+        if (other->member != HF_MEMBER_NONE && other->has_beat &&
+            (voters & hf_member_set_of(other->member)) != 0 &&
+            !lists_guest(&other->beat, peer->info.incarnation)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void proposal_guests(const struct hf_node *node, struct hf_heartbeat *beat)
+{
+    beat->guest_count = 0;
+    hf_node_id above = 0;
+    while (beat->guest_count < HF_GUESTS_MAX) {
+        const struct hf_peer *lowest = NULL;
+        for (size_t i = 0; i < node->peer_count; i++) {
+            const struct hf_peer *peer = &node->peers[i];
+            if (peer->info.id > above && is_guest(node, peer) &&
+                (lowest == NULL || peer->info.id < lowest->info.id)) {
+                lowest = peer;
+            }
+        }
+        if (lowest == NULL) {
+            return;
+        }
+        above = lowest->info.id;
+        beat->guests[beat->guest_count++] = lowest->info.incarnation;
+    }
 }
 
 bool proposal_joins(const struct hf_node *node)

@@ -176,6 +176,11 @@ static void put_heartbeat(struct hf_buffer *out,
     hf_buffer_put_u64(out, (uint64_t)heartbeat->echo);
     hf_buffer_put_u8(out, heartbeat->state);
     hf_buffer_put_u8(out, heartbeat->leaving);
+    HF_ASSERT(heartbeat->guest_count <= HF_GUESTS_MAX);
+    hf_buffer_put_u8(out, heartbeat->guest_count);
+    for (uint8_t i = 0; i < heartbeat->guest_count; i++) {
+        hf_buffer_put_u64(out, heartbeat->guests[i]);
+    }
     hf_buffer_put_u64(out, heartbeat->cluster);
     hf_buffer_put_u64(out, heartbeat->reach);
     hf_buffer_put_u64(out, heartbeat->ops_finished);
@@ -374,6 +379,13 @@ static int read_heartbeat(struct hf_reader *reader,
     heartbeat->echo = (hf_time)hf_reader_u64(reader);
     heartbeat->state = hf_reader_u8(reader);
     heartbeat->leaving = hf_reader_u8(reader);
+    heartbeat->guest_count = hf_reader_u8(reader);
+    if (heartbeat->guest_count > HF_GUESTS_MAX) {
+        return HF_EPROTO;
+    }
+    for (uint8_t i = 0; i < heartbeat->guest_count; i++) {
+        heartbeat->guests[i] = hf_reader_u64(reader);
+    }
     heartbeat->cluster = hf_reader_u64(reader);
     heartbeat->reach = hf_reader_u64(reader);
     heartbeat->ops_finished = hf_reader_u64(reader);

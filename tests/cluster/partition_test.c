@@ -14,6 +14,7 @@
 
 #define KEYS 200
 #define SILENCE_MS 3000
+#define PAIR_MS 5000
 
 #define STORY(name)                                                            \
     cmocka_unit_test_setup_teardown(name, story_setup, story_teardown)
@@ -98,11 +99,50 @@ static void what_died_with_both_copies_is_counted_and_starts_empty(void **state)
     cluster_expect(c, "fill:0", "new");
 }
 
+/* Only two of three cannot reach each other. One of them stays with the third,
+ * nobody is logged out, and when the link is back all three are members. */
+static void cut_pair(void **state, unsigned a, unsigned b, bool both_ways)
+{
+    struct cluster *c = story_start(state, 3, 24 + a * 3 + b);
+    story_fill(c, KEYS);
+    if (both_ways) {
+        cluster_cut(c, a, b);
+    } else {
+        cluster_cut_one_way(c, a, b);
+    }
+    cluster_run(c, PAIR_MS);
+    const struct hf_view *view = cluster_view(c);
+    cluster_check(c, view != NULL && view->member_count == 2,
+                  "two of the three go on");
+    unsigned node = cluster_node_of(c, view, 0);
+    cluster_check(c, count_unavailable(c, node) == 0,
+                  "those that go on have every session");
+    cluster_expect_reply(c, "OK", node, "SET", "fill:0", "after", NULL);
+    cluster_expect_reply(c, "OK", node, "SET", "fill:0", "0", NULL);
+    cluster_heal(c);
+    cluster_settle_and_check(c);
+}
+
+static void a_cut_between_two_of_three_leaves_two(void **state)
+{
+    for (unsigned a = 0; a < 3; a++) {
+        for (unsigned b = 0; b < 3; b++) {
+            if (a < b) {
+                cut_pair(state, a, b, true);
+            }
+            if (a != b) {
+                cut_pair(state, a, b, false);
+            }
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         STORY(what_only_the_cut_off_hold_is_unavailable_not_absent),
         STORY(one_copy_that_comes_back_is_enough),
+        STORY(a_cut_between_two_of_three_leaves_two),
         STORY(what_died_with_both_copies_is_counted_and_starts_empty),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

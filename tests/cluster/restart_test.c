@@ -112,8 +112,8 @@ static bool is_member(struct cluster *c, void *user)
            hf_view_find(view, info->id, info->incarnation) != HF_MEMBER_NONE;
 }
 
-/* What a process said just before it died may arrive after its successor was
- * taken in. It must not pass for the news that the successor is dead. */
+/* What a process said just before it died may arrive after its successor made
+ * itself known. It must not pass for the news that the successor is dead. */
 static void a_late_word_of_a_dead_process_does_no_harm(void **state)
 {
     for (unsigned node = 0; node < 3; node++) {
@@ -124,9 +124,10 @@ static void a_late_word_of_a_dead_process_does_no_harm(void **state)
         cluster_clog(c, node, other, HF_CHANNEL_DATA);
         cluster_run(c, 350); /* It dials, and its HELLO is held up. */
         cluster_restart(c, node);
+        cluster_run(c, 700); /* The new process has made itself known. */
+        cluster_unclog(c, node, other, HF_CHANNEL_DATA);
         cluster_check(c, cluster_wait(c, 3000, is_member, &node),
                       "the new process is not taken in");
-        cluster_unclog(c, node, other, HF_CHANNEL_DATA);
         for (unsigned i = 0; i < 200; i++) {
             cluster_run(c, 1);
             cluster_check(c, is_member(c, &node),

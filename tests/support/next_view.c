@@ -269,6 +269,7 @@ void next_view_come_back(struct next_view *n, uint8_t member)
     peer->beat.state = HF_STATE_OUT;
     peer->beat.cluster = NEXT_VIEW_CLUSTER;
     peer->beat.epoch = n->view.epoch;
+    peer->beat.reach = hf_view_all(&n->view);
 }
 
 void next_view_enter(struct next_view *n)

@@ -290,7 +290,8 @@ static void whoever_asks_to_join_is_appended(void **state)
     struct hf_peer *out = add_stranger(11);
     out->beat.state = HF_STATE_OUT;
     out->beat.cluster = NEXT_VIEW_CLUSTER;
-    out->beat.epoch = NEXT_VIEW_EPOCH - 5;
+    out->beat.epoch = NEXT_VIEW_EPOCH;
+    out->beat.reach = hf_view_all(&f.view);
     assert_true(proposal_joins(&f.node));
 
     next_view_propose(&f, hf_view_all(&f.view));
@@ -312,6 +313,34 @@ static void expect_joins(bool expected)
     next_view_propose(&f, hf_view_all(&f.view));
     assert_int_equal(f.next.member_count, expected ? 3 : 2);
     f.node.peer_count = 0;
+}
+
+/* Whoever was left out must reach everybody again, and be reached. */
+static void who_does_not_reach_everybody_is_left_out(void **state)
+{
+    (void)state;
+    next_view_open(&f, 2, 1);
+    struct hf_peer *out = add_stranger(10);
+    out->beat.state = HF_STATE_OUT;
+    out->beat.cluster = NEXT_VIEW_CLUSTER;
+    out->beat.epoch = NEXT_VIEW_EPOCH - 1;
+    out->beat.reach = hf_view_all(&f.view);
+    assert_false(proposal_joins(&f.node)); /* Of members it knows of. */
+    out->beat.epoch = NEXT_VIEW_EPOCH;
+    out->beat.reach = 0x1;
+    assert_false(proposal_joins(&f.node));
+    out->beat.reach = 0x3;
+    assert_true(proposal_joins(&f.node));
+
+    struct hf_peer *other = next_view_add_peer(&f, &f.view.members[1]);
+    other->member = 1;
+    other->beat.state = HF_STATE_ACTIVE;
+    f.members[1].heard = NEXT_VIEW_NOW;
+    other->beat.epoch = NEXT_VIEW_EPOCH;
+    assert_false(proposal_joins(&f.node)); /* It does not list the guest. */
+    other->beat.guest_count = 1;
+    other->beat.guests[0] = out->info.incarnation;
+    assert_true(proposal_joins(&f.node));
 }
 
 static void who_is_not_ready_to_join_is_left_out(void **state)
@@ -414,6 +443,7 @@ int main(void)
         cmocka_unit_test(who_leaves_goes_when_others_have_everything),
         cmocka_unit_test(when_all_leave_nobody_goes),
         cmocka_unit_test(whoever_asks_to_join_is_appended),
+        cmocka_unit_test(who_does_not_reach_everybody_is_left_out),
         cmocka_unit_test(who_is_not_ready_to_join_is_left_out),
         cmocka_unit_test(members_do_not_join_again),
         cmocka_unit_test(a_restarted_member_joins_once_the_old_one_is_dead),
