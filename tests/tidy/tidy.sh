@@ -17,8 +17,8 @@ if ! clang-format --dry-run -Werror "${sources[@]}"; then
 fi
 
 mapfile -t scripts < <(
-    find .ci tests deploy -name node_modules -prune -o -type f \
-        \( -name '*.sh' -o -path '.ci/run' \) -print | sort)
+    find tests deploy -name node_modules -prune -o \
+        -type f -name '*.sh' -print | sort)
 shellcheck -S warning "${scripts[@]}" || failed=1
 
 python3 tests/tidy/rules.py || failed=1
