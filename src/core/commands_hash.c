@@ -159,6 +159,10 @@ void hf_apply_hmget(struct hf_apply *apply, const struct hf_command *command)
         } else {
             hf_reply_put_nil(apply->scratch);
         }
+        if (apply->scratch->size > HF_REPLY_BYTES_MAX) {
+            apply->reply = hf_reply_error(HF_REPLY_TOO_LARGE);
+            return;
+        }
     }
     hf_apply_nested(apply);
 }

@@ -42,6 +42,7 @@ static int gather_set_parts(struct hf_node *node, struct hf_gathering *gather,
     gather->part_count = count;
     gather->remaining = count;
     gather->sum = 0;
+    gather->bytes = 0;
     if (gather->kind != HF_GATHER_ARRAY && !gather->scan) {
         return 0;
     }
@@ -84,6 +85,14 @@ static void gather_fail(struct hf_gathering *gather,
         gather->failed = true;
         hf_reply_encode(error, &gather->error);
     }
+}
+
+static void gather_drop_parts(struct hf_gathering *gather)
+{
+    for (uint32_t i = 0; i < gather->part_count; i++) {
+        hf_buffer_close(&gather->parts[i]);
+    }
+    gather->bytes = 0;
 }
 
 /* SCAN: the parts are arrays of keys; joined, behind the next cursor. */
@@ -165,11 +174,18 @@ void node_gather_part(struct hf_node *node, struct hf_gathering *gather,
 {
     if (reply->kind == HF_REPLY_ERROR) {
         gather_fail(gather, reply);
+    } else if (gather->failed) {
+        /* The answer is an error already: keep nothing. */
     } else if (gather->parts != NULL) {
         struct hf_buffer *part = &gather->parts[request->part];
         hf_buffer_clear(part);
         hf_reply_encode(reply, part);
-        if (part->failed) {
+        gather->bytes += part->size;
+        if (gather->bytes > HF_REPLY_BYTES_MAX) {
+            struct hf_reply error = hf_reply_error(HF_REPLY_TOO_LARGE);
+            gather_fail(gather, &error);
+            gather_drop_parts(gather);
+        } else if (part->failed) {
             struct hf_reply error = hf_reply_error(hf_no_memory_text);
             gather_fail(gather, &error);
         }

@@ -107,6 +107,8 @@ struct hf_outbox {
      * address between forgets. */
     void (*connect)(void *user, const struct hf_address *address);
     void (*forget)(void *user, const struct hf_address *address);
+    /* Bytes waiting to be sent to @to over its data session. May be NULL. */
+    size_t (*queued)(void *user, hf_node_id to);
     /* Try one fresh TCP connect there, within 300 ms, and report PROBED. */
     void (*probe)(void *user, const struct hf_address *address, uint64_t token);
 };

@@ -201,6 +201,7 @@ struct hf_gathering {
     bool scan;
     uint64_t scan_next; /* Cursor for the next call. */
     int64_t sum;
+    size_t bytes;              /* Of all parts. */
     bool failed;               /* `error` is the answer. */
     struct hf_buffer error;    /* Tokens. */
     struct hf_buffer *parts;   /* Tokens by part; ARRAY and scan. */

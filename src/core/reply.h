@@ -44,6 +44,11 @@ enum hf_token_kind {
     HF_TOKEN_SET,      /* count elements; RESP2: an array. */
 };
 
+/* An answer larger than this is an error instead: it would not fit a frame
+ * between nodes, nor what is kept for a client that reads slowly. */
+#define HF_REPLY_BYTES_MAX ((size_t)32 << 20)
+#define HF_REPLY_TOO_LARGE "ERR the answer would be larger than 32 MiB"
+
 /* Nesting deeper than this is refused by hf_reply_decode. */
 #define HF_REPLY_DEPTH_MAX 8
 

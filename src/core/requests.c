@@ -399,7 +399,8 @@ void node_requests_entered(struct hf_node *node)
     node_gathers_entered(node);
 }
 
-static const char *down_text(const struct hf_node *node)
+/* @sent: somebody may be carrying it out. */
+static const char *down_text(const struct hf_node *node, bool sent)
 {
     if (node->state == HF_STATE_STARTING) {
         return "CLUSTERDOWN this node has not found its cluster yet";
@@ -411,8 +412,11 @@ static const char *down_text(const struct hf_node *node)
         return "CLUSTERDOWN the cluster went on without this node, which is "
                "joining again";
     }
-    return "CLUSTERDOWN no primary answered for this session within the hold "
-           "time";
+    return sent
+               ? "CLUSTERDOWN no answer within the hold time; a write may have "
+                 "been carried out"
+               : "CLUSTERDOWN no primary serves this session, and none did "
+                 "within the hold time";
 }
 
 void node_requests_tick(struct hf_node *node)
@@ -422,11 +426,12 @@ void node_requests_tick(struct hf_node *node)
         if (request->deadline > node->now) {
             break;
         }
-        struct hf_reply reply = hf_reply_error(down_text(node));
+        bool sent = request->state != HF_REQUEST_HELD;
+        struct hf_reply reply = hf_reply_error(down_text(node, sent));
         node->counters.refused++;
         node_request_done(node, request->number, &reply, 0);
     }
-    struct hf_reply reply = hf_reply_error(down_text(node));
+    struct hf_reply reply = hf_reply_error(down_text(node, false));
     node_gathers_tick(node, &reply);
 }
 

@@ -16,6 +16,12 @@
 #include "core/node_state.h"
 #include "holdfast/error.h"
 
+/* Large answers are refused once that much waits for the link to a node. */
+#define RESULT_QUEUE_BYTES ((size_t)64 << 20)
+#define SMALL_REPLY_BYTES 65536
+
+static const char busy_link_text[] =
+    "CLUSTERDOWN the link between two nodes is busy with large answers";
 static const char no_primary_text[] =
     "CLUSTERDOWN too many commands wait for this session's primary";
 const char hf_no_memory_text[] =
@@ -53,9 +59,17 @@ void node_answer(struct hf_node *node, struct hf_operation_id operation,
         .type = HF_MESSAGE_RESULT,
         .result = {operation.number, scan_next, *reply}};
     for (size_t i = 0; i < node->peer_count; i++) {
-        if (node->peers[i].info.incarnation == operation.origin) {
-            node_send(node, &node->peers[i], &message);
+        const struct hf_peer *peer = &node->peers[i];
+        if (peer->info.incarnation != operation.origin) {
+            continue;
         }
+        if (reply->bytes.size > SMALL_REPLY_BYTES &&
+            node->out->queued != NULL &&
+            node->out->queued(node->out->user, peer->info.id) >
+                RESULT_QUEUE_BYTES) {
+            message.result.reply = hf_reply_error(busy_link_text);
+        }
+        node_send(node, peer, &message);
     }
 }
 

@@ -17,10 +17,14 @@
 #define ERROR_KEY KEY_TEXT(HF_KEY_BYTES_MAX)
 
 /* A command without an answer, or an answer that waits for older ones. */
+/* Commands without an answer; the node holds copies of them. */
+#define ASKED_BYTES_MAX ((size_t)16 << 20)
+
 struct hf_connection_slot {
     struct hf_buffer encoded; /* The answer as RESP. */
     int version;              /* Of the protocol when the command came. */
     bool answered;
+    size_t asked_bytes; /* Of the command. */
 };
 
 _Static_assert((HF_CONNECTION_PENDING_MAX & (HF_CONNECTION_PENDING_MAX - 1)) ==
@@ -93,6 +97,7 @@ static size_t output_bytes(const struct hf_connection *connection)
 static bool is_held_back(const struct hf_connection *connection)
 {
     return pending_count(connection) >= HF_CONNECTION_PENDING_MAX ||
+           connection->asked_bytes > ASKED_BYTES_MAX ||
            output_bytes(connection) > connection->host->output_bytes_soft;
 }
 
@@ -140,6 +145,7 @@ static struct hf_connection_slot *slot_push(struct hf_connection *connection)
     connection->tag_next++;
     slot->version = connection->version;
     slot->answered = false;
+    slot->asked_bytes = 0;
     hf_buffer_init(&slot->encoded, connection->mem);
     return slot;
 }
@@ -157,6 +163,7 @@ static void slots_flush(struct hf_connection *connection)
                                hf_buffer_slice(&slot->encoded));
         connection->held_bytes -= slot->encoded.size;
         hf_buffer_close(&slot->encoded);
+        connection->asked_bytes -= slot->asked_bytes;
         connection->tag_first++;
     }
     if (connection->slot_capacity > SLOT_CAPACITY_KEEP) {
@@ -219,6 +226,15 @@ static void answer(struct hf_connection *connection,
     hf_buffer_trim(&connection->text, REPLY_KEEP_BYTES);
 }
 
+static size_t command_bytes(const struct hf_command *command)
+{
+    size_t bytes = 0;
+    for (uint32_t i = 0; i < command->argc; i++) {
+        bytes += command->argv[i].size;
+    }
+    return bytes;
+}
+
 static bool keys_fit(const struct hf_command *command)
 {
     uint32_t end = 0; /* One past the last argument that may be a key. */
@@ -265,7 +281,10 @@ static void command_run(struct hf_connection *connection)
     } else if (command.row->route == HF_ROUTE_CONNECTION) {
         reply = hf_connection_run(connection, &command);
     } else {
-        if (slot_push(connection) != NULL) {
+        struct hf_connection_slot *slot = slot_push(connection);
+        if (slot != NULL) {
+            slot->asked_bytes = command_bytes(&command);
+            connection->asked_bytes += slot->asked_bytes;
             connection->host->request(connection->host->user, connection,
                                       connection->tag_next - 1, &command);
         }

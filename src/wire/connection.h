@@ -9,7 +9,8 @@
  *                                                                   |
  *   output <-- RESP2/3, in order <----------------------------------+
  *
- * Bounds: at most HF_CONNECTION_PENDING_MAX commands without an answer, and
+ * Bounds: at most HF_CONNECTION_PENDING_MAX commands without an answer, no
+ * more than one while they are larger than 16 MiB together, and
  * no more commands are taken while more than output_bytes_soft wait to be
  * sent; past output_bytes_hard the connection is closed. Input that is not
  * RESP is answered with a protocol error and the connection closes after it.
@@ -75,8 +76,9 @@ struct hf_connection {
     uint32_t slot_capacity;
     uint64_t tag_first; /* The oldest tag whose answer is not in output. */
     uint64_t tag_next;
-    size_t held_bytes; /* Answers that wait for their turn. */
-    bool receiving;    /* Inside hf_connection_receive: no recursion. */
+    size_t held_bytes;  /* Answers that wait for their turn. */
+    size_t asked_bytes; /* Commands without an answer. */
+    bool receiving;     /* Inside hf_connection_receive: no recursion. */
     /* Room for the answers of connection_commands.c, empty in between. */
     struct hf_buffer tokens;
     struct hf_buffer text;

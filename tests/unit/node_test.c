@@ -621,8 +621,8 @@ static void refusals_say_what_is_wrong(void **state)
     expect("GET k", "(waiting)");
     lone_node_wait(&f.lone, f.config.hold_ms + HF_TICK_BUSY_MS);
     assert_string_equal(lone_node_answer(&f.lone, 1),
-                        "(error) CLUSTERDOWN no primary answered for this "
-                        "session within the hold time");
+                        "(error) CLUSTERDOWN no primary serves this "
+                        "session, and none did within the hold time");
 
     hear_view((hf_epoch)10 << 32, 1);
     assert_null(hf_node_get_view(f.lone.node));
