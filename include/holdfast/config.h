@@ -16,7 +16,8 @@
 #define HF_CONFIG_DRAIN_TIMEOUT_S_MAX 3600
 #define HF_CONFIG_CLIENTS_MAX 1000000
 #define HF_CONFIG_VALUE_BYTES_MIN 1024
-#define HF_CONFIG_VALUE_BYTES_MAX (32 * 1024 * 1024)
+/* What one command changes, before and after, fits a frame to a peer. */
+#define HF_CONFIG_VALUE_BYTES_MAX (24 * 1024 * 1024)
 
 enum hf_config_log_level {
     HF_CONFIG_LOG_DEBUG,
@@ -70,7 +71,7 @@ struct hf_config {
      * when there are not enough file descriptors. */
     uint32_t clients_max;
     /* max-value: bytes of one argument of a command, and so of a value.
-     * Default 16777216; 1024 to 33554432. */
+     * Default 16777216; 1024 to 25165824. */
     size_t value_bytes_max;
     /* log-level: less than this is not written. Default info. */
     enum hf_config_log_level log_level;

@@ -48,11 +48,13 @@ void node_form_cluster(struct hf_node *node)
     memset(view, 0, sizeof(*view));
     view->epoch = ballot_above(node);
     view->cluster = hf_rng_next(&node->rng) | 1;
+    view->founded_ms = (uint64_t)node->wall_ms;
     view->backups = (uint8_t)node->config.backups;
     view->member_count = 1;
     view->members[0] = node->config.self;
     for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
         view->acting[p].count = 1;
+        view->acting[p].empty = true; /* Whatever we had is not agreed on. */
     }
     hf_log(&node->config.log, HF_LOG_INFO,
            "nobody else is there: starting a cluster");
@@ -140,6 +142,7 @@ static void promise_self(struct hf_node *node)
     struct hf_ballot *ballot = &node->ballot;
     node->promised = ballot->number;
     node->promised_at = node->now;
+    node->promised_without = ballot->excluded;
     node_lease_changed(node);
     ballot->fresh = node->fresh;
     ballot->answered = hf_member_set_of(node->self);
@@ -232,11 +235,35 @@ void node_consider_change(struct hf_node *node)
     if (!urgent) {
         wait += HF_JOIN_GATHER_MS;
     }
-    if (node->now - node->need_since < wait || !may_decide(node, live) ||
+    /* Who promised to somebody else lets that one finish, unless it leaves
+     * out too few: or two proposers go on outbidding each other. */
+    bool promised = node->promised > node->view->epoch &&
+                    !node->ballot.active &&
+                    (suspects & ~node->promised_without) == 0;
+    if ((promised && node->now - node->promised_at < HF_STUCK_MS + wait) ||
+        node->now - node->need_since < wait || !may_decide(node, live) ||
         !guard_is_over(node, suspects)) {
         return;
     }
     ballot_start(node, suspects);
+}
+
+/* A member that joined just before all others died: their deaths are not
+ * fresh, so it may not decide, and it has nothing to decide about. */
+static bool is_left_with_nothing(const struct hf_node *node)
+{
+    hf_member_set self = hf_member_set_of(node->self);
+    if ((hf_view_all(node->view) & ~node->dead) != self ||
+        hf_view_is_safe(hf_view_voters(node->view), node->fresh, self) ||
+        node->now - node->installed_at < HF_GUARD_MS) {
+        return false;
+    }
+    for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
+        if ((hf_view_copies(node->view, p) & self) != 0) {
+            return false;
+        }
+    }
+    return true;
 }
 
 void node_agreement_tick(struct hf_node *node)
@@ -251,6 +278,10 @@ void node_agreement_tick(struct hf_node *node)
     }
     if (ballot->active && node->now - ballot->sent_at > HF_BALLOT_RETRY_MS) {
         ballot_send(node);
+    }
+    if (is_left_with_nothing(node)) {
+        node_start_over(node);
+        return;
     }
     node_consider_change(node);
 }
@@ -322,6 +353,7 @@ void node_prepared(struct hf_node *node, struct hf_peer *from,
         node->ballot.active = false;
         node->promised = prepare->ballot;
         node->promised_at = node->now;
+        node->promised_without = prepare->excluded;
         node_lease_changed(node);
     }
     send_promise(node, from);

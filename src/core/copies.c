@@ -116,7 +116,7 @@ static int record_write(struct hf_node *node, uint8_t member, uint64_t number,
                         const struct hf_record_view *write)
 {
     struct hf_partition *partition = &node->partitions[write->partition];
-    bool clears = write->key.size == 0;
+    bool clears = hf_effects_clear_all(write->effects);
     if (!is_next(partition, write->version) ||
         (!clears && hf_partition_of_key(write->key) != write->partition)) {
         return HF_EPROTO;

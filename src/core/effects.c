@@ -92,6 +92,13 @@ static int64_t ttl_left(const struct hf_session *session, hf_time now)
     return deadline > now ? deadline - now : 1;
 }
 
+bool hf_effects_clear_all(struct hf_slice effects)
+{
+    struct hf_reader reader = hf_reader_of(effects);
+    struct hf_effect effect;
+    return hf_effects_next(&reader, &effect) && effect.kind == HF_EFFECT_CLEAR;
+}
+
 void hf_effects_of_session(struct hf_buffer *effects,
                            const struct hf_session *session, hf_time now)
 {

@@ -50,6 +50,9 @@ void hf_effects_clear(struct hf_buffer *effects);
 HF_NODISCARD bool hf_effects_next(struct hf_reader *reader,
                                   struct hf_effect *effect);
 
+/* Whether they drop all sessions of a partition. */
+bool hf_effects_clear_all(struct hf_slice effects);
+
 struct hf_session;
 
 /* Effects that make an equal session, out of nothing or out of whatever was

@@ -53,6 +53,12 @@ static void leave_epoch(struct hf_node *node)
     node->nominate_due = false;
 }
 
+bool node_is_kept(const struct hf_node *node)
+{
+    return hf_view_find(node->view, node->config.self.id,
+                        node->config.self.incarnation) != HF_MEMBER_NONE;
+}
+
 static void go_out(struct hf_node *node, const struct hf_view *view)
 {
     hf_log(&node->config.log,
@@ -61,8 +67,11 @@ static void go_out(struct hf_node *node, const struct hf_view *view)
            (unsigned)(view->epoch >> 32),
            node->leaving != HF_LEAVING_NO ? "it has left" : "joining anew");
     leave_epoch(node);
-    node->state = node->leaving != HF_LEAVING_NO ? HF_STATE_LEFT : HF_STATE_OUT;
     *node->view = *view;
+    /* Kept as absent we hold the last copies of something: then stay. */
+    node->state = node->leaving != HF_LEAVING_NO && !node_is_kept(node)
+                      ? HF_STATE_LEFT
+                      : HF_STATE_OUT;
     node->self = HF_MEMBER_NONE;
     node->dead = 0;
     node->fresh = 0;
@@ -72,10 +81,29 @@ static void go_out(struct hf_node *node, const struct hf_view *view)
     node_route_held(node);
 }
 
-/* Which of two clusters that met goes on: the larger, then the one with the
- * lower number. */
+void node_start_over(struct hf_node *node)
+{
+    hf_log(&node->config.log, HF_LOG_WARNING,
+           "all other members are dead and this node has no copy of anything: "
+           "looking for a cluster anew");
+    leave_epoch(node);
+    memset(node->view, 0, sizeof(*node->view));
+    node->state = HF_STATE_STARTING;
+    node->self = HF_MEMBER_NONE;
+    node->dead = 0;
+    node->fresh = 0;
+    node->started_at = node->now;
+    node_lease_changed(node);
+    node_peers_attach(node);
+}
+
+/* Which of two clusters that met goes on: the one that was founded first, for
+ * it is where the sessions are; then the larger; then the lower number. */
 static bool is_lesser(const struct hf_view *view, const struct hf_view *than)
 {
+    if (view->founded_ms != than->founded_ms) {
+        return view->founded_ms > than->founded_ms;
+    }
     if (view->member_count != than->member_count) {
         return view->member_count < than->member_count;
     }
@@ -91,7 +119,7 @@ static void give_up_cluster(struct hf_node *node, const struct hf_view *view)
         }
     }
     hf_log(&node->config.log, sessions > 0 ? HF_LOG_ERROR : HF_LOG_WARNING,
-           "met a larger cluster of the same name: joining it, dropping %llu "
+           "met an older cluster of the same name: joining it, dropping %llu "
            "sessions of ours",
            (unsigned long long)sessions);
     node->counters.sessions_dropped += sessions;
@@ -228,7 +256,8 @@ static void become_primary(struct hf_node *node, uint16_t p)
     }
 }
 
-static void install_partition(struct hf_node *node, uint16_t p)
+/* @again: the same decision under a higher number, entered before. */
+static void install_partition(struct hf_node *node, uint16_t p, bool again)
 {
     struct hf_partition *partition = &node->partitions[p];
     const struct hf_acting *acting = &node->view->acting[p];
@@ -242,8 +271,9 @@ static void install_partition(struct hf_node *node, uint16_t p)
     if (!copy) {
         return; /* A learner: what it has may do. */
     }
-    if (partition->learnt != HF_SESSIONS_END && primary) {
-        /* Every copy there was is gone. An empty one is what is left. */
+    bool empty = acting->empty && !again;
+    if (primary && (empty || partition->learnt != HF_SESSIONS_END)) {
+        /* Every copy there was is gone. What we may still have is older. */
         node_partition_clear(node, p);
         partition->learnt = HF_SESSIONS_END;
         if (node->view->base != 0) {
@@ -273,6 +303,9 @@ static void greet_members(struct hf_node *node)
 void node_install(struct hf_node *node, const struct hf_view *view)
 {
     uint64_t lost = node->counters.partitions_lost;
+    bool again = node->state == HF_STATE_ACTIVE &&
+                 node->view->cluster == view->cluster &&
+                 node->view->base == view->base;
     leave_epoch(node);
     install_members(node, view);
     if (view->epoch > node->promised) {
@@ -287,7 +320,7 @@ void node_install(struct hf_node *node, const struct hf_view *view)
     node->settled_map = hf_view_is_settled(node->view, node->targets);
     node_lease_changed(node);
     for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
-        install_partition(node, p);
+        install_partition(node, p, again);
     }
     hf_log(&node->config.log, HF_LOG_INFO,
            "view %u: %u members, this is number %u, primary of %u partitions",

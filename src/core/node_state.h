@@ -2,6 +2,7 @@
  *
  *   node.c        the dispatcher: one call per event; status
  *   peers.c       who is out there: links, probes, heartbeats, leases, deaths
+ *   discovery.c   finding a cluster to join, or starting one
  *   agreement.c   agreeing on the next view: ballots, and what to propose
  *   install.c     entering a view: what to keep, bringing all copies level
  *   writes.c      the primary: carrying out commands, commit, replies
@@ -31,12 +32,12 @@ enum {
     HF_SUSPECT_MS = 800,
     HF_LEASE_MS = 1000,
     HF_GUARD_MS = 1200,
-    HF_TAKEOVER_STEP_MS = 200,  /* Per rank, when lower ranks do not propose. */
-    HF_BALLOT_RETRY_MS = 50,    /* Repeat PREPARE and ACCEPT. */
-    HF_BALLOT_GIVE_UP_MS = 400, /* Try again with a higher ballot. */
-    HF_STUCK_MS = 300,          /* A promise that led nowhere. */
-    HF_JOIN_GATHER_MS = 30,     /* Let joins come together. */
-    HF_MOVE_GATHER_MS = 250,    /* Between views that only move data. */
+    HF_TAKEOVER_STEP_MS = 200, /* Per rank, when lower ranks do not propose. */
+    HF_BALLOT_RETRY_MS = 50,   /* Repeat PREPARE and ACCEPT. */
+    HF_BALLOT_GIVE_UP_MS = 1000, /* Try again with a higher ballot. */
+    HF_STUCK_MS = 300,           /* A promise that led nowhere. */
+    HF_JOIN_GATHER_MS = 30,      /* Let joins come together. */
+    HF_MOVE_GATHER_MS = 250,     /* Between views that only move data. */
     HF_LISTEN_MS = 600,         /* A cluster that knows us would have called. */
     HF_DISCOVERY_MS = 3000,     /* Looking for a cluster before starting one. */
     HF_SUCCESSOR_MS = 10000,    /* Until an older start may be a newer one. */
@@ -61,7 +62,8 @@ struct hf_peer {
     struct hf_peer_info info; /* Of the incarnation heard of last. */
     bool out_up[HF_CHANNEL_COUNT];
     bool in_up[HF_CHANNEL_COUNT];
-    bool lost; /* A link ended by the other side, none came since. */
+    bool lost;    /* A link ended by the other side, none came since. */
+    bool refused; /* And a fresh connect was refused. */
     hf_time probed_at;
     hf_time heard; /* Anything at all. */
     hf_time view_sent_at;
@@ -118,6 +120,8 @@ struct hf_copy {
     bool acting;               /* A full copy by the view. */
     struct hf_version version; /* As reported at the start of the epoch. */
     uint64_t learnt;           /* The same. */
+    uint64_t learnt_at; /* Sequence when the stream to it was complete. */
+    bool confirmed;     /* It has all that. */
 };
 
 /* A command from another node or from here that waits for this partition. */
@@ -279,7 +283,8 @@ struct hf_node {
     /* Agreement. */
     hf_epoch promised;
     hf_time promised_at;
-    hf_epoch highest_ballot; /* Seen anywhere. */
+    hf_member_set promised_without; /* Whom that ballot leaves out. */
+    hf_epoch highest_ballot;        /* Seen anywhere. */
     hf_epoch accepted_ballot;
     struct hf_view *accepted;
     struct hf_view *proposal;
@@ -316,8 +321,21 @@ struct hf_node {
 };
 
 /* peers.c */
+bool node_address_equal(const char *host_a, uint16_t port_a, const char *host_b,
+                        uint16_t port_b);
+bool node_is_own_address(const struct hf_node *node,
+                         const struct hf_address *address);
+struct hf_peer *node_peer_by_id(const struct hf_node *node, hf_node_id id);
+/* Asks for a probe; its token. */
+uint64_t node_probe_start(struct hf_node *node, enum hf_probe_kind kind,
+                          const struct hf_address *address);
+
+/* discovery.c */
 void node_peers_start(struct hf_node *node);
 void node_seed_is_self(struct hf_node *node, const struct hf_address *address);
+void node_discover(struct hf_node *node);
+
+/* peers.c */
 /* Dials members of a view that we are not in yet. */
 void node_peers_meet(struct hf_node *node, const struct hf_view *view);
 /* The view changed: who of the peers is which member. */
@@ -387,6 +405,10 @@ bool proposal_joins(const struct hf_node *node);
 /* install.c */
 void node_view_heard(struct hf_node *node, const struct hf_view *view);
 void node_install(struct hf_node *node, const struct hf_view *view);
+/* Out of a view that lists us as absent, for what only we have. */
+bool node_is_kept(const struct hf_node *node);
+/* Nothing is lost by it: look for a cluster as if just started. */
+void node_start_over(struct hf_node *node);
 void node_member_ready(struct hf_node *node, uint8_t member);
 void node_send_positions(struct hf_node *node, uint8_t member);
 void node_positions(struct hf_node *node, uint8_t member,
@@ -417,6 +439,12 @@ void node_answer(struct hf_node *node, struct hf_operation_id operation,
 void node_forwarded(struct hf_node *node, uint8_t member,
                     const struct hf_forward *forward);
 void node_forget_operations(struct hf_node *node);
+
+/* Whether its origin gave it up or was answered, or is gone. */
+bool node_is_over(const struct hf_node *node, struct hf_operation_id id);
+/* Whether it was carried out before, and is or will be answered as then. */
+bool node_is_repeated(struct hf_node *node, uint64_t committed,
+                      struct hf_operation_id operation);
 
 /* ranges.c: commands over many partitions. */
 void node_execute_range(struct hf_node *node, struct hf_operation_id operation,
@@ -459,6 +487,7 @@ void node_refill(struct hf_node *node, uint8_t member);
 void node_refill_tick(struct hf_node *node);
 void node_learnt_confirmed(struct hf_node *node, uint16_t partition,
                            uint8_t member);
+void node_nominate_learnt(struct hf_node *node, uint16_t partition);
 struct hf_copy *partition_copy(struct hf_partition *partition, uint8_t member);
 
 /* requests.c */

@@ -7,10 +7,20 @@
 
 #define BUCKETS_MIN 64
 
+/* One node that asked, and what it asked, oldest first. */
+struct hf_operation_origin {
+    struct hf_list link;
+    hf_incarnation incarnation;
+    struct hf_list operations;
+};
+
 void hf_operations_init(struct hf_operations *operations, struct hf_mem *mem)
 {
     *operations = (struct hf_operations){.mem = mem};
-    hf_list_init(&operations->by_age);
+    hf_list_init(&operations->origins);
+    for (size_t i = 0; i < HF_PARTITION_COUNT; i++) {
+        hf_list_init(&operations->partitions[i]);
+    }
 }
 
 static uint32_t bucket_of(const struct hf_operations *operations,
@@ -19,6 +29,39 @@ static uint32_t bucket_of(const struct hf_operations *operations,
     uint64_t mixed =
         (id.origin ^ id.number * 0x9e3779b97f4a7c15u) * 0xbf58476d1ce4e5b9u;
     return (uint32_t)(mixed >> 32) & (operations->capacity - 1);
+}
+
+static struct hf_operation_origin *origin_at(struct hf_list *link)
+{
+    return HF_CONTAINER_OF(link, struct hf_operation_origin, link);
+}
+
+static struct hf_operation_origin *origin_find(struct hf_operations *operations,
+                                               hf_incarnation incarnation)
+{
+    for (struct hf_list *link = operations->origins.next;
+         link != &operations->origins; link = link->next) {
+        if (origin_at(link)->incarnation == incarnation) {
+            return origin_at(link);
+        }
+    }
+    return NULL;
+}
+
+static struct hf_operation_origin *origin_make(struct hf_operations *operations,
+                                               hf_incarnation incarnation)
+{
+    struct hf_operation_origin *origin = origin_find(operations, incarnation);
+    if (origin != NULL) {
+        return origin;
+    }
+    origin = hf_mem_alloc(operations->mem, sizeof(*origin));
+    if (origin != NULL) {
+        origin->incarnation = incarnation;
+        hf_list_init(&origin->operations);
+        hf_list_push_back(&operations->origins, &origin->link);
+    }
+    return origin;
 }
 
 static void operation_remove(struct hf_operations *operations,
@@ -31,19 +74,32 @@ static void operation_remove(struct hf_operations *operations,
     }
     *at = operation->next;
     hf_list_remove(&operation->age);
+    hf_list_remove(&operation->place);
     operations->count--;
     hf_mem_free(operations->mem, operation, operation->size);
 }
 
-static struct hf_operation *oldest(const struct hf_operations *operations)
+static void origin_free(struct hf_operations *operations,
+                        struct hf_operation_origin *origin)
 {
-    return HF_CONTAINER_OF(operations->by_age.next, struct hf_operation, age);
+    hf_list_remove(&origin->link);
+    hf_mem_free(operations->mem, origin, sizeof(*origin));
+}
+
+static struct hf_operation *oldest_of(struct hf_operation_origin *origin)
+{
+    return HF_CONTAINER_OF(origin->operations.next, struct hf_operation, age);
 }
 
 void hf_operations_close(struct hf_operations *operations)
 {
-    while (!hf_list_is_empty(&operations->by_age)) {
-        operation_remove(operations, oldest(operations));
+    while (!hf_list_is_empty(&operations->origins)) {
+        struct hf_operation_origin *origin =
+            origin_at(operations->origins.next);
+        while (!hf_list_is_empty(&origin->operations)) {
+            operation_remove(operations, oldest_of(origin));
+        }
+        origin_free(operations, origin);
     }
     hf_mem_free(operations->mem, operations->buckets,
                 operations->capacity * sizeof(*operations->buckets));
@@ -85,22 +141,55 @@ static int operations_grow(struct hf_operations *operations)
 {
     uint32_t old = operations->capacity;
     uint32_t capacity = old == 0 ? BUCKETS_MIN : old * 2;
+    struct hf_operation **before = operations->buckets;
     struct hf_operation **buckets =
         hf_mem_alloc_zero(operations->mem, capacity * sizeof(*buckets));
     if (buckets == NULL) {
         return old == 0 ? HF_ENOMEM : 0; /* Full buckets only are slower. */
     }
-    hf_mem_free(operations->mem, operations->buckets, old * sizeof(*buckets));
     operations->buckets = buckets;
     operations->capacity = capacity;
-    for (struct hf_list *link = operations->by_age.next;
-         link != &operations->by_age; link = link->next) {
-        struct hf_operation *operation =
-            HF_CONTAINER_OF(link, struct hf_operation, age);
-        uint32_t bucket = bucket_of(operations, operation->id);
-        operation->next = buckets[bucket];
-        buckets[bucket] = operation;
+    for (uint32_t i = 0; i < old; i++) {
+        while (before[i] != NULL) {
+            struct hf_operation *operation = before[i];
+            before[i] = operation->next;
+            uint32_t bucket = bucket_of(operations, operation->id);
+            operation->next = buckets[bucket];
+            buckets[bucket] = operation;
+        }
     }
+    hf_mem_free(operations->mem, before, old * sizeof(*buckets));
+    return 0;
+}
+
+static int operations_add(struct hf_operations *operations,
+                          const struct hf_operation *like)
+{
+    struct hf_operation_origin *origin =
+        origin_make(operations, like->id.origin);
+    if (origin == NULL || (operations->count >= operations->capacity &&
+                           operations_grow(operations) != 0)) {
+        return HF_ENOMEM;
+    }
+    size_t size = sizeof(struct hf_operation) + like->reply.size;
+    struct hf_operation *operation = hf_mem_alloc(operations->mem, size);
+    if (operation == NULL) {
+        return HF_ENOMEM;
+    }
+    *operation = *like;
+    operation->size = size;
+    uint8_t *bytes = (uint8_t *)(operation + 1);
+    if (like->reply.size > 0) {
+        memcpy(bytes, like->reply.data, like->reply.size);
+    }
+    operation->reply = (struct hf_slice){bytes, like->reply.size};
+    uint32_t bucket = bucket_of(operations, like->id);
+    operation->next = operations->buckets[bucket];
+    operations->buckets[bucket] = operation;
+    hf_list_push_back(&origin->operations, &operation->age);
+    hf_list_push_back(&operations->partitions[like->partition],
+                      &operation->place);
+    operations->count++;
     return 0;
 }
 
@@ -108,31 +197,34 @@ int hf_operations_add(struct hf_operations *operations,
                       struct hf_operation_id id, uint16_t partition,
                       uint64_t sequence, struct hf_slice reply)
 {
-    if (hf_operations_find(operations, id) != NULL) {
+    HF_ASSERT(partition < HF_PARTITION_COUNT);
+    struct hf_operation *known = operation_find(operations, id);
+    if (known != NULL && !known->local) {
         return 0;
     }
-    if (operations->count >= operations->capacity &&
-        operations_grow(operations) != 0) {
-        return HF_ENOMEM;
+    struct hf_operation like = {
+        .id = id, .partition = partition, .sequence = sequence, .reply = reply};
+    int error = operations_add(operations, &like);
+    if (error == 0 && known != NULL) {
+        operation_remove(operations, known);
     }
-    size_t size = sizeof(struct hf_operation) + reply.size;
-    struct hf_operation *operation = hf_mem_alloc(operations->mem, size);
-    if (operation == NULL) {
-        return HF_ENOMEM;
+    return error;
+}
+
+int hf_operations_add_local(struct hf_operations *operations,
+                            struct hf_operation_id id, uint16_t partition,
+                            uint64_t shows, struct hf_slice reply)
+{
+    HF_ASSERT(partition < HF_PARTITION_COUNT);
+    if (operation_find(operations, id) != NULL) {
+        return 0;
     }
-    *operation = (struct hf_operation){
-        .id = id, .partition = partition, .sequence = sequence, .size = size};
-    uint8_t *bytes = (uint8_t *)(operation + 1);
-    if (reply.size > 0) {
-        memcpy(bytes, reply.data, reply.size);
-    }
-    operation->reply = (struct hf_slice){bytes, reply.size};
-    uint32_t bucket = bucket_of(operations, id);
-    operation->next = operations->buckets[bucket];
-    operations->buckets[bucket] = operation;
-    hf_list_push_back(&operations->by_age, &operation->age);
-    operations->count++;
-    return 0;
+    struct hf_operation like = {.id = id,
+                                .partition = partition,
+                                .sequence = shows,
+                                .local = true,
+                                .reply = reply};
+    return operations_add(operations, &like);
 }
 
 void hf_operations_forget(struct hf_operations *operations, uint32_t visits,
@@ -140,23 +232,28 @@ void hf_operations_forget(struct hf_operations *operations, uint32_t visits,
                                           struct hf_operation_id id),
                           void *user)
 {
-    while (visits > 0 && !hf_list_is_empty(&operations->by_age) &&
-           is_over(user, oldest(operations)->id)) {
-        operation_remove(operations, oldest(operations));
-        visits--;
+    struct hf_list *link = operations->origins.next;
+    while (link != &operations->origins) {
+        struct hf_operation_origin *origin = origin_at(link);
+        link = link->next;
+        while (visits > 0 && !hf_list_is_empty(&origin->operations) &&
+               is_over(user, oldest_of(origin)->id)) {
+            operation_remove(operations, oldest_of(origin));
+            visits--;
+        }
+        if (hf_list_is_empty(&origin->operations)) {
+            origin_free(operations, origin);
+        }
     }
 }
 
 void hf_operations_forget_partition(struct hf_operations *operations,
                                     uint16_t partition)
 {
-    struct hf_list *link = operations->by_age.next;
-    while (link != &operations->by_age) {
-        struct hf_operation *operation =
-            HF_CONTAINER_OF(link, struct hf_operation, age);
-        link = link->next;
-        if (operation->partition == partition) {
-            operation_remove(operations, operation);
-        }
+    struct hf_list *list = &operations->partitions[partition];
+    while (!hf_list_is_empty(list)) {
+        operation_remove(
+            operations,
+            HF_CONTAINER_OF(list->next, struct hf_operation, place));
     }
 }

@@ -16,11 +16,13 @@
 
 struct hf_operation {
     struct hf_operation *next; /* In its bucket. */
-    struct hf_list age;        /* Oldest first, in the table. */
+    struct hf_list age;        /* Oldest first, among those of its origin. */
+    struct hf_list place;      /* Among those of its partition. */
     struct hf_operation_id id;
     uint16_t partition;
-    uint64_t sequence;     /* Of the record, 0 when it had no effect. */
-    size_t size;           /* Of this allocation. */
+    uint64_t sequence; /* Of the record; local: of what its answer shows. */
+    bool local;        /* It had no effect: only the primary remembers it. */
+    size_t size;       /* Of this allocation. */
     struct hf_slice reply; /* Tokens; inside this allocation. */
 };
 
@@ -29,7 +31,8 @@ struct hf_operations {
     struct hf_operation **buckets;
     uint32_t capacity; /* 0 or a power of two. */
     uint32_t count;
-    struct hf_list by_age;
+    struct hf_list origins;
+    struct hf_list partitions[HF_PARTITION_COUNT];
 };
 
 void hf_operations_init(struct hf_operations *operations, struct hf_mem *mem);
@@ -40,19 +43,26 @@ const struct hf_operation *
 hf_operations_find(const struct hf_operations *operations,
                    struct hf_operation_id id);
 
-/* Remembers an operation; does nothing when it is known. HF_ENOMEM: it is
+/* Remembers an operation; does nothing when it is known, unless as one without
+ * effects. HF_ENOMEM: it is
  * not remembered. */
 HF_NODISCARD int hf_operations_add(struct hf_operations *operations,
                                    struct hf_operation_id id,
                                    uint16_t partition, uint64_t sequence,
                                    struct hf_slice reply);
 
+/* The same for an operation without effects. */
+HF_NODISCARD int hf_operations_add_local(struct hf_operations *operations,
+                                         struct hf_operation_id id,
+                                         uint16_t partition, uint64_t shows,
+                                         struct hf_slice reply);
+
 /* Forgets one; does nothing when it is not known. */
 void hf_operations_remove(struct hf_operations *operations,
                           struct hf_operation_id id);
 
-/* Forgets up to @visits of the oldest for which @is_over says so, stopping at
- * the first that is not. */
+/* Forgets up to @visits for which @is_over says so: of each origin the oldest,
+ * up to the first that is not. */
 void hf_operations_forget(struct hf_operations *operations, uint32_t visits,
                           bool (*is_over)(void *user,
                                           struct hf_operation_id id),

@@ -14,8 +14,8 @@
 #include "base/assert.h"
 #include "core/node_state.h"
 
-static bool address_equal(const char *host_a, uint16_t port_a,
-                          const char *host_b, uint16_t port_b)
+bool node_address_equal(const char *host_a, uint16_t port_a, const char *host_b,
+                        uint16_t port_b)
 {
     return port_a == port_b && strcmp(host_a, host_b) == 0;
 }
@@ -26,8 +26,8 @@ static bool is_loopback(const char *host)
            strcmp(host, "::1") == 0;
 }
 
-static bool is_own_address(const struct hf_node *node,
-                           const struct hf_address *address)
+bool node_is_own_address(const struct hf_node *node,
+                         const struct hf_address *address)
 {
     const struct hf_peer_info *self = &node->config.self;
     return address->port == self->peer_port &&
@@ -53,7 +53,7 @@ bool node_send_member(struct hf_node *node, uint8_t member,
     return peer != NULL && node_send(node, peer, message);
 }
 
-static struct hf_peer *peer_by_id(const struct hf_node *node, hf_node_id id)
+struct hf_peer *node_peer_by_id(const struct hf_node *node, hf_node_id id)
 {
     for (size_t i = 0; i < node->peer_count; i++) {
         if (node->peers[i].info.id == id) {
@@ -66,7 +66,7 @@ static struct hf_peer *peer_by_id(const struct hf_node *node, hf_node_id id)
 struct hf_peer *node_peer_find(const struct hf_node *node, hf_node_id id,
                                hf_incarnation incarnation)
 {
-    struct hf_peer *peer = peer_by_id(node, id);
+    struct hf_peer *peer = node_peer_by_id(node, id);
     return peer != NULL && peer->info.incarnation == incarnation ? peer : NULL;
 }
 
@@ -188,8 +188,8 @@ hf_member_set node_disputed(const struct hf_node *node, hf_member_set suspects)
     return suspects & heard & ~node->dead;
 }
 
-static uint64_t probe_start(struct hf_node *node, enum hf_probe_kind kind,
-                            const struct hf_address *address)
+uint64_t node_probe_start(struct hf_node *node, enum hf_probe_kind kind,
+                          const struct hf_address *address)
 {
     uint64_t token = ++node->probe_token;
     struct hf_probe *probe = &node->probes[token % HF_PROBES_MAX];
@@ -210,24 +210,19 @@ static void probe_peer(struct hf_node *node, struct hf_peer *peer)
     struct hf_address address;
     address_of(&peer->info, &address);
     peer->probed_at = node->now;
-    uint64_t token = probe_start(node, HF_PROBE_PEER, &address);
+    uint64_t token = node_probe_start(node, HF_PROBE_PEER, &address);
     node->probes[token % HF_PROBES_MAX].incarnation = peer->info.incarnation;
-}
-
-static void probe_seed(struct hf_node *node, uint32_t seed)
-{
-    node->seeds[seed].probed_at = node->now;
-    uint64_t token =
-        probe_start(node, HF_PROBE_SEED, &node->config.seeds[seed]);
-    node->probes[token % HF_PROBES_MAX].seed = seed;
 }
 
 static void peer_refused(struct hf_node *node, hf_incarnation incarnation)
 {
     for (size_t i = 0; i < node->peer_count; i++) {
         struct hf_peer *peer = &node->peers[i];
-        if (peer->info.incarnation == incarnation && peer->lost &&
-            peer->member != HF_MEMBER_NONE) {
+        if (peer->info.incarnation != incarnation || !peer->lost) {
+            continue;
+        }
+        peer->refused = true;
+        if (peer->member != HF_MEMBER_NONE) {
             certify(node, peer->member);
             node_consider_change(node);
         }
@@ -253,7 +248,7 @@ void node_probed(struct hf_node *node, uint64_t token,
 bool hf_node_takes(const struct hf_node *node, const struct hf_peer_info *info,
                    hf_time now)
 {
-    const struct hf_peer *peer = peer_by_id(node, info->id);
+    const struct hf_peer *peer = node_peer_by_id(node, info->id);
     if (peer == NULL || peer->info.incarnation == info->incarnation ||
         info->started_ms >= peer->info.started_ms) {
         return true;
@@ -267,17 +262,17 @@ static bool is_dialled(const struct hf_node *node, const struct hf_peer *except,
                        const struct hf_address *address)
 {
     for (size_t i = 0; i < node->config.seed_count; i++) {
-        if (address_equal(node->config.seeds[i].host,
-                          node->config.seeds[i].port, address->host,
-                          address->port)) {
+        if (node_address_equal(node->config.seeds[i].host,
+                               node->config.seeds[i].port, address->host,
+                               address->port)) {
             return true;
         }
     }
     for (size_t i = 0; i < node->peer_count; i++) {
         const struct hf_peer_info *info = &node->peers[i].info;
         if (&node->peers[i] != except &&
-            address_equal(info->host, info->peer_port, address->host,
-                          address->port)) {
+            node_address_equal(info->host, info->peer_port, address->host,
+                               address->port)) {
             return true;
         }
     }
@@ -288,7 +283,8 @@ static void peer_dial(struct hf_node *node, const struct hf_peer *peer)
 {
     struct hf_address address;
     address_of(&peer->info, &address);
-    if (!is_dialled(node, peer, &address) && !is_own_address(node, &address)) {
+    if (!is_dialled(node, peer, &address) &&
+        !node_is_own_address(node, &address)) {
         node->out->connect(node->out->user, &address);
     }
 }
@@ -341,14 +337,14 @@ static void peer_attach(struct hf_node *node, struct hf_peer *peer)
 static struct hf_peer *peer_meet(struct hf_node *node,
                                  const struct hf_peer_info *info)
 {
-    struct hf_peer *peer = peer_by_id(node, info->id);
+    struct hf_peer *peer = node_peer_by_id(node, info->id);
     if (peer != NULL && peer->info.incarnation == info->incarnation) {
         return peer;
     }
     certify_replaced(node, info->id, info->incarnation);
-    bool moved =
-        peer == NULL || !address_equal(peer->info.host, peer->info.peer_port,
-                                       info->host, info->peer_port);
+    bool moved = peer == NULL ||
+                 !node_address_equal(peer->info.host, peer->info.peer_port,
+                                     info->host, info->peer_port);
     if (peer != NULL) {
         if (moved) {
             peer_undial(node, peer);
@@ -384,11 +380,12 @@ void node_peers_attach(struct hf_node *node)
     }
     for (uint8_t i = 0; i < node->view->member_count; i++) {
         const struct hf_peer_info *info = &node->view->members[i];
-        const struct hf_peer *peer = peer_by_id(node, info->id);
+        const struct hf_peer *peer = node_peer_by_id(node, info->id);
         if (i == node->self) {
             continue;
         }
-        if (peer == NULL) {
+        if (peer == NULL || (peer->info.incarnation != info->incarnation &&
+                             peer->info.started_ms < info->started_ms)) {
             (void)peer_meet(node, info);
         } else if (peer->info.incarnation != info->incarnation) {
             certify_replaced(node, peer->info.id, peer->info.incarnation);
@@ -401,7 +398,7 @@ void node_peers_meet(struct hf_node *node, const struct hf_view *view)
     for (uint8_t i = 0; i < view->member_count; i++) {
         const struct hf_peer_info *info = &view->members[i];
         if (info->id != node->config.self.id &&
-            peer_by_id(node, info->id) == NULL) {
+            node_peer_by_id(node, info->id) == NULL) {
             (void)peer_meet(node, info);
         }
     }
@@ -421,6 +418,7 @@ static void link_up(struct hf_node *node, const struct hf_link_event *link)
     bool *up = link->out ? peer->out_up : peer->in_up;
     up[link->channel] = true;
     peer->lost = false;
+    peer->refused = false;
     node_heard(node, peer);
     if (link->out && link->channel == HF_CHANNEL_CONTROL) {
         send_heartbeat(node, peer);
@@ -447,7 +445,9 @@ static void link_down(struct hf_node *node, const struct hf_link_event *link)
     }
     bool *up = link->out ? peer->out_up : peer->in_up;
     up[link->channel] = false;
-    if (link->abrupt) {
+    bool gone = !peer->out_up[0] && !peer->in_up[0] && !peer->out_up[1] &&
+                !peer->in_up[1];
+    if (link->abrupt || gone) {
         peer->lost = true;
         probe_peer(node, peer);
     }
@@ -610,7 +610,10 @@ void node_heartbeat(struct hf_node *node, struct hf_peer *peer,
     peer->has_beat = true;
     peer->their_sent_at = beat->sent_at;
     peer->beaten = node->now;
-    if (beat->echo > peer->bound && beat->echo <= node->now) {
+    /* One that is in a later view may have agreed to it without us. */
+    bool binds = beat->cluster == 0 || (beat->cluster == node->view->cluster &&
+                                        beat->epoch <= node->view->epoch);
+    if (binds && beat->echo > peer->bound && beat->echo <= node->now) {
         peer->bound = beat->echo;
     }
     if (beat->epoch > node->highest_ballot) {
@@ -642,113 +645,6 @@ void node_offer_view(struct hf_node *node, struct hf_peer *peer)
     }
 }
 
-/* Finding a cluster. */
-
-void node_seed_is_self(struct hf_node *node, const struct hf_address *address)
-{
-    for (uint32_t i = 0; i < node->config.seed_count; i++) {
-        const struct hf_address *seed = &node->config.seeds[i];
-        if (address_equal(seed->host, seed->port, address->host,
-                          address->port)) {
-            node->seeds[i].self = true;
-        }
-    }
-}
-
-void node_peers_start(struct hf_node *node)
-{
-    for (uint32_t i = 0; i < node->config.seed_count; i++) {
-        const struct hf_address *seed = &node->config.seeds[i];
-        node->seeds[i].self = is_own_address(node, seed);
-        if (!node->seeds[i].self) {
-            node->out->connect(node->out->user, seed);
-            probe_seed(node, i);
-        }
-    }
-}
-
-static bool is_linked(const struct hf_peer *peer)
-{
-    return peer->out_up[HF_CHANNEL_CONTROL] && peer->in_up[HF_CHANNEL_CONTROL];
-}
-
-static const struct hf_peer *seed_peer(const struct hf_node *node,
-                                       uint32_t seed)
-{
-    const struct hf_address *address = &node->config.seeds[seed];
-    for (size_t i = 0; i < node->peer_count; i++) {
-        const struct hf_peer *peer = &node->peers[i];
-        if (is_linked(peer) &&
-            address_equal(peer->info.host, peer->info.peer_port, address->host,
-                          address->port)) {
-            return peer;
-        }
-    }
-    return NULL;
-}
-
-/* Whether we know of every seed that it is ourselves, that nobody is there, or
- * that it is as new as we are. */
-static bool seeds_are_known(struct hf_node *node)
-{
-    bool known = true;
-    for (uint32_t i = 0; i < node->config.seed_count; i++) {
-        struct hf_seed *seed = &node->seeds[i];
-        const struct hf_peer *peer = seed_peer(node, i);
-        if (seed->self || (peer != NULL && peer->has_beat)) {
-            continue;
-        }
-        if (!seed->refused) {
-            known = false;
-        }
-        if (node->now - seed->probed_at >= HF_PROBE_MS) {
-            probe_seed(node, i);
-        }
-    }
-    return known;
-}
-
-/* Whether we may start a cluster when nobody else does. Only a seed does so
- * alone: two nodes that wait for the same seed must not become two clusters. */
-static bool is_seed(const struct hf_node *node)
-{
-    for (uint32_t i = 0; i < node->config.seed_count; i++) {
-        if (node->seeds[i].self) {
-            return true;
-        }
-    }
-    return node->config.seed_count == 0;
-}
-
-/* Whoever comes first by node id among those that look for a cluster starts
- * it alone; the others join. Two that start one each, because they could not
- * see each other, find out when they meet (node_view_heard). */
-static void discover(struct hf_node *node)
-{
-    bool known = seeds_are_known(node);
-    bool company = false;
-    hf_time waited = node->now - node->started_at;
-    for (size_t i = 0; i < node->peer_count; i++) {
-        const struct hf_peer *peer = &node->peers[i];
-        if (!is_linked(peer) || !peer->has_beat ||
-            node->now - peer->heard > HF_SUSPECT_MS) {
-            continue;
-        }
-        if (peer->beat.state == HF_STATE_ACTIVE) {
-            return; /* It takes us in. */
-        }
-        company = true;
-        if (peer->info.id < node->config.self.id &&
-            waited < 2 * HF_DISCOVERY_MS) {
-            return; /* It starts the cluster. */
-        }
-    }
-    if ((is_seed(node) || company) && waited >= HF_LISTEN_MS &&
-        (known || waited >= HF_DISCOVERY_MS)) {
-        node_form_cluster(node);
-    }
-}
-
 void node_peers_tick(struct hf_node *node)
 {
     if (node->now >= node->beat_at) {
@@ -757,12 +653,14 @@ void node_peers_tick(struct hf_node *node)
     }
     for (size_t i = 0; i < node->peer_count; i++) {
         struct hf_peer *peer = &node->peers[i];
-        if (peer->lost && peer->member != HF_MEMBER_NONE &&
+        bool matters = peer->member != HF_MEMBER_NONE ||
+                       (node->state == HF_STATE_OUT && !peer->refused);
+        if (peer->lost && matters &&
             node->now - peer->probed_at >= HF_PROBE_MS) {
             probe_peer(node, peer);
         }
     }
     if (node->state == HF_STATE_STARTING || node->state == HF_STATE_OUT) {
-        discover(node);
+        node_discover(node);
     }
 }

@@ -311,16 +311,35 @@ static void acting_keep(const struct hf_acting *old,
     }
 }
 
+static void acting_add(struct hf_acting *next, const struct passage *passage,
+                       const uint8_t *nominees, uint8_t nominee_count)
+{
+    for (uint8_t i = 0; i < nominee_count; i++) {
+        uint8_t member = passage->map[nominees[i]];
+        if ((passage->live & hf_member_set_of(nominees[i])) != 0 &&
+            member != HF_MEMBER_NONE && !acting_has(next, member) &&
+            next->count < HF_COPIES_MAX) {
+            next->members[next->count++] = member;
+        }
+    }
+}
+
 static void acting_next(const struct hf_acting *old,
                         const struct passage *passage,
                         const struct hf_owners *target, const uint8_t *nominees,
                         uint8_t nominee_count, struct hf_acting *next)
 {
     acting_keep(old, passage, passage->live, next);
+    next->empty = false;
     if (next->count == 0) {
-        acting_keep(old, passage, passage->absent, next);
+        /* A nominated learner has every acknowledged write as well. */
+        acting_add(next, passage, nominees, nominee_count);
+        if (next->count == 0) {
+            acting_keep(old, passage, passage->absent, next);
+        }
         if (next->count == 0) { /* Nobody left who has it. */
             next->members[next->count++] = target->members[0];
+            next->empty = true;
         }
         return;
     }
@@ -328,14 +347,7 @@ static void acting_next(const struct hf_acting *old,
         acting_put_first(next, target->members[0]);
         return;
     }
-    for (uint8_t i = 0; i < nominee_count; i++) {
-        uint8_t member = passage->map[nominees[i]];
-        if (member != HF_MEMBER_NONE &&
-            (passage->live & hf_member_set_of(nominees[i])) != 0 &&
-            !acting_has(next, member) && next->count < HF_COPIES_MAX) {
-            next->members[next->count++] = member;
-        }
-    }
+    acting_add(next, passage, nominees, nominee_count);
     acting_move(next, target);
 }
 
@@ -359,6 +371,7 @@ void proposal_make(const struct hf_node *node, hf_member_set voters,
     struct hf_owners targets[HF_PARTITION_COUNT];
     view->base = node->view->epoch;
     view->cluster = node->view->cluster;
+    view->founded_ms = node->view->founded_ms;
     view->backups = node->view->backups;
     view->member_count = 0;
     view->absent = 0;

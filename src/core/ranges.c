@@ -29,6 +29,24 @@ static void range_free(struct hf_node *node, struct hf_range *range)
     hf_mem_free(node->mem, range, range->size);
 }
 
+/* So that a repetition does not flush what was written since. Without memory
+ * for it there is none to answer with either. */
+static void remember(struct hf_node *node, const struct hf_range *range)
+{
+    if ((range->forward.command.row->flags & HF_COMMAND_WRITE) == 0) {
+        return;
+    }
+    hf_buffer_clear(&node->tokens);
+    hf_reply_encode(&range->reply, &node->tokens);
+    if (!node->tokens.failed &&
+        hf_operations_add_local(&node->operations, range->operation,
+                                range->forward.partition, 0,
+                                hf_buffer_slice(&node->tokens)) != 0) {
+        hf_log(&node->config.log, HF_LOG_ERROR,
+               "out of memory: an operation is not remembered");
+    }
+}
+
 void node_range_committed(struct hf_node *node, struct hf_range *range)
 {
     HF_ASSERT(range->pending > 0);
@@ -36,6 +54,7 @@ void node_range_committed(struct hf_node *node, struct hf_range *range)
     if (range->pending == 0) {
         struct hf_operation_id operation = range->operation;
         struct hf_reply reply = range->reply;
+        remember(node, range);
         range_free(node, range);
         node_answer(node, operation, &reply, 0);
     }
@@ -99,6 +118,13 @@ static void run_one(struct hf_node *node, struct hf_range *range, uint16_t p)
                              .scratch = &node->scratch,
                              .reply = hf_reply_nil()};
     range->forward.command.row->apply(&apply, &range->forward.command);
+    bool flushes = (range->forward.command.row->flags & HF_COMMAND_WRITE) != 0;
+    if (flushes && apply.reply.kind != HF_REPLY_ERROR &&
+        node->partitions[p].committed != node->partitions[p].version.sequence) {
+        /* A removal under way may yet be lost; ours must not depend on it. */
+        hf_buffer_clear(&node->effects);
+        hf_effects_clear(&node->effects);
+    }
     int error = node->effects.failed ? HF_ENOMEM : 0;
     if (error == 0 && node->effects.size > 0) {
         range->pending++;
@@ -171,9 +197,29 @@ static struct hf_range *range_new(struct hf_node *node,
     return range;
 }
 
+static bool range_is_known(const struct hf_node *node,
+                           struct hf_operation_id operation)
+{
+    for (struct hf_list *link = node->ranges.next; link != &node->ranges;
+         link = link->next) {
+        const struct hf_range *range =
+            HF_CONTAINER_OF(link, struct hf_range, link);
+        if (range->operation.origin == operation.origin &&
+            range->operation.number == operation.number) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void node_execute_range(struct hf_node *node, struct hf_operation_id operation,
                         const struct hf_forward *forward)
 {
+    /* All in this epoch: what we remember is all there is to know. */
+    if (node_is_over(node, operation) || range_is_known(node, operation) ||
+        node_is_repeated(node, UINT64_MAX, operation)) {
+        return;
+    }
     struct hf_range *range = range_new(node, operation, forward);
     if (range == NULL) {
         struct hf_reply reply = hf_reply_error(hf_no_memory_text);
@@ -198,6 +244,7 @@ void node_run_ranges(struct hf_node *node)
             range_free(node, range); /* Who asked has given up. */
         } else if (range_is_served(node, &range->forward)) {
             run_range(node, range);
+            link = node->ranges.next; /* Others may have ended with it. */
         }
     }
 }

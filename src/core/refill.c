@@ -81,20 +81,13 @@ static int push(struct hf_node *node, uint8_t member,
     return error;
 }
 
-/* A copy from an earlier view that only lacks what our log still has. */
-static int resume(struct hf_node *node, uint16_t p, const struct hf_copy *copy)
+/* All is on its way; from now on nothing is acknowledged without it. */
+static void copy_is_learnt(const struct hf_partition *partition,
+                           struct hf_copy *copy)
 {
-    struct hf_partition *partition = &node->partitions[p];
-    struct hf_stream *stream = &node->members[copy->member].stream;
-    uint32_t skip =
-        (uint32_t)(copy->version.sequence - partition->base.sequence);
-    uint32_t count = partition->log.count - skip;
-    int error = hf_stream_reserve(stream, node->mem, count);
-    for (uint32_t i = skip; error == 0 && i < partition->log.count; i++) {
-        hf_stream_push(stream, hf_record_queue_at(&partition->log, i), false,
-                       false, node->now);
-    }
-    return error;
+    copy->state = HF_COPY_LEARNT;
+    copy->learnt_at = partition->version.sequence;
+    copy->confirmed = false;
 }
 
 static int push_learnt(struct hf_node *node, uint16_t p, uint8_t member)
@@ -108,11 +101,12 @@ static int push_learnt(struct hf_node *node, uint16_t p, uint8_t member)
 static int push_operations(struct hf_node *node, uint16_t p, uint8_t member)
 {
     int error = 0;
-    for (struct hf_list *link = node->operations.by_age.next;
-         error == 0 && link != &node->operations.by_age; link = link->next) {
+    struct hf_list *list = &node->operations.partitions[p];
+    for (struct hf_list *link = list->next; error == 0 && link != list;
+         link = link->next) {
         const struct hf_operation *operation =
-            HF_CONTAINER_OF(link, struct hf_operation, age);
-        if (operation->partition != p || operation->sequence == 0) {
+            HF_CONTAINER_OF(link, struct hf_operation, place);
+        if (operation->local) {
             continue;
         }
         struct hf_record_view view = {.kind = HF_RECORD_OPERATION,
@@ -125,25 +119,53 @@ static int push_operations(struct hf_node *node, uint16_t p, uint8_t member)
     return error;
 }
 
-static void begin(struct hf_node *node, uint8_t member, uint16_t p)
+/* A copy from an earlier view that only lacks what our log still has. */
+static int resume(struct hf_node *node, uint16_t p, struct hf_copy *copy)
+{
+    struct hf_partition *partition = &node->partitions[p];
+    struct hf_stream *stream = &node->members[copy->member].stream;
+    uint32_t skip =
+        (uint32_t)(copy->version.sequence - partition->base.sequence);
+    uint32_t count = partition->log.count - skip;
+    struct hf_record_view view = {.kind = HF_RECORD_LEARNT,
+                                  .partition = p,
+                                  .version = partition->version};
+    struct hf_record *learnt = hf_record_new(node->mem, &view);
+    if (learnt == NULL) {
+        return HF_ENOMEM;
+    }
+    int error = hf_stream_reserve(stream, node->mem, count + 1);
+    for (uint32_t i = skip; error == 0 && i < partition->log.count; i++) {
+        hf_stream_push(stream, hf_record_queue_at(&partition->log, i), false,
+                       false, node->now);
+    }
+    if (error == 0) {
+        hf_stream_push(stream, learnt, false, false, node->now);
+        copy_is_learnt(partition, copy);
+    }
+    hf_record_release(node->mem, learnt);
+    return error;
+}
+
+/* 0, or HF_ENOMEM: nothing was pushed. */
+static int begin(struct hf_node *node, uint8_t member, uint16_t p)
 {
     struct hf_partition *partition = &node->partitions[p];
     struct hf_copy *copy = partition_copy(partition, member);
     struct hf_member *to = &node->members[member];
     if (copy->learnt == HF_SESSIONS_END &&
         partition_reaches(partition, copy->version)) {
-        if (resume(node, p, copy) == 0 && push_learnt(node, p, member) == 0) {
-            copy->state = HF_COPY_LEARNT;
-        }
-        return;
+        return resume(node, p, copy);
     }
     struct hf_record_view view = {
         .kind = HF_RECORD_LEARN, .partition = p, .version = partition->version};
-    if (push(node, member, &view) == 0) {
+    int error = push(node, member, &view);
+    if (error == 0) {
         to->learning = p;
         to->learn_from = 0;
         copy->state = HF_COPY_LEARNING;
     }
+    return error;
 }
 
 struct visit {
@@ -203,7 +225,7 @@ static bool advance(struct hf_node *node, uint8_t member)
         push_learnt(node, p, member) != 0) {
         return false;
     }
-    partition_copy(partition, member)->state = HF_COPY_LEARNT;
+    copy_is_learnt(partition, partition_copy(partition, member));
     to->learning = -1;
     return true;
 }
@@ -222,9 +244,11 @@ void node_refill(struct hf_node *node, uint8_t member)
                 to->refill_wanted = node->unsynced > 0;
                 break;
             }
-            begin(node, member, (uint16_t)p);
+            if (begin(node, member, (uint16_t)p) != 0) {
+                break; /* No memory: a tick tries again. */
+            }
             if (to->learning < 0) {
-                continue; /* Resumed, or no memory: see the copy's state. */
+                continue; /* Its log sufficed. */
             }
         }
         if (!advance(node, member)) {
@@ -236,16 +260,30 @@ void node_refill(struct hf_node *node, uint8_t member)
 
 void node_learnt_confirmed(struct hf_node *node, uint16_t p, uint8_t member)
 {
-    struct hf_partition *partition = &node->partitions[p];
-    struct hf_copy *copy = partition_copy(partition, member);
+    struct hf_copy *copy = partition_copy(&node->partitions[p], member);
     HF_ASSERT(copy != NULL && copy->state == HF_COPY_LEARNT);
-    if (copy->acting) {
-        copy->state = HF_COPY_FULL;
-        node_sync_partition(node, p);
-        return;
+    copy->confirmed = true;
+    node_nominate_learnt(node, p);
+}
+
+/* It dropped its log when it had learnt, so it can be a copy among others only
+ * once they all are that far. */
+void node_nominate_learnt(struct hf_node *node, uint16_t p)
+{
+    struct hf_partition *partition = &node->partitions[p];
+    for (uint8_t i = 0; i < partition->copy_count; i++) {
+        struct hf_copy *copy = &partition->copies[i];
+        if (copy->state != HF_COPY_LEARNT || !copy->confirmed) {
+            continue;
+        }
+        if (copy->acting) {
+            copy->state = HF_COPY_FULL;
+            node_sync_partition(node, p);
+        } else if (partition->committed >= copy->learnt_at) {
+            copy->state = HF_COPY_NOMINATED;
+            node->nominate_due = true;
+        }
     }
-    copy->state = HF_COPY_NOMINATED;
-    node->nominate_due = true;
 }
 
 #define NOMINATIONS_PER_MESSAGE 256

@@ -282,6 +282,9 @@ void node_requests_resend(struct hf_node *node, uint8_t member)
 
 void node_bounced(struct hf_node *node, const struct hf_bounce *bounce)
 {
+    if (bounce->epoch <= node->view->epoch) {
+        return; /* To what was sent before this view; it was sent again. */
+    }
     struct hf_request *request = request_find(node, bounce->number);
     if (request != NULL && request->state == HF_REQUEST_SENT) {
         request->bounced = true;

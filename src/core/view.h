@@ -33,13 +33,15 @@ struct hf_peer_info {
 struct hf_acting {
     uint8_t count; /* 1 to HF_COPIES_MAX. */
     uint8_t members[HF_COPIES_MAX];
+    bool empty; /* Every copy was lost: the primary starts with nothing. */
 };
 
 struct hf_view {
     hf_epoch epoch;
-    hf_epoch base;    /* The epoch this view was agreed in; 0: the first. */
-    uint64_t cluster; /* Drawn when the first view was formed. */
-    uint8_t backups;  /* Wanted copies besides the primary. */
+    hf_epoch base;       /* The epoch this view was agreed in; 0: the first. */
+    uint64_t founded_ms; /* Unix time at its first view. */
+    uint64_t cluster;    /* Drawn when the first view was formed. */
+    uint8_t backups;     /* Wanted copies besides the primary. */
     uint8_t member_count;
     /* Members that fell silent and may come back, kept because they hold the
      * only copies of some partition. They have no vote and own nothing else;

@@ -215,8 +215,8 @@ static void push_to_copies(struct hf_node *node, uint16_t p,
         }
         struct hf_member *member = &node->members[copy->member];
         bool counts = copy_counts(copy->state);
-        bool skip =
-            !counts && hash >= member->learn_from && record->view.key.size > 0;
+        bool skip = !counts && hash >= member->learn_from &&
+                    !hf_effects_clear_all(record->view.effects);
         if (counts) {
             record->pending++;
         }
@@ -231,7 +231,7 @@ static void note_delete(struct hf_partition *partition,
 {
     /* Not by the caller's key: it may have been the session's own. */
     struct hf_slice key = record->view.key;
-    if (key.size == 0 ||
+    if (hf_effects_clear_all(record->view.effects) ||
         hf_sessions_find(&partition->sessions, key, hash) == NULL) {
         partition->last_delete = record->view.version.sequence;
     }
@@ -323,6 +323,7 @@ void node_try_commit(struct hf_node *node, uint16_t p)
         record_commit(node, record);
         hf_record_release(node->mem, record);
     }
+    node_nominate_learnt(node, p);
 }
 
 /* Carrying out. */
@@ -363,9 +364,8 @@ static void answer_read(struct hf_node *node, uint16_t p,
 
 /* Whether its origin gave the operation up, or was answered. It may have been
  * forgotten then, so carrying it out now could be a second time. */
-static bool is_over(void *user, struct hf_operation_id id)
+bool node_is_over(const struct hf_node *node, struct hf_operation_id id)
 {
-    const struct hf_node *node = (const struct hf_node *)user;
     if (id.origin == node->config.self.incarnation) {
         return id.number < node_requests_finished(node);
     }
@@ -373,17 +373,15 @@ static bool is_over(void *user, struct hf_operation_id id)
         const struct hf_peer *peer = &node->peers[i];
         if (peer->info.incarnation == id.origin) {
             /* Out of the view it may come back and ask again. */
-            return id.number < peer->beat.ops_finished ||
+            return peer->refused || id.number < peer->beat.ops_finished ||
                    node->now - peer->heard > HF_ORIGIN_GONE_MS;
         }
     }
     return true; /* Its origin is gone. */
 }
 
-/* Whether the operation was carried out before; then it is, or will be,
- * answered as it was then. */
-static bool is_repeated(struct hf_node *node, uint16_t p,
-                        struct hf_operation_id operation)
+bool node_is_repeated(struct hf_node *node, uint64_t committed,
+                      struct hf_operation_id operation)
 {
     const struct hf_operation *known =
         hf_operations_find(&node->operations, operation);
@@ -391,9 +389,9 @@ static bool is_repeated(struct hf_node *node, uint16_t p,
         return false;
     }
     node->counters.operations_repeated++;
-    if (known->sequence <= node->partitions[p].committed) {
+    if (known->sequence <= committed) {
         answer_tokens(node, operation, known->reply);
-    } /* Else its record answers when it commits. */
+    } /* Else the record it made, or shows, answers when it commits. */
     return true;
 }
 
@@ -508,8 +506,9 @@ static enum outcome try_execute(struct hf_node *node, uint16_t p,
         node_try_commit(node, p); /* The lease may have just come back. */
     }
     bool writes = (command->row->flags & HF_COMMAND_WRITE) != 0;
-    if (is_over(node, operation) ||
-        (writes && is_repeated(node, p, operation))) {
+    if (node_is_over(node, operation) ||
+        (writes &&
+         node_is_repeated(node, node->partitions[p].committed, operation))) {
         return OUTCOME_DONE;
     }
     return run_command(node, p, operation, command);
@@ -629,6 +628,11 @@ void node_expire_due(struct hf_node *node)
 }
 
 /* Forgetting what cannot be repeated any more. */
+
+static bool is_over(void *user, struct hf_operation_id id)
+{
+    return node_is_over(user, id);
+}
 
 void node_forget_operations(struct hf_node *node)
 {

@@ -9,6 +9,11 @@
 #include "io/resolve.h"
 
 #define READ_BYTES ((size_t)64 << 10)
+/* Commands are run by so many bytes at a time, between looks at the clock:
+ * more as long as they prove cheap. A few bytes can ask for much. */
+#define PIECE_BYTES_MIN 128
+#define PIECE_BYTES_MAX 1024
+#define PIECE_CHEAP_NS (50 * 1000)
 /* What a client keeps of its output buffer when it is empty. */
 #define OUTPUT_KEEP_BYTES ((size_t)16 << 10)
 #define KEEPALIVE_SECONDS 300
@@ -19,9 +24,13 @@ struct client {
     uv_tcp_t tcp;
     struct hf_list link; /* In all. */
     struct hf_list work; /* In dirty, when there may be output. */
+    struct hf_list wait; /* In waiting, when it has commands to run. */
     struct hf_clients *clients;
     uint64_t number; /* 0: turned away, has no connection. */
     struct hf_connection connection;
+    /* What was read and not yet given to the connection. */
+    struct hf_buffer unread;
+    size_t unread_offset;
     uv_write_t write;
     struct hf_buffer writing; /* Handed to libuv. */
     bool write_busy;
@@ -40,6 +49,8 @@ struct hf_clients {
     uint32_t clients_max;
     struct hf_list all;
     struct hf_list dirty;
+    struct hf_list waiting; /* Oldest first. */
+    uint64_t spent_ns;      /* On commands, in this turn. */
     struct client **places; /* By the low bits of a client's number. */
     uint32_t *free_places;  /* A stack. */
     uint32_t free_count;
@@ -71,6 +82,20 @@ static void client_dirty(struct client *client)
     if (hf_list_is_empty(&client->work)) {
         hf_list_push_back(&client->clients->dirty, &client->work);
     }
+}
+
+static size_t client_unread(const struct client *client)
+{
+    return client->unread.size - client->unread_offset;
+}
+
+/* Whether there is something to run, and nothing holds it back. */
+static bool client_can_run(const struct client *client)
+{
+    return !client->closing && !client->write_busy &&
+           (hf_connection_can_resume(&client->connection) ||
+            (client_unread(client) > 0 &&
+             hf_connection_wants_input(&client->connection)));
 }
 
 static void on_request(void *user, struct hf_connection *connection,
@@ -124,6 +149,7 @@ static void on_client_closed(uv_handle_t *handle)
     if (client->number != 0) {
         hf_connection_close(&client->connection);
         hf_buffer_close(&client->writing);
+        hf_buffer_close(&client->unread);
     }
     hf_list_remove(&client->link);
     if (clients->spare == NULL) {
@@ -131,7 +157,7 @@ static void on_client_closed(uv_handle_t *handle)
     } else {
         hf_mem_free(clients->mem, client, sizeof(*client));
     }
-    if (clients->offered && !clients->stopping) {
+    if (clients->offered && !clients->draining && !clients->stopping) {
         clients->offered = false;
         on_connection((uv_stream_t *)&clients->listener, 0);
     }
@@ -146,6 +172,7 @@ static void client_close(struct client *client)
     }
     client->closing = true;
     hf_list_remove(&client->work);
+    hf_list_remove(&client->wait);
     if (client->number != 0) {
         uint32_t place = (uint32_t)(client->number & (HF_CLIENTS_MAX - 1));
         clients->places[place] = NULL;
@@ -164,12 +191,14 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 
 static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf);
 
-/* Reads from the socket exactly when the connection can take something and the
- * client takes what it is sent. */
+/* Reads from the socket exactly when the connection can take something, has
+ * nothing left to run, and the client takes what it is sent. */
 static void client_update_reading(struct client *client)
 {
     bool wanted = !client->closing && !client->write_busy &&
-                  hf_connection_wants_input(&client->connection);
+                  client_unread(client) == 0 &&
+                  hf_connection_wants_input(&client->connection) &&
+                  !hf_connection_can_resume(&client->connection);
     if (wanted == client->reading) {
         return;
     }
@@ -179,6 +208,71 @@ static void client_update_reading(struct client *client)
     } else if (uv_read_start((uv_stream_t *)&client->tcp, on_alloc, on_read) !=
                0) {
         client_close(client);
+    }
+}
+
+/* Gives the connection @bytes by the piece until HF_CLIENTS_SLICE_US are over
+ * or it takes no more. Returns how many it took. */
+static size_t client_feed(struct client *client, struct hf_slice bytes)
+{
+    struct hf_connection *connection = &client->connection;
+    uint64_t began = uv_hrtime();
+    uint64_t now = began;
+    size_t piece_max = PIECE_BYTES_MIN;
+    size_t offset = 0;
+    hf_connection_resume(connection);
+    while (offset < bytes.size && hf_connection_wants_input(connection) &&
+           now - began < (uint64_t)HF_CLIENTS_SLICE_US * 1000) {
+        size_t left = bytes.size - offset;
+        struct hf_slice piece = {bytes.data + offset,
+                                 left < piece_max ? left : piece_max};
+        hf_connection_receive(connection, piece);
+        offset += piece.size;
+        uint64_t before = now;
+        now = uv_hrtime();
+        if (now - before > PIECE_CHEAP_NS) {
+            piece_max = PIECE_BYTES_MIN;
+        } else if (piece_max < PIECE_BYTES_MAX) {
+            piece_max *= 2;
+        }
+    }
+    client->clients->spent_ns += uv_hrtime() - began;
+    if (connection->closing || connection->broken) {
+        return bytes.size; /* Nobody will look at the rest. */
+    }
+    return offset;
+}
+
+/* What can be run now is, what cannot is kept. */
+static void client_take(struct client *client, struct hf_slice bytes)
+{
+    struct hf_clients *clients = client->clients;
+    if (hf_list_is_empty(&clients->waiting) &&
+        clients->spent_ns < (uint64_t)HF_CLIENTS_TURN_US * 1000) {
+        size_t taken = client_feed(client, bytes);
+        bytes.data += taken;
+        bytes.size -= taken;
+    }
+    if (bytes.size > 0) {
+        hf_buffer_append_slice(&client->unread, bytes);
+    }
+    if (client->unread.failed) {
+        client_close(client);
+    }
+}
+
+static void client_run(struct client *client)
+{
+    struct hf_slice rest = hf_buffer_slice(&client->unread);
+    if (rest.size > 0) {
+        rest.data += client->unread_offset;
+        rest.size -= client->unread_offset;
+    }
+    client->unread_offset += client_feed(client, rest);
+    if (client_unread(client) == 0) {
+        hf_buffer_clear(&client->unread);
+        hf_buffer_trim(&client->unread, 0);
+        client->unread_offset = 0;
     }
 }
 
@@ -199,11 +293,12 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf)
         return;
     }
     client->clients->stats.bytes_in += (uint64_t)size;
-    hf_connection_receive(
-        &client->connection,
-        (struct hf_slice){(const uint8_t *)buf->base, (size_t)size});
-    client_dirty(client);
-    client_update_reading(client);
+    client_take(client,
+                (struct hf_slice){(const uint8_t *)buf->base, (size_t)size});
+    if (!client->closing) {
+        client_dirty(client);
+        client_update_reading(client);
+    }
 }
 
 /* Turned away: says why when that costs nothing. */
@@ -243,6 +338,7 @@ static void client_start(struct client *client)
                        address);
     client->connection.user = client;
     hf_buffer_init(&client->writing, clients->mem);
+    hf_buffer_init(&client->unread, clients->mem);
     uv_tcp_nodelay(&client->tcp, 1);
     uv_tcp_keepalive(&client->tcp, 1, KEEPALIVE_SECONDS);
     client_update_reading(client);
@@ -269,14 +365,13 @@ static void on_connection(uv_stream_t *listener, int status)
     memset(client, 0, sizeof(*client));
     client->clients = clients;
     hf_list_init(&client->work);
+    hf_list_init(&client->wait);
     hf_list_init(&client->link);
     hf_list_push_back(&clients->all, &client->link);
     HF_ASSERT(uv_tcp_init(clients->loop, &client->tcp) == 0);
     client->tcp.data = client;
     clients->open_handles++;
     if (uv_accept(listener, (uv_stream_t *)&client->tcp) != 0) {
-        client_close(client);
-    } else if (clients->draining) {
         client_close(client);
     } else if (clients->free_count == 0 || clients->spare == NULL) {
         client_refuse(client);
@@ -367,6 +462,7 @@ static struct hf_clients *clients_new(uv_loop_t *loop, struct hf_mem *mem,
     clients->logged_at = hf_clock_now() - LOG_EVERY_MS;
     hf_list_init(&clients->all);
     hf_list_init(&clients->dirty);
+    hf_list_init(&clients->waiting);
     clients->host = (struct hf_connection_host){
         .user = clients,
         .request = on_request,
@@ -493,53 +589,64 @@ static void client_write(struct client *client)
     }
 }
 
-/* Returns whether commands ran that had been held back. */
-static bool client_flush(struct client *client)
+static void client_flush(struct client *client)
 {
     struct hf_connection *connection = &client->connection;
-    bool ran = false;
     if (!connection->broken) {
         client_write(client);
     }
-    if (!client->closing && !client->write_busy &&
-        hf_connection_can_resume(connection)) {
-        hf_connection_resume(connection);
-        client_dirty(client);
-        ran = true;
-    }
     if (client->closing) {
-        return ran;
+        return;
     }
     if (connection->broken ||
         (!client->write_busy && hf_connection_is_done(connection))) {
         client_close(client);
-    } else {
-        client_update_reading(client);
+        return;
     }
-    return ran;
+    client_update_reading(client);
+    if (hf_list_is_empty(&client->wait) && client_can_run(client)) {
+        hf_list_push_back(&client->clients->waiting, &client->wait);
+    }
+}
+
+/* A client that has more goes to the end of the queue when it is flushed. */
+void hf_clients_run(struct hf_clients *clients)
+{
+    clients->spent_ns = 0;
+    while (!hf_list_is_empty(&clients->waiting) &&
+           clients->spent_ns < (uint64_t)HF_CLIENTS_TURN_US * 1000) {
+        struct hf_list *wait = clients->waiting.next;
+        struct client *client = HF_CONTAINER_OF(wait, struct client, wait);
+        hf_list_remove(wait);
+        if (client_can_run(client)) {
+            client_run(client);
+        }
+        client_dirty(client);
+    }
+    clients->spent_ns = 0; /* What is read next has a time of its own. */
 }
 
 bool hf_clients_flush(struct hf_clients *clients)
 {
-    struct hf_list batch;
-    bool ran = false;
-    hf_list_init(&batch);
     while (!hf_list_is_empty(&clients->dirty)) {
         struct hf_list *work = clients->dirty.next;
         hf_list_remove(work);
-        hf_list_push_back(&batch, work);
+        client_flush(HF_CONTAINER_OF(work, struct client, work));
     }
-    while (!hf_list_is_empty(&batch)) {
-        struct hf_list *work = batch.next;
-        hf_list_remove(work);
-        ran = client_flush(HF_CONTAINER_OF(work, struct client, work)) || ran;
+    return !hf_list_is_empty(&clients->waiting);
+}
+
+static void listener_close(struct hf_clients *clients)
+{
+    if (!uv_is_closing((uv_handle_t *)&clients->listener)) {
+        uv_close((uv_handle_t *)&clients->listener, on_listener_closed);
     }
-    return ran;
 }
 
 void hf_clients_drain(struct hf_clients *clients)
 {
     clients->draining = true;
+    listener_close(clients);
     struct hf_list *at = clients->all.next;
     while (at != &clients->all) {
         struct client *client = client_of(at);
@@ -562,7 +669,10 @@ void hf_clients_stop(struct hf_clients *clients, void (*stopped)(void *user),
          at = at->next) {
         client_close(client_of(at));
     }
-    uv_close((uv_handle_t *)&clients->listener, on_listener_closed);
+    listener_close(clients);
+    if (clients->open_handles == 0) { /* Drained before. */
+        stopped(user);
+    }
 }
 
 void hf_clients_destroy(struct hf_clients *clients)

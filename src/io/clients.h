@@ -5,8 +5,17 @@
  *   socket <-- once per turn <---------+--- hf_clients_reply
  *
  * Bounds: so many clients; a client is not read from while its connection is
- * held back or while it does not take what was written; past the hard limit of
- * output it is closed. Out of file descriptors, libuv turns new clients away.
+ * held back, while what was read from it waits to run, or while it does not
+ * take what was written; past the hard limit of output it is closed. Out of
+ * file descriptors, libuv turns new clients away.
+ *
+ * What clients ask for takes a bounded part of each turn of the loop. Input
+ * that is beyond it waits, and clients take turns by their time, not by how
+ * much they sent:
+ *
+ *   read --> run at once, while nobody waits and the turn has time left
+ *     |
+ *     +--> waiting (a queue) --> hf_clients_run: a slice each, round robin
  */
 #ifndef HF_IO_CLIENTS_H
 #define HF_IO_CLIENTS_H
@@ -17,6 +26,10 @@
 #include "wire/connection.h"
 
 #define HF_CLIENTS_BACKLOG 511
+/* How long commands may run before peers and timers have their turn, and how
+ * long those of one client while others wait. Microseconds. */
+#define HF_CLIENTS_TURN_US 5000
+#define HF_CLIENTS_SLICE_US 500
 /* The number of a client has its place in the low bits. */
 #define HF_CLIENTS_MAX (1u << 20)
 
@@ -65,19 +78,22 @@ uint16_t hf_clients_port(const struct hf_clients *clients);
 void hf_clients_reply(struct hf_clients *clients, uint64_t client, uint64_t tag,
                       const struct hf_reply *reply);
 
-/* Writes what there is, once per client, and lets held back commands run.
- * True when some did: then there may be more to do before the loop waits. */
+/* Runs commands that wait, for at most about HF_CLIENTS_TURN_US. */
+void hf_clients_run(struct hf_clients *clients);
+
+/* Writes what there is, once per client. True when commands wait that may run:
+ * then come back to hf_clients_run without waiting for anything. */
 bool hf_clients_flush(struct hf_clients *clients);
 
 const struct hf_clients_stats *
 hf_clients_get_stats(const struct hf_clients *clients);
 
-/* Takes no more clients and no more commands; each client is closed when it
- * has the answers it waits for. */
+/* Takes no more clients, whose connects are refused from now on, and no more
+ * commands; each client is closed when it has the answers it waits for. */
 void hf_clients_drain(struct hf_clients *clients);
 
 /* Takes no more clients and closes those there are; @stopped is called from
- * the loop. */
+ * the loop, or at once when nothing is open any more after a drain. */
 void hf_clients_stop(struct hf_clients *clients, void (*stopped)(void *user),
                      void *user);
 

@@ -109,7 +109,7 @@ static void on_accepted(struct hf_completion *completion)
     if (links->stopping) {
         return;
     }
-    if (hf_links_may_log(links, "accept", "", 1000)) {
+    if (hf_links_may_log(links, "accept", nng_strerror(error), 1000)) {
         hf_log(&links->log, HF_LOG_WARNING, "cannot accept a peer: %s",
                nng_strerror(error));
     }
@@ -130,7 +130,7 @@ void hf_link_garbage(struct hf_link *link, const char *reason)
 {
     char source[320];
     source_of(link, source, sizeof(source));
-    if (hf_links_may_log(link->links, "garbage", source, 1000)) {
+    if (hf_links_may_log(link->links, source, "garbage", 1000)) {
         hf_log(&link->links->log, HF_LOG_WARNING,
                "closed a connection to the peer port from %s: %s", link->remote,
                reason);
@@ -169,7 +169,7 @@ static void link_refuse(struct hf_link *link, const char *reason)
     struct hf_links *links = link->links;
     char source[320];
     source_of(link, source, sizeof(source));
-    bool may_log = hf_links_may_log(links, "refuse", source, 10000);
+    bool may_log = hf_links_may_log(links, source, reason, 10000);
     hf_log(&links->log, may_log ? HF_LOG_WARNING : HF_LOG_DEBUG,
            "refused a session from %s: %s", link->remote, reason);
     if (link_answer(link, NULL, 0, reason)) {

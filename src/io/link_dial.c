@@ -329,7 +329,7 @@ void hf_link_welcomed(struct hf_link *link,
     }
     if (hf_hello_judge(&links->ours, &welcome, header->destination, reason,
                        sizeof(reason)) != NULL) {
-        if (hf_links_may_log(links, "welcome", link->remote, 10000)) {
+        if (hf_links_may_log(links, link->remote, reason, 10000)) {
             hf_log(&links->log, HF_LOG_WARNING, "%s is none of ours: %s",
                    link->remote, reason);
         }
@@ -356,7 +356,7 @@ void hf_link_refused(struct hf_link *link, struct hf_slice payload)
     struct hf_dial *dial = link->dial;
     char reason[512];
     hf_frame_read_refusal(payload, reason, sizeof(reason));
-    bool may_log = hf_links_may_log(links, "refused", link->remote, 10000);
+    bool may_log = hf_links_may_log(links, link->remote, reason, 10000);
     hf_log(&links->log, may_log ? HF_LOG_WARNING : HF_LOG_DEBUG,
            "%s refused a session: %s", link->remote, reason);
     hf_link_close_quietly(link);

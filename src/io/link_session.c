@@ -101,6 +101,20 @@ bool hf_link_frame_ready(struct hf_link *link)
     return true;
 }
 
+static void link_overflowed(struct hf_link *link)
+{
+    struct hf_links *links = link->links;
+    static const char reason[] = "too much is waiting to be sent";
+    if (!link->doomed && hf_links_may_log(links, link->remote, reason, 1000)) {
+        hf_log(&links->log, HF_LOG_WARNING,
+               "closing the %s session to '%s' at %s: %zu bytes are waiting "
+               "to be sent",
+               channel_name(link->channel), link->peer.name, link->remote,
+               link->pipe.frames_bytes);
+    }
+    hf_link_doom(link, reason);
+}
+
 void hf_link_seal(struct hf_link *link)
 {
     struct hf_pipe_frame *frame = link->frame;
@@ -115,7 +129,7 @@ void hf_link_seal(struct hf_link *link)
     HF_ASSERT(!frame->bytes.failed); /* hf_links_send kept the bound. */
     hf_pipe_push(&link->pipe, frame);
     if (link->pipe.frames_bytes > HF_LINK_QUEUE_BYTES_MAX) {
-        hf_link_doom(link, "too much is waiting to be sent");
+        link_overflowed(link);
     }
 }
 
@@ -262,7 +276,7 @@ static void link_protocol_error(struct hf_link *link, const char *reason)
         hf_link_garbage(link, reason);
         return;
     }
-    if (hf_links_may_log(link->links, "protocol", link->remote, 1000)) {
+    if (hf_links_may_log(link->links, link->remote, reason, 1000)) {
         hf_log(&link->links->log, HF_LOG_WARNING, "peer at %s: %s",
                link->remote, reason);
     }

@@ -80,7 +80,7 @@ void hf_links_start(struct hf_links *links, const struct hf_peer_info *self)
     uv_timer_start(&links->timer, on_tick, LINK_TICK_MS, LINK_TICK_MS);
 }
 
-static struct hf_link *links_find_out(struct hf_links *links,
+static struct hf_link *links_find_out(const struct hf_links *links,
                                       enum hf_channel channel, hf_node_id id)
 {
     for (size_t i = 0; i < links->out_count[channel]; i++) {
@@ -92,6 +92,37 @@ static struct hf_link *links_find_out(struct hf_links *links,
     return NULL;
 }
 
+/* Adds @message to the frame under construction; false, and the frame is as it
+ * was, when it is too large for that or the session is doomed. */
+static bool link_append(struct hf_link *link, const struct hf_message *message)
+{
+    struct hf_buffer *bytes = &link->frame->bytes;
+    size_t size_before = bytes->size;
+    hf_peer_encode(bytes, message);
+    if (bytes->failed) {
+        hf_link_doom(link, "out of memory");
+    } else if (bytes->size - HF_FRAME_HEADER_BYTES <= HF_FRAME_PAYLOAD_MAX) {
+        return true;
+    }
+    bytes->size = size_before; /* Never send half a message. */
+    bytes->failed = false;
+    return false;
+}
+
+/* What comes after it must not arrive without it. */
+static void link_refuse_to_send(struct hf_link *link,
+                                const struct hf_message *message)
+{
+    struct hf_links *links = link->links;
+    static const char reason[] = "a message is larger than any frame";
+    if (!link->doomed && hf_links_may_log(links, link->remote, reason, 1000)) {
+        hf_log(&links->log, HF_LOG_ERROR,
+               "a %s for '%s' is larger than any frame: closing the session",
+               hf_message_name(message->type), link->peer.name);
+    }
+    hf_link_doom(link, reason);
+}
+
 void hf_links_send(struct hf_links *links, hf_node_id to,
                    hf_incarnation incarnation, const struct hf_message *message)
 {
@@ -101,26 +132,33 @@ void hf_links_send(struct hf_links *links, hf_node_id to,
         !hf_link_frame_ready(link)) {
         return;
     }
-    struct hf_buffer *bytes = &link->frame->bytes;
-    size_t size_before = bytes->size;
-    hf_peer_encode(bytes, message);
-    if (bytes->failed) {
-        bytes->size = size_before; /* Never send half a message. */
-        bytes->failed = false;
-        hf_link_doom(link, "out of memory");
+    bool begun = link->frame->bytes.size > HF_FRAME_HEADER_BYTES;
+    bool fits = link_append(link, message);
+    if (!fits && begun) { /* Alone in a frame it may. */
+        hf_link_seal(link);
+        if (link->doomed || !hf_link_frame_ready(link)) {
+            return;
+        }
+        fits = link_append(link, message);
+    }
+    if (!fits) {
+        link_refuse_to_send(link, message);
         return;
     }
-    if (bytes->size > HF_FRAME_PAYLOAD_MAX) {
-        bytes->size = size_before;
-        hf_log(&links->log, HF_LOG_ERROR,
-               "a %s for '%s' is larger than any frame and was not sent",
-               hf_message_name(message->type), link->peer.name);
-        return;
-    }
-    if (bytes->size >= HF_LINK_FRAME_BYTES) {
+    if (link->frame->bytes.size >= HF_LINK_FRAME_BYTES) {
         hf_link_seal(link);
         hf_pipe_flush(&link->pipe);
     }
+}
+
+size_t hf_links_queued(const struct hf_links *links, hf_node_id to)
+{
+    const struct hf_link *link = links_find_out(links, HF_CHANNEL_DATA, to);
+    if (link == NULL) {
+        return 0;
+    }
+    size_t begun = link->frame == NULL ? 0 : link->frame->bytes.size;
+    return link->pipe.frames_bytes - link->pipe.frame_offset + begun;
 }
 
 void hf_links_flush(struct hf_links *links)
@@ -170,11 +208,24 @@ void hf_links_poll(struct hf_links *links)
     hf_links_release_closed(links);
 }
 
-bool hf_links_may_log(struct hf_links *links, const char *kind,
-                      const char *source, hf_time interval_ms)
+static bool links_may_log_more(struct hf_links *links, hf_time now)
+{
+    if (now - links->quiet_since >= 1000) {
+        links->quiet_since = now;
+        links->quiet_lines = 0;
+    }
+    if (links->quiet_lines == LINK_QUIET_LINES_MAX) {
+        return false;
+    }
+    links->quiet_lines++;
+    return true;
+}
+
+bool hf_links_may_log(struct hf_links *links, const char *source,
+                      const char *reason, hf_time interval_ms)
 {
     uint64_t key =
-        hf_hash_seeded(hf_slice_text(source), hf_hash(hf_slice_text(kind)));
+        hf_hash_seeded(hf_slice_text(source), hf_hash(hf_slice_text(reason)));
     hf_time now = hf_clock_now();
     struct hf_quiet_source *oldest = &links->quiet[0];
     for (size_t i = 0; i < LINK_QUIET_SOURCES; i++) {
@@ -183,12 +234,15 @@ bool hf_links_may_log(struct hf_links *links, const char *kind,
             if (now - at->last < interval_ms) {
                 return false;
             }
-            at->last = now;
-            return true;
+            oldest = at;
+            break;
         }
         if (at->last < oldest->last) {
             oldest = at;
         }
+    }
+    if (!links_may_log_more(links, now)) {
+        return false;
     }
     *oldest = (struct hf_quiet_source){.key = key, .last = now};
     return true;

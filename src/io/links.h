@@ -36,7 +36,7 @@
 #define HF_LINK_STRANGERS_MAX 64        /* Sessions without a HELLO. */
 #define HF_LINK_FRAME_BYTES (256 << 10) /* Then a new frame is begun. */
 /* Queued for one session; over it the session is closed. */
-#define HF_LINK_QUEUE_BYTES_MAX ((size_t)128 << 20)
+#define HF_LINK_QUEUE_BYTES_MAX ((size_t)256 << 20)
 #define HF_LINK_TARGETS_MAX 256 /* Addresses dialled. */
 #define HF_LINK_PROBES_MAX 64   /* Probes under way; more are unknown. */
 
@@ -89,10 +89,15 @@ void hf_links_probe(struct hf_links *links, const struct hf_address *address,
                     uint64_t token);
 
 /* Adds @message to the frame under construction for that incarnation of @to;
- * dropped when there is no session of the message's channel to it. */
+ * dropped when there is no session of the message's channel to it. One that is
+ * too large for any frame, or too much that waits, ends the session. */
 void hf_links_send(struct hf_links *links, hf_node_id to,
                    hf_incarnation incarnation,
                    const struct hf_message *message);
+
+/* Bytes that wait to be handed to the kernel for @to on the data channel, with
+ * those of the frame under construction; 0 when there is no session. */
+size_t hf_links_queued(const struct hf_links *links, hf_node_id to);
 
 /* Takes in what NNG's threads have finished, and closes what has to be. */
 void hf_links_poll(struct hf_links *links);

@@ -19,6 +19,8 @@
 
 #define LINK_TICK_MS 50
 #define LINK_QUIET_SOURCES 64
+/* Strangers choose what some lines say: no more of those in a second. */
+#define LINK_QUIET_LINES_MAX 20
 
 /* The states of a session.
  *
@@ -145,6 +147,8 @@ struct hf_links {
     bool noted; /* The next poll has to close, remove or dial something. */
     struct hf_peer_scratch scratch;
     struct hf_quiet_source quiet[LINK_QUIET_SOURCES];
+    hf_time quiet_since;  /* A second begins, ... */
+    unsigned quiet_lines; /* ... and so many lines since. */
     bool stopping;
     bool timer_closed;
     bool inbox_closing;
@@ -154,10 +158,11 @@ struct hf_links {
 
 /* links.c */
 
-/* Whether the same (@kind, @source) was not logged for @interval_ms; says so
- * once. */
-bool hf_links_may_log(struct hf_links *links, const char *kind,
-                      const char *source, hf_time interval_ms);
+/* Whether the same (@source, @reason) was not logged for @interval_ms; says so
+ * once. The reason counts: who is refused for another one must find a line on
+ * both sides. */
+bool hf_links_may_log(struct hf_links *links, const char *source,
+                      const char *reason, hf_time interval_ms);
 
 /* link_session.c */
 

@@ -63,8 +63,11 @@ bool hf_config_is_host(const char *host)
 
 bool hf_config_is_loopback(const char *host)
 {
-    return strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0 ||
-           strcmp(host, "localhost") == 0;
+    struct sockaddr_in in;
+    if (uv_ip4_addr(host, 0, &in) == 0) {
+        return ntohl(in.sin_addr.s_addr) >> 24 == 127;
+    }
+    return strcmp(host, "::1") == 0 || strcmp(host, "localhost") == 0;
 }
 
 static bool is_everywhere(const char *host)

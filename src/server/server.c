@@ -49,6 +49,7 @@ struct hf_server {
     uv_async_t drain;
     uv_prepare_t prepare;
     uv_check_t check;
+    uv_idle_t again; /* Active while there is more to do without waiting. */
     uv_timer_t deadline;
     uv_timer_t watch; /* Of draining. */
     enum drain_stage drain_stage;
@@ -57,7 +58,9 @@ struct hf_server {
     uv_timer_t guard;     /* Of stopping. */
     hf_time deadline_at;
     bool stepped; /* Since the last TURN_END. */
-    bool started; /* prepare, check and deadline are open. */
+    bool started; /* prepare, check, again and the timers are open. */
+    bool closing; /* Nothing may end the loop early any more. */
+    unsigned parts_stopping; /* Of clients and links. */
     bool gave_up;
     hf_time started_at;
     char run_id[HF_INFO_RUN_ID_BYTES + 1];
@@ -166,6 +169,12 @@ static void do_probe(void *user, const struct hf_address *address,
     hf_links_probe(server->links, address, token);
 }
 
+static size_t do_queued(void *user, hf_node_id to)
+{
+    const struct hf_server *server = user;
+    return hf_links_queued(server->links, to);
+}
+
 /* The turn. */
 
 static void server_arm_deadline(struct hf_server *server)
@@ -185,21 +194,29 @@ static void server_arm_deadline(struct hf_server *server)
                    wait_ms < 0 ? 0 : (uint64_t)wait_ms, 0);
 }
 
-/* Peers first: a client's answer waits for them, seldom the other way. Taking
- * in only once keeps a busy peer from holding up the clients. */
+static void on_again(uv_idle_t *again)
+{
+    (void)again; /* That it is active keeps the loop from waiting. */
+}
+
+/* Peers first: a client's answer waits for them, seldom the other way. Both
+ * are taken in only once, so that neither holds up the other, nor the timers:
+ * clients that have more to say get another turn at once. */
 static void server_end_turn(struct hf_server *server)
 {
     struct hf_event event = {.type = HF_EVENT_TURN_END};
-    bool more;
     hf_links_poll(server->links);
-    do {
-        if (server->stepped) {
-            server_step(server, &event);
-            server->stepped = false;
-        }
-        hf_links_flush(server->links);
-        more = hf_clients_flush(server->clients);
-    } while (more);
+    hf_clients_run(server->clients);
+    if (server->stepped) {
+        server_step(server, &event);
+        server->stepped = false;
+    }
+    hf_links_flush(server->links);
+    if (hf_clients_flush(server->clients)) {
+        uv_idle_start(&server->again, on_again);
+    } else {
+        uv_idle_stop(&server->again);
+    }
     server_arm_deadline(server);
 }
 
@@ -213,9 +230,13 @@ static void on_check(uv_check_t *check)
     server_end_turn(check->data);
 }
 
+/* Once closing, the loop has to run until everything is closed. */
 static void on_stop(uv_async_t *stop)
 {
-    uv_stop(stop->loop);
+    const struct hf_server *server = stop->data;
+    if (!server->closing) {
+        uv_stop(stop->loop);
+    }
 }
 
 /* Draining. */
@@ -275,7 +296,7 @@ static void on_watch(uv_timer_t *watch)
 static void on_drain(uv_async_t *drain)
 {
     struct hf_server *server = drain->data;
-    if (server->drain_stage != DRAIN_NONE) {
+    if (server->drain_stage != DRAIN_NONE || server->closing) {
         return;
     }
     hf_node_get_status(server->node, &server->status);
@@ -529,9 +550,11 @@ static void server_start(struct hf_server *server)
         .connect = do_connect,
         .forget = do_forget,
         .probe = do_probe,
+        .queued = do_queued,
     };
     uv_prepare_init(&server->loop, &server->prepare);
     uv_check_init(&server->loop, &server->check);
+    uv_idle_init(&server->loop, &server->again);
     HF_ASSERT(uv_timer_init(&server->loop, &server->deadline) == 0);
     HF_ASSERT(uv_timer_init(&server->loop, &server->watch) == 0);
     server->prepare.data = server;
@@ -578,7 +601,8 @@ static void on_handle_closed(uv_handle_t *handle)
 
 static void on_part_stopped(void *user)
 {
-    (void)user; /* The loop ends when nothing is left on it. */
+    struct hf_server *server = user;
+    server->parts_stopping--;
 }
 
 static void on_guard(uv_timer_t *guard)
@@ -593,6 +617,7 @@ static void server_close_turn(struct hf_server *server)
     if (server->started) {
         uv_close((uv_handle_t *)&server->prepare, on_handle_closed);
         uv_close((uv_handle_t *)&server->check, on_handle_closed);
+        uv_close((uv_handle_t *)&server->again, on_handle_closed);
         uv_close((uv_handle_t *)&server->deadline, on_handle_closed);
         uv_close((uv_handle_t *)&server->watch, on_handle_closed);
         server->started = false;
@@ -603,7 +628,10 @@ static void server_close_turn(struct hf_server *server)
  * close in time stays, and gave_up says so. */
 static void server_close_parts(struct hf_server *server)
 {
+    server->closing = true;
     server_close_turn(server);
+    server->parts_stopping =
+        (server->links != NULL ? 1u : 0u) + (server->clients != NULL ? 1u : 0u);
     if (server->links != NULL) {
         hf_links_stop(server->links, on_part_stopped, server);
     }
@@ -617,10 +645,13 @@ static void server_close_parts(struct hf_server *server)
     uv_unref((uv_handle_t *)&server->guard);
     uv_unref((uv_handle_t *)&server->stop);
     uv_unref((uv_handle_t *)&server->drain);
-    uv_run(&server->loop, UV_RUN_DEFAULT);
+    while (uv_run(&server->loop, UV_RUN_DEFAULT) != 0 && !server->gave_up) {
+        /* Stopped before all was closed, by an earlier wish: go on. */
+    }
     if (server->gave_up) {
         return;
     }
+    HF_ASSERT(server->parts_stopping == 0);
     if (server->links != NULL) {
         hf_links_destroy(server->links);
         server->links = NULL;
@@ -690,6 +721,7 @@ int hf_server_create(struct hf_server **server, const struct hf_config *config,
     run_id_draw(made->run_id);
     int rv = uv_loop_init(&made->loop);
     if (rv == 0) {
+        made->stop.data = made;
         rv = uv_async_init(&made->loop, &made->stop, on_stop);
     }
     if (rv == 0) {

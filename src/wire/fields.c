@@ -5,6 +5,8 @@
 #include "base/assert.h"
 #include "base/hash.h"
 
+#define ACTING_EMPTY 0x80u /* In the count of copies. */
+
 bool hf_field_text_is_sound(const char *text, size_t capacity)
 {
     for (size_t i = 0; i < capacity; i++) {
@@ -88,6 +90,7 @@ void hf_field_put_view(struct hf_buffer *out, const struct hf_view *view)
     hf_buffer_put_u64(out, view->epoch);
     hf_buffer_put_u64(out, view->base);
     hf_buffer_put_u64(out, view->cluster);
+    hf_buffer_put_u64(out, view->founded_ms);
     hf_buffer_put_u8(out, view->backups);
     hf_buffer_put_u8(out, view->member_count);
     hf_buffer_put_u64(out, view->absent);
@@ -98,7 +101,8 @@ void hf_field_put_view(struct hf_buffer *out, const struct hf_view *view)
     for (size_t i = 0; i < HF_PARTITION_COUNT; i++) {
         const struct hf_acting *acting = &view->acting[i];
         HF_ASSERT(acting->count <= HF_COPIES_MAX);
-        hf_buffer_put_u8(out, acting->count);
+        hf_buffer_put_u8(
+            out, (uint8_t)(acting->count | (acting->empty ? ACTING_EMPTY : 0)));
         hf_buffer_append(out, acting->members, acting->count);
     }
 }
@@ -122,6 +126,8 @@ static bool read_acting(struct hf_reader *reader, uint8_t member_count,
                         struct hf_acting *acting)
 {
     uint8_t count = hf_reader_u8(reader);
+    acting->empty = (count & ACTING_EMPTY) != 0;
+    count &= (uint8_t)~ACTING_EMPTY;
     if (count == 0 || count > HF_COPIES_MAX) {
         return false;
     }
@@ -144,6 +150,7 @@ bool hf_field_read_view(struct hf_reader *reader, struct hf_view *view)
     view->epoch = hf_reader_u64(reader);
     view->base = hf_reader_u64(reader);
     view->cluster = hf_reader_u64(reader);
+    view->founded_ms = hf_reader_u64(reader);
     view->backups = hf_reader_u8(reader);
     view->member_count = hf_reader_u8(reader);
     view->absent = hf_reader_u64(reader);

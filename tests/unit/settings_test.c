@@ -231,7 +231,7 @@ static void numbers_out_of_bounds_are_refused(void **state)
         {"backups", "4", "a number from 0 to 3"},
         {"hold", "60001", "a number from 0 to 60000"},
         {"max-clients", "0", "a number from 1 to 1000000"},
-        {"max-value", "1023", "a number from 1024 to 33554432"},
+        {"max-value", "1023", "a number from 1024 to 25165824"},
         {"log-level", "loud", "debug, info, warning or error"},
         {"log-format", "xml", "text or json"},
         {"bind", "a b", "a host name or an IP address"},

@@ -1,0 +1,145 @@
+/* discovery.c - Finding a cluster to join, or starting one.
+ *
+ * A node asks its seeds. Whoever is in a cluster takes it in. When nobody is,
+ * the one that comes first by node id starts a cluster and the others join;
+ * only a seed does so alone, and an excluded node only when all members of the
+ * cluster it knows of are dead. */
+#include <string.h>
+
+#include "core/node_state.h"
+
+static void probe_seed(struct hf_node *node, uint32_t seed)
+{
+    node->seeds[seed].probed_at = node->now;
+    uint64_t token =
+        node_probe_start(node, HF_PROBE_SEED, &node->config.seeds[seed]);
+    node->probes[token % HF_PROBES_MAX].seed = seed;
+}
+
+void node_seed_is_self(struct hf_node *node, const struct hf_address *address)
+{
+    for (uint32_t i = 0; i < node->config.seed_count; i++) {
+        const struct hf_address *seed = &node->config.seeds[i];
+        if (node_address_equal(seed->host, seed->port, address->host,
+                               address->port)) {
+            node->seeds[i].self = true;
+        }
+    }
+}
+
+void node_peers_start(struct hf_node *node)
+{
+    for (uint32_t i = 0; i < node->config.seed_count; i++) {
+        const struct hf_address *seed = &node->config.seeds[i];
+        node->seeds[i].self = node_is_own_address(node, seed);
+        if (!node->seeds[i].self) {
+            node->out->connect(node->out->user, seed);
+            probe_seed(node, i);
+        }
+    }
+}
+
+static bool is_linked(const struct hf_peer *peer)
+{
+    return peer->out_up[HF_CHANNEL_CONTROL] && peer->in_up[HF_CHANNEL_CONTROL];
+}
+
+static const struct hf_peer *seed_peer(const struct hf_node *node,
+                                       uint32_t seed)
+{
+    const struct hf_address *address = &node->config.seeds[seed];
+    for (size_t i = 0; i < node->peer_count; i++) {
+        const struct hf_peer *peer = &node->peers[i];
+        if (is_linked(peer) &&
+            node_address_equal(peer->info.host, peer->info.peer_port,
+                               address->host, address->port)) {
+            return peer;
+        }
+    }
+    return NULL;
+}
+
+/* Whether we know of every seed that it is ourselves, that nobody is there, or
+ * that it is as new as we are. */
+static bool seeds_are_known(struct hf_node *node)
+{
+    bool known = true;
+    for (uint32_t i = 0; i < node->config.seed_count; i++) {
+        struct hf_seed *seed = &node->seeds[i];
+        const struct hf_peer *peer = seed_peer(node, i);
+        if (seed->self || (peer != NULL && peer->has_beat)) {
+            continue;
+        }
+        if (!seed->refused) {
+            known = false;
+        }
+        if (node->now - seed->probed_at >= HF_PROBE_MS) {
+            probe_seed(node, i);
+        }
+    }
+    return known;
+}
+
+/* Whether we may start a cluster when nobody else does. Only a seed does so
+ * alone: two nodes that wait for the same seed must not become two clusters. */
+static bool is_seed(const struct hf_node *node)
+{
+    for (uint32_t i = 0; i < node->config.seed_count; i++) {
+        if (node->seeds[i].self) {
+            return true;
+        }
+    }
+    return node->config.seed_count == 0;
+}
+
+/* An excluded node knows that there is a cluster, and starts another one only
+ * when all the members of that are dead. */
+static bool cluster_is_dead(const struct hf_node *node)
+{
+    for (uint8_t i = 0; i < node->view->member_count; i++) {
+        const struct hf_peer_info *info = &node->view->members[i];
+        const struct hf_peer *peer = node_peer_by_id(node, info->id);
+        if (info->id == node->config.self.id) {
+            continue;
+        }
+        bool replaced = peer != NULL &&
+                        peer->info.incarnation != info->incarnation &&
+                        peer->info.started_ms >= info->started_ms;
+        if (peer == NULL || (!replaced && !peer->refused)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Whoever comes first by node id among those that look for a cluster starts
+ * it alone; the others join. Two that start one each, because they could not
+ * see each other, find out when they meet (node_view_heard). */
+void node_discover(struct hf_node *node)
+{
+    bool known = seeds_are_known(node);
+    bool company = false;
+    hf_time waited = node->now - node->started_at;
+    for (size_t i = 0; i < node->peer_count; i++) {
+        const struct hf_peer *peer = &node->peers[i];
+        if (!is_linked(peer) || !peer->has_beat ||
+            node->now - peer->heard > HF_SUSPECT_MS) {
+            continue;
+        }
+        if (peer->beat.state == HF_STATE_ACTIVE) {
+            return; /* It takes us in. */
+        }
+        company = true;
+        if (peer->info.id < node->config.self.id &&
+            waited < 2 * HF_DISCOVERY_MS) {
+            return; /* It starts the cluster. */
+        }
+    }
+    if (node->state == HF_STATE_OUT && !cluster_is_dead(node)) {
+        return;
+    }
+    if ((is_seed(node) || company) && waited >= HF_LISTEN_MS &&
+        (known || waited >= HF_DISCOVERY_MS)) {
+        node_form_cluster(node);
+    }
+}

@@ -1,0 +1,143 @@
+/* A whole node in this process: stopping it, in every order. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <netinet/in.h>
+
+#include "holdfast/server.h"
+
+enum wish { WISH_NONE, WISH_STOP, WISH_DRAIN };
+
+/* A node on a thread of its own. */
+struct subject {
+    struct hf_server *server;
+    pthread_t thread;
+    int rv;
+    enum wish when_stopping; /* Asked for again once it stops. */
+    atomic_int stopping;
+    atomic_int stopped;
+};
+
+static void ask(struct subject *subject, enum wish wish)
+{
+    if (wish == WISH_STOP) {
+        hf_server_stop(subject->server);
+    } else if (wish == WISH_DRAIN) {
+        hf_server_drain(subject->server);
+    }
+}
+
+static void on_line(void *user, enum hf_config_log_level level,
+                    const char *line)
+{
+    struct subject *subject = user;
+    (void)level;
+    if (strcmp(line, "stopping") == 0) {
+        atomic_fetch_add(&subject->stopping, 1);
+        ask(subject, subject->when_stopping);
+    } else if (strcmp(line, "stopped") == 0) {
+        atomic_fetch_add(&subject->stopped, 1);
+    }
+}
+
+static void subject_create(struct subject *subject)
+{
+    struct hf_config config;
+    char error[512];
+    hf_config_init(&config);
+    config.port = 0;
+    config.log_write = on_line;
+    config.log_user = subject;
+    assert_int_equal(
+        hf_server_create(&subject->server, &config, error, sizeof(error)), 0);
+}
+
+static void *subject_main(void *arg)
+{
+    struct subject *subject = arg;
+    subject->rv = hf_server_run(subject->server);
+    return NULL;
+}
+
+/* Connected to the port for clients, or -1. */
+static int dial(const struct subject *subject)
+{
+    struct sockaddr_in to = {
+        .sin_family = AF_INET,
+        .sin_port = htons(hf_server_port(subject->server)),
+        .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)},
+    };
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_true(fd >= 0);
+    if (connect(fd, (struct sockaddr *)&to, sizeof(to)) != 0) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+static void stops_once_however_often_it_is_asked(void **state)
+{
+    static const enum wish wishes[] = {WISH_NONE, WISH_STOP, WISH_DRAIN};
+    (void)state;
+    for (size_t first = 1; first < 3; first++) {
+        for (size_t again = 0; again < 3; again++) {
+            struct subject subject = {.when_stopping = wishes[again]};
+            subject_create(&subject);
+            assert_int_equal(
+                pthread_create(&subject.thread, NULL, subject_main, &subject),
+                0);
+            int client = dial(&subject);
+            assert_true(client >= 0);
+            ask(&subject, wishes[first]);
+            assert_int_equal(pthread_join(subject.thread, NULL), 0);
+            assert_int_equal(subject.rv, 0);
+            assert_int_equal(atomic_load(&subject.stopping), 1);
+            assert_int_equal(atomic_load(&subject.stopped), 1);
+            assert_int_equal(dial(&subject), -1);
+            ask(&subject, wishes[again]); /* After its end, too. */
+            hf_server_destroy(subject.server);
+            close(client);
+        }
+    }
+}
+
+static void can_be_destroyed_without_having_run(void **state)
+{
+    struct subject subject = {.when_stopping = WISH_STOP};
+    (void)state;
+    subject_create(&subject);
+    hf_server_stop(subject.server);
+    hf_server_drain(subject.server);
+    hf_server_destroy(subject.server);
+}
+
+static void a_wish_before_it_runs_counts(void **state)
+{
+    struct subject subject = {.when_stopping = WISH_STOP};
+    (void)state;
+    subject_create(&subject);
+    hf_server_stop(subject.server);
+    assert_int_equal(hf_server_run(subject.server), 0);
+    hf_server_destroy(subject.server);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(stops_once_however_often_it_is_asked),
+        cmocka_unit_test(can_be_destroyed_without_having_run),
+        cmocka_unit_test(a_wish_before_it_runs_counts),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
