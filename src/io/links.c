@@ -318,6 +318,7 @@ static void links_forgive_silence(struct hf_links *links, hf_time gap_ms)
 static void on_stopped(void *user)
 {
     struct hf_links *links = user;
+    links->all_closed = true;
     links->stopped(links->stopped_user);
 }
 
@@ -387,7 +388,7 @@ void hf_links_stop(struct hf_links *links, void (*stopped)(void *user),
 
 void hf_links_destroy(struct hf_links *links)
 {
-    HF_ASSERT(links->inbox_closing);
+    HF_ASSERT(links->all_closed);
     hf_peer_scratch_close(&links->scratch);
     hf_mem_free(links->mem, links, sizeof(*links));
 }

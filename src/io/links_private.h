@@ -150,8 +150,8 @@ struct hf_links {
     hf_time quiet_since;  /* A second begins, ... */
     unsigned quiet_lines; /* ... and so many lines since. */
     bool stopping;
-    bool timer_closed;
     bool inbox_closing;
+    bool all_closed;
     void (*stopped)(void *user);
     void *stopped_user;
 };

@@ -4,7 +4,13 @@
  *
  *   0  every partition has all its copies and is where it should be
  *   1  not yet
- *   2  the node cannot be reached, or bad usage */
+ *   2  the node cannot be reached, or bad usage
+ *
+ *   holdfast status --safe-to-stop NODE [--host H] [--port P]
+ *
+ *   0  the node named NODE may stop now: others have copies of all it holds
+ *   1  not now
+ *   2  no such member, the node cannot be reached, or bad usage */
 #include <errno.h>
 #include <hiredis/hiredis.h>
 #include <inttypes.h>
@@ -23,6 +29,7 @@ struct options {
     const char *host;
     int port;
     bool json;
+    const char *safe_to_stop; /* NULL: tell the status. */
 };
 
 /* A map in RESP2: keys and values in turn. NULL when there is no such key. */
@@ -183,6 +190,69 @@ static void print_table(const redisReply *status)
     printf("\n* the node that was asked\n");
 }
 
+static const redisReply *member_find(const redisReply *members,
+                                     const char *name)
+{
+    for (size_t i = 0; members != NULL && i < members->elements; i++) {
+        if (strcmp(text(members->element[i], "name"), name) == 0) {
+            return members->element[i];
+        }
+    }
+    return NULL;
+}
+
+/* Why it is not safe to stop a member now, or NULL. */
+static const char *why_unsafe(const redisReply *status)
+{
+    const redisReply *members = field(status, "members");
+    int64_t backups = 0;
+    if (strcmp(text(status, "state"), "active") != 0) {
+        return "the node that was asked serves nothing yet";
+    }
+    if (members->elements < 2) {
+        return "it is the only member";
+    }
+    for (size_t i = 0; i < members->elements; i++) {
+        if (strcmp(text(members->element[i], "state"), "alive") != 0) {
+            return "a member is not alive";
+        }
+        backups += number(members->element[i], "backups");
+    }
+    if (number(status, "settled") == 0 ||
+        number(status, "under_replicated") != 0) {
+        return "copies are still being made or moved";
+    }
+    if (backups < number(status, "partitions")) {
+        return "there are no backups (setting backups)";
+    }
+    return NULL;
+}
+
+static int say_safe_to_stop(const redisReply *status, const char *name)
+{
+    if (member_find(field(status, "members"), name) == NULL) {
+        fprintf(stderr, "holdfast: there is no member '%s'\n", name);
+        return EXIT_UNREACHABLE;
+    }
+    const char *why = why_unsafe(status);
+    if (why != NULL) {
+        printf("not safe to stop '%s': %s\n", name, why);
+        return EXIT_UNSETTLED;
+    }
+    printf("safe to stop '%s'\n", name);
+    return EXIT_SETTLED;
+}
+
+static int say_status(const redisReply *status, const struct options *options)
+{
+    if (options->json) {
+        print_json(status);
+    } else {
+        print_table(status);
+    }
+    return number(status, "settled") != 0 ? EXIT_SETTLED : EXIT_UNSETTLED;
+}
+
 /* The reply, or NULL and a line on stderr. */
 static redisReply *ask(redisContext *context, const struct options *options)
 {
@@ -222,12 +292,9 @@ static int status_run(const struct options *options)
     redisReply *status = ask(context, options);
     int rv = EXIT_UNREACHABLE;
     if (status != NULL) {
-        if (options->json) {
-            print_json(status);
-        } else {
-            print_table(status);
-        }
-        rv = number(status, "settled") != 0 ? EXIT_SETTLED : EXIT_UNSETTLED;
+        rv = options->safe_to_stop != NULL
+                 ? say_safe_to_stop(status, options->safe_to_stop)
+                 : say_status(status, options);
         freeReplyObject(status);
     }
     if (context != NULL) {
@@ -239,18 +306,25 @@ static int status_run(const struct options *options)
 static void print_help(FILE *to)
 {
     fprintf(to, "usage: holdfast status [--host HOST] [--port PORT] [--json]\n"
+                "       holdfast status --safe-to-stop NODE [--host HOST] "
+                "[--port PORT]\n"
                 "\n"
                 "Asks any node for the state of its cluster.\n"
                 "\n"
                 "  --host HOST  a node [127.0.0.1]\n"
                 "  --port PORT  its port for clients (1 to 65535) [7379]\n"
                 "  --json       one JSON object instead of a table\n"
+                "  --safe-to-stop NODE\n"
+                "               whether the member NODE may stop now and "
+                "nothing is lost\n"
                 "  --help       this text\n"
                 "  --version    the version\n"
                 "\n"
                 "exit code: 0 all partitions have their copies and are where "
                 "they should be,\n"
-                "1 not yet, 2 the node cannot be reached or bad usage\n");
+                "1 not yet, 2 the node cannot be reached or bad usage; with "
+                "--safe-to-stop:\n"
+                "0 it may stop, 1 not now, 2 no such member, or as above\n");
 }
 
 static int fail_usage(const char *what, const char *value, const char *allowed)
@@ -294,6 +368,13 @@ static int read_options(struct options *options, int count, char **arguments)
                 return fail_usage("--host", value, "a host name or address");
             }
             options->host = value;
+        } else if ((value = option_value("--safe-to-stop", count - i,
+                                         arguments + i, &used)) != NULL) {
+            if (value[0] == '\0') {
+                return fail_usage("--safe-to-stop", value,
+                                  "the name of a member");
+            }
+            options->safe_to_stop = value;
         } else if ((value = option_value("--port", count - i, arguments + i,
                                          &used)) != NULL) {
             int64_t port;
@@ -304,8 +385,12 @@ static int read_options(struct options *options, int count, char **arguments)
             options->port = (int)port;
         } else {
             return fail_usage("argument", arguments[i],
-                              "--host, --port, --json (see --help)");
+                              "--host, --port, --json, --safe-to-stop (see "
+                              "--help)");
         }
+    }
+    if (options->json && options->safe_to_stop != NULL) {
+        return fail_usage("argument", "--json", "not with --safe-to-stop");
     }
     return 0;
 }

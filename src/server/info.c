@@ -137,6 +137,7 @@ static void write_holdfast(struct hf_buffer *out, const struct hf_info *info)
     LINE(out, "sessions_expired:%llu\r\n", (wide)counters->expired);
     LINE(out, "views_entered:%llu\r\n", (wide)counters->views);
     LINE(out, "partitions_lost:%llu\r\n", (wide)counters->partitions_lost);
+    LINE(out, "sessions_dropped:%llu\r\n", (wide)counters->sessions_dropped);
     LINE(out, "records_refused:%llu\r\n", (wide)counters->records_refused);
 }
 

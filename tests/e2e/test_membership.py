@@ -1,6 +1,7 @@
 """Clusters form, grow and stay apart, however their nodes are started."""
 
 import itertools
+import subprocess
 
 import cluster
 from load import Load
@@ -162,3 +163,33 @@ class Membership(cluster.ClusterTest):
         c = self.cluster(1)
         self.assertEqual(c.nodes[0].status()[0], 0)
         self.assertEqual(cluster.status_of(cluster.free_port())[0], 2)
+
+    def test_whether_a_node_may_stop(self):
+        def safe(asked, name):
+            words = ["--host", "127.0.0.1", "--port", str(asked.port)]
+            return subprocess.run(
+                [cluster.HOLDFAST, "status", "--safe-to-stop", name] + words,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                timeout=20 * cluster.PATIENCE,
+                check=False,
+            ).returncode
+
+        c = self.cluster(3)
+        for node in c.nodes:
+            self.assertEqual(safe(node, "node2"), 0)
+        self.assertEqual(safe(c.nodes[0], "nobody"), 2)
+        c.nodes[1].pause()
+        cluster.until(
+            lambda: safe(c.nodes[0], "node3") == 1, 5, "a silent member counts"
+        )
+        c.nodes[1].resume()
+        cluster.until(
+            lambda: safe(c.nodes[0], "node3") == 0, 10, "it may stop again"
+        )
+        alone = self.cluster(1)
+        self.assertEqual(safe(alone.nodes[0], "node1"), 1)
+        bare = self.cluster(2, backups=0)
+        self.assertEqual(safe(bare.nodes[0], "node2"), 1)
+        gone = cluster.Node(c.directory, "gone")
+        self.assertEqual(safe(gone, "node1"), 2)

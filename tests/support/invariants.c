@@ -37,6 +37,13 @@ void invariants_watch(struct invariants *invariants, struct hf_slice key)
 
 /* After every turn. */
 
+static bool is_apart(const struct cluster *c, unsigned a, unsigned b)
+{
+    return c->invariants.two_clusters &&
+           hf_node_get_view(c->processes[a].node)->cluster !=
+               hf_node_get_view(c->processes[b].node)->cluster;
+}
+
 static void check_servers(struct cluster *c, uint16_t partition)
 {
     unsigned first = CLUSTER_NODES_MAX;
@@ -44,6 +51,9 @@ static void check_servers(struct cluster *c, uint16_t partition)
         const struct process *process = &c->processes[i];
         if (!process->running ||
             !hf_node_serves(process->node, partition, process_now(process))) {
+            continue;
+        }
+        if (first != CLUSTER_NODES_MAX && is_apart(c, first, i)) {
             continue;
         }
         if (first != CLUSTER_NODES_MAX) {

@@ -26,6 +26,7 @@ struct invariants_view {
 };
 
 struct invariants {
+    bool two_clusters; /* A story has two, each with servers of its own. */
     uint16_t watched[INVARIANTS_WATCHED_MAX];
     size_t watched_count;
     uint16_t next; /* Of the partitions looked at in turn. */

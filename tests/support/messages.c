@@ -35,6 +35,7 @@ void messages_fill_view(struct hf_view *view, uint8_t member_count,
     view->epoch = ((uint64_t)7 << 32) + member_count;
     view->base = ((uint64_t)6 << 32) + copies;
     view->cluster = UINT64_C(0xfedcba9876543210);
+    view->founded_ms = UINT64_C(1700000000000) + member_count;
     view->backups =
         copies > HF_BACKUPS_MAX ? HF_BACKUPS_MAX : (uint8_t)(copies - 1);
     view->member_count = member_count;
@@ -50,11 +51,13 @@ void messages_fill_view(struct hf_view *view, uint8_t member_count,
         }
         info->id = hf_hash(hf_slice_text(info->name));
         info->incarnation = info->id ^ 0x5555;
+        info->started_ms = UINT64_C(1700000000123) + i;
         info->peer_port = (uint16_t)(7000 + i);
         info->client_port = (uint16_t)(6000 + i);
     }
     for (unsigned i = 0; i < HF_PARTITION_COUNT; i++) {
         view->acting[i].count = copies;
+        view->acting[i].empty = i % 7 == 0;
         for (unsigned j = 0; j < copies; j++) {
             view->acting[i].members[j] = (uint8_t)((i + j) % member_count);
         }

@@ -36,6 +36,7 @@ void next_view_open(struct next_view *n, uint8_t member_count, uint8_t backups)
     n->node.state = HF_STATE_ACTIVE;
     n->view = (struct hf_view){.epoch = NEXT_VIEW_EPOCH,
                                .base = NEXT_VIEW_EPOCH - 1,
+                               .founded_ms = NEXT_VIEW_FOUNDED_MS,
                                .cluster = NEXT_VIEW_CLUSTER,
                                .backups = backups,
                                .member_count = member_count};
@@ -172,17 +173,25 @@ static void expect_moved(const struct next_view *n, uint16_t p,
     assert_true(unwanted == 0 || next->count <= wanted_count);
 }
 
-/* Nobody who takes part has a copy. */
-static void expect_kept_or_lost(const struct next_view *n, uint16_t p)
+/* Nobody who takes part has a copy, but for nominated learners. */
+static void expect_learnt_kept_or_lost(const struct next_view *n, uint16_t p)
 {
     const struct hf_acting *next = &n->next.acting[p];
+    hf_member_set learnt = next_view_moved(n, nominees_of(n, p) & n->live);
+    if (learnt != 0) {
+        assert_true(hf_view_copies(&n->next, p) == learnt);
+        assert_false(next->empty);
+        return;
+    }
     hf_member_set waits =
         next_view_moved(n, hf_view_copies(&n->view, p) & ~n->node.dead);
     if (waits != 0) {
         assert_true((waits & ~n->next.absent) == 0);
         assert_true(hf_view_copies(&n->next, p) == waits);
+        assert_false(next->empty);
         return;
     }
+    assert_true(next->empty);
     assert_int_equal(next->count, 1);
     assert_int_equal(next->members[0], n->next_targets[p].members[0]);
 }
@@ -196,9 +205,10 @@ static void expect_rules(const struct next_view *n, uint16_t p)
     uint8_t target = n->next_targets[p].members[0];
     expect_well_formed(n, next);
     if (stayed == 0) {
-        expect_kept_or_lost(n, p);
+        expect_learnt_kept_or_lost(n, p);
         return;
     }
+    assert_false(next->empty);
     if ((n->live & hf_member_set_of(old->members[0])) == 0) {
         assert_true(hf_view_copies(&n->next, p) == stayed);
         if ((stayed & hf_member_set_of(target)) != 0) {
@@ -241,6 +251,7 @@ void next_view_expect_rules(const struct next_view *n)
 {
     assert_true(n->next.base == n->view.epoch);
     assert_true(n->next.cluster == NEXT_VIEW_CLUSTER);
+    assert_true(n->next.founded_ms == NEXT_VIEW_FOUNDED_MS);
     assert_int_equal(n->next.backups, n->view.backups);
     expect_members(n);
     for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {

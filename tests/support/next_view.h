@@ -14,6 +14,7 @@
 
 #define NEXT_VIEW_NOW 50000
 #define NEXT_VIEW_CLUSTER 4242
+#define NEXT_VIEW_FOUNDED_MS 1700000000000
 #define NEXT_VIEW_EPOCH ((hf_epoch)7 << 32)
 
 /* Too large for a stack. */

@@ -12,9 +12,11 @@
 #include "support/messages.h"
 #include "wire/fields.h"
 
-/* Where things are in an encoded view: epoch, base and cluster go before. */
-#define BACKUPS_AT 24
-#define COUNT_AT 25
+/* Where things are in an encoded view: epoch, base, cluster and when it was
+ * founded go before. */
+#define BACKUPS_AT 32
+#define COUNT_AT 33
+#define EMPTY 0x80 /* In the count of copies. */
 
 struct fixture {
     struct hf_mem mem;
@@ -126,8 +128,11 @@ static void one_member_too_many_is_refused(void **state)
     hf_buffer_put_u64(&f->out, f->view.epoch);
     hf_buffer_put_u64(&f->out, f->view.base);
     hf_buffer_put_u64(&f->out, f->view.cluster);
+    hf_buffer_put_u64(&f->out, f->view.founded_ms);
     hf_buffer_put_u8(&f->out, f->view.backups);
     hf_buffer_put_u8(&f->out, HF_MEMBERS_MAX + 1);
+    hf_buffer_put_u64(&f->out, f->view.absent);
+    hf_buffer_put_u64(&f->out, f->view.leaving);
     for (size_t i = 0; i < HF_MEMBERS_MAX; i++) {
         hf_field_put_info(&f->out, &f->view.members[i]);
     }
@@ -173,6 +178,23 @@ static void the_number_of_copies_is_bounded(void **state)
         }
     }
     assert_false(decode_view(f, f->out.size));
+}
+
+/* Said by the highest bit of the count, which does not lift its bounds. */
+static void a_lost_partition_is_said_to_be_empty(void **state)
+{
+    struct fixture *f = *state;
+    encode_view(f, &f->good);
+    size_t last = f->out.size - 3; /* A count and two indexes. */
+    assert_true(view_is_taken_with(f, last, EMPTY | 2));
+    assert_true(f->read.acting[HF_PARTITION_COUNT - 1].empty);
+    assert_int_equal(f->read.acting[HF_PARTITION_COUNT - 1].count, 2);
+    assert_true(view_is_taken_with(f, last, 2));
+    assert_false(f->read.acting[HF_PARTITION_COUNT - 1].empty);
+    assert_false(view_is_taken_with(f, last, EMPTY));
+    assert_false(view_is_taken_with(f, last, EMPTY | 3));
+    assert_false(view_is_taken_with(f, last, EMPTY | (HF_COPIES_MAX + 1)));
+    assert_false(view_is_taken_with(f, last, 0x40 | 2));
 }
 
 static void a_copy_is_a_member(void **state)
@@ -291,6 +313,7 @@ int main(void)
         STORY(one_member_too_many_is_refused),
         STORY(the_number_of_backups_is_bounded),
         STORY(the_number_of_copies_is_bounded),
+        STORY(a_lost_partition_is_said_to_be_empty),
         STORY(a_copy_is_a_member),
         STORY(a_copy_counts_once),
         STORY(a_partition_without_a_copy_is_refused),

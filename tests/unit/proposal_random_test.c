@@ -70,11 +70,24 @@ static hf_member_set choose_voters(void)
     return hf_rng_chance(&rng, 1, 4) ? all : voters;
 }
 
+/* Partitions all of whose copies were left behind, but which go on: what a
+ * nominated learner has is all of it. */
+static unsigned count_rescued(void)
+{
+    unsigned count = 0;
+    for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
+        bool left = (hf_view_copies(&f.view, p) & f.live) == 0;
+        bool goes_on = (hf_view_copies(&f.next, p) & ~f.next.absent) != 0;
+        count += left && goes_on && !f.next.acting[p].empty ? 1 : 0;
+    }
+    return count;
+}
+
 /* Three changes in a row: silence, deaths, some that come back. */
 static void random_views_are_changed_by_the_rules(void **state)
 {
     (void)state;
-    unsigned waited = 0;
+    unsigned waited = 0, rescued = 0;
     for (uint64_t seed = 0; seed < 100; seed++) {
         open_random_view(seed, seed % 3 == 0 ? 16 : 6);
         for (unsigned round = 0; round < 3; round++) {
@@ -92,10 +105,12 @@ static void random_views_are_changed_by_the_rules(void **state)
             next_view_propose_without(&f, voters);
             next_view_expect_rules(&f);
             waited += f.next.absent != 0 ? 1 : 0;
+            rescued += count_rescued();
             next_view_enter(&f);
         }
     }
     assert_true(waited > 50);
+    assert_true(rescued > 50);
 }
 
 static void random_views_settle(void **state)

@@ -185,8 +185,8 @@ static void unknown_settings_are_named_with_their_value(void **state)
     (void)state;
     static const char all[] =
         "port, peer-port, bind, advertise, seeds, name, host-label, "
-        "cluster-name, backups, hold, max-clients, max-value, log-level, "
-        "log-format";
+        "cluster-name, backups, hold, drain-timeout, max-clients, max-value, "
+        "log-level, log-format";
     char text[512];
     struct result r = READ("--prot", "5");
     snprintf(text, sizeof(text),
@@ -421,6 +421,22 @@ static void every_address_is_advertised_as_the_host_name(void **state)
     }
 }
 
+static void only_this_machine_reaches_a_loopback_address(void **state)
+{
+    (void)state;
+    static const char *const here[] = {"127.0.0.1", "127.255.3.4", "::1",
+                                       "localhost"};
+    static const char *const beyond[] = {
+        "127.example.com", "127.0.0.1.example.com", "127.1",   "126.0.0.1",
+        "128.0.0.1",       "localhost.example.com", "0.0.0.0", "::"};
+    for (size_t i = 0; i < HF_ARRAY_COUNT(here); i++) {
+        assert_true(hf_config_is_loopback(here[i]));
+    }
+    for (size_t i = 0; i < HF_ARRAY_COUNT(beyond); i++) {
+        assert_false(hf_config_is_loopback(beyond[i]));
+    }
+}
+
 static void a_default_name_that_is_too_long_is_refused(void **state)
 {
     (void)state;
@@ -474,6 +490,7 @@ int main(void)
         cmocka_unit_test(help_names_every_setting),
         cmocka_unit_test(the_peer_port_follows_the_port),
         cmocka_unit_test(every_address_is_advertised_as_the_host_name),
+        cmocka_unit_test(only_this_machine_reaches_a_loopback_address),
         cmocka_unit_test(a_default_name_that_is_too_long_is_refused),
         cmocka_unit_test(log_lines_are_text_or_json),
     };

@@ -85,8 +85,9 @@ static void copies_are_the_acting_members(void **state)
 {
     (void)state;
     view_of(64, 1);
-    view.acting[PARTITION] = (struct hf_acting){3, {63, 0, 5}};
-    view.acting[PARTITION + 1] = (struct hf_acting){1, {2}};
+    view.acting[PARTITION] =
+        (struct hf_acting){.count = 3, .members = {63, 0, 5}};
+    view.acting[PARTITION + 1] = (struct hf_acting){.count = 1, .members = {2}};
     assert_true(hf_view_copies(&view, PARTITION) == 0x8000000000000021);
     assert_true(hf_view_copies(&view, PARTITION + 1) == 4);
 }

@@ -1,0 +1,95 @@
+/* agreement_test.c - Agreeing on who goes on: it ends, also where messages take
+ * long, and never with two sides that both decide. */
+#include "core/node_state.h"
+#include "support/story.h"
+
+#define REPLACE_MS 2000
+#define SILENCE_MS 3000
+
+static bool is_out(struct cluster *c, void *user)
+{
+    const unsigned *node = user;
+    return c->processes[*node].node->state == HF_STATE_OUT;
+}
+
+static bool is_without_one(struct cluster *c, void *user)
+{
+    (void)user;
+    return c->processes[0].node->view->member_count ==
+           c->options.node_count - 1;
+}
+
+static uint64_t ballot_count(const struct cluster *c)
+{
+    return c->processes[0].node->highest_ballot >> 32;
+}
+
+/* A stopped node is replaced in the promised time, in whatever network. Two
+ * that propose at once must not outbid each other for as long as a message
+ * takes longer than their patience. */
+static void proposers_do_not_outbid_each_other(void **state)
+{
+    static const int64_t delays_us[] = {6000, 20000, 60000};
+    for (unsigned i = 0; i < HF_ARRAY_COUNT(delays_us); i++) {
+        for (unsigned node_count = 3; node_count <= 5; node_count += 2) {
+            struct cluster_options options;
+            cluster_options_init(&options, 1 + i);
+            options.node_count = node_count;
+            options.faults.delay_us = delays_us[i];
+            struct cluster *c = story_start_with(state, &options);
+            uint64_t before = ballot_count(c);
+            cluster_pause(c, node_count - 1);
+            cluster_check(c, cluster_wait(c, REPLACE_MS, is_without_one, NULL),
+                          "a stopped node is not replaced");
+            cluster_check(c, ballot_count(c) - before <= 2,
+                          "proposers outbid each other");
+        }
+    }
+}
+
+/* B was cut off and knows only the first view; the two others have gone on, and
+ * parted in turn, so that only Y serves. When X, which is out, reaches B, what
+ * it says is of a later view: it promises B nothing, and its death is no reason
+ * for B to go on with what it has. Else B and Y both would serve. */
+static void who_is_in_a_later_view_does_not_bind(void **state)
+{
+    struct cluster *c = story_start(state, 3, 12);
+    const struct hf_view *view = cluster_view(c);
+    unsigned b = cluster_node_of(c, view, 0);
+    unsigned y = cluster_node_of(c, view, 1);
+    unsigned x = cluster_node_of(c, view, 2);
+    cluster_set(c, "k", "old");
+    cluster_isolate(c, b);
+    cluster_run(c, SILENCE_MS);
+    cluster_cut(c, x, y);
+    cluster_run(c, SILENCE_MS);
+    const struct hf_node *node = c->processes[y].node;
+    cluster_check(c, node->view->member_count == 1, "Y does not go on alone");
+    cluster_expect_reply(c, "OK", y, "SET", "k", "new", NULL);
+
+    network_cut(&c->network, x, y, false);
+    network_cut(&c->network, y, x, false);
+    cluster_check(c, cluster_wait(c, SILENCE_MS, is_out, &x),
+                  "X does not hear that Y went on");
+    cluster_cut(c, x, y);
+    network_cut(&c->network, b, x, false);
+    network_cut(&c->network, x, b, false);
+    cluster_run(c, 1500);
+    cluster_kill(c, x);
+    cluster_run(c, 2 * SILENCE_MS);
+    cluster_check(c, c->processes[b].node->view->member_count == 3,
+                  "B went on without Y");
+
+    cluster_heal(c);
+    cluster_settle_and_check(c);
+    cluster_expect(c, "k", "new");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        STORY(proposers_do_not_outbid_each_other),
+        STORY(who_is_in_a_later_view_does_not_bind),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,162 @@
+/* discovery_test.c - Who starts a cluster, and which one goes on when two
+ * meet. A second one beside the first would answer for sessions it does not
+ * have, or has as they once were. */
+#include <string.h>
+
+#include "core/node_state.h"
+#include "support/story.h"
+
+#define SILENCE_MS 3000
+#define ALONE_MS 6000 /* Longer than anyone looks for a cluster. */
+
+static bool is_out(struct cluster *c, void *user)
+{
+    const unsigned *node = user;
+    return c->processes[*node].node->state == HF_STATE_OUT;
+}
+
+static void expect_no_answer(struct cluster *c, unsigned node, const char *key)
+{
+    const char *answer = cluster_command(c, node, "GET", key, NULL);
+    cluster_check(c, strstr(answer, "CLUSTERDOWN") != NULL,
+                  "an excluded node answers");
+}
+
+/* It was left out, heard so, and is cut off again at once: for all it knows the
+ * others live and have logged out, or in, whom it remembers. It waits. */
+static void an_excluded_node_starts_no_second_cluster(void **state)
+{
+    struct cluster *c = story_start(state, 3, 5);
+    cluster_set(c, "k", "old");
+    cluster_set(c, "gone", "logged in");
+    unsigned x = cluster_primary_of(c, "k");
+    unsigned other = (x + 1) % 3;
+    cluster_isolate(c, x);
+    cluster_run(c, SILENCE_MS);
+    cluster_expect_reply(c, "OK", other, "SET", "k", "new", NULL);
+    cluster_expect_reply(c, "1", other, "UNLINK", "gone", NULL);
+    cluster_heal(c);
+    cluster_check(c, cluster_wait(c, SILENCE_MS, is_out, &x),
+                  "the node does not hear that it was left out");
+    cluster_isolate(c, x);
+    cluster_run(c, ALONE_MS);
+    expect_no_answer(c, x, "k");
+    expect_no_answer(c, x, "gone");
+
+    cluster_heal(c);
+    cluster_settle_and_check(c);
+    cluster_expect(c, "k", "new");
+    cluster_expect(c, "gone", NULL);
+}
+
+/* But when all the others have died there is nobody to wait for, and a service
+ * with no sessions is better than none. What it still has is not said to be
+ * there: it may be old. */
+static void an_excluded_node_starts_anew_when_all_others_are_dead(void **state)
+{
+    struct cluster *c = story_start(state, 3, 6);
+    cluster_set(c, "k", "old");
+    unsigned x = cluster_primary_of(c, "k");
+    cluster_isolate(c, x);
+    cluster_run(c, SILENCE_MS);
+    cluster_expect_reply(c, "OK", (x + 1) % 3, "SET", "k", "new", NULL);
+    cluster_heal(c);
+    cluster_check(c, cluster_wait(c, SILENCE_MS, is_out, &x),
+                  "the node does not hear that it was left out");
+    cluster_kill(c, (x + 1) % 3);
+    cluster_kill(c, (x + 2) % 3);
+    cluster_settle_and_check(c);
+    cluster_expect(c, "k", NULL);
+    cluster_set(c, "k", "newer");
+    cluster_boot(c, (x + 1) % 3);
+    cluster_settle_and_check(c);
+    cluster_expect(c, "k", "newer");
+}
+
+/* Settled, and with clocks that agree on what year it is. */
+static struct cluster *start(void **state, unsigned node_count, uint64_t seed)
+{
+    struct cluster_options options;
+    cluster_options_init(&options, seed);
+    options.node_count = node_count;
+    options.boot_none = true;
+    struct cluster *c = story_create(state, &options);
+    for (unsigned i = 0; i < node_count; i++) {
+        struct process_clock *clock = &c->processes[i].clock;
+        clock->wall_ms -= clock->offset_ms;
+        cluster_boot(c, i);
+    }
+    cluster_settle(c, CLUSTER_SETTLE_MS);
+    return c;
+}
+
+/* Node 1 hangs; those that look for it in vain start a cluster. Then it goes
+ * on. Until all are in one cluster again there are two that serve. */
+static void meet(struct cluster *c)
+{
+    uint64_t cluster = c->processes[1].node->view->cluster;
+    c->invariants.two_clusters = true;
+    cluster_run(c, ALONE_MS);
+    cluster_check(c, c->processes[0].node->view->cluster != cluster,
+                  "no other cluster was started");
+    cluster_resume(c, 1);
+    cluster_settle(c, CLUSTER_SETTLE_MS);
+    c->invariants.two_clusters = false;
+    cluster_settle_and_check(c);
+    cluster_check(c, cluster_view(c)->cluster == cluster,
+                  "the newer cluster goes on");
+}
+
+static void expect_nothing_dropped(struct cluster *c, unsigned node)
+{
+    const struct hf_node_counters *counters =
+        hf_node_get_counters(c->processes[node].node);
+    cluster_check(c, counters->sessions_dropped == 0,
+                  "the cluster with the sessions gave them up");
+}
+
+/* The only node with the sessions hangs, while another starts and finds nobody.
+ * When they meet, the new, empty cluster gives way; whichever number each of
+ * the two has drawn. */
+static void of_two_clusters_the_older_goes_on(void **state)
+{
+    for (uint64_t seed = 70; seed < 78; seed++) {
+        struct cluster *c = start(state, 2, seed);
+        cluster_set(c, "k", "acked");
+        cluster_kill(c, 0);
+        cluster_run(c, 2000);
+        cluster_pause(c, 1);
+        cluster_boot(c, 0);
+        meet(c);
+        expect_nothing_dropped(c, 1);
+        cluster_expect(c, "k", "acked");
+    }
+}
+
+/* And also when the new one has more nodes. */
+static void the_older_goes_on_though_it_is_smaller(void **state)
+{
+    struct cluster *c = start(state, 3, 77);
+    cluster_set(c, "k", "acked");
+    cluster_kill(c, 0);
+    cluster_run(c, SILENCE_MS);
+    cluster_kill(c, 2);
+    cluster_run(c, SILENCE_MS);
+    cluster_pause(c, 1);
+    cluster_boot(c, 0);
+    cluster_boot(c, 2);
+    meet(c);
+    expect_nothing_dropped(c, 1);
+    cluster_expect(c, "k", "acked");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        STORY(an_excluded_node_starts_no_second_cluster),
+        STORY(an_excluded_node_starts_anew_when_all_others_are_dead),
+        STORY(of_two_clusters_the_older_goes_on),
+        STORY(the_older_goes_on_though_it_is_smaller),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,152 @@
+/* flush_test.c - FLUSHALL drops all there was, once, and nothing that came
+ * after; and a key without a byte is a key, not a flush. */
+#include <stdio.h>
+#include <string.h>
+
+#include "core/node_state.h"
+#include "support/story.h"
+
+#define BIG_BYTES 60000
+#define BIG_COUNT 40
+
+/* A session was just deleted, and no backup knows yet. FLUSHALL finds nothing
+ * there to drop, and yet must not say OK before it is sure that no copy has the
+ * session: its primary may die, and the session be back. */
+static void a_flush_covers_what_is_being_deleted(void **state)
+{
+    struct cluster *c = story_start(state, 3, 8);
+    cluster_set(c, "k", "v");
+    unsigned primary = cluster_primary_of(c, "k");
+    unsigned backup = cluster_backup_of(c, "k");
+    unsigned other = cluster_stranger_to(c, "k");
+    cluster_clog(c, primary, backup, HF_CHANNEL_DATA);
+    struct request *unlink = cluster_ask(c, primary, "UNLINK", "k", NULL);
+    cluster_run(c, 5);
+    struct request *flush = cluster_ask(c, other, "FLUSHALL", NULL);
+    cluster_run(c, 50);
+    cluster_expect_answer(c, "(waiting)", unlink);
+    cluster_expect_answer(c, "(waiting)", flush);
+
+    cluster_kill(c, primary);
+    cluster_check(c, cluster_await(c, flush, 2000), "no answer to FLUSHALL");
+    cluster_expect_answer(c, "OK", flush);
+    cluster_settle_and_check(c);
+    cluster_expect(c, "k", NULL);
+}
+
+static void key_with_owners(struct cluster *c, unsigned primary,
+                            unsigned backup, char key[16])
+{
+    unsigned number = 0;
+    do {
+        (void)snprintf(key, 16, "k:%u", number++);
+    } while (cluster_primary_of(c, key) != primary ||
+             cluster_backup_of(c, key) != backup);
+}
+
+static bool is_link_up(struct cluster *c, void *user)
+{
+    (void)user;
+    return network_link_of(&c->network, 0, 1, HF_CHANNEL_DATA)->out.up;
+}
+
+/* The link breaks while FLUSHALL waits, so it is sent again, and arrives long
+ * after it was carried out and answered. Who logged in meanwhile stays. */
+static void a_flush_that_comes_again_spares_what_came_after(void **state)
+{
+    struct cluster *c = story_start(state, 3, 10);
+    char key[16];
+    key_with_owners(c, 1, 2, key);
+    cluster_set(c, key, "before");
+    c->network.redial_us_max = 60000;
+    cluster_clog(c, 1, 2, HF_CHANNEL_DATA);
+    struct request *flush = cluster_ask(c, 0, "FLUSHALL", NULL);
+    cluster_run(c, 5);
+    struct network_faults faults =
+        network_link_of(&c->network, 0, 1, HF_CHANNEL_DATA)->path.faults;
+    faults.delay_us = 60000; /* The second one is on its way for long. */
+    network_set_faults(&c->network, 0, 1, &faults);
+    network_break(&c->network, 0, 1, HF_CHANNEL_DATA);
+    cluster_run(c, 2);
+    cluster_check(c, cluster_wait(c, 1000, is_link_up, NULL),
+                  "the link does not come up again");
+    cluster_unclog(c, 1, 2, HF_CHANNEL_DATA);
+    cluster_run(c, 10);
+    cluster_expect_answer(c, "OK", flush);
+    cluster_expect_reply(c, "OK", 1, "SET", key, "after", NULL);
+    cluster_run(c, 600);
+    cluster_expect(c, key, "after");
+    cluster_settle_and_check(c);
+}
+
+/* So many bytes beside the empty key that filling a copy takes a while. */
+static void fill_beside_the_empty_key(struct cluster *c)
+{
+    static char big[BIG_BYTES + 1];
+    memset(big, 'x', BIG_BYTES);
+    uint16_t partition = hf_partition_of_key(HF_SLICE_LITERAL(""));
+    unsigned made = 0;
+    for (unsigned i = 0; made < BIG_COUNT; i++) {
+        char key[16];
+        (void)snprintf(key, sizeof(key), "a%u", i);
+        if (hf_partition_of_key(hf_slice_text(key)) == partition) {
+            cluster_set(c, key, big);
+            made++;
+        }
+    }
+}
+
+static bool is_learning(const struct cluster *c, unsigned primary)
+{
+    const struct hf_node *node = c->processes[primary].node;
+    uint16_t partition = hf_partition_of_key(HF_SLICE_LITERAL(""));
+    for (uint8_t i = 0; i < node->view->member_count; i++) {
+        if (node->members[i].learning == (int)partition) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The empty key is written while its partition is being filled. A learner that
+ * took the write for a flush, or for one that concerns it though it does not
+ * have the session yet, would refuse it for ever. */
+static void the_empty_key_is_a_key_like_any(void **state)
+{
+    struct cluster *c = story_start(state, 2, 2);
+    fill_beside_the_empty_key(c);
+    cluster_expect_reply(c, "1", 0, "HSET", "", "f", "v", NULL);
+    unsigned primary = cluster_primary_of(c, "");
+    unsigned backup = cluster_backup_of(c, "");
+    cluster_kill(c, backup);
+    cluster_run(c, 500);
+    cluster_boot(c, backup);
+    int64_t until_us = cluster_now_us(c) + 5000000;
+    while (!is_learning(c, primary) && cluster_now_us(c) < until_us) {
+        cluster_step(c, until_us); /* It takes but a few. */
+    }
+    cluster_check(c, is_learning(c, primary), "the new copy is not filled");
+    cluster_clog(c, backup, primary, HF_CHANNEL_DATA);
+    cluster_run(c, 2);
+    struct request *expire =
+        cluster_ask(c, primary, "EXPIRE", "", "1000", NULL);
+    cluster_run(c, 5);
+    cluster_unclog(c, backup, primary, HF_CHANNEL_DATA);
+    cluster_settle_and_check(c);
+    cluster_expect_answer(c, "1", expire);
+    cluster_check(c, c->processes[backup].node->counters.records_refused == 0,
+                  "the learner refused a write");
+    cluster_kill(c, primary);
+    cluster_settle_and_check(c);
+    cluster_expect_reply(c, "v", backup, "HGET", "", "f", NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        STORY(a_flush_covers_what_is_being_deleted),
+        STORY(a_flush_that_comes_again_spares_what_came_after),
+        STORY(the_empty_key_is_a_key_like_any),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

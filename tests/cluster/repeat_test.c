@@ -1,0 +1,128 @@
+/* repeat_test.c - Commands that are sent twice, because a link broke before
+ * the answer: carried out once, and answered with what is sure. */
+#include <stdio.h>
+
+#include "core/node_state.h"
+#include "support/story.h"
+
+#define REDIAL_US 60000
+#define REDIAL_MS 1000
+#define KEYS 300
+
+static unsigned remembered(const struct cluster *c, unsigned node)
+{
+    return c->processes[node].node->operations.count;
+}
+
+static void set_and_forget(struct cluster *c, unsigned node, unsigned number)
+{
+    char key[16];
+    (void)snprintf(key, sizeof(key), "k%u", number);
+    cluster_forget(cluster_ask(c, node, "SET", key, "v", NULL));
+}
+
+/* What was carried out for others is remembered until they have the answer. A
+ * node that died in the middle of many never says so; that must not keep what
+ * is remembered for the others, or memory grows without end. */
+static void a_dead_node_keeps_nothing_of_others_remembered(void **state)
+{
+    struct cluster *c = story_start(state, 3, 1);
+    for (unsigned i = 0; i < KEYS; i++) {
+        set_and_forget(c, i % 3, i);
+        if (i % 10 == 0) {
+            cluster_run(c, 1);
+        }
+    }
+    for (unsigned i = 0; i < 50; i++) {
+        set_and_forget(c, 2, i);
+    }
+    cluster_run(c, 5);
+    cluster_kill(c, 2);
+    cluster_run(c, 500);
+    for (unsigned i = 0; i < 2000; i++) {
+        set_and_forget(c, i % 2, i % KEYS);
+        if (i % 4 == 0) {
+            cluster_run(c, 1);
+        }
+    }
+    cluster_run(c, 500);
+    cluster_check(c, remembered(c, 0) < 100 && remembered(c, 1) < 100,
+                  "operations that are over are still remembered");
+}
+
+static bool is_link_up(struct cluster *c, void *user)
+{
+    (void)c;
+    const struct network_link *link = user;
+    return link->out.up;
+}
+
+/* Until it is up again, and what was under way was sent again. */
+static void break_link(struct cluster *c, unsigned from, unsigned to)
+{
+    c->network.redial_us_max = REDIAL_US; /* Well within the hold. */
+    network_break(&c->network, from, to, HF_CHANNEL_DATA);
+    cluster_run(c, 2);
+    cluster_check(
+        c,
+        cluster_wait(c, REDIAL_MS, is_link_up,
+                     network_link_of(&c->network, from, to, HF_CHANNEL_DATA)),
+        "the link does not come up again");
+    cluster_run(c, 20);
+}
+
+/* GETEX without an option changes nothing, but may show a write that no backup
+ * has yet. Asked again after its link broke it still has to wait for that
+ * write: the primary may die, and then nobody ever wrote what was shown. */
+static void a_repeated_read_waits_for_what_it_shows(void **state)
+{
+    struct cluster *c = story_start(state, 3, 9);
+    cluster_set(c, "k", "old");
+    unsigned primary = cluster_primary_of(c, "k");
+    unsigned backup = cluster_backup_of(c, "k");
+    unsigned other = cluster_stranger_to(c, "k");
+    cluster_clog(c, primary, backup, HF_CHANNEL_DATA);
+    struct request *set = cluster_ask(c, primary, "SET", "k", "new", NULL);
+    cluster_run(c, 5);
+    struct request *get = cluster_ask(c, other, "GETEX", "k", NULL);
+    cluster_run(c, 5);
+    break_link(c, other, primary);
+    cluster_expect_answer(c, "(waiting)", set);
+    cluster_expect_answer(c, "(waiting)", get);
+
+    cluster_kill(c, primary);
+    cluster_settle_and_check(c);
+    cluster_expect_answer(c, "old", get);
+    cluster_expect(c, "k", "old");
+}
+
+/* The same, and the write arrives after all: then so does the answer. */
+static void a_repeated_read_is_answered_with_what_it_shows(void **state)
+{
+    struct cluster *c = story_start(state, 3, 10);
+    cluster_set(c, "k", "old");
+    unsigned primary = cluster_primary_of(c, "k");
+    unsigned backup = cluster_backup_of(c, "k");
+    unsigned other = cluster_stranger_to(c, "k");
+    cluster_clog(c, primary, backup, HF_CHANNEL_DATA);
+    struct request *set = cluster_ask(c, primary, "SET", "k", "new", NULL);
+    cluster_run(c, 5);
+    struct request *get = cluster_ask(c, other, "GETEX", "k", NULL);
+    cluster_run(c, 5);
+    break_link(c, other, primary);
+    cluster_unclog(c, primary, backup, HF_CHANNEL_DATA);
+    cluster_run(c, 20);
+    cluster_expect_answer(c, "OK", set);
+    cluster_expect_answer(c, "new", get);
+    cluster_settle_and_check(c);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        STORY(a_dead_node_keeps_nothing_of_others_remembered),
+        STORY(a_repeated_read_waits_for_what_it_shows),
+        STORY(a_repeated_read_is_answered_with_what_it_shows),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

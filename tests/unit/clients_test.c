@@ -1,0 +1,261 @@
+/* clients_test.c - Clients of a node that is about to stop, over loopback. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/clients.h"
+#include "io/clock.h"
+
+#define DEADLINE_MS 20000
+
+struct world {
+    uv_loop_t loop;
+    uv_timer_t pulse; /* So that the loop never waits for long. */
+    struct hf_mem mem;
+    struct hf_clients *clients;
+    int requests;
+    uint64_t client; /* Of the last request. */
+    uint64_t tag;
+    bool stopped;
+};
+
+/* One client of the node. */
+struct caller {
+    uv_tcp_t tcp;
+    uv_connect_t connect;
+    uv_write_t write;
+    int status; /* Of the connect; 1: not known yet. */
+    char in[256];
+    size_t in_size;
+    bool ended; /* By the node. */
+    bool closed;
+};
+
+static void on_request(void *user, uint64_t client, uint64_t tag,
+                       const struct hf_command *command)
+{
+    struct world *w = user;
+    (void)command;
+    w->requests++;
+    w->client = client;
+    w->tag = tag;
+}
+
+static void on_info(void *user, struct hf_slice section, struct hf_buffer *out)
+{
+    (void)user;
+    (void)section;
+    (void)out;
+}
+
+static void on_status(void *user, struct hf_buffer *out)
+{
+    (void)user;
+    (void)out;
+}
+
+static void on_stopped(void *user)
+{
+    struct world *w = user;
+    w->stopped = true;
+}
+
+static void on_pulse(uv_timer_t *pulse)
+{
+    (void)pulse;
+}
+
+static void turn(struct world *w)
+{
+    uv_run(&w->loop, UV_RUN_ONCE);
+    if (w->clients != NULL) {
+        hf_clients_run(w->clients);
+        hf_clients_flush(w->clients);
+    }
+}
+
+#define WAIT_UNTIL(world, condition)                                           \
+    do {                                                                       \
+        hf_time give_up_at = hf_clock_now() + DEADLINE_MS;                     \
+        while (!(condition)) {                                                 \
+            assert_true(hf_clock_now() < give_up_at);                          \
+            turn(world);                                                       \
+        }                                                                      \
+    } while (0)
+
+static int set_up(void **state)
+{
+    struct world *w = calloc(1, sizeof(*w));
+    assert_non_null(w);
+    const struct hf_clients_config config = {
+        .bind = "127.0.0.1",
+        .clients_max = 10,
+        .limits = {.argument_count_max = 100,
+                   .bulk_bytes_max = 1000,
+                   .command_bytes_max = 10000,
+                   .inline_bytes_max = 1000},
+        .output_bytes_soft = (size_t)1 << 20,
+        .output_bytes_hard = (size_t)2 << 20,
+    };
+    const struct hf_clients_handler handler = {
+        .user = w,
+        .request = on_request,
+        .info = on_info,
+        .status = on_status,
+    };
+    assert_int_equal(uv_loop_init(&w->loop), 0);
+    uv_timer_init(&w->loop, &w->pulse);
+    uv_timer_start(&w->pulse, on_pulse, 5, 5);
+    hf_mem_init_system(&w->mem);
+    assert_int_equal(
+        hf_clients_create(&w->clients, &w->loop, &w->mem, &config, &handler),
+        0);
+    *state = w;
+    return 0;
+}
+
+static void world_stop(struct world *w)
+{
+    hf_clients_stop(w->clients, on_stopped, w);
+    WAIT_UNTIL(w, w->stopped);
+    hf_clients_destroy(w->clients);
+    w->clients = NULL;
+}
+
+static int tear_down(void **state)
+{
+    struct world *w = *state;
+    if (w->clients != NULL) {
+        world_stop(w);
+    }
+    uv_close((uv_handle_t *)&w->pulse, NULL);
+    uv_run(&w->loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&w->loop), 0); /* Nothing is left open. */
+    assert_int_equal(w->mem.used_bytes, 0);
+    free(w);
+    return 0;
+}
+
+static void caller_on_alloc(uv_handle_t *handle, size_t suggested,
+                            uv_buf_t *buf)
+{
+    struct caller *caller = handle->data;
+    (void)suggested;
+    *buf = uv_buf_init(caller->in + caller->in_size,
+                       (unsigned)(sizeof(caller->in) - caller->in_size));
+}
+
+static void caller_on_read(uv_stream_t *stream, ssize_t size,
+                           const uv_buf_t *buf)
+{
+    struct caller *caller = stream->data;
+    (void)buf;
+    if (size < 0) {
+        caller->ended = true;
+        uv_read_stop(stream);
+    } else {
+        caller->in_size += (size_t)size;
+    }
+}
+
+static void caller_on_connect(uv_connect_t *connect, int status)
+{
+    struct caller *caller = connect->data;
+    caller->status = status;
+    if (status == 0) {
+        uv_read_start((uv_stream_t *)&caller->tcp, caller_on_alloc,
+                      caller_on_read);
+    }
+}
+
+static void caller_connect(struct world *w, struct caller *caller)
+{
+    struct sockaddr_in address;
+    memset(caller, 0, sizeof(*caller));
+    caller->status = 1;
+    uv_tcp_init(&w->loop, &caller->tcp);
+    caller->tcp.data = caller;
+    caller->connect.data = caller;
+    uv_ip4_addr("127.0.0.1", hf_clients_port(w->clients), &address);
+    uv_tcp_connect(&caller->connect, &caller->tcp, (struct sockaddr *)&address,
+                   caller_on_connect);
+    WAIT_UNTIL(w, caller->status != 1);
+}
+
+static void caller_send(struct caller *caller, const char *text)
+{
+    uv_buf_t buf = uv_buf_init((char *)text, (unsigned)strlen(text));
+    uv_write(&caller->write, (uv_stream_t *)&caller->tcp, &buf, 1, NULL);
+}
+
+static void caller_on_closed(uv_handle_t *handle)
+{
+    struct caller *caller = handle->data;
+    caller->closed = true;
+}
+
+static void caller_close(struct world *w, struct caller *caller)
+{
+    uv_close((uv_handle_t *)&caller->tcp, caller_on_closed);
+    WAIT_UNTIL(w, caller->closed);
+}
+
+static void a_drain_refuses_connects_and_waits_for_answers(void **state)
+{
+    struct world *w = *state;
+    struct caller served;
+    struct caller idle;
+    struct caller late;
+    caller_connect(w, &served);
+    caller_connect(w, &idle);
+    caller_send(&served, "GET a\r\n");
+    WAIT_UNTIL(w, w->requests == 1);
+
+    hf_clients_drain(w->clients);
+    caller_connect(w, &late);
+    assert_int_equal(late.status, UV_ECONNREFUSED);
+    WAIT_UNTIL(w, idle.ended);
+    assert_false(served.ended);
+
+    const struct hf_reply reply = hf_reply_nil();
+    hf_clients_reply(w->clients, w->client, w->tag, &reply);
+    WAIT_UNTIL(w, served.ended);
+    assert_int_equal(served.in_size, 5);
+    assert_memory_equal(served.in, "$-1\r\n", 5);
+    caller_close(w, &served);
+    caller_close(w, &idle);
+    caller_close(w, &late);
+    /* All is closed by now: stopping has nothing to wait for. */
+    WAIT_UNTIL(w, hf_clients_get_stats(w->clients)->connected == 0);
+    world_stop(w);
+}
+
+static void stops_in_the_middle_of_a_drain(void **state)
+{
+    struct world *w = *state;
+    struct caller served;
+    caller_connect(w, &served);
+    caller_send(&served, "GET a\r\n");
+    WAIT_UNTIL(w, w->requests == 1);
+    hf_clients_drain(w->clients);
+    world_stop(w);
+    WAIT_UNTIL(w, served.ended);
+    caller_close(w, &served);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_drain_refuses_connects_and_waits_for_answers),
+        TEST(stops_in_the_middle_of_a_drain),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
