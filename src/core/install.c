@@ -34,6 +34,8 @@ static void leave_epoch(struct hf_node *node)
         hf_record_queue_close(&node->members[i].in_log, node->mem);
     }
     node_drop_ranges(node);
+    /* What their answers showed may not have lasted. */
+    hf_operations_forget_local(&node->operations);
     for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
         struct hf_partition *partition = &node->partitions[p];
         node_drop_waiting(node, p);

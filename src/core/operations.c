@@ -257,3 +257,20 @@ void hf_operations_forget_partition(struct hf_operations *operations,
             HF_CONTAINER_OF(list->next, struct hf_operation, place));
     }
 }
+
+void hf_operations_forget_local(struct hf_operations *operations)
+{
+    for (struct hf_list *link = operations->origins.next;
+         link != &operations->origins; link = link->next) {
+        struct hf_list *list = &origin_at(link)->operations;
+        struct hf_list *at = list->next;
+        while (at != list) {
+            struct hf_operation *operation =
+                HF_CONTAINER_OF(at, struct hf_operation, age);
+            at = at->next;
+            if (operation->local) {
+                operation_remove(operations, operation);
+            }
+        }
+    }
+}

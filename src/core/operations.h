@@ -57,6 +57,9 @@ HF_NODISCARD int hf_operations_add_local(struct hf_operations *operations,
                                          uint16_t partition, uint64_t shows,
                                          struct hf_slice reply);
 
+/* Forgets all without effects. */
+void hf_operations_forget_local(struct hf_operations *operations);
+
 /* Forgets one; does nothing when it is not known. */
 void hf_operations_remove(struct hf_operations *operations,
                           struct hf_operation_id id);

@@ -482,10 +482,10 @@ static enum outcome run_command(struct hf_node *node, uint16_t p,
         /* Not on the copies: a repetition after a failover is carried out
          * anew, which is as good, since nobody saw an answer. */
         struct hf_slice tokens = reply_tokens(node, &apply.reply);
-        int error =
-            node->tokens.failed
-                ? HF_ENOMEM
-                : hf_operations_add(&node->operations, operation, p, 0, tokens);
+        int error = node->tokens.failed
+                        ? HF_ENOMEM
+                        : hf_operations_add_local(&node->operations, operation,
+                                                  p, shows, tokens);
         if (error != 0) {
             answer_error(node, operation, hf_no_memory_text);
             return OUTCOME_DONE;
