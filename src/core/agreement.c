@@ -42,7 +42,7 @@ static void saw_ballot(struct hf_node *node, hf_epoch ballot)
     }
 }
 
-void node_form_cluster(struct hf_node *node)
+void hf_node_form_cluster(struct hf_node *node)
 {
     struct hf_view *view = node->proposal;
     memset(view, 0, sizeof(*view));
@@ -58,7 +58,7 @@ void node_form_cluster(struct hf_node *node)
     }
     hf_log(&node->config.log, HF_LOG_INFO,
            "nobody else is there: starting a cluster");
-    node_install(node, view);
+    hf_node_install(node, view);
 }
 
 static bool guard_is_over(const struct hf_node *node, hf_member_set excluded)
@@ -66,7 +66,7 @@ static bool guard_is_over(const struct hf_node *node, hf_member_set excluded)
     for (uint8_t i = 0; i < node->view->member_count; i++) {
         hf_member_set bit = hf_member_set_of(i);
         if ((excluded & bit) != 0 && (node->dead & bit) == 0 &&
-            node_given(node, i) + HF_GUARD_MS > node->now) {
+            hf_node_given(node, i) + HF_GUARD_MS > node->now) {
             return false;
         }
     }
@@ -91,7 +91,7 @@ static void ballot_send(struct hf_node *node)
     for (uint8_t i = 0; i < node->view->member_count; i++) {
         hf_member_set bit = hf_member_set_of(i);
         if ((ballot->voters & ~ballot->answered & bit) != 0) {
-            node_send_member(node, i, &message);
+            hf_node_send_member(node, i, &message);
         }
     }
 }
@@ -106,11 +106,11 @@ static void ballot_commit(struct hf_node *node)
         if (peer->member != HF_MEMBER_NONE ||
             hf_view_find(node->accepted, peer->info.id,
                          peer->info.incarnation) != HF_MEMBER_NONE) {
-            node_send(node, peer, &message);
+            hf_node_send(node, peer, &message);
             peer->view_sent_at = node->now;
         }
     }
-    node_view_heard(node, node->accepted); /* It may be without us. */
+    hf_node_view_heard(node, node->accepted); /* It may be without us. */
 }
 
 static void ballot_choose(struct hf_node *node)
@@ -124,7 +124,7 @@ static void ballot_choose(struct hf_node *node)
     if (ballot->accepted_ballot != 0) {
         *node->proposal = *node->best;
     } else {
-        proposal_make(node, ballot->voters, node->proposal);
+        hf_proposal_make(node, ballot->voters, node->proposal);
     }
     node->proposal->epoch = ballot->number;
     *node->accepted = *node->proposal;
@@ -143,7 +143,7 @@ static void promise_self(struct hf_node *node)
     node->promised = ballot->number;
     node->promised_at = node->now;
     node->promised_without = ballot->excluded;
-    node_lease_changed(node);
+    hf_node_lease_changed(node);
     ballot->fresh = node->fresh;
     ballot->answered = hf_member_set_of(node->self);
     if (node->accepted_ballot != 0) {
@@ -189,11 +189,11 @@ static bool change_is_needed(struct hf_node *node, hf_member_set suspects,
                  node->now - node->promised_at > HF_STUCK_MS;
     bool died = (node->dead & node->view->absent) != 0;
     *urgent = suspects != 0 || stuck || died;
-    if (*urgent || proposal_joins(node) || proposal_leaves(node)) {
+    if (*urgent || hf_proposal_joins(node) || hf_proposal_leaves(node)) {
         return true;
     }
     return node->now - node->installed_at >= HF_MOVE_GATHER_MS &&
-           proposal_moves(node);
+           hf_proposal_moves(node);
 }
 
 /* Members that the proposer cannot go on with get no grants for a while, even
@@ -208,13 +208,13 @@ static void withhold(struct hf_node *node, hf_member_set members)
     }
 }
 
-void node_consider_change(struct hf_node *node)
+void hf_node_consider_change(struct hf_node *node)
 {
     if (node->state != HF_STATE_ACTIVE) {
         return;
     }
     bool urgent = false;
-    hf_member_set suspects = node_suspects(node);
+    hf_member_set suspects = hf_node_suspects(node);
     if (!change_is_needed(node, suspects, &urgent)) {
         node->need_since = 0;
         return;
@@ -226,7 +226,7 @@ void node_consider_change(struct hf_node *node)
         return;
     }
     hf_member_set before_us = hf_member_set_of(node->self) - 1;
-    if ((node_disputed(node, suspects) & before_us) != 0) {
+    if ((hf_node_disputed(node, suspects) & before_us) != 0) {
         return; /* Only we are cut off from them: it is we who will go. */
     }
     hf_member_set live = hf_view_voters(node->view) & ~suspects;
@@ -266,7 +266,7 @@ static bool is_left_with_nothing(const struct hf_node *node)
     return true;
 }
 
-void node_agreement_tick(struct hf_node *node)
+void hf_node_agreement_tick(struct hf_node *node)
 {
     struct hf_ballot *ballot = &node->ballot;
     if (node->state != HF_STATE_ACTIVE) {
@@ -280,10 +280,10 @@ void node_agreement_tick(struct hf_node *node)
         ballot_send(node);
     }
     if (is_left_with_nothing(node)) {
-        node_start_over(node);
+        hf_node_start_over(node);
         return;
     }
-    node_consider_change(node);
+    hf_node_consider_change(node);
 }
 
 /* A ballot for another view than ours: whoever is behind gets the newer one.
@@ -295,7 +295,7 @@ static bool is_our_decision(struct hf_node *node, struct hf_peer *from,
         return false;
     }
     if (base < node->view->epoch) {
-        node_offer_view(node, from);
+        hf_node_offer_view(node, from);
     }
     return base == node->view->epoch;
 }
@@ -311,7 +311,7 @@ static void send_promise(struct hf_node *node, struct hf_peer *to)
     if (node->accepted_ballot != 0) {
         message.promise.accepted = node->accepted;
     }
-    node_send(node, to, &message);
+    hf_node_send(node, to, &message);
 }
 
 /* Deaths that another member certified are dead for us as well; whether
@@ -325,15 +325,15 @@ static void believe_deaths(struct hf_node *node, hf_member_set dead)
             continue;
         }
         node->dead |= bit;
-        if (node_is_bound(node, i)) {
+        if (hf_node_is_bound(node, i)) {
             node->fresh |= bit;
         }
     }
-    node_lease_changed(node);
+    hf_node_lease_changed(node);
 }
 
-void node_prepared(struct hf_node *node, struct hf_peer *from,
-                   const struct hf_prepare *prepare)
+void hf_node_prepared(struct hf_node *node, struct hf_peer *from,
+                      const struct hf_prepare *prepare)
 {
     saw_ballot(node, prepare->ballot);
     if (!is_our_decision(node, from, prepare->base) ||
@@ -354,13 +354,13 @@ void node_prepared(struct hf_node *node, struct hf_peer *from,
         node->promised = prepare->ballot;
         node->promised_at = node->now;
         node->promised_without = prepare->excluded;
-        node_lease_changed(node);
+        hf_node_lease_changed(node);
     }
     send_promise(node, from);
 }
 
-void node_promised(struct hf_node *node, struct hf_peer *from,
-                   const struct hf_promise *promise)
+void hf_node_promised(struct hf_node *node, struct hf_peer *from,
+                      const struct hf_promise *promise)
 {
     struct hf_ballot *ballot = &node->ballot;
     saw_ballot(node, promise->ballot);
@@ -381,8 +381,8 @@ void node_promised(struct hf_node *node, struct hf_peer *from,
     }
 }
 
-void node_accept_asked(struct hf_node *node, struct hf_peer *from,
-                       const struct hf_accept *accept)
+void hf_node_accept_asked(struct hf_node *node, struct hf_peer *from,
+                          const struct hf_accept *accept)
 {
     saw_ballot(node, accept->ballot);
     if (!is_our_decision(node, from, accept->base) ||
@@ -394,16 +394,16 @@ void node_accept_asked(struct hf_node *node, struct hf_peer *from,
     }
     node->promised = accept->ballot;
     node->promised_at = node->now;
-    node_lease_changed(node);
+    hf_node_lease_changed(node);
     node->accepted_ballot = accept->ballot;
     *node->accepted = *accept->view;
     struct hf_message message = {.type = HF_MESSAGE_ACCEPTED,
                                  .accepted = {accept->ballot, accept->base}};
-    node_send(node, from, &message);
+    hf_node_send(node, from, &message);
 }
 
-void node_accepted(struct hf_node *node, struct hf_peer *from,
-                   const struct hf_accepted *accepted)
+void hf_node_accepted(struct hf_node *node, struct hf_peer *from,
+                      const struct hf_accepted *accepted)
 {
     struct hf_ballot *ballot = &node->ballot;
     if (!is_our_decision(node, from, accepted->base) || !ballot->active ||
@@ -429,7 +429,7 @@ static bool is_nominated(const struct hf_node *node,
     return false;
 }
 
-void node_nominated(struct hf_node *node, const struct hf_nominate *nominate)
+void hf_node_nominated(struct hf_node *node, const struct hf_nominate *nominate)
 {
     if (node->state != HF_STATE_ACTIVE ||
         nominate->epoch != node->view->epoch) {

@@ -11,7 +11,7 @@
 #include "core/node_state.h"
 #include "holdfast/error.h"
 
-void node_partition_clear(struct hf_node *node, uint16_t p)
+void hf_node_partition_clear(struct hf_node *node, uint16_t p)
 {
     struct hf_partition *partition = &node->partitions[p];
     hf_sessions_clear(&partition->sessions);
@@ -26,8 +26,8 @@ void node_partition_clear(struct hf_node *node, uint16_t p)
     partition->last_delete = 0;
 }
 
-void node_log_trim(struct hf_node *node, struct hf_partition *partition,
-                   uint64_t sequence)
+void hf_node_log_trim(struct hf_node *node, struct hf_partition *partition,
+                      uint64_t sequence)
 {
     while (partition->log.count > 0 &&
            hf_record_queue_at(&partition->log, 0)->view.version.sequence <=
@@ -38,8 +38,8 @@ void node_log_trim(struct hf_node *node, struct hf_partition *partition,
     }
 }
 
-bool partition_reaches(const struct hf_partition *partition,
-                       struct hf_version from)
+bool hf_partition_reaches(const struct hf_partition *partition,
+                          struct hf_version from)
 {
     if (from.sequence < partition->base.sequence ||
         from.sequence > partition->version.sequence) {
@@ -62,7 +62,8 @@ static int apply_effects(struct hf_node *node,
                              write->version, write->effects, node->now);
 }
 
-int node_apply_write(struct hf_node *node, const struct hf_record_view *write)
+int hf_node_apply_write(struct hf_node *node,
+                        const struct hf_record_view *write)
 {
     struct hf_partition *partition = &node->partitions[write->partition];
     struct hf_record *record = hf_record_new(node->mem, write);
@@ -121,7 +122,7 @@ static int record_write(struct hf_node *node, uint8_t member, uint64_t number,
         (!clears && hf_partition_of_key(write->key) != write->partition)) {
         return HF_EPROTO;
     }
-    int error = node_apply_write(node, write);
+    int error = hf_node_apply_write(node, write);
     if (error != 0) {
         return error;
     }
@@ -130,7 +131,7 @@ static int record_write(struct hf_node *node, uint8_t member, uint64_t number,
         /* A learner keeps no log; without memory for the reminder the log
          * stays until the next SYNCED. */
         if (partition->learnt != HF_SESSIONS_END) {
-            node_log_trim(node, partition, partition->version.sequence);
+            hf_node_log_trim(node, partition, partition->version.sequence);
         }
     }
     return 0;
@@ -153,7 +154,7 @@ static int record_learn(struct hf_node *node,
                         const struct hf_record_view *record)
 {
     struct hf_partition *partition = &node->partitions[record->partition];
-    node_partition_clear(node, record->partition);
+    hf_node_partition_clear(node, record->partition);
     partition->version = record->version;
     partition->base = record->version;
     return 0;
@@ -177,7 +178,7 @@ static int record_learnt(struct hf_node *node,
     if (record->version.sequence != partition->version.sequence) {
         return HF_EPROTO;
     }
-    node_log_trim(node, partition, partition->version.sequence);
+    hf_node_log_trim(node, partition, partition->version.sequence);
     partition->learnt = HF_SESSIONS_END;
     return 0;
 }
@@ -196,7 +197,7 @@ static int record_synced(struct hf_node *node,
 {
     struct hf_partition *partition = &node->partitions[record->partition];
     if (record->version.sequence <= partition->version.sequence) {
-        node_log_trim(node, partition, record->version.sequence);
+        hf_node_log_trim(node, partition, record->version.sequence);
     }
     return 0;
 }
@@ -233,8 +234,8 @@ static int record_apply(struct hf_node *node, uint8_t member, uint64_t number,
     return HF_EPROTO;
 }
 
-void node_record(struct hf_node *node, uint8_t member,
-                 const struct hf_record_message *message)
+void hf_node_record(struct hf_node *node, uint8_t member,
+                    const struct hf_record_message *message)
 {
     struct hf_member *from = &node->members[member];
     if (message->epoch != node->view->epoch ||
@@ -266,8 +267,8 @@ void node_record(struct hf_node *node, uint8_t member,
     from->ack_due = true;
 }
 
-void node_committed(struct hf_node *node, uint8_t member,
-                    const struct hf_committed *committed)
+void hf_node_committed(struct hf_node *node, uint8_t member,
+                       const struct hf_committed *committed)
 {
     struct hf_member *from = &node->members[member];
     if (committed->epoch != node->view->epoch) {
@@ -276,8 +277,8 @@ void node_committed(struct hf_node *node, uint8_t member,
     while (from->in_log.count > 0 &&
            hf_record_queue_at(&from->in_log, 0)->number <= committed->number) {
         struct hf_record *record = hf_record_queue_pop(&from->in_log);
-        node_log_trim(node, &node->partitions[record->view.partition],
-                      record->view.version.sequence);
+        hf_node_log_trim(node, &node->partitions[record->view.partition],
+                         record->view.version.sequence);
         hf_record_release(node->mem, record);
     }
 }
@@ -299,10 +300,10 @@ static void stream_send_one(struct hf_node *node, uint8_t member,
                                         .partition = view->partition,
                                         .version = view->version};
     }
-    node_send_member(node, member, &message);
+    hf_node_send_member(node, member, &message);
 }
 
-void node_stream_send(struct hf_node *node, uint8_t member)
+void hf_node_stream_send(struct hf_node *node, uint8_t member)
 {
     struct hf_member *to = &node->members[member];
     if (!to->ready || to->peer == NULL || !to->peer->out_up[HF_CHANNEL_DATA]) {
@@ -314,13 +315,13 @@ void node_stream_send(struct hf_node *node, uint8_t member)
     }
 }
 
-void node_stream_restart(struct hf_node *node, uint8_t member)
+void hf_node_stream_restart(struct hf_node *node, uint8_t member)
 {
     struct hf_stream *stream = &node->members[member].stream;
     stream->sent = stream->acked;
     stream->moved_at = node->now;
     node->members[member].ack_due = true;
-    node_stream_send(node, member);
+    hf_node_stream_send(node, member);
 }
 
 static void entry_acked(struct hf_node *node, uint8_t member,
@@ -334,12 +335,12 @@ static void entry_acked(struct hf_node *node, uint8_t member,
             HF_ASSERT(record->pending > 0);
             record->pending--;
             if (record->pending == 0) {
-                node_try_commit(node, partition);
+                hf_node_try_commit(node, partition);
             }
         }
         break;
     case HF_RECORD_LEVEL:
-        node_copy_synced(node, partition, member);
+        hf_node_copy_synced(node, partition, member);
         break;
     default:
         break;
@@ -353,13 +354,14 @@ static void stream_drop_done(struct hf_node *node, uint8_t member)
     while (hf_stream_drop_one(stream, &dropped)) {
         struct hf_record *record = dropped.record;
         if (record->view.kind == HF_RECORD_LEARNT) {
-            node_learnt_confirmed(node, record->view.partition, member);
+            hf_node_learnt_confirmed(node, record->view.partition, member);
         }
         hf_record_release(node->mem, record);
     }
 }
 
-void node_acked(struct hf_node *node, uint8_t member, const struct hf_ack *ack)
+void hf_node_acked(struct hf_node *node, uint8_t member,
+                   const struct hf_ack *ack)
 {
     struct hf_member *from = &node->members[member];
     if (ack->epoch != node->view->epoch) {
@@ -367,7 +369,7 @@ void node_acked(struct hf_node *node, uint8_t member, const struct hf_ack *ack)
     }
     if (!from->ready) {
         from->ready = true;
-        node_member_ready(node, member);
+        hf_node_member_ready(node, member);
     }
     hf_epoch epoch = node->view->epoch;
     if (ack->number > from->stream.sent) {
@@ -379,9 +381,9 @@ void node_acked(struct hf_node *node, uint8_t member, const struct hf_ack *ack)
     }
     HF_ASSERT(epoch == node->view->epoch);
     stream_drop_done(node, member);
-    node_refill(node, member);
+    hf_node_refill(node, member);
     if (!hf_list_is_empty(&node->waiting_partitions)) {
-        node_run_all_waiting(node);
+        hf_node_run_all_waiting(node);
     }
 }
 
@@ -393,13 +395,13 @@ static void tell_committed(struct hf_node *node, uint8_t member)
     if (done > stream->told) {
         struct hf_message message = {.type = HF_MESSAGE_COMMITTED,
                                      .committed = {node->view->epoch, done}};
-        if (node_send_member(node, member, &message)) {
+        if (hf_node_send_member(node, member, &message)) {
             stream->told = done;
         }
     }
 }
 
-void node_send_acks(struct hf_node *node)
+void hf_node_send_acks(struct hf_node *node)
 {
     if (node->state != HF_STATE_ACTIVE) {
         return;
@@ -410,7 +412,7 @@ void node_send_acks(struct hf_node *node)
             struct hf_message message = {
                 .type = HF_MESSAGE_ACK,
                 .ack = {node->view->epoch, member->in_number}};
-            if (node_send_member(node, i, &message)) {
+            if (hf_node_send_member(node, i, &message)) {
                 member->ack_due = false;
             }
         }
@@ -420,7 +422,7 @@ void node_send_acks(struct hf_node *node)
 
 /* An acknowledgement may have been lost without the link breaking, or a copy
  * had no memory: what is not acknowledged for long is sent again. */
-void node_streams_tick(struct hf_node *node)
+void hf_node_streams_tick(struct hf_node *node)
 {
     if (node->state != HF_STATE_ACTIVE) {
         return;
@@ -431,7 +433,7 @@ void node_streams_tick(struct hf_node *node)
             node->now - stream->moved_at > HF_RESEND_MS) {
             stream->moved_at = node->now;
             stream->sent = stream->acked;
-            node_stream_send(node, i);
+            hf_node_stream_send(node, i);
         }
     }
 }

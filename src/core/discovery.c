@@ -12,26 +12,27 @@ static void probe_seed(struct hf_node *node, uint32_t seed)
 {
     node->seeds[seed].probed_at = node->now;
     uint64_t token =
-        node_probe_start(node, HF_PROBE_SEED, &node->config.seeds[seed]);
+        hf_node_probe_start(node, HF_PROBE_SEED, &node->config.seeds[seed]);
     node->probes[token % HF_PROBES_MAX].seed = seed;
 }
 
-void node_seed_is_self(struct hf_node *node, const struct hf_address *address)
+void hf_node_seed_is_self(struct hf_node *node,
+                          const struct hf_address *address)
 {
     for (uint32_t i = 0; i < node->config.seed_count; i++) {
         const struct hf_address *seed = &node->config.seeds[i];
-        if (node_address_equal(seed->host, seed->port, address->host,
-                               address->port)) {
+        if (hf_node_address_equal(seed->host, seed->port, address->host,
+                                  address->port)) {
             node->seeds[i].self = true;
         }
     }
 }
 
-void node_peers_start(struct hf_node *node)
+void hf_node_peers_start(struct hf_node *node)
 {
     for (uint32_t i = 0; i < node->config.seed_count; i++) {
         const struct hf_address *seed = &node->config.seeds[i];
-        node->seeds[i].self = node_is_own_address(node, seed);
+        node->seeds[i].self = hf_node_is_own_address(node, seed);
         if (!node->seeds[i].self) {
             node->out->connect(node->out->user, seed);
             probe_seed(node, i);
@@ -51,8 +52,8 @@ static const struct hf_peer *seed_peer(const struct hf_node *node,
     for (size_t i = 0; i < node->peer_count; i++) {
         const struct hf_peer *peer = &node->peers[i];
         if (is_linked(peer) &&
-            node_address_equal(peer->info.host, peer->info.peer_port,
-                               address->host, address->port)) {
+            hf_node_address_equal(peer->info.host, peer->info.peer_port,
+                                  address->host, address->port)) {
             return peer;
         }
     }
@@ -98,7 +99,7 @@ static bool cluster_is_dead(const struct hf_node *node)
 {
     for (uint8_t i = 0; i < node->view->member_count; i++) {
         const struct hf_peer_info *info = &node->view->members[i];
-        const struct hf_peer *peer = node_peer_by_id(node, info->id);
+        const struct hf_peer *peer = hf_node_peer_by_id(node, info->id);
         if (info->id == node->config.self.id) {
             continue;
         }
@@ -114,8 +115,8 @@ static bool cluster_is_dead(const struct hf_node *node)
 
 /* Whoever comes first by node id among those that look for a cluster starts
  * it alone; the others join. Two that start one each, because they could not
- * see each other, find out when they meet (node_view_heard). */
-void node_discover(struct hf_node *node)
+ * see each other, find out when they meet (hf_node_view_heard). */
+void hf_node_discover(struct hf_node *node)
 {
     bool known = seeds_are_known(node);
     bool company = false;
@@ -140,6 +141,6 @@ void node_discover(struct hf_node *node)
     }
     if ((is_seed(node) || company) && waited >= HF_LISTEN_MS &&
         (known || waited >= HF_DISCOVERY_MS)) {
-        node_form_cluster(node);
+        hf_node_form_cluster(node);
     }
 }

@@ -147,7 +147,7 @@ static void gather_finish(struct hf_node *node, struct hf_gathering *gather)
     if (node->scratch.failed) {
         reply = hf_reply_error(hf_no_memory_text);
     }
-    node_answer_client(node, gather->client, gather->tag, &reply);
+    hf_node_answer_client(node, gather->client, gather->tag, &reply);
     gather_free(node, gather);
 }
 
@@ -168,9 +168,9 @@ static void page_position(struct hf_gathering *gather,
         partition == HF_PARTITION_COUNT ? 0 : partition << 33 | scan_next;
 }
 
-void node_gather_part(struct hf_node *node, struct hf_gathering *gather,
-                      const struct hf_request *request,
-                      const struct hf_reply *reply, uint64_t scan_next)
+void hf_node_gather_part(struct hf_node *node, struct hf_gathering *gather,
+                         const struct hf_request *request,
+                         const struct hf_reply *reply, uint64_t scan_next)
 {
     if (reply->kind == HF_REPLY_ERROR) {
         gather_fail(gather, reply);
@@ -206,27 +206,27 @@ static void submit_part(struct hf_node *node, struct hf_gathering *gather,
 {
     const char *why = NULL;
     struct hf_request *request =
-        node_request_new(node, command, gather->deadline, &why);
+        hf_node_request_new(node, command, gather->deadline, &why);
     if (request == NULL) {
         struct hf_reply error = hf_reply_error(why);
         struct hf_request nobody = {.part = part};
-        node_gather_part(node, gather, &nobody, &error, 0);
+        hf_node_gather_part(node, gather, &nobody, &error, 0);
         return;
     }
     request->gather = gather;
     request->part = part;
     request->partition = hf_partition_of_key(command->argv[1]);
     request->partition_end = (uint16_t)(request->partition + 1);
-    node_request_route(node, request);
+    hf_node_request_route(node, request);
 }
 
-void node_scatter(struct hf_node *node, uint64_t client, uint64_t tag,
-                  const struct hf_command *command)
+void hf_node_scatter(struct hf_node *node, uint64_t client, uint64_t tag,
+                     const struct hf_command *command)
 {
     uint32_t step = command->row->key_step;
     uint32_t parts = (command->argc - 1) / step;
     if (parts == 1 && command->row->gather == HF_GATHER_SUM) {
-        node_submit(node, client, tag, command);
+        hf_node_submit(node, client, tag, command);
         return;
     }
     struct hf_gathering *gather = gather_new(node, client, tag, command);
@@ -234,7 +234,7 @@ void node_scatter(struct hf_node *node, uint64_t client, uint64_t tag,
         if (gather != NULL) {
             gather_free(node, gather);
         }
-        node_refuse_client(node, client, tag, hf_no_memory_text);
+        hf_node_refuse_client(node, client, tag, hf_no_memory_text);
         return;
     }
     gather->remaining++; /* Not done before all parts are on their way. */
@@ -354,7 +354,7 @@ static void submit_ranges(struct hf_node *node, struct hf_gathering *gather,
         targets &= ~hf_member_set_of(target);
         const char *why = NULL;
         struct hf_request *request =
-            node_request_new(node, command, gather->deadline, &why);
+            hf_node_request_new(node, command, gather->deadline, &why);
         if (request == NULL) {
             struct hf_reply error = hf_reply_error(why);
             gather_fail(gather, &error);
@@ -369,7 +369,7 @@ static void submit_ranges(struct hf_node *node, struct hf_gathering *gather,
         request->partition_end = span->end;
         request->scan_position = span->position;
         request->scan_count = span->count;
-        node_request_route(node, request);
+        hf_node_request_route(node, request);
     }
     gather->remaining--;
     if (gather->remaining == 0) {
@@ -394,24 +394,24 @@ static void spread(struct hf_node *node, struct hf_gathering *gather)
     }
 }
 
-void node_spread(struct hf_node *node, uint64_t client, uint64_t tag,
-                 const struct hf_command *command)
+void hf_node_spread(struct hf_node *node, uint64_t client, uint64_t tag,
+                    const struct hf_command *command)
 {
     struct hf_gathering *gather = gather_new(node, client, tag, command);
     struct hf_request *origin =
-        gather == NULL ? NULL : node_request_copy(node, command);
+        gather == NULL ? NULL : hf_node_request_copy(node, command);
     if (origin == NULL) {
         if (gather != NULL) {
             gather_free(node, gather);
         }
-        node_refuse_client(node, client, tag, hf_no_memory_text);
+        hf_node_refuse_client(node, client, tag, hf_no_memory_text);
         return;
     }
     gather->origin = origin;
     spread(node, gather);
 }
 
-void node_gathers_entered(struct hf_node *node)
+void hf_node_gathers_entered(struct hf_node *node)
 {
     struct hf_list *link = node->gathers.next;
     while (link != &node->gathers) {
@@ -424,7 +424,7 @@ void node_gathers_entered(struct hf_node *node)
     }
 }
 
-void node_gathers_tick(struct hf_node *node, const struct hf_reply *error)
+void hf_node_gathers_tick(struct hf_node *node, const struct hf_reply *error)
 {
     struct hf_list *link = node->gathers.next;
     while (link != &node->gathers) {
@@ -439,7 +439,7 @@ void node_gathers_tick(struct hf_node *node, const struct hf_reply *error)
     }
 }
 
-void node_gathers_close(struct hf_node *node)
+void hf_node_gathers_close(struct hf_node *node)
 {
     while (!hf_list_is_empty(&node->gathers)) {
         gather_free(node, HF_CONTAINER_OF(node->gathers.next,

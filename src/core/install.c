@@ -24,7 +24,7 @@
 /* What an epoch leaves behind: streams, waiting commands, roles. */
 static void leave_epoch(struct hf_node *node)
 {
-    node_requests_reset(node);
+    hf_node_requests_reset(node);
     node->ballot.active = false;
     node->nomination_count = 0;
     node->need_since = 0;
@@ -33,12 +33,12 @@ static void leave_epoch(struct hf_node *node)
         hf_stream_reset(&node->members[i].stream, node->mem);
         hf_record_queue_close(&node->members[i].in_log, node->mem);
     }
-    node_drop_ranges(node);
+    hf_node_drop_ranges(node);
     /* What their answers showed may not have lasted. */
     hf_operations_forget_local(&node->operations);
     for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
         struct hf_partition *partition = &node->partitions[p];
-        node_drop_waiting(node, p);
+        hf_node_drop_waiting(node, p);
         for (uint32_t i = 0; i < partition->log.count; i++) {
             struct hf_record *record = hf_record_queue_at(&partition->log, i);
             hf_record_drop_waiters(node->mem, record);
@@ -55,7 +55,7 @@ static void leave_epoch(struct hf_node *node)
     node->nominate_due = false;
 }
 
-bool node_is_kept(const struct hf_node *node)
+bool hf_node_is_kept(const struct hf_node *node)
 {
     return hf_view_find(node->view, node->config.self.id,
                         node->config.self.incarnation) != HF_MEMBER_NONE;
@@ -71,19 +71,19 @@ static void go_out(struct hf_node *node, const struct hf_view *view)
     leave_epoch(node);
     *node->view = *view;
     /* Kept as absent we hold the last copies of something: then stay. */
-    node->state = node->leaving != HF_LEAVING_NO && !node_is_kept(node)
+    node->state = node->leaving != HF_LEAVING_NO && !hf_node_is_kept(node)
                       ? HF_STATE_LEFT
                       : HF_STATE_OUT;
     node->self = HF_MEMBER_NONE;
     node->dead = 0;
     node->fresh = 0;
     node->started_at = node->now; /* Looks for the cluster as if new. */
-    node_lease_changed(node);
-    node_peers_attach(node);
-    node_route_held(node);
+    hf_node_lease_changed(node);
+    hf_node_peers_attach(node);
+    hf_node_route_held(node);
 }
 
-void node_start_over(struct hf_node *node)
+void hf_node_start_over(struct hf_node *node)
 {
     hf_log(&node->config.log, HF_LOG_WARNING,
            "all other members are dead and this node has no copy of anything: "
@@ -95,8 +95,8 @@ void node_start_over(struct hf_node *node)
     node->dead = 0;
     node->fresh = 0;
     node->started_at = node->now;
-    node_lease_changed(node);
-    node_peers_attach(node);
+    hf_node_lease_changed(node);
+    hf_node_peers_attach(node);
 }
 
 /* Which of two clusters that met goes on: the one that was founded first, for
@@ -128,7 +128,7 @@ static void give_up_cluster(struct hf_node *node, const struct hf_view *view)
     go_out(node, view);
 }
 
-void node_view_heard(struct hf_node *node, const struct hf_view *view)
+void hf_node_view_heard(struct hf_node *node, const struct hf_view *view)
 {
     uint8_t index =
         hf_view_find(view, node->config.self.id, node->config.self.incarnation);
@@ -149,11 +149,11 @@ void node_view_heard(struct hf_node *node, const struct hf_view *view)
     }
     if (member) {
         *node->proposal = *view;
-        node_install(node, node->proposal);
+        hf_node_install(node, node->proposal);
     } else if (node->state == HF_STATE_ACTIVE) {
         go_out(node, view);
     } else {
-        node_peers_meet(node, view);
+        hf_node_peers_meet(node, view);
         if (node->state == HF_STATE_OUT && ours) {
             *node->view = *view;
         }
@@ -214,13 +214,13 @@ static void install_members(struct hf_node *node, const struct hf_view *view)
             member_carry(node, node->best, was_active, i, old_dead, old_fresh);
         }
     }
-    node_peers_attach(node);
+    hf_node_peers_attach(node);
 }
 
 static void add_copy(struct hf_partition *partition, uint8_t member,
                      bool acting)
 {
-    if (partition_copy(partition, member) != NULL) {
+    if (hf_partition_copy(partition, member) != NULL) {
         return;
     }
     HF_ASSERT(partition->copy_count < HF_ARRAY_COUNT(partition->copies));
@@ -267,7 +267,7 @@ static void install_partition(struct hf_node *node, uint16_t p, bool again)
         (hf_view_copies(node->view, p) & hf_member_set_of(node->self)) != 0;
     bool primary = acting->members[0] == node->self;
     if (!copy && !owners_have(&node->targets[p], node->self)) {
-        node_partition_clear(node, p);
+        hf_node_partition_clear(node, p);
         return;
     }
     if (!copy) {
@@ -276,7 +276,7 @@ static void install_partition(struct hf_node *node, uint16_t p, bool again)
     bool empty = acting->empty && !again;
     if (primary && (empty || partition->learnt != HF_SESSIONS_END)) {
         /* Every copy there was is gone. What we may still have is older. */
-        node_partition_clear(node, p);
+        hf_node_partition_clear(node, p);
         partition->learnt = HF_SESSIONS_END;
         if (node->view->base != 0) {
             node->counters.partitions_lost++;
@@ -290,19 +290,19 @@ static void install_partition(struct hf_node *node, uint16_t p, bool again)
 /* Those that entered before us said so, and granted us leases, already. */
 static void greet_members(struct hf_node *node)
 {
-    node_send_heartbeats(node);
+    hf_node_send_heartbeats(node);
     node->beat_at = node->now + HF_HEARTBEAT_MS;
     for (uint8_t i = 0; i < node->view->member_count; i++) {
         struct hf_peer *peer = node->members[i].peer;
         if (peer != NULL && peer->has_beat &&
             peer->beat.epoch == node->view->epoch &&
             peer->beat.state == HF_STATE_ACTIVE) {
-            node_take_beat(node, peer);
+            hf_node_take_beat(node, peer);
         }
     }
 }
 
-void node_install(struct hf_node *node, const struct hf_view *view)
+void hf_node_install(struct hf_node *node, const struct hf_view *view)
 {
     uint64_t lost = node->counters.partitions_lost;
     bool again = node->state == HF_STATE_ACTIVE &&
@@ -320,7 +320,7 @@ void node_install(struct hf_node *node, const struct hf_view *view)
     node->counters.views++;
     hf_view_targets(node->view, node->targets);
     node->settled_map = hf_view_is_settled(node->view, node->targets);
-    node_lease_changed(node);
+    hf_node_lease_changed(node);
     for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
         install_partition(node, p, again);
     }
@@ -335,24 +335,24 @@ void node_install(struct hf_node *node, const struct hf_view *view)
     }
     greet_members(node);
     for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
-        node_sync_partition(node, p);
+        hf_node_sync_partition(node, p);
     }
-    node_requests_entered(node);
+    hf_node_requests_entered(node);
 }
 
 /* Positions. */
 
-void node_member_ready(struct hf_node *node, uint8_t member)
+void hf_node_member_ready(struct hf_node *node, uint8_t member)
 {
     node->members[member].ack_due = true;
-    node_send_positions(node, member);
-    node_stream_send(node, member);
-    node_route_held(node);
+    hf_node_send_positions(node, member);
+    hf_node_stream_send(node, member);
+    hf_node_route_held(node);
 }
 
 #define POSITIONS_PER_MESSAGE 128
 
-void node_send_positions(struct hf_node *node, uint8_t member)
+void hf_node_send_positions(struct hf_node *node, uint8_t member)
 {
     struct hf_position positions[POSITIONS_PER_MESSAGE];
     struct hf_message message = {.type = HF_MESSAGE_POSITIONS};
@@ -367,19 +367,19 @@ void node_send_positions(struct hf_node *node, uint8_t member)
                 (struct hf_position){p, partition->version, partition->learnt};
         }
         if (out->count == POSITIONS_PER_MESSAGE) {
-            node_send_member(node, member, &message);
+            hf_node_send_member(node, member, &message);
             out->count = 0;
         }
     }
     out->last = true;
-    node_send_member(node, member, &message);
+    hf_node_send_member(node, member, &message);
 }
 
 static void position_noted(struct hf_node *node, uint8_t member,
                            const struct hf_position *position)
 {
     struct hf_partition *partition = &node->partitions[position->partition];
-    struct hf_copy *copy = partition_copy(partition, member);
+    struct hf_copy *copy = hf_partition_copy(partition, member);
     if (!partition->primary || copy == NULL) {
         return;
     }
@@ -392,8 +392,8 @@ static void position_noted(struct hf_node *node, uint8_t member,
     }
 }
 
-void node_positions(struct hf_node *node, uint8_t member,
-                    const struct hf_positions *positions)
+void hf_node_positions(struct hf_node *node, uint8_t member,
+                       const struct hf_positions *positions)
 {
     struct hf_member *from = &node->members[member];
     if (positions->epoch != node->view->epoch || from->positions_known) {
@@ -409,15 +409,15 @@ void node_positions(struct hf_node *node, uint8_t member,
     for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
         struct hf_partition *partition = &node->partitions[p];
         struct hf_copy *copy =
-            partition->primary ? partition_copy(partition, member) : NULL;
+            partition->primary ? hf_partition_copy(partition, member) : NULL;
         if (copy != NULL && copy->state == HF_COPY_UNKNOWN) {
             copy->state = HF_COPY_WANTED; /* It has nothing. */
         }
         if (copy != NULL) {
-            node_sync_partition(node, p);
+            hf_node_sync_partition(node, p);
         }
     }
-    node_refill(node, member);
+    hf_node_refill(node, member);
 }
 
 /* Levelling. */
@@ -440,7 +440,7 @@ static bool pull_if_behind(struct hf_node *node, uint16_t p)
         struct hf_message message = {
             .type = HF_MESSAGE_PULL,
             .pull = {node->view->epoch, p, partition->version.sequence}};
-        node_send_member(node, ahead->member, &message);
+        hf_node_send_member(node, ahead->member, &message);
     }
     return ahead != NULL;
 }
@@ -463,7 +463,7 @@ static void push_synced(struct hf_node *node, uint16_t p, uint8_t member)
     }
     if (hf_stream_reserve(stream, node->mem, 1) == 0) {
         hf_stream_push(stream, record, false, false, node->now);
-        node_stream_send(node, member);
+        hf_node_stream_send(node, member);
     }
     hf_record_release(node->mem, record);
 }
@@ -471,7 +471,7 @@ static void push_synced(struct hf_node *node, uint16_t p, uint8_t member)
 static void level_copy(struct hf_node *node, uint16_t p, struct hf_copy *copy)
 {
     struct hf_partition *partition = &node->partitions[p];
-    if (!partition_reaches(partition, copy->version)) {
+    if (!hf_partition_reaches(partition, copy->version)) {
         hf_log(&node->config.log, HF_LOG_WARNING,
                "copy of partition %u does not fit ours: filling it anew", p);
         copy->learnt = 0;
@@ -487,7 +487,7 @@ static void level_copy(struct hf_node *node, uint16_t p, struct hf_copy *copy)
     uint32_t count = partition->log.count - (uint32_t)skip;
     struct hf_record *mark = mark_new(node, HF_RECORD_LEVEL, p);
     if (mark == NULL) {
-        return; /* node_sync_tick tries again. */
+        return; /* hf_node_sync_tick tries again. */
     }
     if (hf_stream_reserve(stream, node->mem, count + 1) != 0) {
         hf_record_release(node->mem, mark);
@@ -500,7 +500,7 @@ static void level_copy(struct hf_node *node, uint16_t p, struct hf_copy *copy)
     hf_stream_push(stream, mark, false, false, node->now);
     hf_record_release(node->mem, mark);
     copy->state = HF_COPY_SYNCING;
-    node_stream_send(node, copy->member);
+    hf_node_stream_send(node, copy->member);
 }
 
 static void partition_synced(struct hf_node *node, uint16_t p)
@@ -513,14 +513,14 @@ static void partition_synced(struct hf_node *node, uint16_t p)
             push_synced(node, p, partition->copies[i].member);
         }
     }
-    node_try_commit(node, p);
-    node_run_waiting(node, p);
+    hf_node_try_commit(node, p);
+    hf_node_run_waiting(node, p);
     for (uint8_t i = 0; i < partition->copy_count; i++) {
-        node_refill(node, partition->copies[i].member);
+        hf_node_refill(node, partition->copies[i].member);
     }
 }
 
-void node_sync_partition(struct hf_node *node, uint16_t p)
+void hf_node_sync_partition(struct hf_node *node, uint16_t p)
 {
     struct hf_partition *partition = &node->partitions[p];
     if (!partition->primary || partition->synced) {
@@ -547,16 +547,16 @@ void node_sync_partition(struct hf_node *node, uint16_t p)
     }
 }
 
-void node_copy_synced(struct hf_node *node, uint16_t p, uint8_t member)
+void hf_node_copy_synced(struct hf_node *node, uint16_t p, uint8_t member)
 {
-    struct hf_copy *copy = partition_copy(&node->partitions[p], member);
+    struct hf_copy *copy = hf_partition_copy(&node->partitions[p], member);
     HF_ASSERT(copy != NULL && copy->acting);
     copy->state = HF_COPY_FULL;
-    node_sync_partition(node, p);
+    hf_node_sync_partition(node, p);
 }
 
-void node_pulled(struct hf_node *node, uint8_t member,
-                 const struct hf_pull *pull)
+void hf_node_pulled(struct hf_node *node, uint8_t member,
+                    const struct hf_pull *pull)
 {
     if (pull->epoch != node->view->epoch ||
         node->promised > node->view->epoch ||
@@ -570,35 +570,35 @@ void node_pulled(struct hf_node *node, uint8_t member,
             struct hf_message message = {
                 .type = HF_MESSAGE_SUFFIX,
                 .suffix = {node->view->epoch, record->view}};
-            node_send_member(node, member, &message);
+            hf_node_send_member(node, member, &message);
         }
     }
 }
 
-void node_suffix(struct hf_node *node, uint8_t member,
-                 const struct hf_record_view *record)
+void hf_node_suffix(struct hf_node *node, uint8_t member,
+                    const struct hf_record_view *record)
 {
     struct hf_partition *partition = &node->partitions[record->partition];
-    struct hf_copy *copy = partition_copy(partition, member);
+    struct hf_copy *copy = hf_partition_copy(partition, member);
     if (!partition->primary || !partition->pulling || copy == NULL ||
         record->version.sequence != partition->version.sequence + 1) {
         return;
     }
-    if (node_apply_write(node, record) != 0) {
-        return; /* Pulled again by node_sync_tick. */
+    if (hf_node_apply_write(node, record) != 0) {
+        return; /* Pulled again by hf_node_sync_tick. */
     }
     if (partition->version.sequence >= copy->version.sequence) {
-        node_sync_partition(node, record->partition);
+        hf_node_sync_partition(node, record->partition);
     }
 }
 
 /* What waited for memory, or for a message that was lost. */
-void node_sync_tick(struct hf_node *node)
+void hf_node_sync_tick(struct hf_node *node)
 {
     if (node->state != HF_STATE_ACTIVE || node->unsynced == 0) {
         return;
     }
     for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
-        node_sync_partition(node, p);
+        hf_node_sync_partition(node, p);
     }
 }

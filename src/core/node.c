@@ -130,8 +130,8 @@ void hf_node_destroy(struct hf_node *node)
     if (node == NULL) {
         return;
     }
-    node_requests_close(node);
-    node_drop_ranges(node);
+    hf_node_requests_close(node);
+    hf_node_drop_ranges(node);
     for (uint8_t i = 0; i < HF_MEMBERS_MAX; i++) {
         hf_stream_close(&node->members[i].stream, node->mem);
         hf_record_queue_close(&node->members[i].in_log, node->mem);
@@ -139,8 +139,8 @@ void hf_node_destroy(struct hf_node *node)
         hf_record_queue_close(&node->previous[i].in_log, node->mem);
     }
     for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
-        node_drop_waiting(node, p);
-        node_partition_clear(node, p);
+        hf_node_drop_waiting(node, p);
+        hf_node_partition_clear(node, p);
     }
     hf_operations_close(&node->operations);
     hf_buffer_close(&node->effects);
@@ -155,16 +155,16 @@ void hf_node_destroy(struct hf_node *node)
 static void node_tick(struct hf_node *node)
 {
     node->ticked_at = node->now;
-    node_peers_tick(node);
-    node_agreement_tick(node);
-    node_sync_tick(node);
-    node_streams_tick(node);
-    node_refill_tick(node);
-    node_waiting_tick(node);
-    node_run_ranges(node);
-    node_requests_tick(node);
-    node_expire_due(node);
-    node_forget_operations(node);
+    hf_node_peers_tick(node);
+    hf_node_agreement_tick(node);
+    hf_node_sync_tick(node);
+    hf_node_streams_tick(node);
+    hf_node_refill_tick(node);
+    hf_node_waiting_tick(node);
+    hf_node_run_ranges(node);
+    hf_node_requests_tick(node);
+    hf_node_expire_due(node);
+    hf_node_forget_operations(node);
 }
 
 /* Messages that make sense only between members of one view. */
@@ -173,33 +173,33 @@ static void member_message(struct hf_node *node, uint8_t member,
 {
     switch (message->type) {
     case HF_MESSAGE_FORWARD:
-        node_forwarded(node, member, &message->forward);
+        hf_node_forwarded(node, member, &message->forward);
         return;
     case HF_MESSAGE_BOUNCE:
-        node_bounced(node, &message->bounce);
+        hf_node_bounced(node, &message->bounce);
         return;
     case HF_MESSAGE_RECORD:
-        node_record(node, member, &message->record);
+        hf_node_record(node, member, &message->record);
         return;
     case HF_MESSAGE_ACK:
-        node_acked(node, member, &message->ack);
+        hf_node_acked(node, member, &message->ack);
         return;
     case HF_MESSAGE_COMMITTED:
-        node_committed(node, member, &message->committed);
+        hf_node_committed(node, member, &message->committed);
         return;
     case HF_MESSAGE_POSITIONS:
-        node_positions(node, member, &message->positions);
+        hf_node_positions(node, member, &message->positions);
         return;
     case HF_MESSAGE_PULL:
-        node_pulled(node, member, &message->pull);
+        hf_node_pulled(node, member, &message->pull);
         return;
     case HF_MESSAGE_SUFFIX:
         if (message->suffix.epoch == node->view->epoch) {
-            node_suffix(node, member, &message->suffix.record);
+            hf_node_suffix(node, member, &message->suffix.record);
         }
         return;
     case HF_MESSAGE_NOMINATE:
-        node_nominated(node, &message->nominate);
+        hf_node_nominated(node, &message->nominate);
         return;
     default:
         return;
@@ -209,29 +209,29 @@ static void member_message(struct hf_node *node, uint8_t member,
 static void node_message(struct hf_node *node, struct hf_peer *from,
                          const struct hf_message *message)
 {
-    node_heard(node, from);
+    hf_node_heard(node, from);
     switch (message->type) {
     case HF_MESSAGE_HEARTBEAT:
-        node_heartbeat(node, from, &message->heartbeat);
+        hf_node_heartbeat(node, from, &message->heartbeat);
         return;
     case HF_MESSAGE_PREPARE:
-        node_prepared(node, from, &message->prepare);
+        hf_node_prepared(node, from, &message->prepare);
         return;
     case HF_MESSAGE_PROMISE:
-        node_promised(node, from, &message->promise);
+        hf_node_promised(node, from, &message->promise);
         return;
     case HF_MESSAGE_ACCEPT:
-        node_accept_asked(node, from, &message->accept);
+        hf_node_accept_asked(node, from, &message->accept);
         return;
     case HF_MESSAGE_ACCEPTED:
-        node_accepted(node, from, &message->accepted);
+        hf_node_accepted(node, from, &message->accepted);
         return;
     case HF_MESSAGE_VIEW:
-        node_view_heard(node, message->view);
+        hf_node_view_heard(node, message->view);
         return;
     case HF_MESSAGE_RESULT:
-        node_request_done(node, message->result.number, &message->result.reply,
-                          message->result.scan_next);
+        hf_node_request_done(node, message->result.number,
+                             &message->result.reply, message->result.scan_next);
         return;
     default:
         break;
@@ -255,7 +255,7 @@ static void notice_pause(struct hf_node *node)
             node->members[i].heard = node->now;
             node->members[i].grant = HF_TIME_PAST;
         }
-        node_lease_changed(node);
+        hf_node_lease_changed(node);
     }
     node->stepped_at = node->now;
 }
@@ -272,36 +272,36 @@ void hf_node_step(struct hf_node *node, const struct hf_event *event,
     notice_pause(node);
     if (first) {
         node->ticked_at = node->now;
-        node_peers_start(node);
+        hf_node_peers_start(node);
     }
     switch (event->type) {
     case HF_EVENT_TICK:
         node_tick(node);
         break;
     case HF_EVENT_REQUEST:
-        node_request(node, event->request.client, event->request.tag,
-                     event->request.command);
+        hf_node_request(node, event->request.client, event->request.tag,
+                        event->request.command);
         break;
     case HF_EVENT_MESSAGE: {
-        struct hf_peer *from = node_peer_find(node, event->message.from,
-                                              event->message.incarnation);
+        struct hf_peer *from = hf_node_peer_find(node, event->message.from,
+                                                 event->message.incarnation);
         if (from != NULL) {
             node_message(node, from, event->message.message);
         }
         break;
     }
     case HF_EVENT_LINK:
-        node_link_changed(node, &event->link);
+        hf_node_link_changed(node, &event->link);
         break;
     case HF_EVENT_PROBED:
-        node_probed(node, event->probed.token, event->probed.result);
+        hf_node_probed(node, event->probed.token, event->probed.result);
         break;
     case HF_EVENT_SELF:
-        node_seed_is_self(node, event->self);
+        hf_node_seed_is_self(node, event->self);
         break;
     case HF_EVENT_TURN_END:
-        node_send_acks(node);
-        node_forget_operations(node);
+        hf_node_send_acks(node);
+        hf_node_forget_operations(node);
         break;
     }
     node->out = NULL;
@@ -320,7 +320,7 @@ void hf_node_leave(struct hf_node *node)
     node->leaving = HF_LEAVING_READY;
     node->beat_at = node->now;
     if (node->state == HF_STATE_STARTING ||
-        (node->state == HF_STATE_OUT && !node_is_kept(node))) {
+        (node->state == HF_STATE_OUT && !hf_node_is_kept(node))) {
         node->state = HF_STATE_LEFT; /* It holds nothing. */
     }
 }
@@ -363,8 +363,8 @@ static bool is_settled(const struct hf_node *node,
                        const struct hf_node_status *status)
 {
     return node->state == HF_STATE_ACTIVE && node->settled_map &&
-           node->unsynced == 0 && status->serving && node_suspects(node) == 0 &&
-           status->under_replicated == 0;
+           node->unsynced == 0 && status->serving &&
+           hf_node_suspects(node) == 0 && status->under_replicated == 0;
 }
 
 void hf_node_get_status(const struct hf_node *node,
@@ -377,8 +377,8 @@ void hf_node_get_status(const struct hf_node *node,
         return;
     }
     struct hf_heartbeat own = {0};
-    node_count_local(node, &own);
-    hf_member_set suspects = node_suspects(node);
+    hf_node_count_local(node, &own);
+    hf_member_set suspects = hf_node_suspects(node);
     status->member_count = node->view->member_count;
     count_partitions(node, status);
     for (uint8_t i = 0; i < status->member_count; i++) {
@@ -407,7 +407,7 @@ void hf_node_get_status(const struct hf_node *node,
                       node->promised <= node->view->epoch;
     status->settled = is_settled(node, status);
     status->abandoned =
-        node->leaving != HF_LEAVING_NO && proposal_nobody_stays(node);
+        node->leaving != HF_LEAVING_NO && hf_proposal_nobody_stays(node);
     status->drained = status->members[node->self].leaving &&
                       status->partitions_primary == 0 &&
                       status->partitions_backup == 0;

@@ -321,223 +321,231 @@ struct hf_node {
 };
 
 /* peers.c */
-bool node_address_equal(const char *host_a, uint16_t port_a, const char *host_b,
-                        uint16_t port_b);
-bool node_is_own_address(const struct hf_node *node,
-                         const struct hf_address *address);
-struct hf_peer *node_peer_by_id(const struct hf_node *node, hf_node_id id);
+bool hf_node_address_equal(const char *host_a, uint16_t port_a,
+                           const char *host_b, uint16_t port_b);
+bool hf_node_is_own_address(const struct hf_node *node,
+                            const struct hf_address *address);
+struct hf_peer *hf_node_peer_by_id(const struct hf_node *node, hf_node_id id);
 /* Asks for a probe; its token. */
-uint64_t node_probe_start(struct hf_node *node, enum hf_probe_kind kind,
-                          const struct hf_address *address);
+uint64_t hf_node_probe_start(struct hf_node *node, enum hf_probe_kind kind,
+                             const struct hf_address *address);
 
 /* discovery.c */
-void node_peers_start(struct hf_node *node);
-void node_seed_is_self(struct hf_node *node, const struct hf_address *address);
-void node_discover(struct hf_node *node);
+void hf_node_peers_start(struct hf_node *node);
+void hf_node_seed_is_self(struct hf_node *node,
+                          const struct hf_address *address);
+void hf_node_discover(struct hf_node *node);
 
 /* peers.c */
 /* Dials members of a view that we are not in yet. */
-void node_peers_meet(struct hf_node *node, const struct hf_view *view);
+void hf_node_peers_meet(struct hf_node *node, const struct hf_view *view);
 /* The view changed: who of the peers is which member. */
-void node_peers_attach(struct hf_node *node);
-void node_peers_tick(struct hf_node *node);
-void node_link_changed(struct hf_node *node, const struct hf_link_event *link);
-void node_probed(struct hf_node *node, uint64_t token,
-                 enum hf_probe_result result);
-struct hf_peer *node_peer_find(const struct hf_node *node, hf_node_id id,
-                               hf_incarnation incarnation);
-void node_heard(struct hf_node *node, struct hf_peer *peer);
+void hf_node_peers_attach(struct hf_node *node);
+void hf_node_peers_tick(struct hf_node *node);
+void hf_node_link_changed(struct hf_node *node,
+                          const struct hf_link_event *link);
+void hf_node_probed(struct hf_node *node, uint64_t token,
+                    enum hf_probe_result result);
+struct hf_peer *hf_node_peer_find(const struct hf_node *node, hf_node_id id,
+                                  hf_incarnation incarnation);
+void hf_node_heard(struct hf_node *node, struct hf_peer *peer);
 /* Fills in what a heartbeat says of our own data. */
-void node_count_local(const struct hf_node *node, struct hf_heartbeat *beat);
-void node_heartbeat(struct hf_node *node, struct hf_peer *peer,
-                    const struct hf_heartbeat *beat);
+void hf_node_count_local(const struct hf_node *node, struct hf_heartbeat *beat);
+void hf_node_heartbeat(struct hf_node *node, struct hf_peer *peer,
+                       const struct hf_heartbeat *beat);
 /* What the last heartbeat of a member says, once it and we are in one epoch. */
-void node_take_beat(struct hf_node *node, struct hf_peer *peer);
-void node_send_heartbeats(struct hf_node *node);
+void hf_node_take_beat(struct hf_node *node, struct hf_peer *peer);
+void hf_node_send_heartbeats(struct hf_node *node);
 /* Sends over the message's channel if its session is up. */
-bool node_send(struct hf_node *node, const struct hf_peer *peer,
-               const struct hf_message *message);
-bool node_send_member(struct hf_node *node, uint8_t member,
-                      const struct hf_message *message);
+bool hf_node_send(struct hf_node *node, const struct hf_peer *peer,
+                  const struct hf_message *message);
+bool hf_node_send_member(struct hf_node *node, uint8_t member,
+                         const struct hf_message *message);
 /* Members that are silent for too long, do not hear us, or are dead. */
-hf_member_set node_suspects(const struct hf_node *node);
+hf_member_set hf_node_suspects(const struct hf_node *node);
 /* Of @suspects, those that another member says it hears. */
-hf_member_set node_disputed(const struct hf_node *node, hf_member_set suspects);
+hf_member_set hf_node_disputed(const struct hf_node *node,
+                               hf_member_set suspects);
 /* The members whose lease we hold now. */
-hf_member_set node_lease(struct hf_node *node);
-void node_lease_changed(struct hf_node *node);
+hf_member_set hf_node_lease(struct hf_node *node);
+void hf_node_lease_changed(struct hf_node *node);
 /* Whether it cannot have agreed to a view without us: it echoed us lately. */
-bool node_is_bound(const struct hf_node *node, uint8_t member);
+bool hf_node_is_bound(const struct hf_node *node, uint8_t member);
 /* Arrival of the last heartbeat of @member that we echoed. */
-hf_time node_given(const struct hf_node *node, uint8_t member);
+hf_time hf_node_given(const struct hf_node *node, uint8_t member);
 /* Tells a peer of our view, not too often. */
-void node_offer_view(struct hf_node *node, struct hf_peer *peer);
+void hf_node_offer_view(struct hf_node *node, struct hf_peer *peer);
 
 /* agreement.c */
-void node_agreement_tick(struct hf_node *node);
+void hf_node_agreement_tick(struct hf_node *node);
 /* Something happened that may call for a new view: look at once. */
-void node_consider_change(struct hf_node *node);
-void node_prepared(struct hf_node *node, struct hf_peer *from,
-                   const struct hf_prepare *prepare);
-void node_promised(struct hf_node *node, struct hf_peer *from,
-                   const struct hf_promise *promise);
-void node_accept_asked(struct hf_node *node, struct hf_peer *from,
-                       const struct hf_accept *accept);
-void node_accepted(struct hf_node *node, struct hf_peer *from,
-                   const struct hf_accepted *accepted);
-void node_nominated(struct hf_node *node, const struct hf_nominate *nominate);
-void node_form_cluster(struct hf_node *node);
+void hf_node_consider_change(struct hf_node *node);
+void hf_node_prepared(struct hf_node *node, struct hf_peer *from,
+                      const struct hf_prepare *prepare);
+void hf_node_promised(struct hf_node *node, struct hf_peer *from,
+                      const struct hf_promise *promise);
+void hf_node_accept_asked(struct hf_node *node, struct hf_peer *from,
+                          const struct hf_accept *accept);
+void hf_node_accepted(struct hf_node *node, struct hf_peer *from,
+                      const struct hf_accepted *accepted);
+void hf_node_nominated(struct hf_node *node,
+                       const struct hf_nominate *nominate);
+void hf_node_form_cluster(struct hf_node *node);
 
 /* proposal.c: what the next view should be, with @voters of this one. */
-void proposal_make(const struct hf_node *node, hf_member_set voters,
-                   struct hf_view *view);
+void hf_proposal_make(const struct hf_node *node, hf_member_set voters,
+                      struct hf_view *view);
 /* Whether a view that only moves ownership would change anything. */
-bool proposal_moves(const struct hf_node *node);
+bool hf_proposal_moves(const struct hf_node *node);
 /* Whether somebody began to leave, which the view does not know. */
-bool proposal_leaves(const struct hf_node *node);
+bool hf_proposal_leaves(const struct hf_node *node);
 /* Whether all members want to leave. */
-bool proposal_nobody_stays(const struct hf_node *node);
+bool hf_proposal_nobody_stays(const struct hf_node *node);
 /* Fills in who outside of the view we reach and could take in. */
-void proposal_guests(const struct hf_node *node, struct hf_heartbeat *beat);
+void hf_proposal_guests(const struct hf_node *node, struct hf_heartbeat *beat);
 /* Whether somebody waits to be taken in. */
-bool proposal_joins(const struct hf_node *node);
+bool hf_proposal_joins(const struct hf_node *node);
 
 /* install.c */
-void node_view_heard(struct hf_node *node, const struct hf_view *view);
-void node_install(struct hf_node *node, const struct hf_view *view);
+void hf_node_view_heard(struct hf_node *node, const struct hf_view *view);
+void hf_node_install(struct hf_node *node, const struct hf_view *view);
 /* Out of a view that lists us as absent, for what only we have. */
-bool node_is_kept(const struct hf_node *node);
+bool hf_node_is_kept(const struct hf_node *node);
 /* Nothing is lost by it: look for a cluster as if just started. */
-void node_start_over(struct hf_node *node);
-void node_member_ready(struct hf_node *node, uint8_t member);
-void node_send_positions(struct hf_node *node, uint8_t member);
-void node_positions(struct hf_node *node, uint8_t member,
-                    const struct hf_positions *positions);
-void node_pulled(struct hf_node *node, uint8_t member,
-                 const struct hf_pull *pull);
-void node_suffix(struct hf_node *node, uint8_t member,
-                 const struct hf_record_view *record);
-void node_sync_partition(struct hf_node *node, uint16_t partition);
-void node_copy_synced(struct hf_node *node, uint16_t partition, uint8_t member);
-void node_sync_tick(struct hf_node *node);
+void hf_node_start_over(struct hf_node *node);
+void hf_node_member_ready(struct hf_node *node, uint8_t member);
+void hf_node_send_positions(struct hf_node *node, uint8_t member);
+void hf_node_positions(struct hf_node *node, uint8_t member,
+                       const struct hf_positions *positions);
+void hf_node_pulled(struct hf_node *node, uint8_t member,
+                    const struct hf_pull *pull);
+void hf_node_suffix(struct hf_node *node, uint8_t member,
+                    const struct hf_record_view *record);
+void hf_node_sync_partition(struct hf_node *node, uint16_t partition);
+void hf_node_copy_synced(struct hf_node *node, uint16_t partition,
+                         uint8_t member);
+void hf_node_sync_tick(struct hf_node *node);
 
 /* writes.c */
 /* Carries out a command, or lets it wait, as primary of @partition. */
-void node_execute(struct hf_node *node, uint16_t partition,
-                  struct hf_operation_id operation,
-                  const struct hf_command *command);
-bool node_may_serve(struct hf_node *node, uint16_t partition);
-void node_run_waiting(struct hf_node *node, uint16_t partition);
-void node_run_all_waiting(struct hf_node *node);
-void node_try_commit(struct hf_node *node, uint16_t partition);
-void node_drop_waiting(struct hf_node *node, uint16_t partition);
-void node_waiting_tick(struct hf_node *node);
-void node_expire_due(struct hf_node *node);
+void hf_node_execute(struct hf_node *node, uint16_t partition,
+                     struct hf_operation_id operation,
+                     const struct hf_command *command);
+bool hf_node_may_serve(struct hf_node *node, uint16_t partition);
+void hf_node_run_waiting(struct hf_node *node, uint16_t partition);
+void hf_node_run_all_waiting(struct hf_node *node);
+void hf_node_try_commit(struct hf_node *node, uint16_t partition);
+void hf_node_drop_waiting(struct hf_node *node, uint16_t partition);
+void hf_node_waiting_tick(struct hf_node *node);
+void hf_node_expire_due(struct hf_node *node);
 /* Answers whoever asked: a client of ours, or the node it came from. */
-void node_answer(struct hf_node *node, struct hf_operation_id operation,
-                 const struct hf_reply *reply, uint64_t scan_next);
-void node_forwarded(struct hf_node *node, uint8_t member,
-                    const struct hf_forward *forward);
-void node_forget_operations(struct hf_node *node);
+void hf_node_answer(struct hf_node *node, struct hf_operation_id operation,
+                    const struct hf_reply *reply, uint64_t scan_next);
+void hf_node_forwarded(struct hf_node *node, uint8_t member,
+                       const struct hf_forward *forward);
+void hf_node_forget_operations(struct hf_node *node);
 
 /* Whether its origin gave it up or was answered, or is gone. */
-bool node_is_over(const struct hf_node *node, struct hf_operation_id id);
+bool hf_node_is_over(const struct hf_node *node, struct hf_operation_id id);
 /* Whether it was carried out before, and is or will be answered as then. */
-bool node_is_repeated(struct hf_node *node, uint64_t committed,
-                      struct hf_operation_id operation);
+bool hf_node_is_repeated(struct hf_node *node, uint64_t committed,
+                         struct hf_operation_id operation);
 
 /* ranges.c: commands over many partitions. */
-void node_execute_range(struct hf_node *node, struct hf_operation_id operation,
-                        const struct hf_forward *forward);
-void node_run_ranges(struct hf_node *node);
-void node_drop_ranges(struct hf_node *node);
-void node_range_committed(struct hf_node *node, struct hf_range *range);
+void hf_node_execute_range(struct hf_node *node,
+                           struct hf_operation_id operation,
+                           const struct hf_forward *forward);
+void hf_node_run_ranges(struct hf_node *node);
+void hf_node_drop_ranges(struct hf_node *node);
+void hf_node_range_committed(struct hf_node *node, struct hf_range *range);
 /* writes.c: node->effects on the whole of @partition, for @range. 0 or
  * HF_ENOMEM. */
-HF_NODISCARD int node_write_cleared(struct hf_node *node, uint16_t partition,
-                                    struct hf_range *range);
+HF_NODISCARD int hf_node_write_cleared(struct hf_node *node, uint16_t partition,
+                                       struct hf_range *range);
 
 /* copies.c */
-void node_record(struct hf_node *node, uint8_t member,
-                 const struct hf_record_message *message);
-void node_acked(struct hf_node *node, uint8_t member, const struct hf_ack *ack);
-void node_committed(struct hf_node *node, uint8_t member,
-                    const struct hf_committed *committed);
-void node_send_acks(struct hf_node *node);
+void hf_node_record(struct hf_node *node, uint8_t member,
+                    const struct hf_record_message *message);
+void hf_node_acked(struct hf_node *node, uint8_t member,
+                   const struct hf_ack *ack);
+void hf_node_committed(struct hf_node *node, uint8_t member,
+                       const struct hf_committed *committed);
+void hf_node_send_acks(struct hf_node *node);
 /* Sends what the stream to @member has not sent yet. */
-void node_stream_send(struct hf_node *node, uint8_t member);
+void hf_node_stream_send(struct hf_node *node, uint8_t member);
 /* The link to @member is new: send again what it did not acknowledge. */
-void node_stream_restart(struct hf_node *node, uint8_t member);
-void node_streams_tick(struct hf_node *node);
+void hf_node_stream_restart(struct hf_node *node, uint8_t member);
+void hf_node_streams_tick(struct hf_node *node);
 /* Appends a record to the partition's log as the newest. */
 /* Applies a write of another node and appends it to the log. 0, HF_ENOMEM or
  * HF_EPROTO; then nothing changed. */
-HF_NODISCARD int node_apply_write(struct hf_node *node,
-                                  const struct hf_record_view *write);
+HF_NODISCARD int hf_node_apply_write(struct hf_node *node,
+                                     const struct hf_record_view *write);
 /* Drops what is committed up to @sequence from the log. */
-void node_log_trim(struct hf_node *node, struct hf_partition *partition,
-                   uint64_t sequence);
+void hf_node_log_trim(struct hf_node *node, struct hf_partition *partition,
+                      uint64_t sequence);
 /* Whether the log can take a copy at @from to where we are. */
-bool partition_reaches(const struct hf_partition *partition,
-                       struct hf_version from);
-void node_partition_clear(struct hf_node *node, uint16_t partition);
+bool hf_partition_reaches(const struct hf_partition *partition,
+                          struct hf_version from);
+void hf_node_partition_clear(struct hf_node *node, uint16_t partition);
 
 /* refill.c */
-void node_refill(struct hf_node *node, uint8_t member);
-void node_refill_tick(struct hf_node *node);
-void node_learnt_confirmed(struct hf_node *node, uint16_t partition,
-                           uint8_t member);
-void node_nominate_learnt(struct hf_node *node, uint16_t partition);
-struct hf_copy *partition_copy(struct hf_partition *partition, uint8_t member);
+void hf_node_refill(struct hf_node *node, uint8_t member);
+void hf_node_refill_tick(struct hf_node *node);
+void hf_node_learnt_confirmed(struct hf_node *node, uint16_t partition,
+                              uint8_t member);
+void hf_node_nominate_learnt(struct hf_node *node, uint16_t partition);
+struct hf_copy *hf_partition_copy(struct hf_partition *partition,
+                                  uint8_t member);
 
 /* requests.c */
-void node_request(struct hf_node *node, uint64_t client, uint64_t tag,
-                  const struct hf_command *command);
-void node_request_done(struct hf_node *node, uint64_t number,
-                       const struct hf_reply *reply, uint64_t scan_next);
-void node_bounced(struct hf_node *node, const struct hf_bounce *bounce);
+void hf_node_request(struct hf_node *node, uint64_t client, uint64_t tag,
+                     const struct hf_command *command);
+void hf_node_request_done(struct hf_node *node, uint64_t number,
+                          const struct hf_reply *reply, uint64_t scan_next);
+void hf_node_bounced(struct hf_node *node, const struct hf_bounce *bounce);
 /* Sends held requests that can be sent now, in order. */
-void node_route_held(struct hf_node *node);
+void hf_node_route_held(struct hf_node *node);
 /* The view changes: all requests are to be sent anew, in order. Who carried
  * one out already recognises it (core/operations.h). */
-void node_requests_reset(struct hf_node *node);
-void node_requests_entered(struct hf_node *node);
+void hf_node_requests_reset(struct hf_node *node);
+void hf_node_requests_entered(struct hf_node *node);
 /* A link to or from @member is new: repeat what it may not have heard. */
-void node_requests_resend(struct hf_node *node, uint8_t member);
-void node_requests_tick(struct hf_node *node);
-void node_requests_close(struct hf_node *node);
-uint64_t node_requests_finished(const struct hf_node *node);
+void hf_node_requests_resend(struct hf_node *node, uint8_t member);
+void hf_node_requests_tick(struct hf_node *node);
+void hf_node_requests_close(struct hf_node *node);
+uint64_t hf_node_requests_finished(const struct hf_node *node);
 /* A request in the table, with a copy of @command. NULL: no memory, or too
  * much is held; *@why says which. */
-struct hf_request *node_request_new(struct hf_node *node,
-                                    const struct hf_command *command,
-                                    hf_time deadline, const char **why);
+struct hf_request *hf_node_request_new(struct hf_node *node,
+                                       const struct hf_command *command,
+                                       hf_time deadline, const char **why);
 /* The same outside of the table. NULL: no memory. */
-struct hf_request *node_request_copy(struct hf_node *node,
-                                     const struct hf_command *command);
+struct hf_request *hf_node_request_copy(struct hf_node *node,
+                                        const struct hf_command *command);
 /* Sends a held request if it can be. May answer and thereby free it. */
-void node_request_route(struct hf_node *node, struct hf_request *request);
+void hf_node_request_route(struct hf_node *node, struct hf_request *request);
 /* One client's command on one key. */
-void node_submit(struct hf_node *node, uint64_t client, uint64_t tag,
-                 const struct hf_command *command);
-void node_answer_client(struct hf_node *node, uint64_t client, uint64_t tag,
-                        const struct hf_reply *reply);
-void node_refuse_client(struct hf_node *node, uint64_t client, uint64_t tag,
-                        const char *text);
+void hf_node_submit(struct hf_node *node, uint64_t client, uint64_t tag,
+                    const struct hf_command *command);
+void hf_node_answer_client(struct hf_node *node, uint64_t client, uint64_t tag,
+                           const struct hf_reply *reply);
+void hf_node_refuse_client(struct hf_node *node, uint64_t client, uint64_t tag,
+                           const char *text);
 extern const char hf_no_memory_text[];
 
 /* gathers.c */
-void node_scatter(struct hf_node *node, uint64_t client, uint64_t tag,
-                  const struct hf_command *command);
-void node_spread(struct hf_node *node, uint64_t client, uint64_t tag,
-                 const struct hf_command *command);
+void hf_node_scatter(struct hf_node *node, uint64_t client, uint64_t tag,
+                     const struct hf_command *command);
+void hf_node_spread(struct hf_node *node, uint64_t client, uint64_t tag,
+                    const struct hf_command *command);
 /* A part of a gathering ended; @request is what it was. */
-void node_gather_part(struct hf_node *node, struct hf_gathering *gather,
-                      const struct hf_request *request,
-                      const struct hf_reply *reply, uint64_t scan_next);
-void node_gathers_entered(struct hf_node *node);
+void hf_node_gather_part(struct hf_node *node, struct hf_gathering *gather,
+                         const struct hf_request *request,
+                         const struct hf_reply *reply, uint64_t scan_next);
+void hf_node_gathers_entered(struct hf_node *node);
 /* Those that wait for a view too long are answered by @error. */
-void node_gathers_tick(struct hf_node *node, const struct hf_reply *error);
-void node_gathers_close(struct hf_node *node);
+void hf_node_gathers_tick(struct hf_node *node, const struct hf_reply *error);
+void hf_node_gathers_close(struct hf_node *node);
 
 #endif

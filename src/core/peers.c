@@ -14,8 +14,8 @@
 #include "base/assert.h"
 #include "core/node_state.h"
 
-bool node_address_equal(const char *host_a, uint16_t port_a, const char *host_b,
-                        uint16_t port_b)
+bool hf_node_address_equal(const char *host_a, uint16_t port_a,
+                           const char *host_b, uint16_t port_b)
 {
     return port_a == port_b && strcmp(host_a, host_b) == 0;
 }
@@ -26,8 +26,8 @@ static bool is_loopback(const char *host)
            strcmp(host, "::1") == 0;
 }
 
-bool node_is_own_address(const struct hf_node *node,
-                         const struct hf_address *address)
+bool hf_node_is_own_address(const struct hf_node *node,
+                            const struct hf_address *address)
 {
     const struct hf_peer_info *self = &node->config.self;
     return address->port == self->peer_port &&
@@ -35,8 +35,8 @@ bool node_is_own_address(const struct hf_node *node,
             (is_loopback(address->host) && is_loopback(self->host)));
 }
 
-bool node_send(struct hf_node *node, const struct hf_peer *peer,
-               const struct hf_message *message)
+bool hf_node_send(struct hf_node *node, const struct hf_peer *peer,
+                  const struct hf_message *message)
 {
     if (!peer->out_up[hf_message_channel(message->type)]) {
         return false;
@@ -46,14 +46,14 @@ bool node_send(struct hf_node *node, const struct hf_peer *peer,
     return true;
 }
 
-bool node_send_member(struct hf_node *node, uint8_t member,
-                      const struct hf_message *message)
+bool hf_node_send_member(struct hf_node *node, uint8_t member,
+                         const struct hf_message *message)
 {
     const struct hf_peer *peer = node->members[member].peer;
-    return peer != NULL && node_send(node, peer, message);
+    return peer != NULL && hf_node_send(node, peer, message);
 }
 
-struct hf_peer *node_peer_by_id(const struct hf_node *node, hf_node_id id)
+struct hf_peer *hf_node_peer_by_id(const struct hf_node *node, hf_node_id id)
 {
     for (size_t i = 0; i < node->peer_count; i++) {
         if (node->peers[i].info.id == id) {
@@ -63,24 +63,24 @@ struct hf_peer *node_peer_by_id(const struct hf_node *node, hf_node_id id)
     return NULL;
 }
 
-struct hf_peer *node_peer_find(const struct hf_node *node, hf_node_id id,
-                               hf_incarnation incarnation)
+struct hf_peer *hf_node_peer_find(const struct hf_node *node, hf_node_id id,
+                                  hf_incarnation incarnation)
 {
-    struct hf_peer *peer = node_peer_by_id(node, id);
+    struct hf_peer *peer = hf_node_peer_by_id(node, id);
     return peer != NULL && peer->info.incarnation == incarnation ? peer : NULL;
 }
 
 /* Leases. */
 
-hf_member_set node_lease(struct hf_node *node)
+hf_member_set hf_node_lease(struct hf_node *node)
 {
     if (node->now >= node->lease_until) {
-        node_lease_changed(node);
+        hf_node_lease_changed(node);
     }
     return node->lease;
 }
 
-void node_lease_changed(struct hf_node *node)
+void hf_node_lease_changed(struct hf_node *node)
 {
     node->lease = 0;
     node->lease_until = HF_NEVER;
@@ -101,13 +101,13 @@ void node_lease_changed(struct hf_node *node)
                                        voters & ~node->fresh);
 }
 
-bool node_is_bound(const struct hf_node *node, uint8_t member)
+bool hf_node_is_bound(const struct hf_node *node, uint8_t member)
 {
     const struct hf_peer *peer = node->members[member].peer;
     return peer != NULL && peer->bound + HF_LEASE_MS > node->now;
 }
 
-hf_time node_given(const struct hf_node *node, uint8_t member)
+hf_time hf_node_given(const struct hf_node *node, uint8_t member)
 {
     const struct hf_peer *peer = node->members[member].peer;
     return peer == NULL ? HF_TIME_PAST : peer->given;
@@ -122,13 +122,13 @@ static void certify(struct hf_node *node, uint8_t member)
         return;
     }
     node->dead |= bit;
-    bool fresh = node_is_bound(node, member);
+    bool fresh = hf_node_is_bound(node, member);
     if (fresh) {
         node->fresh |= bit;
     }
     hf_log(&node->config.log, HF_LOG_WARNING, "%s died (certified%s)",
            node->view->members[member].name, fresh ? "" : ", not fresh");
-    node_lease_changed(node);
+    hf_node_lease_changed(node);
 }
 
 /* @id introduced itself as @incarnation: any other one is dead. */
@@ -160,7 +160,7 @@ static hf_member_set unreached(const struct hf_node *node)
     return set;
 }
 
-hf_member_set node_suspects(const struct hf_node *node)
+hf_member_set hf_node_suspects(const struct hf_node *node)
 {
     hf_member_set suspects = unreached(node);
     hf_member_set voters = hf_view_voters(node->view);
@@ -175,7 +175,8 @@ hf_member_set node_suspects(const struct hf_node *node)
 
 /* Of @suspects, those that another member hears: only our link to them, or
  * theirs to us, is cut. */
-hf_member_set node_disputed(const struct hf_node *node, hf_member_set suspects)
+hf_member_set hf_node_disputed(const struct hf_node *node,
+                               hf_member_set suspects)
 {
     hf_member_set heard = 0;
     for (uint8_t i = 0; i < node->view->member_count; i++) {
@@ -188,8 +189,8 @@ hf_member_set node_disputed(const struct hf_node *node, hf_member_set suspects)
     return suspects & heard & ~node->dead;
 }
 
-uint64_t node_probe_start(struct hf_node *node, enum hf_probe_kind kind,
-                          const struct hf_address *address)
+uint64_t hf_node_probe_start(struct hf_node *node, enum hf_probe_kind kind,
+                             const struct hf_address *address)
 {
     uint64_t token = ++node->probe_token;
     struct hf_probe *probe = &node->probes[token % HF_PROBES_MAX];
@@ -210,7 +211,7 @@ static void probe_peer(struct hf_node *node, struct hf_peer *peer)
     struct hf_address address;
     address_of(&peer->info, &address);
     peer->probed_at = node->now;
-    uint64_t token = node_probe_start(node, HF_PROBE_PEER, &address);
+    uint64_t token = hf_node_probe_start(node, HF_PROBE_PEER, &address);
     node->probes[token % HF_PROBES_MAX].incarnation = peer->info.incarnation;
 }
 
@@ -224,13 +225,13 @@ static void peer_refused(struct hf_node *node, hf_incarnation incarnation)
         peer->refused = true;
         if (peer->member != HF_MEMBER_NONE) {
             certify(node, peer->member);
-            node_consider_change(node);
+            hf_node_consider_change(node);
         }
     }
 }
 
-void node_probed(struct hf_node *node, uint64_t token,
-                 enum hf_probe_result result)
+void hf_node_probed(struct hf_node *node, uint64_t token,
+                    enum hf_probe_result result)
 {
     const struct hf_probe *probe = &node->probes[token % HF_PROBES_MAX];
     if (probe->token != token) {
@@ -248,7 +249,7 @@ void node_probed(struct hf_node *node, uint64_t token,
 bool hf_node_takes(const struct hf_node *node, const struct hf_peer_info *info,
                    hf_time now)
 {
-    const struct hf_peer *peer = node_peer_by_id(node, info->id);
+    const struct hf_peer *peer = hf_node_peer_by_id(node, info->id);
     if (peer == NULL || peer->info.incarnation == info->incarnation ||
         info->started_ms >= peer->info.started_ms) {
         return true;
@@ -262,17 +263,17 @@ static bool is_dialled(const struct hf_node *node, const struct hf_peer *except,
                        const struct hf_address *address)
 {
     for (size_t i = 0; i < node->config.seed_count; i++) {
-        if (node_address_equal(node->config.seeds[i].host,
-                               node->config.seeds[i].port, address->host,
-                               address->port)) {
+        if (hf_node_address_equal(node->config.seeds[i].host,
+                                  node->config.seeds[i].port, address->host,
+                                  address->port)) {
             return true;
         }
     }
     for (size_t i = 0; i < node->peer_count; i++) {
         const struct hf_peer_info *info = &node->peers[i].info;
         if (&node->peers[i] != except &&
-            node_address_equal(info->host, info->peer_port, address->host,
-                               address->port)) {
+            hf_node_address_equal(info->host, info->peer_port, address->host,
+                                  address->port)) {
             return true;
         }
     }
@@ -284,7 +285,7 @@ static void peer_dial(struct hf_node *node, const struct hf_peer *peer)
     struct hf_address address;
     address_of(&peer->info, &address);
     if (!is_dialled(node, peer, &address) &&
-        !node_is_own_address(node, &address)) {
+        !hf_node_is_own_address(node, &address)) {
         node->out->connect(node->out->user, &address);
     }
 }
@@ -337,14 +338,14 @@ static void peer_attach(struct hf_node *node, struct hf_peer *peer)
 static struct hf_peer *peer_meet(struct hf_node *node,
                                  const struct hf_peer_info *info)
 {
-    struct hf_peer *peer = node_peer_by_id(node, info->id);
+    struct hf_peer *peer = hf_node_peer_by_id(node, info->id);
     if (peer != NULL && peer->info.incarnation == info->incarnation) {
         return peer;
     }
     certify_replaced(node, info->id, info->incarnation);
     bool moved = peer == NULL ||
-                 !node_address_equal(peer->info.host, peer->info.peer_port,
-                                     info->host, info->peer_port);
+                 !hf_node_address_equal(peer->info.host, peer->info.peer_port,
+                                        info->host, info->peer_port);
     if (peer != NULL) {
         if (moved) {
             peer_undial(node, peer);
@@ -370,7 +371,7 @@ static struct hf_peer *peer_meet(struct hf_node *node,
     return peer;
 }
 
-void node_peers_attach(struct hf_node *node)
+void hf_node_peers_attach(struct hf_node *node)
 {
     for (size_t i = 0; i < node->peer_count; i++) {
         peer_attach(node, &node->peers[i]);
@@ -380,7 +381,7 @@ void node_peers_attach(struct hf_node *node)
     }
     for (uint8_t i = 0; i < node->view->member_count; i++) {
         const struct hf_peer_info *info = &node->view->members[i];
-        const struct hf_peer *peer = node_peer_by_id(node, info->id);
+        const struct hf_peer *peer = hf_node_peer_by_id(node, info->id);
         if (i == node->self) {
             continue;
         }
@@ -393,12 +394,12 @@ void node_peers_attach(struct hf_node *node)
     }
 }
 
-void node_peers_meet(struct hf_node *node, const struct hf_view *view)
+void hf_node_peers_meet(struct hf_node *node, const struct hf_view *view)
 {
     for (uint8_t i = 0; i < view->member_count; i++) {
         const struct hf_peer_info *info = &view->members[i];
         if (info->id != node->config.self.id &&
-            node_peer_by_id(node, info->id) == NULL) {
+            hf_node_peer_by_id(node, info->id) == NULL) {
             (void)peer_meet(node, info);
         }
     }
@@ -419,27 +420,27 @@ static void link_up(struct hf_node *node, const struct hf_link_event *link)
     up[link->channel] = true;
     peer->lost = false;
     peer->refused = false;
-    node_heard(node, peer);
+    hf_node_heard(node, peer);
     if (link->out && link->channel == HF_CHANNEL_CONTROL) {
         send_heartbeat(node, peer);
     }
     if (link->channel == HF_CHANNEL_DATA && peer->member != HF_MEMBER_NONE) {
         if (link->out) {
-            node_stream_restart(node, peer->member);
+            hf_node_stream_restart(node, peer->member);
             if (node->members[peer->member].ready) {
-                node_send_positions(node, peer->member);
+                hf_node_send_positions(node, peer->member);
             }
         }
-        node_requests_resend(node, peer->member);
-        node_route_held(node);
+        hf_node_requests_resend(node, peer->member);
+        hf_node_route_held(node);
     }
-    node_consider_change(node);
+    hf_node_consider_change(node);
 }
 
 static void link_down(struct hf_node *node, const struct hf_link_event *link)
 {
     struct hf_peer *peer =
-        node_peer_find(node, link->peer->id, link->peer->incarnation);
+        hf_node_peer_find(node, link->peer->id, link->peer->incarnation);
     if (peer == NULL) {
         return;
     }
@@ -453,7 +454,8 @@ static void link_down(struct hf_node *node, const struct hf_link_event *link)
     }
 }
 
-void node_link_changed(struct hf_node *node, const struct hf_link_event *link)
+void hf_node_link_changed(struct hf_node *node,
+                          const struct hf_link_event *link)
 {
     if (link->peer->id == node->config.self.id) {
         return; /* Somebody runs under our name. links.c says so. */
@@ -465,7 +467,7 @@ void node_link_changed(struct hf_node *node, const struct hf_link_event *link)
     }
 }
 
-void node_heard(struct hf_node *node, struct hf_peer *peer)
+void hf_node_heard(struct hf_node *node, struct hf_peer *peer)
 {
     peer->heard = node->now;
     if (peer->member != HF_MEMBER_NONE) {
@@ -494,7 +496,7 @@ static hf_member_set reach(const struct hf_node *node)
     return set;
 }
 
-void node_count_local(const struct hf_node *node, struct hf_heartbeat *beat)
+void hf_node_count_local(const struct hf_node *node, struct hf_heartbeat *beat)
 {
     if (node->state != HF_STATE_ACTIVE) {
         return;
@@ -525,13 +527,13 @@ static void fill_heartbeat(const struct hf_node *node,
         .state = (uint8_t)node->state,
         .cluster = node->view->cluster,
         .reach = reach(node),
-        .ops_finished = node_requests_finished(node),
+        .ops_finished = hf_node_requests_finished(node),
         .leaving = (uint8_t)node->leaving,
     };
     if (node->state == HF_STATE_ACTIVE) {
-        proposal_guests(node, beat);
+        hf_proposal_guests(node, beat);
     }
-    node_count_local(node, beat);
+    hf_node_count_local(node, beat);
 }
 
 static void heartbeat_to(struct hf_node *node, struct hf_peer *peer,
@@ -546,13 +548,13 @@ static void heartbeat_to(struct hf_node *node, struct hf_peer *peer,
     bool withheld =
         node->now < peer->withheld_until ||
         (node->state == HF_STATE_ACTIVE && peer->member != HF_MEMBER_NONE &&
-         (node_suspects(node) & hf_member_set_of(peer->member)));
+         (hf_node_suspects(node) & hf_member_set_of(peer->member)));
     if (!may_bind || peer->their_sent_at == 0 || withheld) {
-        node_send(node, peer, message);
+        hf_node_send(node, peer, message);
         return;
     }
     beat->echo = peer->their_sent_at;
-    if (node_send(node, peer, message)) {
+    if (hf_node_send(node, peer, message)) {
         peer->given = peer->beaten;
         if (peer->member != HF_MEMBER_NONE) {
             node->members[peer->member].echoed = true;
@@ -567,7 +569,7 @@ static void send_heartbeat(struct hf_node *node, struct hf_peer *peer)
     heartbeat_to(node, peer, &message);
 }
 
-void node_send_heartbeats(struct hf_node *node)
+void hf_node_send_heartbeats(struct hf_node *node)
 {
     struct hf_message message = {.type = HF_MESSAGE_HEARTBEAT};
     fill_heartbeat(node, &message.heartbeat);
@@ -576,7 +578,7 @@ void node_send_heartbeats(struct hf_node *node)
     }
 }
 
-void node_take_beat(struct hf_node *node, struct hf_peer *peer)
+void hf_node_take_beat(struct hf_node *node, struct hf_peer *peer)
 {
     const struct hf_heartbeat *beat = &peer->beat;
     struct hf_member *member = &node->members[peer->member];
@@ -588,23 +590,23 @@ void node_take_beat(struct hf_node *node, struct hf_peer *peer)
     if (beat->echo != 0 && beat->echo <= node->now) {
         member->grant = beat->echo > member->grant ? beat->echo : member->grant;
         bool had = node->lease_safe;
-        node_lease_changed(node);
+        hf_node_lease_changed(node);
         if (node->commit_blocked || (!had && node->lease_safe) ||
             !hf_list_is_empty(&node->waiting_partitions)) {
-            node_run_all_waiting(node);
+            hf_node_run_all_waiting(node);
         }
     }
     if (!member->ready) {
         member->ready = true;
-        node_member_ready(node, peer->member);
+        hf_node_member_ready(node, peer->member);
     }
     if (!member->echoed && node->promised <= node->view->epoch) {
         send_heartbeat(node, peer); /* With the first grant of this epoch. */
     }
 }
 
-void node_heartbeat(struct hf_node *node, struct hf_peer *peer,
-                    const struct hf_heartbeat *beat)
+void hf_node_heartbeat(struct hf_node *node, struct hf_peer *peer,
+                       const struct hf_heartbeat *beat)
 {
     peer->beat = *beat;
     peer->has_beat = true;
@@ -626,30 +628,30 @@ void node_heartbeat(struct hf_node *node, struct hf_peer *peer,
     bool foreign = beat->cluster != 0 && beat->cluster != node->view->cluster;
     if (peer->member != HF_MEMBER_NONE && active &&
         beat->epoch == node->view->epoch) {
-        node_take_beat(node, peer);
+        hf_node_take_beat(node, peer);
     } else if (foreign && active) {
-        node_offer_view(node, peer);
+        hf_node_offer_view(node, peer);
     } else if (!foreign && beat->epoch < node->view->epoch) {
-        node_offer_view(node, peer); /* It may only learn whom to dial. */
+        hf_node_offer_view(node, peer); /* It may only learn whom to dial. */
     }
 }
 
-void node_offer_view(struct hf_node *node, struct hf_peer *peer)
+void hf_node_offer_view(struct hf_node *node, struct hf_peer *peer)
 {
     if (node->now - peer->view_sent_at < HF_VIEW_RESEND_MS) {
         return;
     }
     struct hf_message message = {.type = HF_MESSAGE_VIEW, .view = node->view};
-    if (node_send(node, peer, &message)) {
+    if (hf_node_send(node, peer, &message)) {
         peer->view_sent_at = node->now;
     }
 }
 
-void node_peers_tick(struct hf_node *node)
+void hf_node_peers_tick(struct hf_node *node)
 {
     if (node->now >= node->beat_at) {
         node->beat_at = node->now + HF_HEARTBEAT_MS;
-        node_send_heartbeats(node);
+        hf_node_send_heartbeats(node);
     }
     for (size_t i = 0; i < node->peer_count; i++) {
         struct hf_peer *peer = &node->peers[i];
@@ -661,6 +663,6 @@ void node_peers_tick(struct hf_node *node)
         }
     }
     if (node->state == HF_STATE_STARTING || node->state == HF_STATE_OUT) {
-        node_discover(node);
+        hf_node_discover(node);
     }
 }

@@ -63,7 +63,7 @@ static bool is_joiner(const struct hf_node *node, const struct hf_peer *peer)
     if (!is_guest(node, peer)) {
         return false;
     }
-    hf_member_set voters = hf_view_voters(node->view) & ~node_suspects(node);
+    hf_member_set voters = hf_view_voters(node->view) & ~hf_node_suspects(node);
     for (size_t i = 0; i < node->peer_count; i++) {
         const struct hf_peer *other = &node->peers[i];
         if (other->member != HF_MEMBER_NONE && other->has_beat &&
@@ -75,7 +75,7 @@ static bool is_joiner(const struct hf_node *node, const struct hf_peer *peer)
     return true;
 }
 
-void proposal_guests(const struct hf_node *node, struct hf_heartbeat *beat)
+void hf_proposal_guests(const struct hf_node *node, struct hf_heartbeat *beat)
 {
     beat->guest_count = 0;
     hf_node_id above = 0;
@@ -96,7 +96,7 @@ void proposal_guests(const struct hf_node *node, struct hf_heartbeat *beat)
     }
 }
 
-bool proposal_joins(const struct hf_node *node)
+bool hf_proposal_joins(const struct hf_node *node)
 {
     bool full = node->view->member_count == HF_MEMBERS_MAX;
     for (size_t i = 0; i < node->peer_count; i++) {
@@ -126,7 +126,7 @@ static hf_member_set leavers(const struct hf_node *node)
     return set;
 }
 
-bool proposal_nobody_stays(const struct hf_node *node)
+bool hf_proposal_nobody_stays(const struct hf_node *node)
 {
     return (hf_view_voters(node->view) & ~leavers(node)) == 0;
 }
@@ -161,7 +161,7 @@ static hf_member_set leavers_done(const struct hf_node *node)
     return set;
 }
 
-bool proposal_leaves(const struct hf_node *node)
+bool hf_proposal_leaves(const struct hf_node *node)
 {
     hf_member_set set = leavers(node);
     bool others = (hf_view_voters(node->view) & ~set) != 0;
@@ -364,8 +364,8 @@ static uint8_t nominees_of(const struct hf_node *node, uint16_t partition,
     return count;
 }
 
-void proposal_make(const struct hf_node *node, hf_member_set voters,
-                   struct hf_view *view)
+void hf_proposal_make(const struct hf_node *node, hf_member_set voters,
+                      struct hf_view *view)
 {
     struct passage passage;
     struct hf_owners targets[HF_PARTITION_COUNT];
@@ -389,7 +389,7 @@ void proposal_make(const struct hf_node *node, hf_member_set voters,
     }
 }
 
-bool proposal_moves(const struct hf_node *node)
+bool hf_proposal_moves(const struct hf_node *node)
 {
     if (node->settled_map) {
         return false;

@@ -16,7 +16,7 @@ static bool range_is_served(struct hf_node *node,
                             const struct hf_forward *forward)
 {
     for (uint16_t p = forward->partition; p < forward->partition_end; p++) {
-        if (node->partitions[p].primary && !node_may_serve(node, p)) {
+        if (node->partitions[p].primary && !hf_node_may_serve(node, p)) {
             return false;
         }
     }
@@ -47,7 +47,7 @@ static void remember(struct hf_node *node, const struct hf_range *range)
     }
 }
 
-void node_range_committed(struct hf_node *node, struct hf_range *range)
+void hf_node_range_committed(struct hf_node *node, struct hf_range *range)
 {
     HF_ASSERT(range->pending > 0);
     range->pending--;
@@ -56,7 +56,7 @@ void node_range_committed(struct hf_node *node, struct hf_range *range)
         struct hf_reply reply = range->reply;
         remember(node, range);
         range_free(node, range);
-        node_answer(node, operation, &reply, 0);
+        hf_node_answer(node, operation, &reply, 0);
     }
 }
 
@@ -81,7 +81,7 @@ static void run_scan(struct hf_node *node, struct hf_operation_id operation,
     struct hf_scan_options options;
     struct hf_reply reply;
     if (!hf_scan_parse(&forward->command, &options, &reply)) {
-        node_answer(node, operation, &reply, 0);
+        hf_node_answer(node, operation, &reply, 0);
         return;
     }
     bool single = forward->partition_end == forward->partition + 1;
@@ -102,7 +102,7 @@ static void run_scan(struct hf_node *node, struct hf_operation_id operation,
     reply = node->effects.failed || node->scratch.failed
                 ? hf_reply_error(hf_no_memory_text)
                 : hf_reply_nested(&node->scratch);
-    node_answer(node, operation, &reply, next);
+    hf_node_answer(node, operation, &reply, next);
 }
 
 /* Applies the command to one partition; its effects are a write like any. */
@@ -128,7 +128,7 @@ static void run_one(struct hf_node *node, struct hf_range *range, uint16_t p)
     int error = node->effects.failed ? HF_ENOMEM : 0;
     if (error == 0 && node->effects.size > 0) {
         range->pending++;
-        error = node_write_cleared(node, p, range);
+        error = hf_node_write_cleared(node, p, range);
         if (error != 0) {
             range->pending--;
         }
@@ -161,7 +161,7 @@ static void run_range(struct hf_node *node, struct hf_range *range)
             run_one(node, range, p);
         }
     }
-    node_range_committed(node, range);
+    hf_node_range_committed(node, range);
 }
 
 static struct hf_range *range_new(struct hf_node *node,
@@ -212,18 +212,19 @@ static bool range_is_known(const struct hf_node *node,
     return false;
 }
 
-void node_execute_range(struct hf_node *node, struct hf_operation_id operation,
-                        const struct hf_forward *forward)
+void hf_node_execute_range(struct hf_node *node,
+                           struct hf_operation_id operation,
+                           const struct hf_forward *forward)
 {
     /* All in this epoch: what we remember is all there is to know. */
-    if (node_is_over(node, operation) || range_is_known(node, operation) ||
-        node_is_repeated(node, UINT64_MAX, operation)) {
+    if (hf_node_is_over(node, operation) || range_is_known(node, operation) ||
+        hf_node_is_repeated(node, UINT64_MAX, operation)) {
         return;
     }
     struct hf_range *range = range_new(node, operation, forward);
     if (range == NULL) {
         struct hf_reply reply = hf_reply_error(hf_no_memory_text);
-        node_answer(node, operation, &reply, 0);
+        hf_node_answer(node, operation, &reply, 0);
         return;
     }
     if (range_is_served(node, &range->forward)) {
@@ -231,7 +232,7 @@ void node_execute_range(struct hf_node *node, struct hf_operation_id operation,
     }
 }
 
-void node_run_ranges(struct hf_node *node)
+void hf_node_run_ranges(struct hf_node *node)
 {
     struct hf_list *link = node->ranges.next;
     while (link != &node->ranges) {
@@ -249,7 +250,7 @@ void node_run_ranges(struct hf_node *node)
     }
 }
 
-void node_drop_ranges(struct hf_node *node)
+void hf_node_drop_ranges(struct hf_node *node)
 {
     while (!hf_list_is_empty(&node->ranges)) {
         range_free(node,

@@ -20,7 +20,8 @@
 #define ENTRIES_PER_STEP 16
 #define STEP_BYTES 4096
 
-struct hf_copy *partition_copy(struct hf_partition *partition, uint8_t member)
+struct hf_copy *hf_partition_copy(struct hf_partition *partition,
+                                  uint8_t member)
 {
     for (uint8_t i = 0; i < partition->copy_count; i++) {
         if (partition->copies[i].member == member) {
@@ -54,7 +55,7 @@ static int32_t next_partition(struct hf_node *node, uint8_t member)
         if (!may_stream(partition)) {
             continue;
         }
-        const struct hf_copy *copy = partition_copy(partition, member);
+        const struct hf_copy *copy = hf_partition_copy(partition, member);
         if (copy != NULL && copy->state == HF_COPY_WANTED &&
             (copy->acting || partition->synced) &&
             (best < 0 ||
@@ -151,10 +152,10 @@ static int resume(struct hf_node *node, uint16_t p, struct hf_copy *copy)
 static int begin(struct hf_node *node, uint8_t member, uint16_t p)
 {
     struct hf_partition *partition = &node->partitions[p];
-    struct hf_copy *copy = partition_copy(partition, member);
+    struct hf_copy *copy = hf_partition_copy(partition, member);
     struct hf_member *to = &node->members[member];
     if (copy->learnt == HF_SESSIONS_END &&
-        partition_reaches(partition, copy->version)) {
+        hf_partition_reaches(partition, copy->version)) {
         return resume(node, p, copy);
     }
     struct hf_record_view view = {
@@ -225,12 +226,12 @@ static bool advance(struct hf_node *node, uint8_t member)
         push_learnt(node, p, member) != 0) {
         return false;
     }
-    copy_is_learnt(partition, partition_copy(partition, member));
+    copy_is_learnt(partition, hf_partition_copy(partition, member));
     to->learning = -1;
     return true;
 }
 
-void node_refill(struct hf_node *node, uint8_t member)
+void hf_node_refill(struct hf_node *node, uint8_t member)
 {
     struct hf_member *to = &node->members[member];
     if (node->state != HF_STATE_ACTIVE || !to->positions_known ||
@@ -255,20 +256,20 @@ void node_refill(struct hf_node *node, uint8_t member)
             break;
         }
     }
-    node_stream_send(node, member);
+    hf_node_stream_send(node, member);
 }
 
-void node_learnt_confirmed(struct hf_node *node, uint16_t p, uint8_t member)
+void hf_node_learnt_confirmed(struct hf_node *node, uint16_t p, uint8_t member)
 {
-    struct hf_copy *copy = partition_copy(&node->partitions[p], member);
+    struct hf_copy *copy = hf_partition_copy(&node->partitions[p], member);
     HF_ASSERT(copy != NULL && copy->state == HF_COPY_LEARNT);
     copy->confirmed = true;
-    node_nominate_learnt(node, p);
+    hf_node_nominate_learnt(node, p);
 }
 
 /* It dropped its log when it had learnt, so it can be a copy among others only
  * once they all are that far. */
-void node_nominate_learnt(struct hf_node *node, uint16_t p)
+void hf_node_nominate_learnt(struct hf_node *node, uint16_t p)
 {
     struct hf_partition *partition = &node->partitions[p];
     for (uint8_t i = 0; i < partition->copy_count; i++) {
@@ -278,7 +279,7 @@ void node_nominate_learnt(struct hf_node *node, uint16_t p)
         }
         if (copy->acting) {
             copy->state = HF_COPY_FULL;
-            node_sync_partition(node, p);
+            hf_node_sync_partition(node, p);
         } else if (partition->committed >= copy->learnt_at) {
             copy->state = HF_COPY_NOMINATED;
             node->nominate_due = true;
@@ -293,20 +294,20 @@ static void nominate(struct hf_node *node,
 {
     struct hf_message message = {.type = HF_MESSAGE_NOMINATE,
                                  .nominate = *nominate_now};
-    node_nominated(node, nominate_now);
+    hf_node_nominated(node, nominate_now);
     for (uint8_t i = 0; i < node->view->member_count; i++) {
-        node_send_member(node, i, &message);
+        hf_node_send_member(node, i, &message);
     }
 }
 
 /* Tells everybody, until a view answers it, of all our nominations. */
-void node_refill_tick(struct hf_node *node)
+void hf_node_refill_tick(struct hf_node *node)
 {
     if (node->state != HF_STATE_ACTIVE) {
         return;
     }
     for (uint8_t i = 0; i < node->view->member_count; i++) {
-        node_refill(node, i);
+        hf_node_refill(node, i);
     }
     if (!node->nominate_due ||
         node->now - node->nominated_at < HF_HEARTBEAT_MS) {

@@ -28,7 +28,7 @@ static struct hf_request *request_first(const struct hf_node *node)
     return HF_CONTAINER_OF(node->requests.next, struct hf_request, link);
 }
 
-uint64_t node_requests_finished(const struct hf_node *node)
+uint64_t hf_node_requests_finished(const struct hf_node *node)
 {
     if (hf_list_is_empty(&node->requests)) {
         return node->request_next;
@@ -45,7 +45,8 @@ static struct hf_request **request_place(const struct hf_node *node,
 static struct hf_request *request_find(const struct hf_node *node,
                                        uint64_t number)
 {
-    if (number < node_requests_finished(node) || number >= node->request_next) {
+    if (number < hf_node_requests_finished(node) ||
+        number >= node->request_next) {
         return NULL;
     }
     return *request_place(node, number);
@@ -85,8 +86,8 @@ static size_t request_size(const struct hf_command *command)
 }
 
 /* A request outside of the table, with a copy of @command. */
-struct hf_request *node_request_copy(struct hf_node *node,
-                                     const struct hf_command *command)
+struct hf_request *hf_node_request_copy(struct hf_node *node,
+                                        const struct hf_command *command)
 {
     size_t size = request_size(command);
     struct hf_request *request = hf_mem_alloc(node->mem, size);
@@ -109,9 +110,9 @@ struct hf_request *node_request_copy(struct hf_node *node,
 }
 
 /* NULL: no memory, or too much is held; *@why says which. */
-struct hf_request *node_request_new(struct hf_node *node,
-                                    const struct hf_command *command,
-                                    hf_time deadline, const char **why)
+struct hf_request *hf_node_request_new(struct hf_node *node,
+                                       const struct hf_command *command,
+                                       hf_time deadline, const char **why)
 {
     *why = too_many_text;
     if (node->request_bytes + request_size(command) >
@@ -119,11 +120,11 @@ struct hf_request *node_request_new(struct hf_node *node,
         return NULL;
     }
     *why = hf_no_memory_text;
-    uint64_t window = node->request_next - node_requests_finished(node);
+    uint64_t window = node->request_next - hf_node_requests_finished(node);
     if (window >= node->request_capacity && ring_grow(node) != 0) {
         return NULL;
     }
-    struct hf_request *request = node_request_copy(node, command);
+    struct hf_request *request = hf_node_request_copy(node, command);
     if (request == NULL) {
         return NULL;
     }
@@ -159,36 +160,36 @@ static void request_free(struct hf_node *node, struct hf_request *request)
     hf_mem_free(node->mem, request, request->size);
 }
 
-void node_answer_client(struct hf_node *node, uint64_t client, uint64_t tag,
-                        const struct hf_reply *reply)
+void hf_node_answer_client(struct hf_node *node, uint64_t client, uint64_t tag,
+                           const struct hf_reply *reply)
 {
     node->out->reply(node->out->user, client, tag, reply);
 }
 
-void node_refuse_client(struct hf_node *node, uint64_t client, uint64_t tag,
-                        const char *text)
+void hf_node_refuse_client(struct hf_node *node, uint64_t client, uint64_t tag,
+                           const char *text)
 {
     struct hf_reply reply = hf_reply_error(text);
     node->counters.refused++;
-    node_answer_client(node, client, tag, &reply);
+    hf_node_answer_client(node, client, tag, &reply);
 }
 
-void node_request_done(struct hf_node *node, uint64_t number,
-                       const struct hf_reply *reply, uint64_t scan_next)
+void hf_node_request_done(struct hf_node *node, uint64_t number,
+                          const struct hf_reply *reply, uint64_t scan_next)
 {
     struct hf_request *request = request_find(node, number);
     if (request == NULL) {
         return; /* It was given up, or answered before. */
     }
     if (request->gather == NULL) {
-        node_answer_client(node, request->client, request->tag, reply);
+        hf_node_answer_client(node, request->client, request->tag, reply);
         request_free(node, request);
         return;
     }
     struct hf_gathering *gather = request->gather;
     struct hf_request part = *request;
     request_free(node, request);
-    node_gather_part(node, gather, &part, reply, scan_next);
+    hf_node_gather_part(node, gather, &part, reply, scan_next);
 }
 
 /* Routing. */
@@ -199,13 +200,13 @@ static void send_forward(struct hf_node *node, struct hf_request *request)
         .type = HF_MESSAGE_FORWARD,
         .forward = {.epoch = node->view->epoch,
                     .number = request->number,
-                    .ops_finished = node_requests_finished(node),
+                    .ops_finished = hf_node_requests_finished(node),
                     .partition = request->partition,
                     .partition_end = request->partition_end,
                     .scan_position = request->scan_position,
                     .scan_count = request->scan_count,
                     .command = request->command}};
-    node_send_member(node, request->target, &message);
+    hf_node_send_member(node, request->target, &message);
 }
 
 static bool can_send(const struct hf_node *node, uint8_t member)
@@ -215,7 +216,7 @@ static bool can_send(const struct hf_node *node, uint8_t member)
 }
 
 /* May answer, and thereby free, the request. */
-void node_request_route(struct hf_node *node, struct hf_request *request)
+void hf_node_request_route(struct hf_node *node, struct hf_request *request)
 {
     if (node->state != HF_STATE_ACTIVE || request->bounced) {
         return;
@@ -236,7 +237,7 @@ void node_request_route(struct hf_node *node, struct hf_request *request)
     }
     request_set_state(node, request, HF_REQUEST_LOCAL);
     if (!request->ranged) {
-        node_execute(node, request->partition, operation, &request->command);
+        hf_node_execute(node, request->partition, operation, &request->command);
         return;
     }
     struct hf_forward forward = {.epoch = node->view->epoch,
@@ -246,26 +247,26 @@ void node_request_route(struct hf_node *node, struct hf_request *request)
                                  .scan_position = request->scan_position,
                                  .scan_count = request->scan_count,
                                  .command = request->command};
-    node_execute_range(node, operation, &forward);
+    hf_node_execute_range(node, operation, &forward);
 }
 
-void node_route_held(struct hf_node *node)
+void hf_node_route_held(struct hf_node *node)
 {
     if (node->held_count == 0) {
         return;
     }
     /* By number: routing one may end others, but never adds any. */
-    uint64_t number = node_requests_finished(node);
+    uint64_t number = hf_node_requests_finished(node);
     uint64_t end = node->request_next;
     for (; number < end && node->held_count > 0; number++) {
         struct hf_request *request = request_find(node, number);
         if (request != NULL && request->state == HF_REQUEST_HELD) {
-            node_request_route(node, request);
+            hf_node_request_route(node, request);
         }
     }
 }
 
-void node_requests_resend(struct hf_node *node, uint8_t member)
+void hf_node_requests_resend(struct hf_node *node, uint8_t member)
 {
     if (!can_send(node, member)) {
         return;
@@ -280,7 +281,7 @@ void node_requests_resend(struct hf_node *node, uint8_t member)
     }
 }
 
-void node_bounced(struct hf_node *node, const struct hf_bounce *bounce)
+void hf_node_bounced(struct hf_node *node, const struct hf_bounce *bounce)
 {
     if (bounce->epoch <= node->view->epoch) {
         return; /* To what was sent before this view; it was sent again. */
@@ -302,7 +303,7 @@ static bool is_answered_at_once(struct hf_node *node, uint16_t p,
     if ((command->row->flags & HF_COMMAND_WRITE) != 0 ||
         !hf_list_is_empty(&partition->waiting) || node->held_count > 0 ||
         partition->committed != partition->version.sequence ||
-        !node_may_serve(node, p)) {
+        !hf_node_may_serve(node, p)) {
         return false;
     }
     struct hf_slice key = command->argv[1];
@@ -328,11 +329,11 @@ static void answer_at_once(struct hf_node *node, uint64_t client, uint64_t tag,
     if (node->scratch.failed) {
         apply.reply = hf_reply_error(hf_no_memory_text);
     }
-    node_answer_client(node, client, tag, &apply.reply);
+    hf_node_answer_client(node, client, tag, &apply.reply);
 }
 
-void node_submit(struct hf_node *node, uint64_t client, uint64_t tag,
-                 const struct hf_command *command)
+void hf_node_submit(struct hf_node *node, uint64_t client, uint64_t tag,
+                    const struct hf_command *command)
 {
     uint16_t p = hf_partition_of_key(command->argv[1]);
     if (is_answered_at_once(node, p, command)) {
@@ -340,10 +341,10 @@ void node_submit(struct hf_node *node, uint64_t client, uint64_t tag,
         return;
     }
     const char *why = NULL;
-    struct hf_request *request = node_request_new(
+    struct hf_request *request = hf_node_request_new(
         node, command, node->now + (hf_time)node->config.hold_ms, &why);
     if (request == NULL) {
-        node_refuse_client(node, client, tag, why);
+        hf_node_refuse_client(node, client, tag, why);
         return;
     }
     request->client = client;
@@ -353,23 +354,23 @@ void node_submit(struct hf_node *node, uint64_t client, uint64_t tag,
     if (node->state != HF_STATE_ACTIVE) {
         node->counters.held++;
     }
-    node_request_route(node, request);
+    hf_node_request_route(node, request);
 }
 
-void node_request(struct hf_node *node, uint64_t client, uint64_t tag,
-                  const struct hf_command *command)
+void hf_node_request(struct hf_node *node, uint64_t client, uint64_t tag,
+                     const struct hf_command *command)
 {
     node->counters.operations++;
     switch (command->row->route) {
     case HF_ROUTE_KEY:
-        node_submit(node, client, tag, command);
+        hf_node_submit(node, client, tag, command);
         return;
     case HF_ROUTE_KEYS:
-        node_scatter(node, client, tag, command);
+        hf_node_scatter(node, client, tag, command);
         return;
     case HF_ROUTE_EVERYWHERE:
     case HF_ROUTE_SCAN:
-        node_spread(node, client, tag, command);
+        hf_node_spread(node, client, tag, command);
         return;
     case HF_ROUTE_CONNECTION:
         break;
@@ -379,7 +380,7 @@ void node_request(struct hf_node *node, uint64_t client, uint64_t tag,
 
 /* View changes and time. */
 
-void node_requests_reset(struct hf_node *node)
+void hf_node_requests_reset(struct hf_node *node)
 {
     struct hf_list *link = node->requests.next;
     while (link != &node->requests) {
@@ -396,10 +397,10 @@ void node_requests_reset(struct hf_node *node)
     }
 }
 
-void node_requests_entered(struct hf_node *node)
+void hf_node_requests_entered(struct hf_node *node)
 {
-    node_route_held(node);
-    node_gathers_entered(node);
+    hf_node_route_held(node);
+    hf_node_gathers_entered(node);
 }
 
 /* @sent: somebody may be carrying it out. */
@@ -422,7 +423,7 @@ static const char *down_text(const struct hf_node *node, bool sent)
                  "within the hold time";
 }
 
-void node_requests_tick(struct hf_node *node)
+void hf_node_requests_tick(struct hf_node *node)
 {
     while (!hf_list_is_empty(&node->requests)) {
         struct hf_request *request = request_first(node);
@@ -432,18 +433,18 @@ void node_requests_tick(struct hf_node *node)
         bool sent = request->state != HF_REQUEST_HELD;
         struct hf_reply reply = hf_reply_error(down_text(node, sent));
         node->counters.refused++;
-        node_request_done(node, request->number, &reply, 0);
+        hf_node_request_done(node, request->number, &reply, 0);
     }
     struct hf_reply reply = hf_reply_error(down_text(node, false));
-    node_gathers_tick(node, &reply);
+    hf_node_gathers_tick(node, &reply);
 }
 
-void node_requests_close(struct hf_node *node)
+void hf_node_requests_close(struct hf_node *node)
 {
     while (!hf_list_is_empty(&node->requests)) {
         request_free(node, request_first(node));
     }
-    node_gathers_close(node);
+    hf_node_gathers_close(node);
     hf_mem_free(node->mem, node->request_ring,
                 node->request_capacity * sizeof(*node->request_ring));
 }

@@ -32,27 +32,27 @@ enum outcome {
     OUTCOME_WAIT, /* Nothing happened; try again later. */
 };
 
-bool node_may_serve(struct hf_node *node, uint16_t p)
+bool hf_node_may_serve(struct hf_node *node, uint16_t p)
 {
     const struct hf_partition *partition = &node->partitions[p];
     if (node->state != HF_STATE_ACTIVE || !partition->primary ||
         !partition->synced || node->promised > node->view->epoch) {
         return false;
     }
-    hf_member_set lease = node_lease(node);
+    hf_member_set lease = hf_node_lease(node);
     hf_member_set others =
         hf_view_copies(node->view, p) & ~hf_member_set_of(node->self);
     return node->lease_safe && (others & ~lease) == 0;
 }
 
-void node_answer(struct hf_node *node, struct hf_operation_id operation,
-                 const struct hf_reply *reply, uint64_t scan_next)
+void hf_node_answer(struct hf_node *node, struct hf_operation_id operation,
+                    const struct hf_reply *reply, uint64_t scan_next)
 {
     if (operation.number == 0) {
         return;
     }
     if (operation.origin == node->config.self.incarnation) {
-        node_request_done(node, operation.number, reply, scan_next);
+        hf_node_request_done(node, operation.number, reply, scan_next);
         return;
     }
     struct hf_message message = {
@@ -69,7 +69,7 @@ void node_answer(struct hf_node *node, struct hf_operation_id operation,
                 RESULT_QUEUE_BYTES) {
             message.result.reply = hf_reply_error(busy_link_text);
         }
-        node_send(node, peer, &message);
+        hf_node_send(node, peer, &message);
     }
 }
 
@@ -84,14 +84,14 @@ static void answer_tokens(struct hf_node *node,
     if (!hf_reply_decode(tokens, &reply)) {
         reply = hf_reply_error("ERR the stored answer is damaged");
     }
-    node_answer(node, operation, &reply, 0);
+    hf_node_answer(node, operation, &reply, 0);
 }
 
 static void answer_error(struct hf_node *node, struct hf_operation_id operation,
                          const char *text)
 {
     struct hf_reply reply = hf_reply_error(text);
-    node_answer(node, operation, &reply, 0);
+    hf_node_answer(node, operation, &reply, 0);
 }
 
 /* Waiting. */
@@ -149,7 +149,7 @@ static void wait_for(struct hf_node *node, uint16_t p,
     node->counters.held++;
 }
 
-void node_drop_waiting(struct hf_node *node, uint16_t p)
+void hf_node_drop_waiting(struct hf_node *node, uint16_t p)
 {
     struct hf_partition *partition = &node->partitions[p];
     while (!hf_list_is_empty(&partition->waiting)) {
@@ -221,7 +221,7 @@ static void push_to_copies(struct hf_node *node, uint16_t p,
             record->pending++;
         }
         hf_stream_push(&member->stream, record, skip, counts, node->now);
-        node_stream_send(node, copy->member);
+        hf_node_stream_send(node, copy->member);
     }
 }
 
@@ -294,12 +294,12 @@ static void record_commit(struct hf_node *node, struct hf_record *record)
     }
     hf_record_drop_waiters(node->mem, record);
     if (record->range != NULL) {
-        node_range_committed(node, record->range);
+        hf_node_range_committed(node, record->range);
         record->range = NULL;
     }
 }
 
-void node_try_commit(struct hf_node *node, uint16_t p)
+void hf_node_try_commit(struct hf_node *node, uint16_t p)
 {
     struct hf_partition *partition = &node->partitions[p];
     if (!partition->primary || !partition->synced) {
@@ -310,7 +310,7 @@ void node_try_commit(struct hf_node *node, uint16_t p)
         if (record->pending > 0) {
             return;
         }
-        if (!node_may_serve(node, p)) {
+        if (!hf_node_may_serve(node, p)) {
             node->commit_blocked = true;
             return;
         }
@@ -323,7 +323,7 @@ void node_try_commit(struct hf_node *node, uint16_t p)
         record_commit(node, record);
         hf_record_release(node->mem, record);
     }
-    node_nominate_learnt(node, p);
+    hf_node_nominate_learnt(node, p);
 }
 
 /* Carrying out. */
@@ -351,7 +351,7 @@ static void answer_read(struct hf_node *node, uint16_t p,
 {
     struct hf_partition *partition = &node->partitions[p];
     if (shows <= partition->committed) {
-        node_answer(node, operation, reply, 0);
+        hf_node_answer(node, operation, reply, 0);
         return;
     }
     struct hf_slice tokens = reply_tokens(node, reply);
@@ -364,10 +364,10 @@ static void answer_read(struct hf_node *node, uint16_t p,
 
 /* Whether its origin gave the operation up, or was answered. It may have been
  * forgotten then, so carrying it out now could be a second time. */
-bool node_is_over(const struct hf_node *node, struct hf_operation_id id)
+bool hf_node_is_over(const struct hf_node *node, struct hf_operation_id id)
 {
     if (id.origin == node->config.self.incarnation) {
-        return id.number < node_requests_finished(node);
+        return id.number < hf_node_requests_finished(node);
     }
     for (size_t i = 0; i < node->peer_count; i++) {
         const struct hf_peer *peer = &node->peers[i];
@@ -380,8 +380,8 @@ bool node_is_over(const struct hf_node *node, struct hf_operation_id id)
     return true; /* Its origin is gone. */
 }
 
-bool node_is_repeated(struct hf_node *node, uint64_t committed,
-                      struct hf_operation_id operation)
+bool hf_node_is_repeated(struct hf_node *node, uint64_t committed,
+                         struct hf_operation_id operation)
 {
     const struct hf_operation *known =
         hf_operations_find(&node->operations, operation);
@@ -411,13 +411,14 @@ static int expire_session(struct hf_node *node, uint16_t p, struct hf_slice key,
     return error;
 }
 
-int node_write_cleared(struct hf_node *node, uint16_t p, struct hf_range *range)
+int hf_node_write_cleared(struct hf_node *node, uint16_t p,
+                          struct hf_range *range)
 {
     struct hf_slice none = {NULL, 0};
     int error = write_record(node, p, (struct hf_operation_id){0, 0}, none, 0,
                              none, range);
     if (error == 0) {
-        node_try_commit(node, p);
+        hf_node_try_commit(node, p);
     }
     return error;
 }
@@ -433,7 +434,7 @@ static enum outcome run_effects(struct hf_node *node, uint16_t p,
         answer_error(node, operation, hf_no_memory_text);
         return OUTCOME_DONE;
     }
-    node_try_commit(node, p);
+    hf_node_try_commit(node, p);
     return OUTCOME_DONE;
 }
 
@@ -456,7 +457,7 @@ static enum outcome run_command(struct hf_node *node, uint16_t p,
             answer_error(node, operation, hf_no_memory_text);
             return OUTCOME_DONE;
         }
-        node_try_commit(node, p); /* Whatever becomes of the command. */
+        hf_node_try_commit(node, p); /* Whatever becomes of the command. */
         session = NULL;
     }
     hf_buffer_clear(&node->effects);
@@ -499,24 +500,24 @@ static enum outcome try_execute(struct hf_node *node, uint16_t p,
                                 struct hf_operation_id operation,
                                 const struct hf_command *command)
 {
-    if (!node_may_serve(node, p)) {
+    if (!hf_node_may_serve(node, p)) {
         return OUTCOME_WAIT;
     }
     if (node->commit_blocked) {
-        node_try_commit(node, p); /* The lease may have just come back. */
+        hf_node_try_commit(node, p); /* The lease may have just come back. */
     }
     bool writes = (command->row->flags & HF_COMMAND_WRITE) != 0;
-    if (node_is_over(node, operation) ||
+    if (hf_node_is_over(node, operation) ||
         (writes &&
-         node_is_repeated(node, node->partitions[p].committed, operation))) {
+         hf_node_is_repeated(node, node->partitions[p].committed, operation))) {
         return OUTCOME_DONE;
     }
     return run_command(node, p, operation, command);
 }
 
-void node_execute(struct hf_node *node, uint16_t p,
-                  struct hf_operation_id operation,
-                  const struct hf_command *command)
+void hf_node_execute(struct hf_node *node, uint16_t p,
+                     struct hf_operation_id operation,
+                     const struct hf_command *command)
 {
     bool queue = !hf_list_is_empty(&node->partitions[p].waiting);
     if (queue || try_execute(node, p, operation, command) == OUTCOME_WAIT) {
@@ -524,7 +525,7 @@ void node_execute(struct hf_node *node, uint16_t p,
     }
 }
 
-void node_run_waiting(struct hf_node *node, uint16_t p)
+void hf_node_run_waiting(struct hf_node *node, uint16_t p)
 {
     struct hf_partition *partition = &node->partitions[p];
     while (!hf_list_is_empty(&partition->waiting)) {
@@ -539,12 +540,12 @@ void node_run_waiting(struct hf_node *node, uint16_t p)
     hf_list_remove(&partition->waiting_link);
 }
 
-void node_run_all_waiting(struct hf_node *node)
+void hf_node_run_all_waiting(struct hf_node *node)
 {
     if (node->commit_blocked) {
         node->commit_blocked = false;
         for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
-            node_try_commit(node, p);
+            hf_node_try_commit(node, p);
         }
     }
     struct hf_list *link = node->waiting_partitions.next;
@@ -552,13 +553,13 @@ void node_run_all_waiting(struct hf_node *node)
         struct hf_partition *partition =
             HF_CONTAINER_OF(link, struct hf_partition, waiting_link);
         link = link->next;
-        node_run_waiting(node, partition->sessions.partition);
+        hf_node_run_waiting(node, partition->sessions.partition);
     }
-    node_run_ranges(node);
+    hf_node_run_ranges(node);
 }
 
 /* Who waited as long as a client is held has given up by now. */
-void node_waiting_tick(struct hf_node *node)
+void hf_node_waiting_tick(struct hf_node *node)
 {
     struct hf_list *link = node->waiting_partitions.next;
     while (link != &node->waiting_partitions) {
@@ -573,12 +574,12 @@ void node_waiting_tick(struct hf_node *node)
             }
             waiting_free(node, first);
         }
-        node_run_waiting(node, partition->sessions.partition);
+        hf_node_run_waiting(node, partition->sessions.partition);
     }
 }
 
-void node_forwarded(struct hf_node *node, uint8_t member,
-                    const struct hf_forward *forward)
+void hf_node_forwarded(struct hf_node *node, uint8_t member,
+                       const struct hf_forward *forward)
 {
     struct hf_operation_id operation = {node->view->members[member].incarnation,
                                         forward->number};
@@ -592,18 +593,18 @@ void node_forwarded(struct hf_node *node, uint8_t member,
         struct hf_message message = {
             .type = HF_MESSAGE_BOUNCE,
             .bounce = {node->view->epoch, forward->number}};
-        node_send_member(node, member, &message);
+        hf_node_send_member(node, member, &message);
         return;
     }
     if (ranged) {
-        node_execute_range(node, operation, forward);
+        hf_node_execute_range(node, operation, forward);
         return;
     }
     if (hf_partition_of_key(forward->command.argv[1]) != forward->partition) {
         answer_error(node, operation, "ERR the key is not of its partition");
         return;
     }
-    node_execute(node, forward->partition, operation, &forward->command);
+    hf_node_execute(node, forward->partition, operation, &forward->command);
 }
 
 /* Expiry: only a primary expires, by a write like any other. */
@@ -612,16 +613,16 @@ static void on_session_due(void *user, struct hf_session *session)
 {
     struct hf_node *node = user;
     uint16_t p = hf_session_partition(session);
-    if (!node_may_serve(node, p) || !streams_have_room(node, p)) {
+    if (!hf_node_may_serve(node, p) || !streams_have_room(node, p)) {
         return;
     }
     struct hf_slice key = hf_session_key(session);
     if (expire_session(node, p, key, hf_session_hash(session)) == 0) {
-        node_try_commit(node, p);
+        hf_node_try_commit(node, p);
     }
 }
 
-void node_expire_due(struct hf_node *node)
+void hf_node_expire_due(struct hf_node *node)
 {
     node->expiry_waits = hf_expiry_run(
         &node->expiry, node->now, HF_EXPIRY_VISITS_MAX, on_session_due, node);
@@ -631,10 +632,10 @@ void node_expire_due(struct hf_node *node)
 
 static bool is_over(void *user, struct hf_operation_id id)
 {
-    return node_is_over(user, id);
+    return hf_node_is_over(user, id);
 }
 
-void node_forget_operations(struct hf_node *node)
+void hf_node_forget_operations(struct hf_node *node)
 {
     hf_operations_forget(&node->operations, HF_FORGET_VISITS, is_over, node);
 }

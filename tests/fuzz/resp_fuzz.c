@@ -34,7 +34,7 @@ struct node {
 };
 
 /* Answers depend on the tag, so that a mixed up order is seen. */
-static void node_answer(struct node *node, uint64_t tag)
+static void hf_node_answer(struct node *node, uint64_t tag)
 {
     struct hf_buffer bytes;
     hf_buffer_init(&bytes, &node->mem);
@@ -73,7 +73,7 @@ static void node_answer(struct node *node, uint64_t tag)
 static void node_answer_all(struct node *node)
 {
     while (node->later_count > 0) {
-        node_answer(node, node->later[--node->later_count]);
+        hf_node_answer(node, node->later[--node->later_count]);
     }
 }
 
@@ -92,11 +92,11 @@ static void on_request(void *user, struct hf_connection *connection,
         node->later[node->later_count++] = tag;
         break;
     case 1: /* MGET, MSET: now, before the older ones. */
-        node_answer(node, tag);
+        hf_node_answer(node, tag);
         break;
     default: /* HGETALL, HDEL, ...: last of all those that wait. */
         node_answer_all(node);
-        node_answer(node, tag);
+        hf_node_answer(node, tag);
         break;
     }
     hf_connection_resume(&node->connection); /* Must do nothing in here. */
@@ -154,7 +154,7 @@ static void node_close(struct node *node)
     HF_ASSERT(node->mem.used_bytes == 0);
 }
 
-static void node_send(struct node *node)
+static void hf_node_send(struct node *node)
 {
     struct hf_buffer *output = &node->connection.output;
     hf_buffer_append_slice(&node->output, hf_buffer_slice(output));
@@ -171,7 +171,7 @@ static void node_receive(struct node *node, const uint8_t *data, size_t size)
     while (!node->connection.closing && !node->connection.broken &&
            !hf_connection_wants_input(&node->connection)) {
         node_answer_all(node);
-        node_send(node);
+        hf_node_send(node);
         hf_connection_resume(&node->connection);
     }
     HF_ASSERT(!hf_connection_can_resume(&node->connection));
@@ -191,7 +191,7 @@ static void node_run(struct node *node, const uint8_t *data, size_t size,
         turn++;
     }
     node_answer_all(node);
-    node_send(node);
+    hf_node_send(node);
     HF_ASSERT(hf_connection_is_done(&node->connection) ==
               (node->connection.closing || node->connection.broken));
 }

@@ -75,7 +75,7 @@ static hf_member_set back(const struct next_view *n)
 void next_view_propose_without(struct next_view *n, hf_member_set voters)
 {
     memset(&n->next, 0xee, sizeof(n->next)); /* What was there is no matter. */
-    proposal_make(&n->node, voters, &n->next);
+    hf_proposal_make(&n->node, voters, &n->next);
     hf_view_targets(&n->next, n->next_targets);
     n->live = voters | back(n);
     for (uint8_t i = 0; i < n->view.member_count; i++) {
@@ -308,12 +308,12 @@ unsigned next_view_settle(struct next_view *n)
                 missing &= ~hf_member_set_of(member);
             }
         }
-        assert_true(proposal_moves(&n->node));
+        assert_true(hf_proposal_moves(&n->node));
         next_view_propose(n, hf_view_all(&n->view));
         next_view_expect_rules(n);
         next_view_enter(n);
         views++;
     }
-    assert_false(proposal_moves(&n->node));
+    assert_false(hf_proposal_moves(&n->node));
     return views;
 }

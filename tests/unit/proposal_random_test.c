@@ -139,7 +139,7 @@ static void moves_are_seen_if_and_only_if_there_are_any(void **state)
                 differs = differs || a->count != b->count ||
                           memcmp(a->members, b->members, a->count) != 0;
             }
-            assert_int_equal(proposal_moves(&f.node), differs);
+            assert_int_equal(hf_proposal_moves(&f.node), differs);
             f.view = f.next;
             f.view.epoch = NEXT_VIEW_EPOCH + round;
             next_view_refresh(&f);

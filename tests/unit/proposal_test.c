@@ -25,7 +25,7 @@ static void without_a_reason_nothing_changes(void **state)
         assert_memory_equal(f.next.acting[p].members, f.view.acting[p].members,
                             f.view.acting[p].count);
     }
-    assert_false(proposal_moves(&f.node));
+    assert_false(hf_proposal_moves(&f.node));
 }
 
 static void members_that_left_move_the_others_up(void **state)
@@ -103,9 +103,9 @@ static void a_nominated_learner_becomes_a_copy(void **state)
 {
     (void)state;
     open_lone_copies(2, 1);
-    assert_false(proposal_moves(&f.node));
+    assert_false(hf_proposal_moves(&f.node));
     next_view_nominate(&f, 5, 1);
-    assert_true(proposal_moves(&f.node));
+    assert_true(hf_proposal_moves(&f.node));
     next_view_propose(&f, hf_view_all(&f.view));
     next_view_expect_rules(&f);
     assert_int_equal(f.next.acting[5].count, 2);
@@ -158,11 +158,11 @@ static void a_silent_last_copy_stays_as_absent(void **state)
     assert_int_equal(f.next.member_count, 3);
     assert_true(f.next.absent == 0x4);
     next_view_enter(&f);
-    assert_true(f.node.settled_map || !proposal_moves(&f.node));
-    assert_false(proposal_joins(&f.node));
+    assert_true(f.node.settled_map || !hf_proposal_moves(&f.node));
+    assert_false(hf_proposal_joins(&f.node));
 
     next_view_come_back(&f, 2);
-    assert_true(proposal_joins(&f.node));
+    assert_true(hf_proposal_joins(&f.node));
     next_view_propose_without(&f, 0x3);
     next_view_expect_rules(&f);
     assert_true(f.next.absent == 0);
@@ -200,7 +200,7 @@ static void an_absent_member_comes_back_to_a_full_view(void **state)
     next_view_enter(&f);
     assert_true(f.view.absent == hf_member_set_of(5));
     next_view_come_back(&f, 5);
-    assert_true(proposal_joins(&f.node));
+    assert_true(hf_proposal_joins(&f.node));
     next_view_propose_without(&f, hf_view_voters(&f.view));
     next_view_expect_rules(&f);
     assert_true(f.next.absent == 0);
@@ -229,22 +229,22 @@ static void leave_of_four(uint8_t member)
     hf_member_set set = hf_member_set_of(member);
     next_view_open(&f, 4, 1);
     hear_leaving(set, HF_LEAVING_READY); /* It may go, but not with data. */
-    assert_true(proposal_leaves(&f.node));
+    assert_true(hf_proposal_leaves(&f.node));
     next_view_propose_without(&f, 0xf);
     next_view_expect_rules(&f);
     assert_true(f.next.leaving == set);
     next_view_enter(&f);
 
     hear_leaving(set, HF_LEAVING_READY);
-    assert_false(proposal_leaves(&f.node)); /* It still has copies. */
+    assert_false(hf_proposal_leaves(&f.node)); /* It still has copies. */
     assert_true(next_view_settle(&f) >= 2);
     hear_leaving(set, HF_LEAVING_DRAIN);
-    assert_false(proposal_leaves(&f.node)); /* It still has clients. */
+    assert_false(hf_proposal_leaves(&f.node)); /* It still has clients. */
     next_view_propose_without(&f, 0xf);
     assert_int_equal(f.next.member_count, 4);
 
     hear_leaving(set, HF_LEAVING_READY);
-    assert_true(proposal_leaves(&f.node));
+    assert_true(hf_proposal_leaves(&f.node));
     next_view_propose_without(&f, 0xf);
     assert_int_equal(f.next.member_count, 3);
     assert_true(f.next.leaving == 0);
@@ -268,7 +268,7 @@ static void when_all_leave_nobody_goes(void **state)
     (void)state;
     next_view_open(&f, 2, 1);
     hear_leaving(0x3, HF_LEAVING_READY);
-    assert_false(proposal_leaves(&f.node));
+    assert_false(hf_proposal_leaves(&f.node));
     next_view_propose_without(&f, 0x3);
     next_view_expect_rules(&f);
     assert_int_equal(f.next.member_count, 2);
@@ -292,7 +292,7 @@ static void whoever_asks_to_join_is_appended(void **state)
     out->beat.cluster = NEXT_VIEW_CLUSTER;
     out->beat.epoch = NEXT_VIEW_EPOCH;
     out->beat.reach = hf_view_all(&f.view);
-    assert_true(proposal_joins(&f.node));
+    assert_true(hf_proposal_joins(&f.node));
 
     next_view_propose(&f, hf_view_all(&f.view));
 
@@ -309,7 +309,7 @@ static void whoever_asks_to_join_is_appended(void **state)
 
 static void expect_joins(bool expected)
 {
-    assert_int_equal(proposal_joins(&f.node), expected);
+    assert_int_equal(hf_proposal_joins(&f.node), expected);
     next_view_propose(&f, hf_view_all(&f.view));
     assert_int_equal(f.next.member_count, expected ? 3 : 2);
     f.node.peer_count = 0;
@@ -325,22 +325,22 @@ static void who_does_not_reach_everybody_is_left_out(void **state)
     out->beat.cluster = NEXT_VIEW_CLUSTER;
     out->beat.epoch = NEXT_VIEW_EPOCH - 1;
     out->beat.reach = hf_view_all(&f.view);
-    assert_false(proposal_joins(&f.node)); /* Of members it knows of. */
+    assert_false(hf_proposal_joins(&f.node)); /* Of members it knows of. */
     out->beat.epoch = NEXT_VIEW_EPOCH;
     out->beat.reach = 0x1;
-    assert_false(proposal_joins(&f.node));
+    assert_false(hf_proposal_joins(&f.node));
     out->beat.reach = 0x3;
-    assert_true(proposal_joins(&f.node));
+    assert_true(hf_proposal_joins(&f.node));
 
     struct hf_peer *other = next_view_add_peer(&f, &f.view.members[1]);
     other->member = 1;
     other->beat.state = HF_STATE_ACTIVE;
     f.members[1].heard = NEXT_VIEW_NOW;
     other->beat.epoch = NEXT_VIEW_EPOCH;
-    assert_false(proposal_joins(&f.node)); /* It does not list the guest. */
+    assert_false(hf_proposal_joins(&f.node)); /* It does not list the guest. */
     other->beat.guest_count = 1;
     other->beat.guests[0] = out->info.incarnation;
-    assert_true(proposal_joins(&f.node));
+    assert_true(hf_proposal_joins(&f.node));
 }
 
 static void who_is_not_ready_to_join_is_left_out(void **state)
@@ -390,10 +390,10 @@ static void a_restarted_member_joins_once_the_old_one_is_dead(void **state)
     next_view_open(&f, 3, 1);
     struct hf_peer *peer = add_stranger(1);
     peer->info.incarnation = 99999;
-    assert_false(proposal_joins(&f.node));
+    assert_false(hf_proposal_joins(&f.node));
 
     f.node.dead = 0x2;
-    assert_true(proposal_joins(&f.node));
+    assert_true(hf_proposal_joins(&f.node));
     next_view_propose(&f,
                       0x7); /* The old one takes part nonetheless: it stays. */
     assert_int_equal(f.next.member_count, 3);
