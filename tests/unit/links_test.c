@@ -149,11 +149,15 @@ static void two_addresses_of_a_peer_end_as_one_session(void **state)
 
     hf_links_connect(w->a.links, &alias);
     link_both(w);
+    /* The ends may see the two sessions come in different order, and keep
+     * another one each; then the peer is dialled once more. */
     let_pass(w, 500);
     int ups = w->a.ups;
+    int downs = w->a.downs;
+    assert_in_range(downs, 0, HF_CHANNEL_COUNT);
     let_pass(w, 2000); /* No session pushes the other out for ever. */
     assert_int_equal(w->a.ups, ups);
-    assert_int_equal(w->a.downs, 0);
+    assert_int_equal(w->a.downs, downs);
     assert_int_equal(hf_links_count(w->a.links), 1);
     send_ack(&w->a, &w->b, 1);
     WAIT_UNTIL(w, w->b.acks == 1);
