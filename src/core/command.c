@@ -1,5 +1,7 @@
 #include "core/command.h"
 
+#include <string.h>
+
 #include "base/assert.h"
 #include "core/commands.h"
 #include "core/glob.h"
@@ -184,6 +186,29 @@ static bool scan_option(struct hf_scan_options *options, struct hf_slice name,
     }
     *error = hf_reply_error(HF_TEXT_SYNTAX);
     return false;
+}
+
+size_t hf_command_copy_size(const struct hf_command *command)
+{
+    size_t size = command->argc * sizeof(struct hf_slice);
+    for (uint32_t i = 0; i < command->argc; i++) {
+        size += command->argv[i].size;
+    }
+    return size;
+}
+
+struct hf_command hf_command_copy(const struct hf_command *command, void *place)
+{
+    struct hf_slice *argv = place;
+    uint8_t *bytes = (uint8_t *)(argv + command->argc);
+    for (uint32_t i = 0; i < command->argc; i++) {
+        argv[i] = (struct hf_slice){bytes, command->argv[i].size};
+        if (argv[i].size > 0) {
+            memcpy(bytes, command->argv[i].data, argv[i].size);
+        }
+        bytes += argv[i].size;
+    }
+    return (struct hf_command){command->row, command->argc, argv};
 }
 
 bool hf_scan_parse(const struct hf_command *command,

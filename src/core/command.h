@@ -87,6 +87,13 @@ size_t hf_command_index(const struct hf_command_row *row);
 /* Whether @argc fits the row, key_step included (MSET wants pairs). */
 bool hf_command_arity_fits(const struct hf_command_row *row, uint32_t argc);
 
+/* How much room a copy of @command's arguments takes. */
+size_t hf_command_copy_size(const struct hf_command *command);
+/* Copies the arguments to @place, which is that large and aligned as from
+ * hf_mem_alloc; the result points there. */
+struct hf_command hf_command_copy(const struct hf_command *command,
+                                  void *place);
+
 /* The options of SCAN. */
 struct hf_scan_options {
     uint64_t cursor;

@@ -431,6 +431,9 @@ void hf_node_sync_tick(struct hf_node *node);
 void hf_node_execute(struct hf_node *node, uint16_t partition,
                      struct hf_operation_id operation,
                      const struct hf_command *command);
+/* What an apply function works on, for @partition; clears node->effects and
+ * node->scratch. */
+struct hf_apply hf_node_apply_context(struct hf_node *node, uint16_t partition);
 bool hf_node_may_serve(struct hf_node *node, uint16_t partition);
 void hf_node_run_waiting(struct hf_node *node, uint16_t partition);
 void hf_node_run_all_waiting(struct hf_node *node);

@@ -108,15 +108,7 @@ static void run_scan(struct hf_node *node, struct hf_operation_id operation,
 /* Applies the command to one partition; its effects are a write like any. */
 static void run_one(struct hf_node *node, struct hf_range *range, uint16_t p)
 {
-    hf_buffer_clear(&node->effects);
-    hf_buffer_clear(&node->scratch);
-    struct hf_apply apply = {.sessions = &node->partitions[p].sessions,
-                             .now = node->now,
-                             .wall_ms = node->wall_ms,
-                             .value_bytes_max = node->config.value_bytes_max,
-                             .effects = &node->effects,
-                             .scratch = &node->scratch,
-                             .reply = hf_reply_nil()};
+    struct hf_apply apply = hf_node_apply_context(node, p);
     range->forward.command.row->apply(&apply, &range->forward.command);
     bool flushes = (range->forward.command.row->flags & HF_COMMAND_WRITE) != 0;
     if (flushes && apply.reply.kind != HF_REPLY_ERROR &&
@@ -169,11 +161,7 @@ static struct hf_range *range_new(struct hf_node *node,
                                   const struct hf_forward *forward)
 {
     const struct hf_command *command = &forward->command;
-    size_t size =
-        sizeof(struct hf_range) + command->argc * sizeof(struct hf_slice);
-    for (uint32_t i = 0; i < command->argc; i++) {
-        size += command->argv[i].size;
-    }
+    size_t size = sizeof(struct hf_range) + hf_command_copy_size(command);
     struct hf_range *range =
         size > UINT32_MAX ? NULL : hf_mem_alloc(node->mem, size);
     if (range == NULL) {
@@ -183,16 +171,7 @@ static struct hf_range *range_new(struct hf_node *node,
                                .size = (uint32_t)size,
                                .since = node->now,
                                .forward = *forward};
-    struct hf_slice *argv = (struct hf_slice *)(void *)(range + 1);
-    uint8_t *bytes = (uint8_t *)(argv + command->argc);
-    for (uint32_t i = 0; i < command->argc; i++) {
-        argv[i] = (struct hf_slice){bytes, command->argv[i].size};
-        if (argv[i].size > 0) {
-            memcpy(bytes, command->argv[i].data, argv[i].size);
-        }
-        bytes += argv[i].size;
-    }
-    range->forward.command.argv = argv;
+    range->forward.command = hf_command_copy(command, range + 1);
     hf_list_push_back(&node->ranges, &range->link);
     return range;
 }

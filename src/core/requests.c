@@ -77,12 +77,7 @@ static int ring_grow(struct hf_node *node)
 
 static size_t request_size(const struct hf_command *command)
 {
-    size_t size =
-        sizeof(struct hf_request) + command->argc * sizeof(struct hf_slice);
-    for (uint32_t i = 0; i < command->argc; i++) {
-        size += command->argv[i].size;
-    }
-    return size;
+    return sizeof(struct hf_request) + hf_command_copy_size(command);
 }
 
 /* A request outside of the table, with a copy of @command. */
@@ -96,16 +91,7 @@ struct hf_request *hf_node_request_copy(struct hf_node *node,
     }
     *request = (struct hf_request){.size = size, .state = HF_REQUEST_HELD};
     hf_list_init(&request->link);
-    struct hf_slice *argv = (struct hf_slice *)(void *)(request + 1);
-    uint8_t *bytes = (uint8_t *)(argv + command->argc);
-    for (uint32_t i = 0; i < command->argc; i++) {
-        argv[i] = (struct hf_slice){bytes, command->argv[i].size};
-        if (argv[i].size > 0) {
-            memcpy(bytes, command->argv[i].data, argv[i].size);
-        }
-        bytes += argv[i].size;
-    }
-    request->command = (struct hf_command){command->row, command->argc, argv};
+    request->command = hf_command_copy(command, request + 1);
     return request;
 }
 
@@ -315,15 +301,7 @@ static bool is_answered_at_once(struct hf_node *node, uint16_t p,
 static void answer_at_once(struct hf_node *node, uint64_t client, uint64_t tag,
                            uint16_t p, const struct hf_command *command)
 {
-    hf_buffer_clear(&node->effects);
-    hf_buffer_clear(&node->scratch);
-    struct hf_apply apply = {.sessions = &node->partitions[p].sessions,
-                             .now = node->now,
-                             .wall_ms = node->wall_ms,
-                             .value_bytes_max = node->config.value_bytes_max,
-                             .effects = &node->effects,
-                             .scratch = &node->scratch,
-                             .reply = hf_reply_nil()};
+    struct hf_apply apply = hf_node_apply_context(node, p);
     command->row->apply(&apply, command);
     HF_ASSERT(node->effects.size == 0); /* It is a read. */
     if (node->scratch.failed) {

@@ -96,16 +96,6 @@ static void answer_error(struct hf_node *node, struct hf_operation_id operation,
 
 /* Waiting. */
 
-static size_t waiting_size(const struct hf_command *command)
-{
-    size_t size =
-        sizeof(struct hf_waiting) + command->argc * sizeof(struct hf_slice);
-    for (uint32_t i = 0; i < command->argc; i++) {
-        size += command->argv[i].size;
-    }
-    return size;
-}
-
 static void waiting_free(struct hf_node *node, struct hf_waiting *waiting)
 {
     hf_list_remove(&waiting->link);
@@ -118,7 +108,7 @@ static void wait_for(struct hf_node *node, uint16_t p,
                      const struct hf_command *command)
 {
     struct hf_partition *partition = &node->partitions[p];
-    size_t size = waiting_size(command);
+    size_t size = sizeof(struct hf_waiting) + hf_command_copy_size(command);
     if (node->waiting_bytes + size > node->config.held_bytes_max) {
         node->counters.refused++;
         answer_error(node, operation, no_primary_text);
@@ -131,16 +121,7 @@ static void wait_for(struct hf_node *node, uint16_t p,
     }
     *waiting = (struct hf_waiting){
         .operation = operation, .since = node->now, .size = size};
-    struct hf_slice *argv = (struct hf_slice *)(void *)(waiting + 1);
-    uint8_t *bytes = (uint8_t *)(argv + command->argc);
-    for (uint32_t i = 0; i < command->argc; i++) {
-        argv[i] = (struct hf_slice){bytes, command->argv[i].size};
-        if (argv[i].size > 0) {
-            memcpy(bytes, command->argv[i].data, argv[i].size);
-        }
-        bytes += argv[i].size;
-    }
-    waiting->command = (struct hf_command){command->row, command->argc, argv};
+    waiting->command = hf_command_copy(command, waiting + 1);
     if (hf_list_is_empty(&partition->waiting)) {
         hf_list_push_back(&node->waiting_partitions, &partition->waiting_link);
     }
@@ -326,6 +307,19 @@ void hf_node_try_commit(struct hf_node *node, uint16_t p)
     hf_node_nominate_learnt(node, p);
 }
 
+struct hf_apply hf_node_apply_context(struct hf_node *node, uint16_t p)
+{
+    hf_buffer_clear(&node->effects);
+    hf_buffer_clear(&node->scratch);
+    return (struct hf_apply){.sessions = &node->partitions[p].sessions,
+                             .now = node->now,
+                             .wall_ms = node->wall_ms,
+                             .value_bytes_max = node->config.value_bytes_max,
+                             .effects = &node->effects,
+                             .scratch = &node->scratch,
+                             .reply = hf_reply_nil()};
+}
+
 /* Carrying out. */
 
 static struct hf_record *record_at(const struct hf_partition *partition,
@@ -460,15 +454,7 @@ static enum outcome run_command(struct hf_node *node, uint16_t p,
         hf_node_try_commit(node, p); /* Whatever becomes of the command. */
         session = NULL;
     }
-    hf_buffer_clear(&node->effects);
-    hf_buffer_clear(&node->scratch);
-    struct hf_apply apply = {.sessions = &partition->sessions,
-                             .now = node->now,
-                             .wall_ms = node->wall_ms,
-                             .value_bytes_max = node->config.value_bytes_max,
-                             .effects = &node->effects,
-                             .scratch = &node->scratch,
-                             .reply = hf_reply_nil()};
+    struct hf_apply apply = hf_node_apply_context(node, p);
     command->row->apply(&apply, command);
     if (node->scratch.failed) {
         answer_error(node, operation, hf_no_memory_text);
