@@ -223,8 +223,10 @@ static struct hf_link *link_find_same(struct hf_link *link)
     return NULL;
 }
 
-/* Two addresses may lead to the same peer. Both ends keep the newest session,
- * so that they agree; the address of the older one is left alone. */
+/* Two addresses may lead to the same peer. Both ends keep the newest session
+ * and leave the address of the older one alone. Seen in different order at the
+ * two ends, both sessions close; then the address that is not parked is dialled
+ * once more. */
 static void link_replace(struct hf_link *old, const struct hf_link *link)
 {
     if (old->peer.incarnation != link->peer.incarnation) {
