@@ -3,8 +3,12 @@
 #ifndef HF_CORE_LIMITS_H
 #define HF_CORE_LIMITS_H
 
-#define HF_SLOT_COUNT 16384     /* As in Redis Cluster. */
-#define HF_PARTITION_COUNT 1024 /* 16 neighbouring slots each. */
+#define HF_SLOT_COUNT 16384 /* As in Redis Cluster. */
+/* 16 neighbouring slots each. A power of two. Only the simulator is also built
+ * with fewer: what costs a step per partition is cheaper then. */
+#ifndef HF_PARTITION_COUNT
+#define HF_PARTITION_COUNT 1024
+#endif
 #define HF_SLOTS_PER_PARTITION (HF_SLOT_COUNT / HF_PARTITION_COUNT)
 
 #define HF_MEMBERS_MAX 64 /* Members of a view. */

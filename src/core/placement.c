@@ -16,9 +16,10 @@
 _Static_assert(HF_PARTITION_COUNT << BID_DRAW_BITS <= 1 << 16,
                "a bid fits 16 bits");
 
-#define DRAW_BUCKET_SHIFT 54 /* 1,024 buckets. */
-_Static_assert(1ull << (64 - DRAW_BUCKET_SHIFT) == HF_PARTITION_COUNT,
-               "as many buckets as partitions");
+/* As many buckets as partitions. */
+#define DRAW_BUCKET_SIZE (UINT64_MAX / HF_PARTITION_COUNT + 1)
+_Static_assert((HF_PARTITION_COUNT & (HF_PARTITION_COUNT - 1)) == 0,
+               "a bucket is found by a shift");
 
 #define NOBODY HF_MEMBERS_MAX
 
@@ -125,7 +126,7 @@ static void sort_by_draw(const uint64_t draws[HF_PARTITION_COUNT],
 {
     uint16_t starts[HF_PARTITION_COUNT] = {0};
     for (size_t p = 0; p < HF_PARTITION_COUNT; p++) {
-        starts[draws[p] >> DRAW_BUCKET_SHIFT]++;
+        starts[draws[p] / DRAW_BUCKET_SIZE]++;
     }
     uint16_t start = 0;
     for (size_t b = 0; b < HF_PARTITION_COUNT; b++) {
@@ -134,7 +135,7 @@ static void sort_by_draw(const uint64_t draws[HF_PARTITION_COUNT],
         start = (uint16_t)(start + size);
     }
     for (size_t p = 0; p < HF_PARTITION_COUNT; p++) {
-        sorted[starts[draws[p] >> DRAW_BUCKET_SHIFT]++] = (uint16_t)p;
+        sorted[starts[draws[p] / DRAW_BUCKET_SIZE]++] = (uint16_t)p;
     }
     for (size_t i = 1; i < HF_PARTITION_COUNT; i++) {
         uint16_t moving = sorted[i];

@@ -82,8 +82,6 @@ static struct cluster *start(void **state, unsigned node_count, uint64_t seed)
     options.boot_none = true;
     struct cluster *c = story_create(state, &options);
     for (unsigned i = 0; i < node_count; i++) {
-        struct process_clock *clock = &c->processes[i].clock;
-        clock->wall_ms -= clock->offset_ms;
         cluster_boot(c, i);
     }
     cluster_settle(c, CLUSTER_SETTLE_MS);

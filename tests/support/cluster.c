@@ -105,6 +105,11 @@ static void processes_init(struct cluster *c, struct hf_rng *rng)
             .level = c->trace.enabled ? HF_LOG_DEBUG : HF_LOG_ERROR};
         process->clock.offset_ms = (int64_t)hf_rng_below(rng, 1000000000);
         process->clock.wall_ms = WALL_MS;
+        process->memory_fails = options->memory_fails;
+        if (options->wall_skew_ms > 0) {
+            process->clock.wall_ms +=
+                (int64_t)hf_rng_below(rng, (uint64_t)options->wall_skew_ms);
+        }
         if (options->drift_ppm > 0) {
             uint64_t range = 2 * (uint64_t)options->drift_ppm + 1;
             process->clock.drift_ppm =
@@ -279,11 +284,11 @@ static bool is_settled(struct cluster *c, void *user)
 
 static void settle_fail(struct cluster *c, int64_t ms)
 {
-    char text[1024] = "";
+    char text[1800] = "";
     size_t used = 0;
     for (unsigned i = 0; i < c->options.node_count; i++) {
         const struct process *process = &c->processes[i];
-        if (!process->running) {
+        if (!process->running || used >= sizeof(text)) {
             continue;
         }
         struct hf_node_status status;
@@ -324,12 +329,23 @@ void cluster_boot(struct cluster *c, unsigned node)
     process_start(&c->processes[node]);
 }
 
-void cluster_kill(struct cluster *c, unsigned node)
+static void check_end(struct cluster *c, unsigned node)
 {
-    process_kill(&c->processes[node]);
     if (c->processes[node].violation != NULL) {
         cluster_fail(c, "n%u: %s", node + 1, c->processes[node].violation);
     }
+}
+
+void cluster_kill(struct cluster *c, unsigned node)
+{
+    process_kill(&c->processes[node]);
+    check_end(c, node);
+}
+
+void cluster_lose(struct cluster *c, unsigned node)
+{
+    process_lose(&c->processes[node]);
+    check_end(c, node);
 }
 
 void cluster_restart(struct cluster *c, unsigned node)

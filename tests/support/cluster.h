@@ -23,11 +23,13 @@ struct cluster_options {
     unsigned node_count; /* Those that ever run. */
     unsigned backups;
     uint64_t seed;
-    bool trace;        /* Keep a trace, printed when something fails. */
-    bool loud;         /* Print it as it comes. */
-    bool one_seed;     /* The first node is the only seed, else all are. */
-    bool boot_none;    /* cluster_create starts no node. */
-    int64_t drift_ppm; /* Clocks run up to that much fast or slow. */
+    bool trace;           /* Keep a trace, printed when something fails. */
+    bool loud;            /* Print it as it comes. */
+    bool one_seed;        /* The first node is the only seed, else all are. */
+    bool boot_none;       /* cluster_create starts no node. */
+    int64_t drift_ppm;    /* Clocks run up to that much fast or slow. */
+    int64_t wall_skew_ms; /* Wall clocks are up to that much ahead. */
+    bool memory_fails;    /* Nodes live on memory that can be made to fail. */
     struct network_faults faults; /* Of all paths; default: a fast LAN. */
     /* Called with the text of the first failure; may jump. May be NULL. */
     void (*fail)(const char *text);
@@ -114,6 +116,8 @@ void cluster_check(struct cluster *c, bool holds, const char *text);
 /* Faults. */
 void cluster_boot(struct cluster *c, unsigned node);
 void cluster_kill(struct cluster *c, unsigned node);
+/* Its host goes as well: silence, and no refused connections. */
+void cluster_lose(struct cluster *c, unsigned node);
 void cluster_restart(struct cluster *c, unsigned node); /* Kills if needed. */
 void cluster_pause(struct cluster *c, unsigned node);
 void cluster_resume(struct cluster *c, unsigned node);

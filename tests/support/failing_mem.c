@@ -25,6 +25,8 @@ static bool should_fail(struct failing_mem *failing)
         failing->fail_call != 0 &&
         (failing->call_count == failing->fail_call ||
          (failing->fail_always && failing->call_count > failing->fail_call));
+    fails = fails || (failing->chance != 0 &&
+                      hf_rng_chance(&failing->rng, failing->chance, 10000));
     failing->failed |= fails;
     return fails;
 }
@@ -78,4 +80,11 @@ void failing_mem_fail_from(struct failing_mem *failing, uint64_t nth)
 {
     failing_mem_fail_nth(failing, nth);
     failing->fail_always = nth != 0;
+}
+
+void failing_mem_fail_often(struct failing_mem *failing, uint32_t chance,
+                            uint64_t seed)
+{
+    failing->chance = chance;
+    hf_rng_init(&failing->rng, seed);
 }

@@ -8,6 +8,7 @@
 #define HF_TESTS_SUPPORT_FAILING_MEM_H
 
 #include "base/mem.h"
+#include "base/rng.h"
 
 struct failing_mem {
     struct hf_mem mem;
@@ -16,6 +17,8 @@ struct failing_mem {
     uint64_t fail_call; /* The call that fails; 0: none. */
     bool fail_always;   /* From fail_call on. */
     bool failed;        /* Since the last failing_mem_fail_*. */
+    uint32_t chance;    /* Of 10,000 calls, how many fail; 0: none. */
+    struct hf_rng rng;
 };
 
 void failing_mem_init(struct failing_mem *failing);
@@ -25,5 +28,9 @@ void failing_mem_close(struct failing_mem *failing);
 void failing_mem_fail_nth(struct failing_mem *failing, uint64_t nth);
 /* The same, and all requests after it. */
 void failing_mem_fail_from(struct failing_mem *failing, uint64_t nth);
+/* From now on each request fails @chance times in 10,000, drawn from @seed;
+ * 0: none does. */
+void failing_mem_fail_often(struct failing_mem *failing, uint32_t chance,
+                            uint64_t seed);
 
 #endif

@@ -476,10 +476,27 @@ void network_node_up(struct network *network, unsigned node,
     HF_ASSERT(!self->running);
     self->running = true;
     self->paused = false;
+    self->lost = false;
     self->info = *info;
 }
 
-void network_node_down(struct network *network, unsigned node)
+static void links_reset(struct network *network, unsigned node, unsigned other,
+                        unsigned channel)
+{
+    struct network_link *to = &network->links[node][other][channel];
+    struct network_link *from = &network->links[other][node][channel];
+    if (to->out.up || to->out.attempt != 0) {
+        packet_send_close(to, true,
+                          to->out.up ? to->out.session : to->out.attempt,
+                          to->out.up ? to->out.peer.incarnation : 0);
+    }
+    if (from->in.up) {
+        packet_send_close(from, false, from->in.receiver.session,
+                          from->in.peer.incarnation);
+    }
+}
+
+static void node_end(struct network *network, unsigned node, bool reset)
 {
     struct network_node *self = &network->nodes[node];
     HF_ASSERT(self->running);
@@ -494,14 +511,8 @@ void network_node_down(struct network *network, unsigned node)
             &network->links[node][other][i % HF_CHANNEL_COUNT];
         struct network_link *from =
             &network->links[other][node][i % HF_CHANNEL_COUNT];
-        if (to->out.up || to->out.attempt != 0) {
-            packet_send_close(to, true,
-                              to->out.up ? to->out.session : to->out.attempt,
-                              to->out.up ? to->out.peer.incarnation : 0);
-        }
-        if (from->in.up) {
-            packet_send_close(from, false, from->in.receiver.session,
-                              from->in.peer.incarnation);
+        if (reset) {
+            links_reset(network, node, other, i % HF_CHANNEL_COUNT);
         }
         to->out.up = false;
         to->out.attempt = 0;
@@ -509,6 +520,22 @@ void network_node_down(struct network *network, unsigned node)
         from->in.up = false;
         schedule_cancel(network->schedule, &to->task);
     }
+}
+
+void network_node_down(struct network *network, unsigned node)
+{
+    node_end(network, node, true);
+}
+
+void network_node_lose(struct network *network, unsigned node)
+{
+    node_end(network, node, false);
+    network->nodes[node].lost = true;
+}
+
+void network_host_back(struct network *network, unsigned node)
+{
+    network->nodes[node].lost = false;
 }
 
 void network_node_pause(struct network *network, unsigned node, bool paused)

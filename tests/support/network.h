@@ -27,7 +27,7 @@
 #include "wire/link.h"
 #include "wire/peer.h"
 
-#define NETWORK_NODES_MAX 8
+#define NETWORK_NODES_MAX 9
 #define NETWORK_MESSAGE_TYPES 32
 
 /* Of one path. Chances are out of 10,000 frames. */
@@ -40,6 +40,7 @@ struct network_faults {
     int64_t delay_us;  /* Fixed, */
     int64_t jitter_us; /* plus up to that much. */
     int64_t burst_us;
+    uint32_t bytes_per_ms; /* How much passes; 0: anything. */
 };
 
 /* What the network calls while network_take runs. */
@@ -64,6 +65,7 @@ struct network_path {
     bool clogged; /* Everything waits. */
     struct hf_list held;
     int64_t arrival_us; /* Of the last packet that kept its place. */
+    int64_t free_us;    /* When the last byte sent so far has passed. */
 };
 
 /* A session, at the end of its dialler. */
@@ -100,6 +102,7 @@ struct network_link {
 struct network_node {
     bool running;
     bool paused;
+    bool lost; /* Its host is gone: nobody answers for it, not even no. */
     struct hf_peer_info info;
     bool wanted[NETWORK_NODES_MAX]; /* Told to dial. */
     struct hf_list inbox;
@@ -138,6 +141,10 @@ void network_node_place(struct network *network, unsigned node,
 void network_node_up(struct network *network, unsigned node,
                      const struct hf_peer_info *info);
 void network_node_down(struct network *network, unsigned node);
+/* It ends together with its host: nothing resets what was open or refuses
+ * connections, until a process runs there again, or the host is back. */
+void network_node_lose(struct network *network, unsigned node);
+void network_host_back(struct network *network, unsigned node);
 /* A process stops or goes on. Its kernel still accepts connections. */
 void network_node_pause(struct network *network, unsigned node, bool paused);
 

@@ -74,6 +74,19 @@ static int64_t path_delay(struct network *network,
     return delay_us;
 }
 
+/* When the last of @size bytes has entered a path, after those before it. */
+static int64_t path_passed(struct network_path *path, size_t size,
+                           int64_t now_us)
+{
+    if (path->faults.bytes_per_ms == 0) {
+        return now_us;
+    }
+    path->free_us = path->free_us > now_us ? path->free_us : now_us;
+    path->free_us +=
+        (int64_t)size * SCHEDULE_US_PER_MS / (int64_t)path->faults.bytes_per_ms;
+    return path->free_us;
+}
+
 void packet_send_at(struct packet *packet, int64_t at_us)
 {
     schedule_at(packet->network->schedule, &packet->task, at_us);
@@ -84,8 +97,8 @@ static void packet_travel(struct packet *packet)
 {
     struct network *network = packet->network;
     struct network_path *path = packet_path(packet);
-    int64_t at_us =
-        network->schedule->now_us + path_delay(network, &path->faults);
+    int64_t at_us = path_passed(path, packet->size, network->schedule->now_us) +
+                    path_delay(network, &path->faults);
     if (packet->type == PACKET_FRAME &&
         path_draws(network, path->faults.reorder)) {
         at_us += 1 + (int64_t)hf_rng_below(&network->rng, REORDER_US_MAX);
@@ -210,6 +223,14 @@ static void packet_arrive(struct task *task)
     struct network *network = packet->network;
     if (packet->type != PACKET_PROBED && packet_path(packet)->cut) {
         packet_send(packet); /* Lost, or tried again. */
+        return;
+    }
+    if (network->nodes[packet->to].lost) {
+        if (packet->type == PACKET_PROBE) {
+            probe_gives_up(packet);
+        } else {
+            packet_destroy(packet);
+        }
         return;
     }
     if (packet->type == PACKET_PROBE) {

@@ -32,6 +32,7 @@ void process_init(struct process *process, unsigned number,
         .user = user,
     };
     hf_mem_init_system(&process->mem);
+    failing_mem_init(&process->failing);
     hf_rng_init(&process->rng, seed);
     hf_node_config_init(&process->config);
     hf_list_init(&process->queue);
@@ -47,6 +48,12 @@ static int64_t clock_at(const struct process_clock *clock, int64_t us)
 hf_time process_now(const struct process *process)
 {
     return clock_at(&process->clock, process->schedule->now_us);
+}
+
+int64_t process_wall_ms(const struct process *process)
+{
+    return process->clock.wall_ms + process_now(process) -
+           process->clock.offset_ms;
 }
 
 /* When the clock of @process first shows @time. */
@@ -75,7 +82,7 @@ static void process_step(struct process *process, struct hf_event *event)
         .probe = on_probe,
     };
     event->now = process_now(process);
-    event->wall_ms = process->clock.wall_ms + event->now;
+    event->wall_ms = process_wall_ms(process);
     hf_node_step(process->node, event, &outbox);
 }
 
@@ -102,11 +109,13 @@ void process_start(struct process *process)
     do {
         process->config.self.incarnation = hf_rng_next(&process->rng);
     } while (process->config.self.incarnation == 0);
-    process->config.self.started_ms =
-        (uint64_t)(process->clock.wall_ms + process_now(process));
+    process->config.self.started_ms = (uint64_t)process_wall_ms(process);
     process->config.random_seed = hf_rng_next(&process->rng);
     process->epoch_max = 0;
-    int error = hf_node_create(&process->node, &process->config, &process->mem,
+    struct hf_mem *mem =
+        process->memory_fails ? &process->failing.mem : &process->mem;
+    failing_mem_fail_often(&process->failing, 0, 0);
+    int error = hf_node_create(&process->node, &process->config, mem,
                                process_now(process));
     HF_ASSERT(error == 0);
     process->running = true;
@@ -136,21 +145,35 @@ static void requests_end(struct process *process, struct hf_list *list)
     }
 }
 
+static void process_end(struct process *process)
+{
+    schedule_cancel(process->schedule, &process->turn);
+    process->running = false;
+    hf_node_destroy(process->node);
+    process->node = NULL;
+    if (process->mem.used_bytes != 0 || process->failing.piece_count != 0) {
+        process->violation = "a destroyed node leaves memory behind";
+    }
+    requests_end(process, &process->queue);
+    requests_end(process, &process->unanswered);
+}
+
 void process_kill(struct process *process)
 {
     HF_ASSERT(process->running);
     trace_add(process->trace, process->schedule->now_us, "%u ! killed",
               process->number + 1);
-    schedule_cancel(process->schedule, &process->turn);
-    process->running = false;
     network_node_down(process->network, process->number);
-    hf_node_destroy(process->node);
-    process->node = NULL;
-    if (process->mem.used_bytes != 0) {
-        process->violation = "a destroyed node leaves memory behind";
-    }
-    requests_end(process, &process->queue);
-    requests_end(process, &process->unanswered);
+    process_end(process);
+}
+
+void process_lose(struct process *process)
+{
+    HF_ASSERT(process->running);
+    trace_add(process->trace, process->schedule->now_us, "%u ! host lost",
+              process->number + 1);
+    network_node_lose(process->network, process->number);
+    process_end(process);
 }
 
 void process_pause(struct process *process)

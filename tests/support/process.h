@@ -12,6 +12,7 @@
 #ifndef HF_TESTS_PROCESS_H
 #define HF_TESTS_PROCESS_H
 
+#include "support/failing_mem.h"
 #include "support/network.h"
 
 #define REQUEST_ARGUMENTS_MAX 40
@@ -46,7 +47,7 @@ struct request {
 struct process_clock {
     int64_t offset_ms;
     int64_t drift_ppm; /* Fast when positive. */
-    int64_t wall_ms;   /* Unix time when the world began. */
+    int64_t wall_ms;   /* Unix time it shows when the world begins. */
 };
 
 struct process {
@@ -57,6 +58,8 @@ struct process {
     struct network *network;
     struct trace *trace;
     struct hf_mem mem;
+    struct failing_mem failing; /* Used instead of mem when memory_fails. */
+    bool memory_fails;          /* May be set while it is not running. */
     struct hf_rng rng;
     struct hf_node_config config;
     struct process_clock clock;
@@ -81,10 +84,14 @@ void process_init(struct process *process, unsigned number,
 void process_start(struct process *process);
 /* kill -9. Requests end as REQUEST_LOST. */
 void process_kill(struct process *process);
+/* The same, and its host is gone with it: the network is silent about it. */
+void process_lose(struct process *process);
 void process_pause(struct process *process);
 void process_resume(struct process *process);
 
 hf_time process_now(const struct process *process);
+/* What its wall clock shows: Unix time in milliseconds. */
+int64_t process_wall_ms(const struct process *process);
 
 /* Hands over @request, which the caller keeps alive until it is done. */
 void process_ask(struct process *process, struct request *request);

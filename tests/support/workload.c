@@ -7,12 +7,115 @@
 
 #include "base/assert.h"
 
-#define DOUBT_US INT64_C(10000000)
+#define DOUBT_US INT64_C(60000000) /* Longer than any pause. */
 #define VALUE_BYTES_MAX 300
 #define KEY_BYTES_MAX 24
 #define RETRY_US INT64_C(20000)
+#define WORDS_MAX 6
+#define TTL_MS_MIN 20
+#define BURST_THINK_US 4000
+#define DRIFT_PERCENT 2 /* What clocks of two nodes may differ by. */
 
 static void client_run(struct task *task);
+
+/* Keys. */
+
+enum key_class { KEY_HOT, KEY_COLD, KEY_COUNTER, KEY_ONCE, KEY_FLEETING };
+#define KEY_CLASSES 5
+
+static uint32_t class_size(const struct workload_options *options,
+                           enum key_class class)
+{
+    const uint32_t sizes[KEY_CLASSES] = {options->hot_keys, options->cold_keys,
+                                         options->counters, options->once_keys,
+                                         options->fleeting_keys};
+    return sizes[class];
+}
+
+/* The number of the first key of a class. */
+static uint32_t class_first(const struct workload *workload,
+                            enum key_class class)
+{
+    uint32_t first = 0;
+    for (unsigned i = 0; i < class; i++) {
+        first += class_size(&workload->options, (enum key_class)i);
+    }
+    return first;
+}
+
+static uint32_t key_count(const struct workload *workload)
+{
+    return class_first(workload, KEY_FLEETING) +
+           workload->options.fleeting_keys;
+}
+
+static enum key_class key_class_of(const struct workload *workload,
+                                   uint32_t key)
+{
+    unsigned class = KEY_FLEETING;
+    while (class > 0 && key < class_first(workload, (enum key_class) class)) {
+        class --;
+    }
+    return (enum key_class) class;
+}
+
+static bool key_is_counter(const struct workload *workload, uint32_t key)
+{
+    return key_class_of(workload, key) == KEY_COUNTER;
+}
+
+static bool key_is_hash(const struct workload *workload, uint32_t key)
+{
+    enum key_class class = key_class_of(workload, key);
+    return class != KEY_COUNTER && class != KEY_FLEETING && key % 2 == 1;
+}
+
+static void key_name(const struct workload *workload, uint32_t key,
+                     char name[KEY_BYTES_MAX])
+{
+    const char *kind = key_is_counter(workload, key) ? "count"
+                       : key_is_hash(workload, key)  ? "hash"
+                                                     : "string";
+    (void)snprintf(name, KEY_BYTES_MAX, "%s:%" PRIu32, kind, key);
+}
+
+/* A class to ask about now; one that has keys. */
+static enum key_class class_pick(struct workload *workload)
+{
+    static const enum key_class usual[] = {
+        KEY_COLD, KEY_COLD, KEY_COLD, KEY_COLD,    KEY_HOT,
+        KEY_HOT,  KEY_HOT,  KEY_ONCE, KEY_COUNTER, KEY_FLEETING};
+    const struct workload_options *options = &workload->options;
+    uint64_t draw = hf_rng_below(&workload->rng, HF_ARRAY_COUNT(usual));
+    enum key_class class = usual[draw];
+    if (workload->burst == WORKLOAD_EXPIRIES) {
+        class = KEY_FLEETING;
+    } else if (workload->burst == WORKLOAD_DELETES) {
+        class = draw % 2 == 0 ? KEY_COLD : KEY_HOT;
+    }
+    if (class == KEY_ONCE && workload->once_written >= options->once_keys) {
+        class = KEY_COLD;
+    }
+    for (unsigned i = 0; class_size(options, class) == 0; i++) {
+        HF_ASSERT(i < KEY_CLASSES);
+        class = (enum key_class)((class + 1) % KEY_CLASSES);
+        if (class == KEY_ONCE) {
+            class = KEY_FLEETING;
+        }
+    }
+    return class;
+}
+
+static uint32_t key_pick(struct workload *workload)
+{
+    enum key_class class = class_pick(workload);
+    uint32_t first = class_first(workload, class);
+    if (class == KEY_ONCE) {
+        return first + workload->once_written++;
+    }
+    return first + (uint32_t)hf_rng_below(
+                       &workload->rng, class_size(&workload->options, class));
+}
 
 void workload_options_init(struct workload_options *options)
 {
@@ -21,6 +124,9 @@ void workload_options_init(struct workload_options *options)
         .hot_keys = 4,
         .cold_keys = 60,
         .counters = 3,
+        .once_keys = 0,
+        .fleeting_keys = 0,
+        .ttl_ms_max = 2000,
         .think_us_max = 30000,
         .patience_ms = 3000,
     };
@@ -33,9 +139,7 @@ void workload_start(struct workload *workload, struct cluster *c,
     *workload = (struct workload){.c = c, .options = *options};
     hf_rng_init(&workload->rng, seed);
     model_init(&workload->model);
-    workload->keys =
-        calloc(options->hot_keys + options->cold_keys + options->counters,
-               sizeof(*workload->keys));
+    workload->keys = calloc(key_count(workload), sizeof(*workload->keys));
     HF_ASSERT(workload->keys != NULL);
     for (unsigned i = 0; i < options->clients; i++) {
         struct workload_client *client = &workload->clients[i];
@@ -63,44 +167,6 @@ void workload_close(struct workload *workload)
     workload->keys = NULL;
 }
 
-/* Keys: hot and cold ones first, odd ones being hashes; then counters. */
-
-static bool key_is_counter(const struct workload *workload, uint32_t key)
-{
-    return key >= workload->options.hot_keys + workload->options.cold_keys;
-}
-
-static bool key_is_hash(const struct workload *workload, uint32_t key)
-{
-    return !key_is_counter(workload, key) && key % 2 == 1;
-}
-
-static void key_name(const struct workload *workload, uint32_t key,
-                     char name[KEY_BYTES_MAX])
-{
-    const char *kind = key_is_counter(workload, key) ? "count"
-                       : key_is_hash(workload, key)  ? "hash"
-                                                     : "string";
-    (void)snprintf(name, KEY_BYTES_MAX, "%s:%" PRIu32, kind, key);
-}
-
-static uint32_t key_pick(struct workload *workload)
-{
-    const struct workload_options *options = &workload->options;
-    uint64_t kind = hf_rng_below(&workload->rng, 8);
-    uint64_t base = 0;
-    uint64_t range = options->hot_keys;
-    if ((kind < 4 && options->cold_keys > 0) || options->hot_keys == 0) {
-        base = options->hot_keys;
-        range = options->cold_keys;
-    }
-    if ((kind == 7 && options->counters > 0) || range == 0) {
-        base = options->hot_keys + options->cold_keys;
-        range = options->counters;
-    }
-    return (uint32_t)(base + hf_rng_below(&workload->rng, range));
-}
-
 /* Answers. */
 
 static bool operation_is_write(const struct model_operation *operation)
@@ -123,7 +189,8 @@ static void acknowledged(struct workload *workload,
 {
     const struct workload_key *key = &workload->keys[operation->key];
     workload->acknowledged++;
-    if (key->under_way > 0 || key->started_us != operation->started ||
+    if (key_class_of(workload, operation->key) == KEY_FLEETING ||
+        key->under_way > 0 || key->started_us != operation->started ||
         key->ended_us >= operation->started ||
         key->doubt_us > workload->c->schedule.now_us) {
         return;
@@ -132,7 +199,8 @@ static void acknowledged(struct workload *workload,
     const char *value = NULL;
     const char *field = NULL;
     if (operation->kind == MODEL_WRITE) {
-        struct hf_slice written = request->argv[request->command.argc - 1];
+        bool hash = key_is_hash(workload, operation->key);
+        struct hf_slice written = request->argv[hash ? 3 : 2];
         HF_ASSERT(written.size < sizeof(text));
         memcpy(text, written.data, written.size);
         text[written.size] = '\0';
@@ -166,9 +234,11 @@ static void answer_judge(struct workload *workload,
     operation->ended = MODEL_UNKNOWN;
     if (request->outcome == REQUEST_ANSWERED) {
         workload->down++;
-        if (strncmp(cluster_answer(request), "(error) CLUSTERDOWN ", 20) != 0) {
-            cluster_fail(workload->c, "a client was told: %s",
-                         cluster_answer(request));
+        const char *text = cluster_answer(request);
+        bool memory = workload->c->options.memory_fails &&
+                      strncmp(text, "(error) OOM ", 12) == 0;
+        if (!memory && strncmp(text, "(error) CLUSTERDOWN ", 20) != 0) {
+            cluster_fail(workload->c, "a client was told: %s", text);
         }
     } else {
         workload->lost++;
@@ -197,6 +267,15 @@ static void operation_end(struct workload_client *client,
         key->ended_us = workload->c->schedule.now_us;
     }
     model_add(&workload->model, operation);
+    if (client->ttl_ms != 0) {
+        struct model_operation expiry = *operation;
+        expiry.kind = MODEL_DELETE;
+        expiry.started +=
+            client->ttl_ms * SCHEDULE_US_PER_MS * (100 - DRIFT_PERCENT) / 100;
+        expiry.started -= SCHEDULE_US_PER_MS; /* Clocks tick in those. */
+        expiry.ended = MODEL_UNKNOWN;
+        model_add(&workload->model, &expiry);
+    }
 }
 
 static void client_plan(struct workload_client *client, int64_t wait_us)
@@ -210,9 +289,11 @@ static void on_done(void *user, struct request *request)
     struct workload_client *client = user;
     operation_end(client, request);
     /* Freed by the next client_run: the caller still looks at it. */
+    bool hurry = client->workload->burst != WORKLOAD_USUAL;
     int64_t think_us = (int64_t)hf_rng_below(
         &client->workload->rng,
-        (uint64_t)client->workload->options.think_us_max + 1);
+        hurry ? BURST_THINK_US
+              : (uint64_t)client->workload->options.think_us_max + 1);
     client_plan(client,
                 request->outcome == REQUEST_REFUSED ? RETRY_US : think_us);
 }
@@ -234,19 +315,26 @@ static void client_choose_node(struct workload_client *client)
 static enum model_kind kind_pick(struct workload *workload, uint32_t key)
 {
     uint64_t draw = hf_rng_below(&workload->rng, 20);
+    enum key_class class = key_class_of(workload, key);
+    if (class == KEY_ONCE) {
+        return MODEL_WRITE;
+    }
+    if (workload->burst == WORKLOAD_DELETES && class != KEY_COUNTER) {
+        return draw < 14 ? MODEL_DELETE : MODEL_WRITE;
+    }
     if (draw < 9 && !workload->options.only_writes) {
         return MODEL_READ;
     }
     if (key_is_counter(workload, key)) {
         return MODEL_ADD;
     }
-    return draw < 12 ? MODEL_DELETE : MODEL_WRITE;
+    return draw < 12 && class != KEY_FLEETING ? MODEL_DELETE : MODEL_WRITE;
 }
 
 static size_t operation_words(struct workload *workload,
                               const struct model_operation *operation,
                               const char *name, char *value,
-                              struct hf_slice argv[4])
+                              struct hf_slice argv[WORDS_MAX])
 {
     bool hash = key_is_hash(workload, operation->key);
     size_t argc = 2;
@@ -274,10 +362,39 @@ static size_t operation_words(struct workload *workload,
     return argc;
 }
 
+/* A time to live for a fleeting key: the words that say so. */
+static size_t ttl_words(struct workload_client *client, size_t argc, char *text,
+                        struct hf_slice argv[WORDS_MAX])
+{
+    struct workload *workload = client->workload;
+    const struct model_operation *operation = &client->operation;
+    client->ttl_ms = 0;
+    if (operation->kind != MODEL_WRITE ||
+        key_class_of(workload, operation->key) != KEY_FLEETING) {
+        return argc;
+    }
+    client->ttl_ms = TTL_MS_MIN + (int64_t)hf_rng_below(
+                                      &workload->rng,
+                                      (uint64_t)workload->options.ttl_ms_max);
+    (void)snprintf(text, KEY_BYTES_MAX, "%" PRId64, client->ttl_ms);
+    argv[argc++] = hf_slice_text("PX");
+    argv[argc++] = hf_slice_text(text);
+    return argc;
+}
+
+static void burst_ends(struct workload *workload)
+{
+    if (workload->burst != WORKLOAD_USUAL &&
+        workload->c->schedule.now_us >= workload->burst_end_us) {
+        workload->burst = WORKLOAD_USUAL;
+    }
+}
+
 static void client_ask(struct workload_client *client)
 {
     struct workload *workload = client->workload;
     struct cluster *c = workload->c;
+    burst_ends(workload);
     client_choose_node(client);
     struct model_operation *operation = &client->operation;
     *operation = (struct model_operation){
@@ -300,8 +417,10 @@ static void client_ask(struct workload_client *client)
         workload->keys[operation->key].under_way++;
         workload->keys[operation->key].started_us = operation->started;
     }
-    struct hf_slice argv[4];
+    struct hf_slice argv[WORDS_MAX];
+    char ttl[KEY_BYTES_MAX];
     size_t argc = operation_words(workload, operation, name, value, argv);
+    argc = ttl_words(client, argc, ttl, argv);
     struct request *request = cluster_ask_argv(c, client->node, argc, argv);
     client->request = request;
     if (request->outcome != REQUEST_WAITING) {
@@ -345,6 +464,14 @@ static bool is_idle(struct cluster *c, void *user)
     return true;
 }
 
+void workload_burst(struct workload *workload, enum workload_burst burst,
+                    int64_t ms)
+{
+    workload->burst = burst;
+    workload->burst_end_us =
+        workload->c->schedule.now_us + ms * SCHEDULE_US_PER_MS;
+}
+
 void workload_stop(struct workload *workload)
 {
     workload->stopping = true;
@@ -367,7 +494,7 @@ static void read_key(struct workload *workload, uint32_t key, unsigned node)
         .started = c->schedule.now_us,
         .node = node,
     };
-    struct hf_slice argv[4];
+    struct hf_slice argv[WORDS_MAX];
     size_t argc = operation_words(workload, &operation, name, NULL, argv);
     struct request *request = cluster_ask_argv(c, node, argc, argv);
     if (!cluster_await(c, request, CLUSTER_COMMAND_MS)) {
@@ -386,9 +513,7 @@ static void read_key(struct workload *workload, uint32_t key, unsigned node)
 
 void workload_read_all(struct workload *workload)
 {
-    const struct workload_options *options = &workload->options;
-    uint32_t count = options->hot_keys + options->cold_keys + options->counters;
-    for (uint32_t key = 0; key < count; key++) {
+    for (uint32_t key = 0; key < key_count(workload); key++) {
         for (unsigned i = 0; i < workload->c->options.node_count; i++) {
             if (cluster_is_up(workload->c, i) && !workload->c->failed) {
                 read_key(workload, key, i);

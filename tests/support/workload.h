@@ -1,12 +1,20 @@
 /* workload.h - Clients that never rest and remember every answer.
  *
- * Each client asks one thing at a time of some node: reads, writes and deletes
- * strings and hashes, increments counters; on a few hot keys, where clients
- * meet, and many cold ones, whose loss nobody would paper over. Every written
- * value is unique. All operations go to the model (support/model.h), and each
- * acknowledged write is looked for on all its copies at once.
+ * Each client asks one thing at a time of some node. Every written value is
+ * unique. All operations go to the model (support/model.h), and each
+ * acknowledged write is looked for on all its copies at once. Keys are, in
+ * order of their numbers:
+ *   hot       few, where clients meet: written, read, deleted
+ *   cold      many, whose loss nobody would paper over; the same
+ *   counters  incremented and read
+ *   once      written once and read at the end, so that nothing but the
+ *             protocol keeps them
+ *   fleeting  written with a short time to live. For the model that is a
+ *             deletion at any time from then on; so one that expires too early
+ *             is noticed, and one that comes back.
  *
- * The only error a client may see is CLUSTERDOWN. */
+ * The only error a client may see is CLUSTERDOWN, and OOM where allocations
+ * are made to fail. */
 #ifndef HF_TESTS_WORKLOAD_H
 #define HF_TESTS_WORKLOAD_H
 
@@ -20,9 +28,19 @@ struct workload_options {
     unsigned hot_keys;
     unsigned cold_keys;
     unsigned counters;
+    unsigned once_keys;
+    unsigned fleeting_keys;
+    int64_t ttl_ms_max;   /* Of fleeting ones. */
     int64_t think_us_max; /* Between an answer and the next question. */
     int64_t patience_ms;  /* Then a client gives up waiting. */
     bool only_writes;     /* And increments. */
+};
+
+/* What clients do for a while instead of their usual mix, without a pause. */
+enum workload_burst {
+    WORKLOAD_USUAL,
+    WORKLOAD_DELETES,
+    WORKLOAD_EXPIRIES,
 };
 
 struct workload;
@@ -33,6 +51,7 @@ struct workload_client {
     unsigned node; /* Whom it asks. */
     struct request *request;
     struct model_operation operation;
+    int64_t ttl_ms; /* Of that operation; 0: none. */
 };
 
 /* What is known about writes to a key. */
@@ -51,6 +70,9 @@ struct workload {
     struct workload_client clients[WORKLOAD_CLIENTS_MAX];
     struct workload_key *keys;
     int64_t value_last;
+    uint32_t once_written;
+    enum workload_burst burst;
+    int64_t burst_end_us;
     bool stopping;
     uint64_t acknowledged; /* Writes. */
     uint64_t answered;     /* Operations. */
@@ -64,6 +86,9 @@ void workload_options_init(struct workload_options *options);
 /* Clients begin at once. */
 void workload_start(struct workload *workload, struct cluster *c,
                     const struct workload_options *options, uint64_t seed);
+/* From now on for @ms clients do only that. */
+void workload_burst(struct workload *workload, enum workload_burst burst,
+                    int64_t ms);
 /* No new operations; waits for those under way. */
 void workload_stop(struct workload *workload);
 /* Reads every key from every running node, for the model to judge. */

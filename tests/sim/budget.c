@@ -1,0 +1,101 @@
+/* budget.c - How many deaths a cluster is promised to survive.
+ *
+ * B backups: any B faults that destroy copies, before repair. Faults that
+ * destroy nothing (silence of all kinds) may overlap with them. So a node may
+ * die as long as every partition that it holds has another copy, on a process
+ * that runs, in the newest view there is. A view that is just being agreed on
+ * may leave out copies of silent nodes: then what it leaves out does not count
+ * either. Whoever looks from outside sees all of that. */
+#include "core/node_state.h"
+#include "sim/run.h"
+
+static unsigned node_of_incarnation(const struct cluster *c,
+                                    hf_incarnation incarnation)
+{
+    for (unsigned i = 0; i < c->options.node_count; i++) {
+        if (c->processes[i].running &&
+            c->processes[i].config.self.incarnation == incarnation) {
+            return i;
+        }
+    }
+    return CLUSTER_NODES_MAX;
+}
+
+/* The nodes, as a bit each, that run and are members @set of @view. */
+static uint64_t nodes_of(const struct cluster *c, const struct hf_view *view,
+                         const unsigned where[HF_MEMBERS_MAX],
+                         hf_member_set set)
+{
+    uint64_t nodes = 0;
+    (void)c;
+    for (uint8_t i = 0; i < view->member_count; i++) {
+        if ((set & hf_member_set_of(i)) != 0 && where[i] < CLUSTER_NODES_MAX) {
+            nodes |= UINT64_C(1) << where[i];
+        }
+    }
+    return nodes;
+}
+
+/* Nodes that some ballot under way leaves out. */
+static uint64_t left_out(const struct cluster *c)
+{
+    uint64_t nodes = 0;
+    for (unsigned i = 0; i < c->options.node_count; i++) {
+        const struct hf_node *node = c->processes[i].node;
+        if (!c->processes[i].running || node->state != HF_STATE_ACTIVE) {
+            continue;
+        }
+        hf_member_set out = node->ballot.active ? node->ballot.excluded : 0;
+        if (node->promised > node->view->epoch) {
+            out |= node->promised_without;
+        }
+        for (uint8_t m = 0; out != 0 && m < node->view->member_count; m++) {
+            unsigned at =
+                node_of_incarnation(c, node->view->members[m].incarnation);
+            if ((out & hf_member_set_of(m)) != 0 && at < CLUSTER_NODES_MAX) {
+                nodes |= UINT64_C(1) << at;
+            }
+        }
+    }
+    return nodes;
+}
+
+/* Whether every partition that @victim holds by @view has another copy among
+ * nodes that are not in @out. */
+static bool view_spares(const struct cluster *c, const struct hf_view *view,
+                        unsigned victim, uint64_t out)
+{
+    unsigned where[HF_MEMBERS_MAX];
+    for (uint8_t i = 0; i < view->member_count; i++) {
+        where[i] = node_of_incarnation(c, view->members[i].incarnation);
+    }
+    uint64_t dying = UINT64_C(1) << victim;
+    for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
+        uint64_t copies = nodes_of(c, view, where, hf_view_copies(view, p));
+        if ((copies & dying) != 0 && (copies & ~dying & ~out) == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool budget_allows_death(const struct cluster *c, unsigned node)
+{
+    const struct hf_view *newest = cluster_view(c);
+    if (newest == NULL) {
+        return false;
+    }
+    uint64_t out = left_out(c);
+    if (!view_spares(c, newest, node, out)) {
+        return false;
+    }
+    for (unsigned i = 0; i < c->options.node_count; i++) {
+        const struct hf_node *other = c->processes[i].node;
+        if (c->processes[i].running && other->accepted_ballot != 0 &&
+            other->accepted->epoch > newest->epoch &&
+            !view_spares(c, other->accepted, node, out)) {
+            return false;
+        }
+    }
+    return true;
+}

@@ -1,0 +1,134 @@
+#include "sim/plan.h"
+
+#include <inttypes.h>
+
+#define HOUR_MS INT64_C(3600000)
+
+static const struct {
+    const char *name;
+    uint32_t rate_max;
+} faults[FAULT_COUNT] = {
+    [FAULT_CUT] = {"cuts", 300},
+    [FAULT_SPLIT] = {"splits", 100},
+    [FAULT_SWIZZLE] = {"swizzles", 50},
+    [FAULT_CLOG] = {"clogs", 200},
+    [FAULT_SLOW] = {"slow links", 200},
+    [FAULT_BREAK] = {"breaks", 200},
+    [FAULT_PAUSE] = {"pauses", 150},
+    [FAULT_CRASH] = {"crashes", 200},
+    [FAULT_LOSE] = {"lost hosts", 100},
+    [FAULT_FLAP] = {"flaps", 60},
+    [FAULT_LEAVE] = {"leaves", 60},
+    [FAULT_JOIN] = {"joins", 200},
+    [FAULT_WALL_JUMP] = {"wall jumps", 100},
+    [FAULT_MEMORY] = {"memory faults", 100},
+    [FAULT_DELETES] = {"delete bursts", 50},
+    [FAULT_EXPIRIES] = {"expiry bursts", 50},
+};
+
+const char *fault_name(enum fault fault)
+{
+    return faults[fault].name;
+}
+
+/* 0 half of the time, else 1 to @most, small ones as likely as large ones. */
+static uint32_t maybe(struct hf_rng *rng, uint32_t most)
+{
+    uint64_t scale = 1 + hf_rng_below(rng, 16);
+    uint64_t value = 1 + hf_rng_below(rng, (most + scale - 1) / scale);
+    return hf_rng_chance(rng, 1, 2) ? (uint32_t)value : 0;
+}
+
+/* 1 to @most, small ones as likely as large ones. */
+static int64_t scaled(struct hf_rng *rng, int64_t most)
+{
+    int64_t top = most >> hf_rng_below(rng, 6);
+    return 1 + (int64_t)hf_rng_below(rng, (uint64_t)top);
+}
+
+static void draw_network(struct plan *plan, struct hf_rng *rng)
+{
+    plan->network = (struct network_faults){
+        .delay_us = 50 + (int64_t)hf_rng_below(rng, 2000),
+        .jitter_us = (int64_t)hf_rng_below(rng, 3000),
+        .loss = maybe(rng, 200),
+        .duplicate = maybe(rng, 300),
+        .reorder = maybe(rng, 200),
+        .corrupt = maybe(rng, 20),
+        .burst = maybe(rng, 50),
+        .burst_us = scaled(rng, 200000),
+    };
+}
+
+static void draw_workload(struct plan *plan, struct hf_rng *rng)
+{
+    struct workload_options *workload = &plan->workload;
+    workload_options_init(workload);
+    workload->clients = 2 + (unsigned)hf_rng_below(rng, 5);
+    workload->hot_keys = 1 + (unsigned)hf_rng_below(rng, 4);
+    workload->cold_keys = 10 + (unsigned)hf_rng_below(rng, 60);
+    workload->once_keys = (unsigned)hf_rng_below(rng, 40);
+    workload->fleeting_keys = 1 + (unsigned)hf_rng_below(rng, 10);
+    workload->ttl_ms_max = scaled(rng, 3000);
+    workload->think_us_max = 100000 + scaled(rng, 400000);
+}
+
+static void draw_nodes(struct plan *plan, const struct options *options,
+                       struct hf_rng *rng)
+{
+    /* Two to five are what people run; more are for shapes. */
+    plan->nodes =
+        2 + (unsigned)hf_rng_below(rng, hf_rng_chance(rng, 1, 4) ? 8 : 4);
+    plan->booted = plan->nodes - (unsigned)hf_rng_below(rng, plan->nodes - 1);
+    if (options->nodes != 0) {
+        plan->nodes = options->nodes;
+        plan->booted = options->nodes;
+    }
+    plan->backups = 1;
+    if (hf_rng_chance(rng, 1, 3)) {
+        plan->backups += 1 + (unsigned)hf_rng_below(rng, 2);
+    }
+}
+
+void plan_draw(struct plan *plan, const struct options *options, uint64_t seed)
+{
+    struct hf_rng rng;
+    hf_rng_init(&rng, seed ^ UINT64_C(0x706c616e));
+    *plan = (struct plan){
+        .policy = POLICY_MAJORITY,
+        .ms = options->ms,
+        .drift_ppm = hf_rng_chance(&rng, 1, 2) ? 10000 : 0,
+        .wall_skew_ms =
+            hf_rng_chance(&rng, 1, 2) ? scaled(&rng, 3 * HOUR_MS) : 0,
+        .away_ms_max = scaled(&rng, 8000),
+        .down_ms_max = scaled(&rng, 12000),
+        .pause_ms_max = 100 + scaled(&rng, 12000),
+        .memory_chance = 1 + (uint32_t)scaled(&rng, 1000),
+        .small_queues = hf_rng_chance(&rng, 1, 4),
+    };
+    draw_nodes(plan, options, &rng);
+    draw_network(plan, &rng);
+    draw_workload(plan, &rng);
+    for (unsigned i = 0; i < FAULT_COUNT; i++) {
+        plan->rates[i] = maybe(&rng, faults[i].rate_max);
+    }
+}
+
+void plan_print(const struct plan *plan, FILE *file)
+{
+    const struct network_faults *network = &plan->network;
+    (void)fprintf(file,
+                  "%u nodes, %u from the start, %u backups%s; of 10,000 "
+                  "frames: loss %u, duplicates %u, reordered %u, corrupt %u, "
+                  "bursts %u; of 10,000 steps:",
+                  plan->nodes, plan->booted, plan->backups,
+                  plan->small_queues ? ", small queues" : "", network->loss,
+                  network->duplicate, network->reorder, network->corrupt,
+                  network->burst);
+    for (unsigned i = 0; i < FAULT_COUNT; i++) {
+        if (plan->rates[i] != 0) {
+            (void)fprintf(file, " %s %" PRIu32, faults[i].name, plan->rates[i]);
+        }
+    }
+    (void)fputc('\n', file);
+}

@@ -1,0 +1,88 @@
+/* plan.h - What a seed does to a cluster: drawn once, at its start.
+ *
+ * Swarm testing: each seed has a random half of the faults, each at a rate of
+ * its own, so that none hides another and each is at times the only one. Rates
+ * are chances out of 10,000 steps of FAULT_STEP_MS. */
+#ifndef HF_TESTS_SIM_PLAN_H
+#define HF_TESTS_SIM_PLAN_H
+
+#include <stdio.h>
+
+#include "support/cluster.h"
+#include "support/workload.h"
+
+#define FAULT_STEP_MS 20
+
+enum verdict {
+    VERDICT_FINE = 0,
+    VERDICT_BROKEN = 1, /* A promise. */
+    VERDICT_STUCK = 2,  /* No progress. */
+    VERDICT_RANDOM = 3, /* Two runs of a seed differed. */
+    VERDICT_USAGE = 64,
+};
+
+struct options {
+    const char *program; /* For the line that replays a seed. */
+    uint64_t seed;
+    uint64_t seeds;
+    const char *seeds_file;
+    const char *commit; /* Only to be printed. */
+    unsigned nodes;     /* 0: drawn. */
+    int64_t ms;
+    bool verbose;
+    bool keep_going; /* After a seed that failed. */
+};
+
+/* What a side of a split does that is not a safe set. It decides what answers
+ * are right: today every answer is judged against one honest server. */
+enum policy {
+    POLICY_MAJORITY, /* It stops. */
+};
+
+/* The faults that are drawn step by step. */
+enum fault {
+    FAULT_CUT,       /* One way between two nodes. */
+    FAULT_SPLIT,     /* Partitions of all shapes (links.c). */
+    FAULT_SWIZZLE,   /* Links cut one by one, back in random order. */
+    FAULT_CLOG,      /* All is held and comes in one go. */
+    FAULT_SLOW,      /* Few bytes pass per millisecond. */
+    FAULT_BREAK,     /* A session breaks. */
+    FAULT_PAUSE,     /* A process stops and goes on. */
+    FAULT_CRASH,     /* It ends, its kernel lives. */
+    FAULT_LOSE,      /* It ends, its host as well. */
+    FAULT_FLAP,      /* It ends and is restarted, several times. */
+    FAULT_LEAVE,     /* A node drains and leaves. */
+    FAULT_JOIN,      /* One that never ran, or left, comes. */
+    FAULT_WALL_JUMP, /* Its wall clock. */
+    FAULT_MEMORY,    /* Allocations of a node fail now and then. */
+    FAULT_DELETES,   /* Bursts of clients. */
+    FAULT_EXPIRIES,
+    FAULT_COUNT,
+};
+
+struct plan {
+    enum policy policy;
+    unsigned nodes;  /* That ever run. */
+    unsigned booted; /* That run from the start. */
+    unsigned backups;
+    int64_t ms;
+    int64_t drift_ppm;
+    int64_t wall_skew_ms;
+    struct network_faults network; /* Of all paths, all the time. */
+    uint32_t rates[FAULT_COUNT];   /* 0: not in this seed. */
+    int64_t away_ms_max; /* A cut, a clog, a slow link lasts that long. */
+    int64_t down_ms_max; /* A node that died stays so. */
+    int64_t pause_ms_max;
+    uint32_t memory_chance; /* Of 10,000 allocations. */
+    bool small_queues;      /* Bounds of nodes that a little load reaches. */
+    struct workload_options workload;
+};
+
+void plan_draw(struct plan *plan, const struct options *options, uint64_t seed);
+
+/* In one line, for people. */
+void plan_print(const struct plan *plan, FILE *file);
+
+const char *fault_name(enum fault fault);
+
+#endif

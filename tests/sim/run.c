@@ -1,0 +1,164 @@
+#include "sim/run.h"
+
+#include <string.h>
+
+#include "core/node_state.h"
+
+#define FORM_MS 60000
+#define SETTLE_MS 60000
+#define LAST_TTL_MS 4000
+
+unsigned run_pick(struct run *run)
+{
+    return (unsigned)hf_rng_below(&run->rng, run->c->options.node_count);
+}
+
+int64_t run_until(struct run *run, int64_t ms_max)
+{
+    return cluster_now_us(run->c) + 1 +
+           (int64_t)hf_rng_below(&run->rng,
+                                 (uint64_t)(ms_max * SCHEDULE_US_PER_MS));
+}
+
+bool run_draws(struct run *run, enum fault fault)
+{
+    uint32_t rate = run->plan.rates[fault];
+    if (rate == 0 || !hf_rng_chance(&run->rng, rate, 10000)) {
+        return false;
+    }
+    run->counts[fault]++;
+    return true;
+}
+
+/* Every queue keeps to its bound. */
+static void bounds_check(struct run *run)
+{
+    struct cluster *c = run->c;
+    for (unsigned i = 0; i < c->options.node_count && !c->failed; i++) {
+        const struct hf_node *node = c->processes[i].node;
+        if (!c->processes[i].running) {
+            continue;
+        }
+        if (node->request_bytes > node->config.held_bytes_max) {
+            cluster_fail(c, "n%u holds %zu bytes of requests", i + 1,
+                         node->request_bytes);
+        }
+        if (node->waiting_bytes > node->config.held_bytes_max) {
+            cluster_fail(c, "%zu bytes of commands wait on n%u",
+                         node->waiting_bytes, i + 1);
+        }
+    }
+}
+
+static void run_safety(struct run *run)
+{
+    struct cluster *c = run->c;
+    int64_t until_us = cluster_now_us(c) + run->plan.ms * SCHEDULE_US_PER_MS;
+    network_set_faults_all(&c->network, &run->plan.network);
+    while (!c->failed && cluster_now_us(c) < until_us) {
+        nodes_step(run);
+        links_step(run);
+        cluster_run(c, FAULT_STEP_MS);
+        bounds_check(run);
+    }
+}
+
+static void run_heal(struct run *run)
+{
+    struct cluster *c = run->c;
+    run->plan.network =
+        (struct network_faults){.delay_us = 100, .jitter_us = 100};
+    c->options.faults = run->plan.network;
+    links_heal(run);
+    network_set_faults_all(&c->network, &run->plan.network);
+    trace_add(&c->trace, cluster_now_us(c), "net: healed");
+    nodes_heal(run);
+}
+
+static void answers_check(struct cluster *c)
+{
+    for (unsigned i = 0; i < c->options.node_count && !c->failed; i++) {
+        if (!hf_list_is_empty(&c->processes[i].unanswered)) {
+            cluster_fail(c, "n%u never answers a client", i + 1);
+        }
+    }
+}
+
+static void run_judge(struct run *run)
+{
+    struct cluster *c = run->c;
+    cluster_run(c, LAST_TTL_MS);
+    answers_check(c);
+    cluster_settle_and_check(c);
+    workload_read_all(&run->workload);
+    workload_check(&run->workload);
+    for (unsigned i = 0; i < c->options.node_count; i++) {
+        if (c->processes[i].running) {
+            cluster_kill(c, i); /* Complains of memory left behind. */
+        }
+    }
+}
+
+/* False when it is the progress that failed. */
+static bool run_all(struct run *run)
+{
+    struct cluster *c = run->c;
+    cluster_settle(c, FORM_MS);
+    if (c->failed) {
+        return false;
+    }
+    workload_start(&run->workload, c, &run->plan.workload,
+                   hf_rng_next(&run->rng));
+    run_safety(run);
+    if (c->failed) {
+        return true;
+    }
+    run_heal(run);
+    workload_stop(&run->workload);
+    if (!c->failed) {
+        cluster_settle(c, SETTLE_MS);
+    }
+    if (c->failed) {
+        return false;
+    }
+    run_judge(run);
+    return true;
+}
+
+void seed_run(uint64_t seed, const struct options *options, bool trace,
+              struct outcome *outcome)
+{
+    static struct run run; /* Large; one at a time. */
+    memset(&run, 0, sizeof(run));
+    plan_draw(&run.plan, options, seed);
+    hf_rng_init(&run.rng, seed ^ UINT64_C(0x72756e));
+    struct cluster_options cluster;
+    cluster_options_init(&cluster, seed);
+    cluster.node_count = run.plan.nodes;
+    cluster.backups = run.plan.backups;
+    cluster.drift_ppm = run.plan.drift_ppm;
+    cluster.wall_skew_ms = run.plan.wall_skew_ms;
+    cluster.memory_fails = run.plan.rates[FAULT_MEMORY] != 0;
+    cluster.trace = trace;
+    cluster.loud = trace && options->verbose;
+    cluster.boot_none = true;
+    run.c = cluster_create(&cluster);
+    nodes_init(&run);
+    *outcome = (struct outcome){.verdict = VERDICT_FINE};
+    bool progress = run_all(&run);
+    outcome->hash = run.c->trace.hash;
+    outcome->answered = run.workload.answered;
+    outcome->acknowledged = run.workload.acknowledged;
+    outcome->down = run.workload.down;
+    memcpy(outcome->counts, run.counts, sizeof(outcome->counts));
+    outcome->spared = run.spared;
+    outcome->virtual_ms = cluster_now_us(run.c) / SCHEDULE_US_PER_MS;
+    if (run.c->failed) {
+        outcome->verdict = progress ? VERDICT_BROKEN : VERDICT_STUCK;
+        memcpy(outcome->failure, run.c->failure, sizeof(outcome->failure));
+    }
+    if (run.workload.c != NULL) {
+        workload_close(&run.workload);
+    }
+    cluster_destroy(run.c);
+}
