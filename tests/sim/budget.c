@@ -5,7 +5,10 @@
  * die as long as every partition that it holds has another copy, on a process
  * that runs, in the newest view there is. A view that is just being agreed on
  * may leave out copies of silent nodes: then what it leaves out does not count
- * either. Whoever looks from outside sees all of that. */
+ * either. Whoever looks from outside sees all of that.
+ *
+ * And so that the cluster can go on, which is judged after healing, those who
+ * are left must be a safe set. */
 #include "core/node_state.h"
 #include "sim/run.h"
 
@@ -79,21 +82,63 @@ static bool view_spares(const struct cluster *c, const struct hf_view *view,
     return true;
 }
 
-bool budget_allows_death(const struct cluster *c, unsigned node)
+/* Whether those who are left may decide to go on. Nothing can ever replace the
+ * vote of a process that died unproven: what it did last nobody knows. */
+static bool rest_is_safe(const struct cluster *c, const struct hf_view *view,
+                         unsigned victim, bool proven)
+{
+    hf_member_set rest = 0;
+    hf_member_set fresh = 0;
+    for (uint8_t i = 0; i < view->member_count; i++) {
+        unsigned at = node_of_incarnation(c, view->members[i].incarnation);
+        if (at == victim && proven) {
+            fresh |= hf_member_set_of(i);
+        }
+        if (at == victim || at >= CLUSTER_NODES_MAX) {
+            continue;
+        }
+        const struct hf_node *node = c->processes[at].node;
+        rest |= hf_member_set_of(i);
+        if (node->state == HF_STATE_ACTIVE &&
+            node->view->epoch == view->epoch) {
+            fresh |= node->fresh;
+        }
+    }
+    hf_member_set voters = hf_view_voters(view);
+    return hf_view_is_safe(voters, fresh, rest & voters & ~fresh);
+}
+
+static bool is_voter(const struct cluster *c, const struct hf_view *view,
+                     unsigned node)
+{
+    const struct hf_peer_info *self = &c->processes[node].config.self;
+    uint8_t member = hf_view_find(view, self->id, self->incarnation);
+    return member != HF_MEMBER_NONE &&
+           (view->absent & hf_member_set_of(member)) == 0;
+}
+
+static bool view_allows(const struct cluster *c, const struct hf_view *view,
+                        unsigned node, bool proven, uint64_t out)
+{
+    return view_spares(c, view, node, out) &&
+           (!is_voter(c, view, node) || rest_is_safe(c, view, node, proven));
+}
+
+bool budget_allows_death(const struct cluster *c, unsigned node, bool proven)
 {
     const struct hf_view *newest = cluster_view(c);
     if (newest == NULL) {
         return false;
     }
     uint64_t out = left_out(c);
-    if (!view_spares(c, newest, node, out)) {
+    if (!view_allows(c, newest, node, proven, out)) {
         return false;
     }
     for (unsigned i = 0; i < c->options.node_count; i++) {
         const struct hf_node *other = c->processes[i].node;
         if (c->processes[i].running && other->accepted_ballot != 0 &&
             other->accepted->epoch > newest->epoch &&
-            !view_spares(c, other->accepted, node, out)) {
+            !view_allows(c, other->accepted, node, false, out)) {
             return false;
         }
     }

@@ -191,8 +191,10 @@ static void links_update(struct run *run)
 
 void links_step(struct run *run)
 {
-    new_faults(run);
-    links_update(run);
+    if (cluster_now_us(run->c) >= run->quiet_until_us) {
+        new_faults(run);
+        links_update(run);
+    }
 }
 
 void links_open(struct run *run, unsigned a, unsigned b)

@@ -20,6 +20,7 @@
 #define BOOT_RETRY_MS 200
 #define GO_ON_MS 5000
 #define LEAVE_MS 60000
+#define QUIET_US INT64_C(1500000) /* To notice a death in. */
 
 static bool is_active(const struct run *run, unsigned node)
 {
@@ -105,15 +106,49 @@ static void beacons_step(struct run *run)
 
 /* Deaths. */
 
+static bool link_is_well(const struct run *run, unsigned from, unsigned to)
+{
+    const struct link_fault *fault = &run->links[from][to];
+    if (fault->cut || fault->slow) {
+        return false;
+    }
+    for (unsigned i = 0; i < HF_CHANNEL_COUNT; i++) {
+        const struct network_link *link = &run->c->network.links[from][to][i];
+        if (fault->clogged[i] || !link->out.up || !link->in.up) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Whether all others would see it at once if it died. */
+static bool is_watched(const struct run *run, unsigned node)
+{
+    const struct cluster *c = run->c;
+    for (unsigned i = 0; i < c->options.node_count; i++) {
+        if (i != node && c->processes[i].running &&
+            (c->processes[i].paused || !link_is_well(run, i, node) ||
+             !link_is_well(run, node, i))) {
+            return false;
+        }
+    }
+    return cluster_is_up(c, node);
+}
+
 static bool node_die(struct run *run, unsigned node, bool lose, int64_t ms_max)
 {
     struct cluster *c = run->c;
     if (!c->processes[node].running) {
         return false;
     }
-    if (is_beacon(run, node) || !budget_allows_death(c, node)) {
+    bool proven = !lose && is_watched(run, node);
+    if (is_beacon(run, node) || cluster_now_us(c) < run->quiet_until_us ||
+        !budget_allows_death(c, node, proven)) {
         run->spared++;
         return false;
+    }
+    if (proven && !budget_allows_death(c, node, false)) {
+        run->quiet_until_us = cluster_now_us(c) + QUIET_US;
     }
     unsigned flaps = run->nodes[node].flaps;
     run->nodes[node] = (struct node_fault){
@@ -282,7 +317,9 @@ void nodes_step(struct run *run)
     }
     deaths_draw(run);
     movers_draw(run);
-    others_draw(run);
+    if (cluster_now_us(run->c) >= run->quiet_until_us) {
+        others_draw(run);
+    }
     if (run_draws(run, FAULT_DELETES)) {
         workload_burst(&run->workload, WORKLOAD_DELETES, 300);
     }

@@ -46,7 +46,8 @@ struct run {
     struct link_fault links[CLUSTER_NODES_MAX][CLUSTER_NODES_MAX];
     struct node_fault nodes[CLUSTER_NODES_MAX];
     unsigned beacons[CLUSTER_NODES_MAX]; /* See nodes.c. */
-    uint64_t counts[FAULT_COUNT];        /* Faults injected. */
+    int64_t quiet_until_us;       /* A death is being noticed: nothing new. */
+    uint64_t counts[FAULT_COUNT]; /* Faults injected. */
     uint64_t spared; /* Deaths not injected: they would have broken more than
                       * was promised to hold. */
 };
@@ -84,8 +85,9 @@ void nodes_heal(struct run *run);
 bool nodes_need_link(const struct run *run, unsigned a, unsigned b);
 
 /* budget.c: whether @node may die now, by what the copies of all partitions
- * are at this moment. */
-bool budget_allows_death(const struct cluster *c, unsigned node);
+ * are at this moment, and so that the rest is a safe set. @proven: the rest
+ * will have proof of its death, from its kernel and in time. */
+bool budget_allows_death(const struct cluster *c, unsigned node, bool proven);
 
 /* True by the chance of @fault in this step; counts it. */
 bool run_draws(struct run *run, enum fault fault);

@@ -13,6 +13,7 @@
 #define REDIAL_US_MAX INT64_C(500000)
 #define PAUSED_RETRY_US INT64_C(50000)
 #define IDLE_US INT64_C(500000)
+#define SILENCE_US INT64_C(2000000)
 
 static void link_run(struct task *task);
 
@@ -109,8 +110,7 @@ static void link_send_frame(struct network_link *link)
 static void link_keep_alive(struct network_link *link)
 {
     struct network *network = link->network;
-    if (!network->nodes[link->src].paused && link->channel == HF_CHANNEL_DATA &&
-        link->out.frame.size == 0 &&
+    if (!network->nodes[link->src].paused && link->out.frame.size == 0 &&
         network->schedule->now_us - link->out.sent_us >= IDLE_US) {
         hf_frame_begin(&link->out.frame);
         link_send_frame(link);
@@ -197,6 +197,7 @@ static void take_hello(struct packet *packet)
         .receiver = {.session = packet->session,
                      .self = link->network->nodes[packet->to].info.incarnation},
         .peer = packet->info,
+        .heard_us = network->schedule->now_us,
     };
     link_report(link, false, true, false);
     struct packet *answer =
@@ -304,6 +305,7 @@ static void take_frame(struct packet *packet)
     if (!link->in.up || link->in.receiver.session != packet->session) {
         return; /* Of a session that is over. */
     }
+    link->in.heard_us = network->schedule->now_us;
     switch (frame_judge(packet, &link->in)) {
     case HF_LINK_DELIVER:
         trace_mix_number(network->trace, (uint64_t)network->schedule->now_us);
@@ -386,8 +388,38 @@ void network_send(struct network *network, unsigned src, hf_node_id to,
     }
 }
 
+static void close_own(struct network *network, unsigned node, unsigned peer)
+{
+    for (unsigned i = 0; i < HF_CHANNEL_COUNT; i++) {
+        struct network_link *link = &network->links[node][peer][i];
+        if (link->out.up) {
+            packet_send_close(link, true, link->out.session,
+                              link->out.peer.incarnation);
+            out_close(link, false);
+        }
+    }
+}
+
+/* As src/io does: nothing heard on a session for long, not even a frame
+ * without messages. */
+static void close_silent(struct network *network, unsigned node)
+{
+    for (unsigned i = 0; i < network->node_count * HF_CHANNEL_COUNT; i++) {
+        struct network_link *link =
+            &network->links[i / HF_CHANNEL_COUNT][node][i % HF_CHANNEL_COUNT];
+        if (link->in.up &&
+            network->schedule->now_us - link->in.heard_us > SILENCE_US) {
+            packet_send_close(link, false, link->in.receiver.session,
+                              link->in.peer.incarnation);
+            in_close(link, false);
+            close_own(network, node, i / HF_CHANNEL_COUNT);
+        }
+    }
+}
+
 void network_flush(struct network *network, unsigned src)
 {
+    close_silent(network, src);
     for (unsigned dst = 0; dst < network->node_count; dst++) {
         for (unsigned i = 0; i < HF_CHANNEL_COUNT; i++) {
             struct network_link *link = &network->links[src][dst][i];
@@ -542,6 +574,11 @@ void network_node_pause(struct network *network, unsigned node, bool paused)
 {
     HF_ASSERT(network->nodes[node].running);
     network->nodes[node].paused = paused;
+    for (unsigned i = 0; i < network->node_count * HF_CHANNEL_COUNT; i++) {
+        /* The silence was its own. */
+        network->links[i / HF_CHANNEL_COUNT][node][i % HF_CHANNEL_COUNT]
+            .in.heard_us = network->schedule->now_us;
+    }
 }
 
 /* Faults. */

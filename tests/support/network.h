@@ -84,6 +84,7 @@ struct network_in {
     bool up;
     struct hf_link_receiver receiver;
     struct hf_peer_info peer;
+    int64_t heard_us; /* When its last frame was taken. */
 };
 
 struct network_link {
