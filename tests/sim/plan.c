@@ -8,22 +8,22 @@ static const struct {
     const char *name;
     uint32_t rate_max;
 } faults[FAULT_COUNT] = {
-    [FAULT_CUT] = {"cuts", 300},
-    [FAULT_SPLIT] = {"splits", 100},
-    [FAULT_SWIZZLE] = {"swizzles", 50},
-    [FAULT_CLOG] = {"clogs", 200},
-    [FAULT_SLOW] = {"slow links", 200},
-    [FAULT_BREAK] = {"breaks", 200},
-    [FAULT_PAUSE] = {"pauses", 150},
-    [FAULT_CRASH] = {"crashes", 200},
-    [FAULT_LOSE] = {"lost hosts", 100},
-    [FAULT_FLAP] = {"flaps", 60},
-    [FAULT_LEAVE] = {"leaves", 60},
-    [FAULT_JOIN] = {"joins", 200},
-    [FAULT_WALL_JUMP] = {"wall jumps", 100},
-    [FAULT_MEMORY] = {"memory faults", 100},
-    [FAULT_DELETES] = {"delete bursts", 50},
-    [FAULT_EXPIRIES] = {"expiry bursts", 50},
+    [FAULT_CUT] = {"cuts", 500},
+    [FAULT_SPLIT] = {"splits", 200},
+    [FAULT_SWIZZLE] = {"swizzles", 100},
+    [FAULT_CLOG] = {"clogs", 500},
+    [FAULT_SLOW] = {"slow links", 400},
+    [FAULT_BREAK] = {"breaks", 500},
+    [FAULT_PAUSE] = {"pauses", 300},
+    [FAULT_CRASH] = {"crashes", 600},
+    [FAULT_LOSE] = {"lost hosts", 300},
+    [FAULT_FLAP] = {"flaps", 200},
+    [FAULT_LEAVE] = {"leaves", 200},
+    [FAULT_JOIN] = {"joins", 600},
+    [FAULT_WALL_JUMP] = {"wall jumps", 200},
+    [FAULT_MEMORY] = {"memory faults", 300},
+    [FAULT_DELETES] = {"delete bursts", 100},
+    [FAULT_EXPIRIES] = {"expiry bursts", 100},
 };
 
 const char *fault_name(enum fault fault)
@@ -34,7 +34,7 @@ const char *fault_name(enum fault fault)
 /* 0 half of the time, else 1 to @most, small ones as likely as large ones. */
 static uint32_t maybe(struct hf_rng *rng, uint32_t most)
 {
-    uint64_t scale = 1 + hf_rng_below(rng, 16);
+    uint64_t scale = UINT64_C(1) << hf_rng_below(rng, 5);
     uint64_t value = 1 + hf_rng_below(rng, (most + scale - 1) / scale);
     return hf_rng_chance(rng, 1, 2) ? (uint32_t)value : 0;
 }
