@@ -61,10 +61,13 @@ static const struct hf_peer *seed_peer(const struct hf_node *node,
 }
 
 /* Whether we know of every seed that it is ourselves, that nobody is there, or
- * that it is as new as we are. */
-static bool seeds_are_known(struct hf_node *node)
+ * that it is as new as we are. *@answered: of some other one, at least that
+ * somebody is there. It may be in a cluster that has yet to believe that we are
+ * who we say, as after our clock was set back. */
+static bool seeds_are_known(struct hf_node *node, bool *answered)
 {
     bool known = true;
+    *answered = false;
     for (uint32_t i = 0; i < node->config.seed_count; i++) {
         struct hf_seed *seed = &node->seeds[i];
         const struct hf_peer *peer = seed_peer(node, i);
@@ -73,6 +76,7 @@ static bool seeds_are_known(struct hf_node *node)
         }
         if (!seed->refused) {
             known = false;
+            *answered = *answered || seed->accepted;
         }
         if (node->now - seed->probed_at >= HF_PROBE_MS) {
             probe_seed(node, i);
@@ -113,12 +117,27 @@ static bool cluster_is_dead(const struct hf_node *node)
     return true;
 }
 
+/* Whether somebody told us that it is in a cluster, and is not proven dead: it
+ * takes us in, now or when we reach it again. */
+static bool cluster_is_known(const struct hf_node *node)
+{
+    for (size_t i = 0; i < node->peer_count; i++) {
+        const struct hf_peer *peer = &node->peers[i];
+        if (peer->has_beat && peer->beat.state == HF_STATE_ACTIVE &&
+            !peer->refused) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Whoever comes first by node id among those that look for a cluster starts
  * it alone; the others join. Two that start one each, because they could not
  * see each other, find out when they meet (hf_node_view_heard). */
 void hf_node_discover(struct hf_node *node)
 {
-    bool known = seeds_are_known(node);
+    bool answered = false;
+    bool known = seeds_are_known(node, &answered);
     bool company = false;
     hf_time waited = node->now - node->started_at;
     for (size_t i = 0; i < node->peer_count; i++) {
@@ -126,9 +145,6 @@ void hf_node_discover(struct hf_node *node)
         if (!is_linked(peer) || !peer->has_beat ||
             node->now - peer->heard > HF_SUSPECT_MS) {
             continue;
-        }
-        if (peer->beat.state == HF_STATE_ACTIVE) {
-            return; /* It takes us in. */
         }
         company = true;
         if (peer->info.id < node->config.self.id &&
@@ -139,8 +155,9 @@ void hf_node_discover(struct hf_node *node)
     if (node->state == HF_STATE_OUT && !cluster_is_dead(node)) {
         return;
     }
+    hf_time patience = answered ? HF_ANSWERED_MS : HF_DISCOVERY_MS;
     if ((is_seed(node) || company) && waited >= HF_LISTEN_MS &&
-        (known || waited >= HF_DISCOVERY_MS)) {
+        !cluster_is_known(node) && (known || waited >= patience)) {
         hf_node_form_cluster(node);
     }
 }

@@ -40,6 +40,7 @@ enum {
     HF_MOVE_GATHER_MS = 250,     /* Between views that only move data. */
     HF_LISTEN_MS = 600,         /* A cluster that knows us would have called. */
     HF_DISCOVERY_MS = 3000,     /* Looking for a cluster before starting one. */
+    HF_ANSWERED_MS = 15000,     /* The same while a seed accepts connections. */
     HF_SUCCESSOR_MS = 10000,    /* Until an older start may be a newer one. */
     HF_ORIGIN_GONE_MS = 120000, /* Longer than any hold time. */
     HF_UNHEARD_MS = 300,        /* It says that it does not hear us. */
@@ -240,6 +241,7 @@ struct hf_probe {
 struct hf_seed {
     hf_time probed_at;
     bool refused;
+    bool accepted; /* Somebody is there. */
     bool self;
 };
 

@@ -239,6 +239,7 @@ void hf_node_probed(struct hf_node *node, uint64_t token,
     }
     if (probe->kind == HF_PROBE_SEED) {
         node->seeds[probe->seed].refused = result == HF_PROBE_REFUSED;
+        node->seeds[probe->seed].accepted = result == HF_PROBE_CONNECTED;
     } else if (result == HF_PROBE_REFUSED) {
         peer_refused(node, probe->incarnation);
     }
@@ -656,7 +657,7 @@ void hf_node_peers_tick(struct hf_node *node)
     for (size_t i = 0; i < node->peer_count; i++) {
         struct hf_peer *peer = &node->peers[i];
         bool matters = peer->member != HF_MEMBER_NONE ||
-                       (node->state == HF_STATE_OUT && !peer->refused);
+                       (node->state != HF_STATE_ACTIVE && !peer->refused);
         if (peer->lost && matters &&
             node->now - peer->probed_at >= HF_PROBE_MS) {
             probe_peer(node, peer);
