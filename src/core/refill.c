@@ -179,9 +179,11 @@ static void on_session(void *user, const struct hf_session *session)
 {
     struct visit *visit = user;
     struct hf_node *node = visit->node;
-    if (visit->error != 0 || hf_session_deadline(session) <= node->now) {
-        return; /* An expired one is deleted by a write of its own. */
+    if (visit->error != 0) {
+        return;
     }
+    /* Expired ones too: other copies have them until they are deleted by a
+     * write, and if this learner is to write it, it must know of them. */
     hf_buffer_clear(&node->scratch);
     hf_effects_of_session(&node->scratch, session, node->now);
     if (node->scratch.failed) {
