@@ -117,14 +117,17 @@ static bool cluster_is_dead(const struct hf_node *node)
     return true;
 }
 
-/* Whether somebody told us that it is in a cluster, and is not proven dead: it
- * takes us in, now or when we reach it again. */
+/* Whether somebody who is not proven dead told us that it is in a cluster: it
+ * takes us in, now or when we reach it again. Or that it knows of one from
+ * which it was left out: then it also knows when that is dead. */
 static bool cluster_is_known(const struct hf_node *node)
 {
     for (size_t i = 0; i < node->peer_count; i++) {
         const struct hf_peer *peer = &node->peers[i];
-        if (peer->has_beat && peer->beat.state == HF_STATE_ACTIVE &&
-            !peer->refused) {
+        bool inside = peer->beat.state == HF_STATE_ACTIVE;
+        bool outside = peer->beat.state == HF_STATE_OUT &&
+                       node->state == HF_STATE_STARTING;
+        if (peer->has_beat && !peer->refused && (inside || outside)) {
             return true;
         }
     }
