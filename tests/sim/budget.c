@@ -117,10 +117,28 @@ static bool is_voter(const struct cluster *c, const struct hf_view *view,
            (view->absent & hf_member_set_of(member)) == 0;
 }
 
+/* Members that leave stop being copies soon, also when that leaves fewer than
+ * wanted. */
+static uint64_t leaving_few(const struct cluster *c, const struct hf_view *view)
+{
+    uint64_t nodes = 0;
+    unsigned staying = 0;
+    for (uint8_t i = 0; i < view->member_count; i++) {
+        unsigned at = node_of_incarnation(c, view->members[i].incarnation);
+        if (at < CLUSTER_NODES_MAX &&
+            c->processes[at].node->leaving != HF_LEAVING_NO) {
+            nodes |= UINT64_C(1) << at;
+        } else {
+            staying++;
+        }
+    }
+    return staying <= view->backups ? nodes : 0;
+}
+
 static bool view_allows(const struct cluster *c, const struct hf_view *view,
                         unsigned node, bool proven, uint64_t out)
 {
-    return view_spares(c, view, node, out) &&
+    return view_spares(c, view, node, out | leaving_few(c, view)) &&
            (!is_voter(c, view, node) || rest_is_safe(c, view, node, proven));
 }
 

@@ -121,6 +121,18 @@ static bool link_is_well(const struct run *run, unsigned from, unsigned to)
     return true;
 }
 
+/* Whether @other has a lease from @node that lasts a while: only then does it
+ * know that it died before it agreed to anything new. */
+static bool is_bound(const struct run *run, unsigned other, unsigned node)
+{
+    const struct hf_node *by = run->c->processes[other].node;
+    const struct hf_peer_info *info = &run->c->processes[node].config.self;
+    const struct hf_peer *peer =
+        hf_node_peer_find(by, info->id, info->incarnation);
+    return peer != NULL && peer->bound + HF_LEASE_MS / 2 >
+                               process_now(&run->c->processes[other]);
+}
+
 /* Whether all others would see it at once if it died. */
 static bool is_watched(const struct run *run, unsigned node)
 {
@@ -128,7 +140,7 @@ static bool is_watched(const struct run *run, unsigned node)
     for (unsigned i = 0; i < c->options.node_count; i++) {
         if (i != node && c->processes[i].running &&
             (c->processes[i].paused || !link_is_well(run, i, node) ||
-             !link_is_well(run, node, i))) {
+             !link_is_well(run, node, i) || !is_bound(run, i, node))) {
             return false;
         }
     }

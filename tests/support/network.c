@@ -303,7 +303,8 @@ static void take_frame(struct packet *packet)
     struct network *network = packet->network;
     struct network_link *link = packet_link(packet);
     if (!link->in.up || link->in.receiver.session != packet->session) {
-        return; /* Of a session that is over. */
+        packet_send_close(link, false, packet->session, packet->origin);
+        return; /* Of a session that is over: a kernel resets it. */
     }
     link->in.heard_us = network->schedule->now_us;
     switch (frame_judge(packet, &link->in)) {
