@@ -11,19 +11,24 @@
 
 #define CONNECTION(name, arity)                                                \
     {                                                                          \
-        name, arity, F, HF_ROUTE_CONNECTION, HF_GATHER_NONE, 0, NULL           \
+        name, arity, F, HF_ROUTE_CONNECTION, HF_GATHER_NONE, 0, NULL,          \
+            HF_FENCED_ERROR                                                    \
+    }
+#define KEY_FENCED(name, arity, flags, apply, fenced)                          \
+    {                                                                          \
+        name, arity, flags, HF_ROUTE_KEY, HF_GATHER_NONE, 0, apply, fenced     \
     }
 #define KEY(name, arity, flags, apply)                                         \
-    {                                                                          \
-        name, arity, flags, HF_ROUTE_KEY, HF_GATHER_NONE, 0, apply             \
-    }
+    KEY_FENCED(name, arity, flags, apply, HF_FENCED_ERROR)
 #define KEYS(name, arity, flags, gather, step, apply)                          \
     {                                                                          \
-        name, arity, flags, HF_ROUTE_KEYS, gather, step, apply                 \
+        name, arity, flags, HF_ROUTE_KEYS, gather, step, apply,                \
+            HF_FENCED_ERROR                                                    \
     }
 #define EVERYWHERE(name, arity, flags, gather, apply)                          \
     {                                                                          \
-        name, arity, flags, HF_ROUTE_EVERYWHERE, gather, 0, apply              \
+        name, arity, flags, HF_ROUTE_EVERYWHERE, gather, 0, apply,             \
+            HF_FENCED_ERROR                                                    \
     }
 
 /* In the order of strcmp: hf_command_find halves it. */
@@ -47,7 +52,7 @@ static const struct hf_command_row rows[] = {
     KEY("GET", 2, F, hf_apply_get),
     KEY("GETDEL", 2, W | F, hf_apply_getdel),
     KEY("GETEX", -2, W | F, hf_apply_getex),
-    KEY("GETSET", 3, W | F, hf_apply_getset),
+    KEY_FENCED("GETSET", 3, W | F, hf_apply_getset, HF_FENCED_NIL),
     KEY("HDEL", -3, W | F, hf_apply_hdel),
     CONNECTION("HELLO", -1),
     KEY("HEXISTS", 3, F, hf_apply_hexists),
@@ -57,31 +62,32 @@ static const struct hf_command_row rows[] = {
     KEY("HKEYS", 2, 0, hf_apply_hkeys),
     KEY("HLEN", 2, F, hf_apply_hlen),
     KEY("HMGET", -3, F, hf_apply_hmget),
-    KEY("HMSET", -4, W | F, hf_apply_hmset),
+    KEY_FENCED("HMSET", -4, W | F, hf_apply_hmset, HF_FENCED_OK),
     CONNECTION("HOLDFAST", -2),
-    KEY("HSET", -4, W | F, hf_apply_hset),
-    KEY("HSETNX", 4, W | F, hf_apply_hsetnx),
+    KEY_FENCED("HSET", -4, W | F, hf_apply_hset, HF_FENCED_ZERO),
+    KEY_FENCED("HSETNX", 4, W | F, hf_apply_hsetnx, HF_FENCED_ZERO),
     KEY("HSTRLEN", 3, F, hf_apply_hstrlen),
     KEY("HVALS", 2, 0, hf_apply_hvals),
     KEY("INCR", 2, W | F, hf_apply_incr),
     KEY("INCRBY", 3, W | F, hf_apply_incrby),
     CONNECTION("INFO", -1),
     KEYS("MGET", -2, F, HF_GATHER_ARRAY, 1, hf_apply_mget),
-    KEYS("MSET", -3, W, HF_GATHER_OK, 2, hf_apply_mset),
+    {"MSET", -3, W, HF_ROUTE_KEYS, HF_GATHER_OK, 2, hf_apply_mset,
+     HF_FENCED_OK},
     KEY("PERSIST", 2, W | F, hf_apply_persist),
     KEY("PEXPIRE", -3, W | F, hf_apply_pexpire),
     KEY("PEXPIREAT", -3, W | F, hf_apply_pexpireat),
     KEY("PEXPIRETIME", 2, F, hf_apply_pexpiretime),
     CONNECTION("PING", -1),
-    KEY("PSETEX", 4, W, hf_apply_psetex),
+    KEY_FENCED("PSETEX", 4, W, hf_apply_psetex, HF_FENCED_NIL),
     KEY("PTTL", 2, F, hf_apply_pttl),
     CONNECTION("QUIT", -1),
     CONNECTION("RESET", 1),
-    {"SCAN", -2, 0, HF_ROUTE_SCAN, HF_GATHER_NONE, 0, NULL},
+    {"SCAN", -2, 0, HF_ROUTE_SCAN, HF_GATHER_NONE, 0, NULL, HF_FENCED_ERROR},
     CONNECTION("SELECT", 2),
-    KEY("SET", -3, W, hf_apply_set),
-    KEY("SETEX", 4, W, hf_apply_setex),
-    KEY("SETNX", 3, W | F, hf_apply_setnx),
+    KEY_FENCED("SET", -3, W, hf_apply_set, HF_FENCED_NIL),
+    KEY_FENCED("SETEX", 4, W, hf_apply_setex, HF_FENCED_NIL),
+    KEY_FENCED("SETNX", 3, W | F, hf_apply_setnx, HF_FENCED_ZERO),
     KEY("STRLEN", 2, F, hf_apply_strlen),
     KEYS("TOUCH", -2, F, HF_GATHER_SUM, 1, hf_apply_exists),
     KEY("TTL", 2, F, hf_apply_ttl),
@@ -211,6 +217,33 @@ struct hf_command hf_command_copy(const struct hf_command *command, void *place)
     return (struct hf_command){command->row, command->argc, argv};
 }
 
+static struct hf_reply fenced_reply(const struct hf_command_row *row)
+{
+    switch (row->fenced) {
+    case HF_FENCED_NIL:
+        return hf_reply_nil();
+    case HF_FENCED_ZERO:
+        return hf_reply_integer(0);
+    case HF_FENCED_OK:
+        return hf_reply_ok();
+    case HF_FENCED_ERROR:
+        break;
+    }
+    return hf_reply_error("ERR the session was deleted");
+}
+
+void hf_command_apply(struct hf_apply *apply, const struct hf_command *command)
+{
+    command->row->apply(apply, command);
+    struct hf_slice key = command->argv[1];
+    if (apply->effects->size > 0 && !apply->effects->failed &&
+        hf_sessions_is_fenced(apply->sessions, key, hf_sessions_hash(key),
+                              apply->now)) {
+        hf_buffer_clear(apply->effects);
+        apply->reply = fenced_reply(command->row);
+    }
+}
+
 bool hf_scan_parse(const struct hf_command *command,
                    struct hf_scan_options *options, struct hf_reply *error)
 {
@@ -235,7 +268,8 @@ bool hf_scan_parse(const struct hf_command *command,
 bool hf_scan_matches(const struct hf_scan_options *options,
                      const struct hf_session *session, hf_time now)
 {
-    if (options->type_unknown || hf_session_deadline(session) <= now) {
+    if (options->type_unknown || hf_session_deadline(session) <= now ||
+        hf_session_type(session) == HF_SESSION_FENCE) {
         return false;
     }
     if (options->type != 0 && hf_session_type(session) != options->type) {

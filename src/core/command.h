@@ -9,12 +9,15 @@
  * writes its reply, and says what should change as effects; the node stamps
  * those with a version, applies them by hf_sessions_apply, replicates them and
  * holds the reply back until the copies have them. An apply function never
- * sees an expired session: the node deletes it first. */
+ * sees an expired session: the node deletes it first. Nor does it see fences
+ * (core/fences.h): where one stands there is no session, and hf_command_apply
+ * looks after it that none is made. */
 #ifndef HF_CORE_COMMAND_H
 #define HF_CORE_COMMAND_H
 
 #include "base/bytes.h"
 #include "core/effects.h"
+#include "core/fences.h"
 #include "core/reply.h"
 #include "core/sessions.h"
 
@@ -40,6 +43,16 @@ enum hf_command_flag {
     HF_COMMAND_FAST = 2,  /* O(1); only told to clients by COMMAND. */
 };
 
+/* What a command that would make a session answers when the key is fenced, and
+ * nothing is stored: what its clients take in silence if there is such a
+ * thing, and an error if every answer would be a lie. */
+enum hf_fenced {
+    HF_FENCED_ERROR, /* "ERR the session was deleted": INCR. */
+    HF_FENCED_NIL,   /* SET, as if its condition failed. */
+    HF_FENCED_ZERO,  /* HSET: no field is new. */
+    HF_FENCED_OK,    /* MSET, which has no other answer. */
+};
+
 struct hf_apply;
 struct hf_command;
 
@@ -52,6 +65,7 @@ struct hf_command_row {
     uint32_t key_step; /* KEYS: 1 for DEL k k, 2 for MSET k v k v. */
     /* KEYS: called with one key's share: argv = name, key [, value]. */
     void (*apply)(struct hf_apply *apply, const struct hf_command *command);
+    enum hf_fenced fenced;
 };
 
 struct hf_command {
@@ -66,6 +80,7 @@ struct hf_apply {
     hf_time now;                        /* Clock of the deadlines. */
     int64_t wall_ms;        /* Unix time in ms, only for EXAT and its like. */
     size_t value_bytes_max; /* A value may not grow beyond this. */
+    const struct hf_fence_rules *fences; /* Who leaves one. */
     struct hf_buffer *effects; /* Out; empty at the start. When it is `failed`
                                 * in the end, there was no memory: nothing
                                 * may be applied, whatever the reply says. */
@@ -93,6 +108,10 @@ size_t hf_command_copy_size(const struct hf_command *command);
  * hf_mem_alloc; the result points there. */
 struct hf_command hf_command_copy(const struct hf_command *command,
                                   void *place);
+
+/* Carries out a command on one key: its apply function, unless that would make
+ * a session where a fence stands. Then there are no effects. */
+void hf_command_apply(struct hf_apply *apply, const struct hf_command *command);
 
 /* The options of SCAN. */
 struct hf_scan_options {

@@ -43,6 +43,15 @@ bool hf_apply_integer(struct hf_apply *apply, struct hf_slice argument,
     return true;
 }
 
+void hf_apply_delete(struct hf_apply *apply, const struct hf_command *command)
+{
+    if (hf_fence_rules_match(apply->fences, command->argv[1])) {
+        hf_effects_fence(apply->effects, apply->fences->lifetime_ms);
+    } else {
+        hf_effects_delete(apply->effects);
+    }
+}
+
 bool hf_apply_size_fits(struct hf_apply *apply, size_t size)
 {
     if (size <= apply->value_bytes_max) {

@@ -36,6 +36,10 @@ int64_t hf_apply_time_left(const struct hf_apply *apply,
 HF_NODISCARD bool hf_apply_integer(struct hf_apply *apply,
                                    struct hf_slice argument, int64_t *value);
 
+/* Effects of deleting the session of argv[1], which there is: a fence is left
+ * where the rules want one. */
+void hf_apply_delete(struct hf_apply *apply, const struct hf_command *command);
+
 /* Whether a value of @size bytes is allowed. False: the error is the reply. */
 HF_NODISCARD bool hf_apply_size_fits(struct hf_apply *apply, size_t size);
 

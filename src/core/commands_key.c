@@ -6,7 +6,7 @@ void hf_apply_del(struct hf_apply *apply, const struct hf_command *command)
 {
     bool exists = hf_apply_session(apply, command) != NULL;
     if (exists) {
-        hf_effects_delete(apply->effects);
+        hf_apply_delete(apply, command);
     }
     apply->reply = hf_reply_integer(exists ? 1 : 0);
 }
@@ -184,7 +184,7 @@ static void expire(struct hf_apply *apply, const struct hf_command *command,
         return;
     }
     if (ttl_ms == 0) {
-        hf_effects_delete(apply->effects);
+        hf_apply_delete(apply, command);
     } else {
         hf_effects_expire(apply->effects, ttl_ms);
     }

@@ -126,15 +126,15 @@ static bool parse_time(struct hf_apply *apply, const struct hf_command *command,
     return true;
 }
 
-/* Effects of storing @value for @ttl_ms; a time that is already over leaves
+/* Effects of storing argv[2] for @ttl_ms; a time that is already over leaves
  * nothing there. */
-static void put_for(struct hf_apply *apply, const struct hf_session *old,
-                    struct hf_slice value, int64_t ttl_ms, bool timed)
+static void put_for(struct hf_apply *apply, const struct hf_command *command,
+                    const struct hf_session *old, int64_t ttl_ms, bool timed)
 {
     if (!timed || ttl_ms > 0) {
-        hf_effects_put(apply->effects, value, ttl_ms);
+        hf_effects_put(apply->effects, command->argv[2], ttl_ms);
     } else if (old != NULL) {
-        hf_effects_delete(apply->effects);
+        hf_apply_delete(apply, command);
     }
 }
 
@@ -211,7 +211,7 @@ void hf_apply_set(struct hf_apply *apply, const struct hf_command *command)
     if (options.keep_ttl) {
         ttl_ms = hf_apply_time_left(apply, old);
     }
-    put_for(apply, old, command->argv[2], ttl_ms, options.timed);
+    put_for(apply, command, old, ttl_ms, options.timed);
     if (options.get) {
         reply_value_copy(apply, old);
     } else {
@@ -264,7 +264,7 @@ void hf_apply_getdel(struct hf_apply *apply, const struct hf_command *command)
         return;
     }
     if (old != NULL) {
-        hf_effects_delete(apply->effects);
+        hf_apply_delete(apply, command);
     }
     reply_value_copy(apply, old);
 }
@@ -288,7 +288,7 @@ void hf_apply_getex(struct hf_apply *apply, const struct hf_command *command)
     }
     bool had_ttl = hf_apply_time_left(apply, session) != HF_TTL_NONE;
     if (options.timed && ttl_ms <= 0) {
-        hf_effects_delete(apply->effects);
+        hf_apply_delete(apply, command);
     } else if (options.timed || (options.persist && had_ttl)) {
         hf_effects_expire(apply->effects, ttl_ms);
     } else {

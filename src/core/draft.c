@@ -167,7 +167,13 @@ static bool apply_effect(struct hf_draft *draft, const struct hf_effect *effect,
         return apply_unfield(draft, effect);
     case HF_EFFECT_EXPIRE:
         draft->deadline = hf_draft_deadline(effect->ttl_ms, now);
-        return draft->exists;
+        return draft->exists && draft->type != HF_SESSION_FENCE;
+    case HF_EFFECT_FENCE:
+        draft_forget(draft);
+        draft->exists = true;
+        draft->type = HF_SESSION_FENCE;
+        draft->deadline = hf_draft_deadline(effect->ttl_ms, now);
+        return true;
     case HF_EFFECT_DELETE:
         draft_forget(draft);
         return true;

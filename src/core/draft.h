@@ -11,7 +11,7 @@
 
 struct hf_draft {
     struct hf_mem *mem;
-    bool exists; /* False: there will be no session. */
+    bool exists; /* False: there will be no session, and no fence. */
     enum hf_session_type type;
     hf_time deadline;
     bool value_changed;    /* False: at most the deadline is new. */

@@ -40,6 +40,12 @@ void hf_effects_clear(struct hf_buffer *effects)
     hf_buffer_put_u8(effects, HF_EFFECT_CLEAR);
 }
 
+void hf_effects_fence(struct hf_buffer *effects, int64_t ttl_ms)
+{
+    hf_buffer_put_u8(effects, HF_EFFECT_FENCE);
+    hf_buffer_put_u64(effects, (uint64_t)ttl_ms);
+}
+
 static int64_t reader_ttl(struct hf_reader *reader)
 {
     int64_t ttl_ms = (int64_t)hf_reader_u64(reader);
@@ -70,6 +76,10 @@ bool hf_effects_next(struct hf_reader *reader, struct hf_effect *effect)
         break;
     case HF_EFFECT_EXPIRE:
         effect->ttl_ms = reader_ttl(reader);
+        break;
+    case HF_EFFECT_FENCE:
+        effect->ttl_ms = reader_ttl(reader);
+        reader->failed |= effect->ttl_ms == HF_TTL_NONE;
         break;
     case HF_EFFECT_DELETE:
     case HF_EFFECT_CLEAR:
@@ -103,6 +113,10 @@ void hf_effects_of_session(struct hf_buffer *effects,
                            const struct hf_session *session, hf_time now)
 {
     int64_t ttl_ms = ttl_left(session, now);
+    if (hf_session_type(session) == HF_SESSION_FENCE) {
+        hf_effects_fence(effects, ttl_ms);
+        return;
+    }
     if (hf_session_type(session) == HF_SESSION_STRING) {
         hf_effects_put(effects, hf_session_value(session), ttl_ms);
         return;

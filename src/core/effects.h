@@ -10,9 +10,11 @@
  *   EXPIRE  ttl            new time to live
  *   DELETE                 drop the session
  *   CLEAR                  drop all sessions of the partition (key is empty)
+ *   FENCE   ttl            drop the session, and let none be made for so long
  *
- * A time to live is in milliseconds, more than 0, or HF_TTL_NONE. PUT replaces
- * whatever was there; FIELD keeps the deadline. */
+ * A time to live is in milliseconds, more than 0, or HF_TTL_NONE (but not of a
+ * fence). PUT replaces whatever was there; FIELD keeps the deadline. CLEAR
+ * leaves fences as they are; only DELETE lifts one. */
 #ifndef HF_CORE_EFFECTS_H
 #define HF_CORE_EFFECTS_H
 
@@ -27,11 +29,12 @@ enum hf_effect_kind {
     HF_EFFECT_EXPIRE = 4,
     HF_EFFECT_DELETE = 5,
     HF_EFFECT_CLEAR = 6,
+    HF_EFFECT_FENCE = 7,
 };
 
 struct hf_effect {
     enum hf_effect_kind kind;
-    int64_t ttl_ms;        /* PUT, EXPIRE. */
+    int64_t ttl_ms;        /* PUT, EXPIRE, FENCE. */
     struct hf_slice field; /* FIELD, UNFIELD. */
     struct hf_slice value; /* PUT, FIELD. */
 };
@@ -44,6 +47,7 @@ void hf_effects_unfield(struct hf_buffer *effects, struct hf_slice field);
 void hf_effects_expire(struct hf_buffer *effects, int64_t ttl_ms);
 void hf_effects_delete(struct hf_buffer *effects);
 void hf_effects_clear(struct hf_buffer *effects);
+void hf_effects_fence(struct hf_buffer *effects, int64_t ttl_ms);
 
 /* Reads the next effect, borrowing from what @reader reads. False at the end,
  * or, with reader->failed set, when it is malformed. */
@@ -55,8 +59,8 @@ bool hf_effects_clear_all(struct hf_slice effects);
 
 struct hf_session;
 
-/* Effects that make an equal session, out of nothing or out of whatever was
- * there; what hand-off sends. */
+/* Effects that make an equal session or fence, out of nothing or out of
+ * whatever was there; what hand-off sends. */
 void hf_effects_of_session(struct hf_buffer *effects,
                            const struct hf_session *session, hf_time now);
 

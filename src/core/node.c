@@ -18,12 +18,16 @@ void hf_node_config_init(struct hf_node_config *config)
         .stream_bytes_max = (size_t)48 << 20,
         .learn_bytes_max = (size_t)256 << 10,
     };
+    hf_fence_rules_init(&config->fences);
+    bool added = hf_fence_rules_add(&config->fences, HF_SLICE_LITERAL("sess:"));
+    HF_ASSERT(added);
 }
 
 static bool config_is_valid(const struct hf_node_config *config)
 {
     return config->self.incarnation != 0 && config->backups <= HF_BACKUPS_MAX &&
-           config->seed_count <= HF_SEEDS_MAX && config->self.name[0] != '\0';
+           config->seed_count <= HF_SEEDS_MAX && config->self.name[0] != '\0' &&
+           config->fences.lifetime_ms > 0;
 }
 
 /* The large pieces of a node, allocated once. */
@@ -119,6 +123,7 @@ int hf_node_create(struct hf_node **created,
     node->started_at = now;
     node->stepped_at = now;
     node->ticked_at = HF_TIME_PAST;
+    node->fences_warned_at = HF_TIME_PAST;
     node->state = HF_STATE_STARTING;
     node->self = HF_MEMBER_NONE;
     *created = node;
@@ -359,6 +364,15 @@ static void count_partitions(const struct hf_node *node,
     }
 }
 
+static uint64_t fence_bytes(const struct hf_node *node)
+{
+    uint64_t bytes = 0;
+    for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
+        bytes += node->partitions[p].sessions.fence_bytes;
+    }
+    return bytes;
+}
+
 static bool is_settled(const struct hf_node *node,
                        const struct hf_node_status *status)
 {
@@ -397,10 +411,13 @@ void hf_node_get_status(const struct hf_node *node,
             member->bytes = beat->bytes;
             status->sessions += beat->sessions;
             status->under_replicated += beat->under_replicated;
+            status->fences += beat->fences;
         }
     }
     status->local_sessions = own.sessions;
     status->local_bytes = own.bytes;
+    status->local_fences = own.fences;
+    status->local_fence_bytes = fence_bytes(node);
     status->partitions_primary = status->members[node->self].primaries;
     status->partitions_backup = status->members[node->self].backups;
     status->serving = node->lease_safe && node->now < node->lease_until &&

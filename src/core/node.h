@@ -31,13 +31,14 @@ struct hf_node_config {
     struct hf_peer_info self; /* incarnation: drawn anew for each start. */
     struct hf_address seeds[HF_SEEDS_MAX];
     size_t seed_count;
-    unsigned backups;        /* 0 to HF_BACKUPS_MAX. */
-    uint32_t hold_ms;        /* How long a command waits for a primary. */
-    uint64_t random_seed;    /* For jitter and the cluster's number. */
-    size_t value_bytes_max;  /* Of one session. */
-    size_t held_bytes_max;   /* Commands waiting here, all clients. */
-    size_t stream_bytes_max; /* Records not yet acknowledged, per peer. */
-    size_t learn_bytes_max;  /* Of those, records for refilling a copy. */
+    unsigned backups;             /* 0 to HF_BACKUPS_MAX. */
+    uint32_t hold_ms;             /* How long a command waits for a primary. */
+    uint64_t random_seed;         /* For jitter and the cluster's number. */
+    size_t value_bytes_max;       /* Of one session. */
+    size_t held_bytes_max;        /* Commands waiting here, all clients. */
+    size_t stream_bytes_max;      /* Records not yet acknowledged, per peer. */
+    size_t learn_bytes_max;       /* Of those, records for refilling a copy. */
+    struct hf_fence_rules fences; /* Which sessions leave one. */
     struct hf_log log;
 };
 
@@ -162,8 +163,11 @@ struct hf_node_status {
     struct hf_member_status members[HF_MEMBERS_MAX];
     uint64_t sessions; /* Of the whole cluster, as last heard. */
     uint64_t under_replicated;
+    uint64_t fences;         /* Of the whole cluster, as last heard. */
     uint64_t local_sessions; /* For which this node is primary. */
     uint64_t local_bytes;
+    uint64_t local_fences;       /* For which this node is primary. */
+    uint64_t local_fence_bytes;  /* Of all its copies; part of local_bytes. */
     uint32_t partitions_primary; /* Of this node. */
     uint32_t partitions_backup;
     bool settled;   /* Every partition is where placement wants it, with all the
@@ -178,17 +182,18 @@ void hf_node_get_status(const struct hf_node *node,
 
 /* Counters since the start; all only grow. */
 struct hf_node_counters {
-    uint64_t operations;       /* Commands taken from clients. */
-    uint64_t forwarded;        /* Of those, sent to another node. */
-    uint64_t held;             /* Of those, that had to wait for a primary. */
-    uint64_t refused;          /* Answered with CLUSTERDOWN. */
-    uint64_t writes;           /* Records this node made as primary. */
-    uint64_t writes_alone;     /* Of those, acknowledged with no backup. */
-    uint64_t expired;          /* Sessions it expired. */
-    uint64_t views;            /* Views it entered. */
-    uint64_t partitions_lost;  /* Partitions whose every copy was gone. */
-    uint64_t sessions_dropped; /* Given up when two clusters met. */
-    uint64_t records_refused;  /* Records from peers that did not fit. */
+    uint64_t operations;   /* Commands taken from clients. */
+    uint64_t forwarded;    /* Of those, sent to another node. */
+    uint64_t held;         /* Of those, that had to wait for a primary. */
+    uint64_t refused;      /* Answered with CLUSTERDOWN. */
+    uint64_t writes;       /* Records this node made as primary. */
+    uint64_t writes_alone; /* Of those, acknowledged with no backup. */
+    uint64_t expired;      /* Sessions it expired. */
+    uint64_t fences_lifted_early; /* There were too many (core/fences.h). */
+    uint64_t views;               /* Views it entered. */
+    uint64_t partitions_lost;     /* Partitions whose every copy was gone. */
+    uint64_t sessions_dropped;    /* Given up when two clusters met. */
+    uint64_t records_refused;     /* Records from peers that did not fit. */
     uint64_t operations_repeated; /* Retries recognised. */
 };
 

@@ -57,6 +57,7 @@ enum {
 #define HF_TIME_PAST INT64_C(-1000000000)
 #define HF_EXPIRY_VISITS_MAX 500
 #define HF_FORGET_VISITS 4096
+#define HF_FENCES_WARN_MS 60000
 
 /* A node we know of, whether a member or not. */
 struct hf_peer {
@@ -303,7 +304,8 @@ struct hf_node {
     struct hf_buffer effects;
     struct hf_buffer scratch;
     struct hf_buffer tokens;
-    bool expiry_waits;   /* More sessions are due right now. */
+    hf_time fences_warned_at; /* Of too many fences. */
+    bool expiry_waits;        /* More sessions are due right now. */
     bool commit_blocked; /* Something is ready to commit but for a lease. */
     uint32_t unsynced;   /* Partitions of ours that are not synced. */
     bool nominate_due;   /* Some copy of ours waits to be made full. */

@@ -513,6 +513,7 @@ void hf_node_count_local(const struct hf_node *node, struct hf_heartbeat *beat)
             continue;
         }
         beat->sessions += partition->sessions.count;
+        beat->fences += partition->sessions.fences.count;
         if (node->view->acting[p].count < wanted || !partition->synced) {
             beat->under_replicated += partition->sessions.count;
         }

@@ -203,7 +203,8 @@ static void on_session(void *user, const struct hf_session *session)
 static uint32_t step_count(const struct hf_partition *partition)
 {
     const struct hf_sessions *sessions = &partition->sessions;
-    bool large = sessions->bytes / STEP_BYTES > sessions->count;
+    bool large =
+        sessions->bytes / STEP_BYTES > sessions->count + sessions->fences.count;
     return large ? 1 : ENTRIES_PER_STEP;
 }
 

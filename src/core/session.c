@@ -19,12 +19,25 @@ size_t hf_session_alloc_size(size_t key_size, size_t value_size)
 
 size_t hf_session_size(const struct hf_session *session)
 {
-    return hf_session_alloc_size(session->key_size, session->value_size);
+    size_t more =
+        session->type == HF_SESSION_FENCE ? sizeof(struct hf_heap_item) : 0;
+    return hf_session_alloc_size(session->key_size, session->value_size + more);
 }
 
 uint8_t *hf_session_value_data(struct hf_session *session)
 {
     return session->bytes + session->key_size;
+}
+
+static void session_init(struct hf_session *session, struct hf_slice key,
+                         size_t value_size)
+{
+    *session = (struct hf_session){.value_size = (uint32_t)value_size,
+                                   .key_size = (uint16_t)key.size};
+    hf_list_init(&session->link);
+    if (key.size > 0) {
+        memcpy(session->bytes, key.data, key.size);
+    }
 }
 
 struct hf_session *hf_session_create(struct hf_mem *mem, struct hf_slice key,
@@ -35,22 +48,47 @@ struct hf_session *hf_session_create(struct hf_mem *mem, struct hf_slice key,
     size_t size = hf_session_alloc_size(key.size, value_size);
     HF_ASSERT(size >= sizeof(struct hf_session));
     struct hf_session *session = hf_mem_alloc(mem, size);
-    if (session == NULL) {
-        return NULL;
-    }
-    *session = (struct hf_session){.value_size = (uint32_t)value_size,
-                                   .key_size = (uint16_t)key.size};
-    hf_list_init(&session->link);
-    if (key.size > 0) {
-        memcpy(session->bytes, key.data, key.size);
+    if (session != NULL) {
+        session_init(session, key, value_size);
     }
     return session;
+}
+
+struct hf_session *hf_session_create_fence(struct hf_mem *mem,
+                                           struct hf_slice key)
+{
+    HF_ASSERT(key.size <= HF_KEY_BYTES_MAX);
+    struct hf_heap_item *item =
+        hf_mem_alloc(mem, hf_session_alloc_size(key.size, sizeof(*item)));
+    if (item == NULL) {
+        return NULL;
+    }
+    *item = (struct hf_heap_item){0};
+    struct hf_session *fence = hf_session_of_fence_item(item);
+    session_init(fence, key, 0);
+    fence->type = HF_SESSION_FENCE;
+    return fence;
+}
+
+struct hf_heap_item *hf_session_fence_item(struct hf_session *fence)
+{
+    HF_ASSERT(fence->type == HF_SESSION_FENCE);
+    return (struct hf_heap_item *)(void *)fence - 1;
+}
+
+struct hf_session *hf_session_of_fence_item(struct hf_heap_item *item)
+{
+    return (struct hf_session *)(void *)(item + 1);
 }
 
 void hf_session_destroy(struct hf_mem *mem, struct hf_session *session)
 {
     hf_list_remove(&session->link);
-    hf_mem_free(mem, session, hf_session_size(session));
+    void *piece = session;
+    if (session->type == HF_SESSION_FENCE) {
+        piece = hf_session_fence_item(session);
+    }
+    hf_mem_free(mem, piece, hf_session_size(session));
 }
 
 struct hf_slice hf_session_key(const struct hf_session *session)

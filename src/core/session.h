@@ -10,6 +10,9 @@
  *
  *   | count u32 | index: u32 places, or none | size size field value | ...
  *
+ * A fence has no value, but in front of its header is the item by which its
+ * table finds the one that ends first.
+ *
  * Private to the files that make sessions; everybody else asks through
  * core/sessions.h. */
 #ifndef HF_CORE_SESSION_H
@@ -53,6 +56,12 @@ uint8_t *hf_session_value_data(struct hf_session *session);
  * of the header is zero, the link alone. NULL when there is no memory. */
 HF_NODISCARD struct hf_session *
 hf_session_create(struct hf_mem *mem, struct hf_slice key, size_t value_size);
+/* The same for a fence, whose item is zero. */
+HF_NODISCARD struct hf_session *hf_session_create_fence(struct hf_mem *mem,
+                                                        struct hf_slice key);
+/* The item of a HF_SESSION_FENCE, and back. */
+struct hf_heap_item *hf_session_fence_item(struct hf_session *fence);
+struct hf_session *hf_session_of_fence_item(struct hf_heap_item *item);
 /* Takes it out of the wheel and frees it. */
 void hf_session_destroy(struct hf_mem *mem, struct hf_session *session);
 

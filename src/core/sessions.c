@@ -19,6 +19,7 @@ void hf_sessions_init(struct hf_sessions *sessions, struct hf_mem *mem,
 {
     *sessions = (struct hf_sessions){
         .mem = mem, .expiry = expiry, .partition = partition};
+    hf_heap_init(&sessions->fences, mem);
 }
 
 uint32_t hf_sessions_hash(struct hf_slice key)
@@ -81,14 +82,39 @@ static bool find_index(const struct hf_sessions *sessions, struct hf_slice key,
     return false;
 }
 
-struct hf_session *hf_sessions_find(const struct hf_sessions *sessions,
-                                    struct hf_slice key, uint32_t hash)
+struct hf_session *hf_sessions_find_entry(const struct hf_sessions *sessions,
+                                          struct hf_slice key, uint32_t hash)
 {
     uint32_t index;
     if (!find_index(sessions, key, hash, &index)) {
         return NULL;
     }
     return sessions->entries[index];
+}
+
+struct hf_session *hf_sessions_find(const struct hf_sessions *sessions,
+                                    struct hf_slice key, uint32_t hash)
+{
+    struct hf_session *entry = hf_sessions_find_entry(sessions, key, hash);
+    return entry != NULL && entry->type == HF_SESSION_FENCE ? NULL : entry;
+}
+
+bool hf_sessions_is_fenced(const struct hf_sessions *sessions,
+                           struct hf_slice key, uint32_t hash, hf_time now)
+{
+    if (sessions->fences.count == 0) {
+        return false;
+    }
+    const struct hf_session *entry =
+        hf_sessions_find_entry(sessions, key, hash);
+    return entry != NULL && entry->type == HF_SESSION_FENCE &&
+           entry->deadline > now;
+}
+
+struct hf_session *hf_sessions_first_fence(const struct hf_sessions *sessions)
+{
+    struct hf_heap_item *item = hf_heap_peek(&sessions->fences);
+    return item == NULL ? NULL : hf_session_of_fence_item(item);
 }
 
 /* Puts @session where the order wants it, moving the rest of the run on by
@@ -164,28 +190,35 @@ static bool table_resize(struct hf_sessions *sessions, uint32_t capacity)
     return true;
 }
 
+/* Sessions and fences. */
+static uint32_t entry_count(const struct hf_sessions *sessions)
+{
+    return sessions->count + (uint32_t)sessions->fences.count;
+}
+
 /* Makes sure that one more entry fits. One place always stays free, so that
  * searching ends. */
 static bool table_make_room(struct hf_sessions *sessions)
 {
-    if (sessions->count < sessions->capacity / 8 * 7) {
+    uint32_t count = entry_count(sessions);
+    if (count < sessions->capacity / 8 * 7) {
         return true;
     }
     uint32_t capacity =
         sessions->capacity == 0 ? CAPACITY_MIN : sessions->capacity * 2;
-    return table_resize(sessions, capacity) ||
-           sessions->count + 1 < sessions->capacity;
+    return table_resize(sessions, capacity) || count + 1 < sessions->capacity;
 }
 
 static void table_give_back(struct hf_sessions *sessions)
 {
-    if (sessions->count == 0) {
+    uint32_t count = entry_count(sessions);
+    if (count == 0) {
         table_free(sessions, sessions->entries, sessions->capacity);
         sessions->entries = NULL;
         sessions->tags = NULL;
         sessions->capacity = 0;
     } else if (sessions->capacity > CAPACITY_MIN &&
-               sessions->count < sessions->capacity / 8) {
+               count < sessions->capacity / 8) {
         /* Half of it, or a quarter would do: growing again is not near. */
         (void)table_resize(sessions, sessions->capacity / 2);
     }
@@ -193,9 +226,42 @@ static void table_give_back(struct hf_sessions *sessions)
 
 /* ---- Changing sessions -------------------------------------------------- */
 
+static size_t heap_size(const struct hf_heap *heap)
+{
+    return heap->capacity * sizeof(struct hf_heap_item *);
+}
+
+/* A new fence in the heap of them. */
+static int fence_add(struct hf_sessions *sessions, struct hf_session *fence,
+                     hf_time deadline)
+{
+    size_t before = heap_size(&sessions->fences);
+    int error =
+        hf_heap_push(&sessions->fences, hf_session_fence_item(fence), deadline);
+    sessions->bytes += heap_size(&sessions->fences) - before;
+    sessions->fence_bytes += error == 0 ? hf_session_size(fence) : 0;
+    return error;
+}
+
+static void fence_remove(struct hf_sessions *sessions, struct hf_session *fence)
+{
+    hf_heap_remove(&sessions->fences, hf_session_fence_item(fence));
+    sessions->fence_bytes -= hf_session_size(fence);
+    if (sessions->fences.count == 0) {
+        sessions->bytes -= heap_size(&sessions->fences);
+        hf_heap_close(&sessions->fences);
+    }
+}
+
+/* Frees what is, or was just taken, out of the table. */
 static void session_free(struct hf_sessions *sessions,
                          struct hf_session *session)
 {
+    if (session->type == HF_SESSION_FENCE) {
+        fence_remove(sessions, session);
+    } else {
+        sessions->count--;
+    }
     sessions->bytes -= hf_session_size(session);
     hf_session_destroy(sessions->mem, session);
 }
@@ -207,16 +273,34 @@ void hf_sessions_clear(struct hf_sessions *sessions)
             session_free(sessions, sessions->entries[i]);
         }
     }
-    sessions->count = 0;
     table_give_back(sessions);
     HF_ASSERT(sessions->bytes == 0);
+}
+
+/* Frees all sessions and leaves the fences. */
+static void drop_sessions(struct hf_sessions *sessions)
+{
+    if (sessions->fences.count == 0) {
+        hf_sessions_clear(sessions);
+        return;
+    }
+    for (uint32_t i = 0; i < sessions->capacity; i++) {
+        /* What moves here, or round the end, was not looked at yet, or is a
+         * fence. */
+        while (sessions->tags[i] != 0 &&
+               sessions->entries[i]->type != HF_SESSION_FENCE) {
+            struct hf_session *session = sessions->entries[i];
+            table_remove(sessions, i);
+            session_free(sessions, session);
+        }
+    }
+    table_give_back(sessions);
 }
 
 static void session_drop(struct hf_sessions *sessions, uint32_t index)
 {
     struct hf_session *session = sessions->entries[index];
     table_remove(sessions, index);
-    sessions->count--;
     session_free(sessions, session);
     table_give_back(sessions);
 }
@@ -250,7 +334,7 @@ static void session_write(struct hf_session *session,
     if (draft->type == HF_SESSION_HASH) {
         hf_session_fields_write(session, draft->entries + draft->entry_first,
                                 draft->entry_count - draft->entry_first);
-    } else if (draft->value.size > 0) {
+    } else if (draft->type == HF_SESSION_STRING && draft->value.size > 0) {
         memcpy(hf_session_value_data(session), draft->value.data,
                draft->value.size);
     }
@@ -258,6 +342,9 @@ static void session_write(struct hf_session *session,
 
 static size_t draft_value_size(const struct hf_draft *draft)
 {
+    if (draft->type == HF_SESSION_FENCE) {
+        return 0;
+    }
     if (draft->type == HF_SESSION_STRING) {
         return draft->value.size;
     }
@@ -280,8 +367,10 @@ static int session_replace(struct hf_sessions *sessions,
                            const struct change *change,
                            const struct hf_draft *draft, size_t value_size)
 {
+    bool fence = draft->type == HF_SESSION_FENCE;
     struct hf_session *session =
-        hf_session_create(sessions->mem, change->key, value_size);
+        fence ? hf_session_create_fence(sessions->mem, change->key)
+              : hf_session_create(sessions->mem, change->key, value_size);
     if (session == NULL) {
         return HF_ENOMEM;
     }
@@ -290,15 +379,16 @@ static int session_replace(struct hf_sessions *sessions,
     session->type = (uint8_t)draft->type;
     session->deadline = HF_NEVER;
     session->version = change->version;
-    if (change->old == NULL && !table_make_room(sessions)) {
+    if ((change->old == NULL && !table_make_room(sessions)) ||
+        (fence && fence_add(sessions, session, draft->deadline) != 0)) {
         hf_session_destroy(sessions->mem, session);
         return HF_ENOMEM;
     }
     session_write(session, draft);
     sessions->bytes += hf_session_size(session);
+    sessions->count += fence ? 0 : 1;
     if (change->old == NULL) {
         table_insert(sessions, session);
-        sessions->count++;
     } else {
         sessions->entries[change->index] = session;
         session_take_place(session, change->old);
@@ -332,6 +422,7 @@ static int change_to_draft(struct hf_sessions *sessions,
         return HF_EPROTO;
     }
     bool in_place = change->old != NULL && draft->type == HF_SESSION_STRING &&
+                    change->old->type != HF_SESSION_FENCE &&
                     hf_session_alloc_size(change->key.size, size) ==
                         hf_session_size(change->old);
     if (!in_place) {
@@ -434,7 +525,7 @@ int hf_sessions_apply(struct hf_sessions *sessions, struct hf_slice key,
         return 0;
     }
     if (key.size == 0 && effects_are_clear(effects)) {
-        hf_sessions_clear(sessions);
+        drop_sessions(sessions);
         return 0;
     }
     if (key.size > HF_KEY_BYTES_MAX) {
@@ -502,7 +593,7 @@ uint64_t hf_sessions_scan(
                         .next = HF_SESSIONS_END,
                         .visit = visit,
                         .user = user};
-    if (sessions->count > 0 && position < HF_SESSIONS_END) {
+    if (sessions->capacity > 0 && position < HF_SESSIONS_END) {
         scan_table(&scan);
     }
     return scan.next;

@@ -1,8 +1,10 @@
 /* sessions.h - The sessions of one partition, in memory.
  *
  * A session is a string or a hash of fields, with a version and possibly a
- * deadline. A partition has a table of its own: growing one moves only the
- * entries of that partition, so no pause grows with the size of the node.
+ * deadline. Where one was deleted there may be a fence (core/fences.h): an
+ * entry with a version and a deadline, but no value, that clients never see. A
+ * partition has a table of its own: growing one moves only the entries of that
+ * partition, so no pause grows with the size of the node.
  *
  * The table is ordered by the 32-bit hash of the key (the home position is the
  * top bits of the hash, linear probing, backward-shift deletion). A position in
@@ -19,13 +21,18 @@
 #define HF_CORE_SESSIONS_H
 
 #include "base/bytes.h"
+#include "base/heap.h"
 #include "base/list.h"
 #include "base/mem.h"
 #include "core/limits.h"
 
 struct hf_expiry; /* core/expiry.h: the timing wheel of the whole node. */
 
-enum hf_session_type { HF_SESSION_STRING = 1, HF_SESSION_HASH = 2 };
+enum hf_session_type {
+    HF_SESSION_STRING = 1,
+    HF_SESSION_HASH = 2,
+    HF_SESSION_FENCE = 3, /* None: one was deleted here. */
+};
 
 /* Where in the order of its partition a write stands. Compare epochs first. */
 struct hf_version {
@@ -48,9 +55,11 @@ struct hf_sessions {
     struct hf_session **entries; /* capacity of them, NULL is free. */
     uint8_t *tags;               /* A byte of each hash; 0 is free. */
     uint32_t capacity;           /* 0 or a power of two. */
-    uint32_t count;
+    uint32_t count;              /* Sessions, without fences. */
     size_t bytes; /* Keys, values and overhead: all that this table holds of
                    * its mem, 0 when it is empty. */
+    struct hf_heap fences; /* Those there are, by deadline. */
+    size_t fence_bytes;    /* Of `bytes`, that of the fences themselves. */
 };
 
 void hf_sessions_init(struct hf_sessions *sessions, struct hf_mem *mem,
@@ -61,9 +70,18 @@ void hf_sessions_clear(struct hf_sessions *sessions);
 /* The 32-bit hash that orders the table. */
 uint32_t hf_sessions_hash(struct hf_slice key);
 
-/* NULL when there is none. Finds expired sessions too: the caller decides. */
+/* NULL when there is none. Finds expired sessions too: the caller decides.
+ * Never a fence. */
 struct hf_session *hf_sessions_find(const struct hf_sessions *sessions,
                                     struct hf_slice key, uint32_t hash);
+/* The same, or the fence that is there. */
+struct hf_session *hf_sessions_find_entry(const struct hf_sessions *sessions,
+                                          struct hf_slice key, uint32_t hash);
+/* Whether a fence keeps new sessions away from @key at @now. */
+bool hf_sessions_is_fenced(const struct hf_sessions *sessions,
+                           struct hf_slice key, uint32_t hash, hf_time now);
+/* The fence that ends first, NULL when there is none. */
+struct hf_session *hf_sessions_first_fence(const struct hf_sessions *sessions);
 
 struct hf_slice hf_session_key(const struct hf_session *session);
 uint32_t hf_session_hash(const struct hf_session *session);
@@ -96,10 +114,10 @@ HF_NODISCARD int hf_sessions_apply(struct hf_sessions *sessions,
                                    struct hf_version version,
                                    struct hf_slice effects, hf_time now);
 
-/* Visits sessions in hash order from @position on, at least until @count were
- * visited or the end is reached; sessions of equal hash are visited together.
- * Returns where to go on, HF_SESSIONS_END when done. @visit must not change the
- * table. */
+/* Visits sessions and fences in hash order from @position on, at least until
+ * @count were visited or the end is reached; sessions of equal hash are visited
+ * together. Returns where to go on, HF_SESSIONS_END when done. @visit must not
+ * change the table. */
 uint64_t hf_sessions_scan(
     const struct hf_sessions *sessions, uint64_t position, uint32_t count,
     void (*visit)(void *user, const struct hf_session *session), void *user);

@@ -315,6 +315,7 @@ struct hf_apply hf_node_apply_context(struct hf_node *node, uint16_t p)
                              .now = node->now,
                              .wall_ms = node->wall_ms,
                              .value_bytes_max = node->config.value_bytes_max,
+                             .fences = &node->config.fences,
                              .effects = &node->effects,
                              .scratch = &node->scratch,
                              .reply = hf_reply_nil()};
@@ -389,20 +390,50 @@ bool hf_node_is_repeated(struct hf_node *node, uint64_t committed,
     return true;
 }
 
-static int expire_session(struct hf_node *node, uint16_t p, struct hf_slice key,
-                          uint32_t hash)
+/* Drops a session or lifts a fence by a write of our own. 0 or HF_ENOMEM. */
+static int drop_entry(struct hf_node *node, uint16_t p,
+                      const struct hf_session *entry)
 {
+    struct hf_slice key = hf_session_key(entry);
+    uint32_t hash = hf_session_hash(entry);
     hf_buffer_clear(&node->effects);
     hf_effects_delete(&node->effects);
     if (node->effects.failed) {
         return HF_ENOMEM;
     }
-    int error = write_record(node, p, (struct hf_operation_id){0, 0}, key, hash,
-                             (struct hf_slice){NULL, 0}, NULL);
-    if (error == 0) {
+    return write_record(node, p, (struct hf_operation_id){0, 0}, key, hash,
+                        (struct hf_slice){NULL, 0}, NULL);
+}
+
+/* One whose time is over. */
+static int expire_entry(struct hf_node *node, uint16_t p,
+                        const struct hf_session *entry)
+{
+    bool session = hf_session_type(entry) != HF_SESSION_FENCE;
+    int error = drop_entry(node, p, entry);
+    if (error == 0 && session) {
         node->counters.expired++;
     }
     return error;
+}
+
+/* A fence was added: lift those that end first if that was too much. */
+static void bound_fences(struct hf_node *node, uint16_t p)
+{
+    struct hf_sessions *sessions = &node->partitions[p].sessions;
+    while (sessions->fence_bytes > HF_FENCE_BYTES_MAX) {
+        if (drop_entry(node, p, hf_sessions_first_fence(sessions)) != 0) {
+            return; /* No memory: with the next fence. */
+        }
+        node->counters.fences_lifted_early++;
+        if (node->now - node->fences_warned_at >= HF_FENCES_WARN_MS) {
+            node->fences_warned_at = node->now;
+            hf_log(&node->config.log, HF_LOG_WARNING,
+                   "too many logouts for the memory of fences: %llu lifted "
+                   "before their time so far",
+                   (unsigned long long)node->counters.fences_lifted_early);
+        }
+    }
 }
 
 int hf_node_write_cleared(struct hf_node *node, uint16_t p,
@@ -428,6 +459,7 @@ static enum outcome run_effects(struct hf_node *node, uint16_t p,
         answer_error(node, operation, hf_no_memory_text);
         return OUTCOME_DONE;
     }
+    bound_fences(node, p);
     hf_node_try_commit(node, p);
     return OUTCOME_DONE;
 }
@@ -439,23 +471,25 @@ static enum outcome run_command(struct hf_node *node, uint16_t p,
     struct hf_partition *partition = &node->partitions[p];
     struct hf_slice key = command->argv[1];
     uint32_t hash = hf_sessions_hash(key);
-    const struct hf_session *session =
-        hf_sessions_find(&partition->sessions, key, hash);
-    bool expired = session != NULL && hf_session_deadline(session) <= node->now;
+    const struct hf_session *entry =
+        hf_sessions_find_entry(&partition->sessions, key, hash);
     bool writes = (command->row->flags & HF_COMMAND_WRITE) != 0;
+    /* A fence hides nothing from who only reads, over or not. */
+    bool expired = entry != NULL && hf_session_deadline(entry) <= node->now &&
+                   (writes || hf_session_type(entry) != HF_SESSION_FENCE);
     if ((writes || expired) && !streams_have_room(node, p)) {
         return OUTCOME_WAIT;
     }
     if (expired) {
-        if (expire_session(node, p, key, hash) != 0) {
+        if (expire_entry(node, p, entry) != 0) {
             answer_error(node, operation, hf_no_memory_text);
             return OUTCOME_DONE;
         }
         hf_node_try_commit(node, p); /* Whatever becomes of the command. */
-        session = NULL;
+        entry = NULL;
     }
     struct hf_apply apply = hf_node_apply_context(node, p);
-    command->row->apply(&apply, command);
+    hf_command_apply(&apply, command);
     if (node->scratch.failed) {
         answer_error(node, operation, hf_no_memory_text);
         return OUTCOME_DONE;
@@ -463,8 +497,8 @@ static enum outcome run_command(struct hf_node *node, uint16_t p,
     if (node->effects.size > 0 || node->effects.failed) {
         return run_effects(node, p, operation, key, hash, &apply.reply);
     }
-    uint64_t shows = session != NULL ? hf_session_version(session).sequence
-                                     : partition->last_delete;
+    uint64_t shows = entry != NULL ? hf_session_version(entry).sequence
+                                   : partition->last_delete;
     if (writes && operation.number != 0) {
         /* Not on the copies: a repetition after a failover is carried out
          * anew, which is as good, since nobody saw an answer. */
@@ -602,8 +636,7 @@ static void on_session_due(void *user, struct hf_session *session)
     if (!hf_node_may_serve(node, p) || !streams_have_room(node, p)) {
         return;
     }
-    struct hf_slice key = hf_session_key(session);
-    if (expire_session(node, p, key, hf_session_hash(session)) == 0) {
+    if (expire_entry(node, p, session) == 0) {
         hf_node_try_commit(node, p);
     }
 }

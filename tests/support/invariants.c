@@ -244,7 +244,7 @@ static bool deadlines_agree(const struct comparison *comparison,
 static void compare_session(void *user, const struct hf_session *a)
 {
     const struct comparison *comparison = user;
-    const struct hf_session *b = hf_sessions_find(
+    const struct hf_session *b = hf_sessions_find_entry(
         comparison->sessions, hf_session_key(a), hf_session_hash(a));
     struct hf_version version_a = hf_session_version(a);
     if (b == NULL) {
@@ -267,12 +267,11 @@ static void compare_session(void *user, const struct hf_session *a)
     }
 }
 
-static uint32_t sessions_count(const struct process *process,
-                               uint16_t partition)
+static size_t entries_count(const struct process *process, uint16_t partition)
 {
     const struct hf_sessions *sessions =
         hf_node_get_sessions(process->node, partition);
-    return sessions == NULL ? 0 : sessions->count;
+    return sessions == NULL ? 0 : sessions->count + sessions->fences.count;
 }
 
 static bool acting_has(struct cluster *c, const struct hf_view *view,
@@ -297,18 +296,18 @@ static void check_partition(struct cluster *c, const struct hf_view *view,
         return;
     }
     const struct process *holder = &c->processes[primary];
-    uint32_t count = sessions_count(holder, partition);
+    size_t count = entries_count(holder, partition);
     for (unsigned i = 0; i < c->options.node_count; i++) {
         const struct process *process = &c->processes[i];
         if (i == primary || !process->running) {
             continue;
         }
         bool owns = acting_has(c, view, partition, i);
-        uint32_t held = sessions_count(process, partition);
+        size_t held = entries_count(process, partition);
         if (held != (owns ? count : 0)) {
             cluster_fail(c,
-                         "partition %u: n%u, %s, holds %u sessions, the "
-                         "primary n%u holds %u",
+                         "partition %u: n%u, %s, holds %zu sessions and "
+                         "fences, the primary n%u holds %zu",
                          partition, i + 1, owns ? "a backup" : "no owner", held,
                          primary + 1, count);
             return;

@@ -86,6 +86,7 @@ static void add_heartbeats(struct messages *m)
         .sessions = unlike(m),
         .under_replicated = unlike(m),
         .bytes = unlike(m),
+        .fences = unlike(m),
     };
     add(m, HF_MESSAGE_HEARTBEAT);
     add(m, HF_MESSAGE_HEARTBEAT)->heartbeat = (struct hf_heartbeat){
@@ -99,6 +100,7 @@ static void add_heartbeats(struct messages *m)
         .sessions = UINT64_MAX,
         .under_replicated = UINT64_MAX,
         .bytes = UINT64_MAX,
+        .fences = UINT64_MAX,
     };
 }
 

@@ -1,30 +1,6 @@
-/* Every command as a client would type it, with its answer. The answers were
- * compared with those of Redis 7.0.
- *
- *   "+OK" ":1" "$text" "nil" "-ERR text"   simple replies
- *   "[$a nil]" "{$field $value}"           nested ones
- *
- * A step also says whether the command has effects: what changes nothing must
- * not be replicated. "WAIT ms" lets time pass. In a command, '' is an empty
- * argument. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
-#include <stdlib.h>
-#include <string.h>
-
-#include "core/command.h"
-#include "core/expiry.h"
-#include "support/failing_mem.h"
-
-#define ARGUMENTS_MAX 32
-#define VALUE_BYTES_MAX 100
-#define NOW 5000000
-#define WALL_MS INT64_C(1700000000000) /* The Unix time at NOW. */
+/* Every command with its answer. The answers were compared with those of Redis
+ * 7.0. */
+#include "support/steps.h"
 
 #define WRONG_TYPE                                                             \
     "-WRONGTYPE Operation against a key holding the wrong kind of value"
@@ -36,213 +12,6 @@
 #define NINETY_BYTES                                                           \
     TEN_BYTES TEN_BYTES TEN_BYTES TEN_BYTES TEN_BYTES TEN_BYTES TEN_BYTES      \
         TEN_BYTES TEN_BYTES
-
-enum { READS, WRITES };
-
-struct step {
-    const char *command;
-    const char *reply;
-    int effects;
-};
-
-struct fixture {
-    struct failing_mem failing;
-    struct hf_expiry expiry;
-    struct hf_sessions sessions;
-    struct hf_buffer effects;
-    struct hf_buffer scratch;
-    struct hf_buffer tokens;
-    struct hf_buffer text;
-    hf_time now;
-};
-
-static int open_fixture(void **state)
-{
-    static struct fixture f;
-    f = (struct fixture){.now = NOW};
-    failing_mem_init(&f.failing);
-    assert_int_equal(hf_expiry_init(&f.expiry, &f.failing.mem, NOW), 0);
-    hf_sessions_init(&f.sessions, &f.failing.mem, &f.expiry, 0);
-    hf_buffer_init(&f.effects, &f.failing.mem);
-    hf_buffer_init(&f.scratch, &f.failing.mem);
-    hf_buffer_init(&f.tokens, &f.failing.mem);
-    hf_buffer_init(&f.text, &f.failing.mem);
-    *state = &f;
-    return 0;
-}
-
-static int close_fixture(void **state)
-{
-    struct fixture *f = *state;
-    hf_sessions_clear(&f->sessions);
-    hf_expiry_close(&f->expiry);
-    hf_buffer_close(&f->effects);
-    hf_buffer_close(&f->scratch);
-    hf_buffer_close(&f->tokens);
-    hf_buffer_close(&f->text);
-    failing_mem_close(&f->failing);
-    return 0;
-}
-
-static uint32_t split(const char *line, struct hf_slice *argv)
-{
-    uint32_t argc = 0;
-    while (*line != '\0') {
-        size_t size = strcspn(line, " ");
-        assert_true(argc < ARGUMENTS_MAX);
-        argv[argc] = (struct hf_slice){(const uint8_t *)line, size};
-        if (size == 2 && memcmp(line, "''", 2) == 0) {
-            argv[argc].size = 0;
-        }
-        argc++;
-        line += size;
-        line += *line == ' ' ? 1 : 0;
-    }
-    return argc;
-}
-
-static void write_value(struct hf_buffer *text, struct hf_reader *reader);
-
-static void write_values(struct hf_buffer *text, struct hf_reader *reader,
-                         uint64_t count, const char *brackets)
-{
-    hf_buffer_append(text, &brackets[0], 1);
-    for (uint64_t i = 0; i < count; i++) {
-        if (i > 0) {
-            hf_buffer_append_text(text, " ");
-        }
-        write_value(text, reader);
-    }
-    hf_buffer_append(text, &brackets[1], 1);
-}
-
-static void write_value(struct hf_buffer *text, struct hf_reader *reader)
-{
-    struct hf_token token;
-    assert_true(hf_token_next(reader, &token));
-    switch (token.kind) {
-    case HF_TOKEN_NIL:
-        hf_buffer_append_text(text, "nil");
-        break;
-    case HF_TOKEN_STATUS:
-        hf_buffer_append_text(text, "+");
-        break;
-    case HF_TOKEN_ERROR:
-        hf_buffer_append_text(text, "-");
-        break;
-    case HF_TOKEN_BULK:
-        hf_buffer_append_text(text, "$");
-        break;
-    case HF_TOKEN_INTEGER:
-        hf_buffer_append_text(text, ":");
-        hf_buffer_append_int64(text, token.integer);
-        break;
-    case HF_TOKEN_ARRAY:
-        write_values(text, reader, token.count, "[]");
-        break;
-    case HF_TOKEN_MAP:
-        write_values(text, reader, 2 * (uint64_t)token.count, "{}");
-        break;
-    case HF_TOKEN_NIL_ARRAY:
-    case HF_TOKEN_VERBATIM:
-    case HF_TOKEN_SET:
-        fail_msg("no command replies this");
-    }
-    hf_buffer_append_slice(text, token.bytes);
-}
-
-/* Applies the effects as a node would, before the reply is looked at: a reply
- * that borrows from the old session is then found by the sanitizers. */
-static void apply_effects(struct fixture *f, const struct hf_command *command)
-{
-    struct hf_slice key = {NULL, 0};
-    if (command->row->route != HF_ROUTE_EVERYWHERE) {
-        key = command->argv[1];
-    }
-    int rv = hf_sessions_apply(&f->sessions, key, hf_sessions_hash(key),
-                               (struct hf_version){1, 1},
-                               hf_buffer_slice(&f->effects), f->now);
-    assert_int_equal(rv, 0);
-}
-
-/* No apply function ever sees an expired session. */
-static void drop_expired(struct fixture *f, const struct hf_command *command)
-{
-    if (command->row->route == HF_ROUTE_EVERYWHERE) {
-        return;
-    }
-    struct hf_slice key = command->argv[1];
-    uint32_t hash = hf_sessions_hash(key);
-    struct hf_session *session = hf_sessions_find(&f->sessions, key, hash);
-    if (session != NULL && hf_session_deadline(session) <= f->now) {
-        hf_effects_delete(&f->effects);
-        apply_effects(f, command);
-        hf_buffer_clear(&f->effects);
-    }
-}
-
-static struct hf_apply start_apply(struct fixture *f)
-{
-    hf_buffer_clear(&f->effects);
-    hf_buffer_clear(&f->scratch);
-    return (struct hf_apply){.sessions = &f->sessions,
-                             .now = f->now,
-                             .wall_ms = WALL_MS + f->now - NOW,
-                             .value_bytes_max = VALUE_BYTES_MAX,
-                             .effects = &f->effects,
-                             .scratch = &f->scratch};
-}
-
-/* Runs a command on one key, or everywhere; the reply is then in f->text. */
-static void run(struct fixture *f, const char *line, int *effects)
-{
-    struct hf_slice argv[ARGUMENTS_MAX];
-    struct hf_command command = {.argc = split(line, argv), .argv = argv};
-    command.row = hf_command_find(argv[0]);
-    assert_non_null(command.row);
-    assert_true(hf_command_arity_fits(command.row, command.argc));
-    struct hf_apply apply = start_apply(f);
-    drop_expired(f, &command);
-    command.row->apply(&apply, &command);
-    assert_false(f->effects.failed);
-    *effects = f->effects.size > 0 ? WRITES : READS;
-    if (*effects == WRITES) {
-        assert_true((command.row->flags & HF_COMMAND_WRITE) != 0);
-        apply_effects(f, &command);
-    }
-    hf_buffer_clear(&f->tokens);
-    hf_buffer_clear(&f->text);
-    hf_reply_encode(&apply.reply, &f->tokens);
-    struct hf_reader reader = hf_reader_of(hf_buffer_slice(&f->tokens));
-    write_value(&f->text, &reader);
-    assert_int_equal(hf_reader_left(&reader), 0);
-    hf_buffer_put_u8(&f->text, 0);
-}
-
-static void run_steps(struct fixture *f, const struct step *steps, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        int effects;
-        if (strncmp(steps[i].command, "WAIT ", 5) == 0) {
-            f->now += strtol(steps[i].command + 5, NULL, 10);
-            continue;
-        }
-        run(f, steps[i].command, &effects);
-        if (strcmp((const char *)f->text.data, steps[i].reply) != 0 ||
-            effects != steps[i].effects) {
-            fail_msg("step %u, %s: replied %s%s", (unsigned)i, steps[i].command,
-                     (const char *)f->text.data,
-                     effects == WRITES ? ", with effects" : "");
-        }
-    }
-}
-
-#define STEPS(name, ...)                                                       \
-    static void name(void **state)                                             \
-    {                                                                          \
-        static const struct step steps[] = {__VA_ARGS__};                      \
-        run_steps(*state, steps, HF_ARRAY_COUNT(steps));                       \
-    }
 
 /* clang-format off */
 
@@ -649,17 +418,17 @@ STEPS(everything_is_counted_and_flushed,
 /* clang-format on */
 
 /* Runs @line with ever later allocations failing, until it works. */
-static void fail_each_allocation(struct fixture *f, const char *line)
+static void fail_each_allocation(struct steps *f, const char *line)
 {
-    struct hf_slice argv[ARGUMENTS_MAX];
-    struct hf_command command = {.argc = split(line, argv), .argv = argv};
+    struct hf_slice argv[STEPS_ARGUMENTS_MAX];
+    struct hf_command command = {.argc = steps_split(line, argv), .argv = argv};
     command.row = hf_command_find(argv[0]);
     for (uint64_t nth = 1;; nth++) {
-        struct hf_apply apply = start_apply(f);
+        struct hf_apply apply = steps_apply(f);
         hf_buffer_close(&f->effects);
         hf_buffer_close(&f->scratch);
         failing_mem_fail_nth(&f->failing, nth);
-        command.row->apply(&apply, &command);
+        hf_command_apply(&apply, &command);
         bool failed = f->failing.failed;
         failing_mem_fail_nth(&f->failing, 0);
         if (!failed) {
@@ -675,11 +444,11 @@ static void fail_each_allocation(struct fixture *f, const char *line)
 
 static void without_memory_no_command_lies(void **state)
 {
-    struct fixture *f = *state;
+    struct steps *f = *state;
     int effects;
-    run(f, "SET k " NINETY_BYTES, &effects);
-    run(f, "SET n 1", &effects);
-    run(f, "HSET h a 1 b 2", &effects);
+    steps_ask(f, "SET k " NINETY_BYTES, &effects);
+    steps_ask(f, "SET n 1", &effects);
+    steps_ask(f, "HSET h a 1 b 2", &effects);
     const char *lines[] = {
         "SET k v GET",   "GETDEL k",    "GETEX k EX 10", "GETSET k v",
         "APPEND k x",    "INCR n",      "HSET h c 3",    "HDEL h a",
@@ -693,34 +462,32 @@ static void without_memory_no_command_lies(void **state)
 
 int main(void)
 {
-#define CASE(name)                                                             \
-    cmocka_unit_test_setup_teardown(name, open_fixture, close_fixture)
     const struct CMUnitTest tests[] = {
-        CASE(get_and_set),
-        CASE(set_has_conditions),
-        CASE(set_has_a_time_to_live),
-        CASE(set_refuses_wrong_times),
-        CASE(a_time_in_the_past_deletes),
-        CASE(setex_and_psetex),
-        CASE(setnx_getset_and_getdel),
-        CASE(getex),
-        CASE(strlen_and_append),
-        CASE(counters),
-        CASE(many_keys_one_at_a_time),
-        CASE(times_left),
-        CASE(expire_and_persist),
-        CASE(expiring_at_once_deletes),
-        CASE(expire_has_conditions),
-        CASE(expire_refuses_wrong_times),
-        CASE(types),
-        CASE(hashes_are_set),
-        CASE(hashes_are_read),
-        CASE(fields_are_deleted),
-        CASE(fields_count),
-        CASE(hashes_have_a_largest_size),
-        CASE(hash_commands_want_hashes),
-        CASE(everything_is_counted_and_flushed),
-        CASE(without_memory_no_command_lies),
+        STEPS_CASE(get_and_set),
+        STEPS_CASE(set_has_conditions),
+        STEPS_CASE(set_has_a_time_to_live),
+        STEPS_CASE(set_refuses_wrong_times),
+        STEPS_CASE(a_time_in_the_past_deletes),
+        STEPS_CASE(setex_and_psetex),
+        STEPS_CASE(setnx_getset_and_getdel),
+        STEPS_CASE(getex),
+        STEPS_CASE(strlen_and_append),
+        STEPS_CASE(counters),
+        STEPS_CASE(many_keys_one_at_a_time),
+        STEPS_CASE(times_left),
+        STEPS_CASE(expire_and_persist),
+        STEPS_CASE(expiring_at_once_deletes),
+        STEPS_CASE(expire_has_conditions),
+        STEPS_CASE(expire_refuses_wrong_times),
+        STEPS_CASE(types),
+        STEPS_CASE(hashes_are_set),
+        STEPS_CASE(hashes_are_read),
+        STEPS_CASE(fields_are_deleted),
+        STEPS_CASE(fields_count),
+        STEPS_CASE(hashes_have_a_largest_size),
+        STEPS_CASE(hash_commands_want_hashes),
+        STEPS_CASE(everything_is_counted_and_flushed),
+        STEPS_CASE(without_memory_no_command_lies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
