@@ -13,6 +13,9 @@
 #define HF_CONFIG_SEEDS_MAX 64
 #define HF_CONFIG_BACKUPS_MAX 3
 #define HF_CONFIG_HOLD_MS_MAX 60000
+#define HF_CONFIG_FENCE_PREFIXES_MAX 16
+#define HF_CONFIG_FENCE_PREFIX_MAX 64 /* Bytes. */
+#define HF_CONFIG_FENCE_LIFETIME_S_MAX 86400
 #define HF_CONFIG_DRAIN_TIMEOUT_S_MAX 3600
 #define HF_CONFIG_CLIENTS_MAX 1000000
 #define HF_CONFIG_VALUE_BYTES_MIN 1024
@@ -63,6 +66,17 @@ struct hf_config {
     /* hold: how long a command waits for a primary, in ms. Default 400; 0 to
      * 60000. */
     uint32_t hold_ms;
+    /* fence-prefix: a session whose key begins with one of these, once it is
+     * deleted, cannot be made again while fence-lifetime lasts. Default
+     * "sess:"; up to HF_CONFIG_FENCE_PREFIXES_MAX of 1 to
+     * HF_CONFIG_FENCE_PREFIX_MAX bytes, none of them a comma, a space or a
+     * control character. None: nothing is fenced. */
+    char fence_prefixes[HF_CONFIG_FENCE_PREFIXES_MAX]
+                       [HF_CONFIG_FENCE_PREFIX_MAX + 1];
+    size_t fence_prefix_count;
+    /* fence-lifetime: in seconds. Default 600; 1 to
+     * HF_CONFIG_FENCE_LIFETIME_S_MAX. */
+    uint32_t fence_lifetime_s;
     /* drain-timeout: how long a node that is asked to stop hands over, in
      * seconds, before it stops anyway. Default 60; 0: at once; up to
      * HF_CONFIG_DRAIN_TIMEOUT_S_MAX. */

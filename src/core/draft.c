@@ -194,7 +194,7 @@ static void draft_load(struct hf_draft *draft, const struct hf_session *session)
     draft->deadline = session->deadline;
     if (session->type == HF_SESSION_STRING) {
         draft->value = hf_session_value(session);
-    } else if (draft->entries != NULL) {
+    } else if (session->type == HF_SESSION_HASH && draft->entries != NULL) {
         size_t cursor = 0;
         struct hf_slice field;
         struct hf_slice value;

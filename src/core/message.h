@@ -70,6 +70,7 @@ struct hf_heartbeat {
     uint64_t under_replicated; /* Of those, with too few copies. */
     uint64_t bytes;            /* Session memory of all its copies. */
     uint64_t fences;           /* For which it is primary. */
+    uint64_t fences_lifted;    /* Early, since it started. */
     uint8_t leaving;           /* enum hf_leaving. */
     /* Nodes outside of the view that it has links with both ways: only whom
      * all members reach is taken in. */

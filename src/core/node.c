@@ -412,6 +412,7 @@ void hf_node_get_status(const struct hf_node *node,
             status->sessions += beat->sessions;
             status->under_replicated += beat->under_replicated;
             status->fences += beat->fences;
+            status->fences_lifted_early += beat->fences_lifted;
         }
     }
     status->local_sessions = own.sessions;

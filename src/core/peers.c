@@ -502,6 +502,7 @@ void hf_node_count_local(const struct hf_node *node, struct hf_heartbeat *beat)
     if (node->state != HF_STATE_ACTIVE) {
         return;
     }
+    beat->fences_lifted = node->counters.fences_lifted_early;
     unsigned wanted = 1u + node->view->backups;
     if (wanted > node->view->member_count) {
         wanted = node->view->member_count;

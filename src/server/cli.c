@@ -120,6 +120,10 @@ static void print_json(const redisReply *status)
     putchar(',');
     print_json_number("under_replicated", status);
     putchar(',');
+    print_json_number("fences", status);
+    putchar(',');
+    print_json_number("fences_lifted_early", status);
+    putchar(',');
     print_json_number("partitions", status);
     printf(",\"members\":[");
     for (size_t i = 0; members != NULL && i < members->elements; i++) {
@@ -158,6 +162,17 @@ static int width_of(const redisReply *members, const char *key, size_t least)
     return (int)width;
 }
 
+static void print_fences(const redisReply *status)
+{
+    int64_t fences = number(status, "fences");
+    int64_t lifted = number(status, "fences_lifted_early");
+    if (fences != 0 || lifted != 0) {
+        printf("%" PRId64 " fences where sessions were deleted, %" PRId64
+               " lifted early\n",
+               fences, lifted);
+    }
+}
+
 static void print_table(const redisReply *status)
 {
     const redisReply *members = field(status, "members");
@@ -169,6 +184,7 @@ static void print_table(const redisReply *status)
            number(status, "view"), members == NULL ? 0 : members->elements,
            number(status, "sessions"), number(status, "under_replicated"),
            number(status, "settled") != 0 ? "settled" : "not settled");
+    print_fences(status);
     if (strcmp(text(status, "state"), "active") != 0) {
         printf("node '%s' is %s: it serves nothing yet\n", text(status, "name"),
                text(status, "state"));

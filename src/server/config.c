@@ -17,6 +17,9 @@ void hf_config_init(struct hf_config *config)
         .cluster_name = "holdfast",
         .backups = 1,
         .hold_ms = 400,
+        .fence_prefixes = {"sess:"},
+        .fence_prefix_count = 1,
+        .fence_lifetime_s = 600,
         .drain_timeout_s = 60,
         .clients_max = 10000,
         .value_bytes_max = 16 * 1024 * 1024,
@@ -59,6 +62,18 @@ bool hf_config_is_host(const char *host)
         }
     }
     return size > 0 && size <= HF_CONFIG_HOST_MAX;
+}
+
+bool hf_config_is_fence_prefix(const char *text)
+{
+    size_t size = strlen(text);
+    for (size_t i = 0; i < size; i++) {
+        unsigned char c = (unsigned char)text[i];
+        if (c <= ' ' || c == 127 || c == ',') {
+            return false;
+        }
+    }
+    return size > 0 && size <= HF_CONFIG_FENCE_PREFIX_MAX;
 }
 
 bool hf_config_is_loopback(const char *host)
@@ -119,6 +134,10 @@ static int check_numbers(const struct hf_config *config, char *error,
     } rows[] = {
         {"backups", config->backups, 0, HF_CONFIG_BACKUPS_MAX},
         {"hold", config->hold_ms, 0, HF_CONFIG_HOLD_MS_MAX},
+        {"fence-prefix", config->fence_prefix_count, 0,
+         HF_CONFIG_FENCE_PREFIXES_MAX},
+        {"fence-lifetime", config->fence_lifetime_s, 1,
+         HF_CONFIG_FENCE_LIFETIME_S_MAX},
         {"drain-timeout", config->drain_timeout_s, 0,
          HF_CONFIG_DRAIN_TIMEOUT_S_MAX},
         {"max-clients", config->clients_max, 1, HF_CONFIG_CLIENTS_MAX},
@@ -164,6 +183,13 @@ static int check_texts(const struct hf_config *config, char *error,
     if (!hf_config_is_name(config->cluster_name)) {
         return fail(error, error_size, "cluster-name", config->cluster_name,
                     name_rule);
+    }
+    for (size_t i = 0; i < config->fence_prefix_count; i++) {
+        if (!hf_config_is_fence_prefix(config->fence_prefixes[i])) {
+            return fail(error, error_size, "fence-prefix",
+                        config->fence_prefixes[i],
+                        "1 to 64 bytes without commas and spaces");
+        }
     }
     return 0;
 }

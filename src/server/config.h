@@ -18,6 +18,9 @@ bool hf_config_is_name(const char *text);
  * brackets, no commas, not over HF_CONFIG_HOST_MAX bytes. */
 bool hf_config_is_host(const char *host);
 
+/* Whether @text is a prefix of keys as fence-prefix takes it. */
+bool hf_config_is_fence_prefix(const char *text);
+
 /* Whether only this machine can reach what listens on @host. */
 bool hf_config_is_loopback(const char *host);
 

@@ -125,6 +125,9 @@ static void write_holdfast(struct hf_buffer *out, const struct hf_info *info)
     LINE(out, "sessions:%llu\r\n", (wide)node->sessions);
     LINE(out, "local_sessions:%llu\r\n", (wide)node->local_sessions);
     LINE(out, "local_bytes:%llu\r\n", (wide)node->local_bytes);
+    LINE(out, "fences:%llu\r\n", (wide)node->fences);
+    LINE(out, "local_fences:%llu\r\n", (wide)node->local_fences);
+    LINE(out, "local_fence_bytes:%llu\r\n", (wide)node->local_fence_bytes);
     LINE(out, "under_replicated:%llu\r\n", (wide)node->under_replicated);
     LINE(out, "operations:%llu\r\n", (wide)counters->operations);
     LINE(out, "operations_forwarded:%llu\r\n", (wide)counters->forwarded);
@@ -135,6 +138,8 @@ static void write_holdfast(struct hf_buffer *out, const struct hf_info *info)
     LINE(out, "writes:%llu\r\n", (wide)counters->writes);
     LINE(out, "writes_alone:%llu\r\n", (wide)counters->writes_alone);
     LINE(out, "sessions_expired:%llu\r\n", (wide)counters->expired);
+    LINE(out, "fences_lifted_early:%llu\r\n",
+         (wide)counters->fences_lifted_early);
     LINE(out, "views_entered:%llu\r\n", (wide)counters->views);
     LINE(out, "partitions_lost:%llu\r\n", (wide)counters->partitions_lost);
     LINE(out, "sessions_dropped:%llu\r\n", (wide)counters->sessions_dropped);

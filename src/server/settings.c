@@ -11,6 +11,8 @@
 #define NAME_RULE "1 to 64 letters, digits and any of . _ : -"
 #define HOST_RULE "a host name or an IP address"
 #define SEEDS_RULE "up to 64 of HOST:PEERPORT or [IPV6]:PEERPORT with commas"
+#define PREFIXES_RULE                                                          \
+    "up to 16 of 1 to 64 bytes without spaces, with commas, or nothing"
 /* A longer value is cut in errors. */
 #define VALUE_SHOWN_MAX 200
 
@@ -22,6 +24,7 @@ enum kind {
     KIND_HOST, /* char[HF_CONFIG_HOST_MAX + 1]. */
     KIND_NAME, /* char[HF_CONFIG_NAME_MAX + 1]. */
     KIND_SEEDS,
+    KIND_PREFIXES,
     KIND_LEVEL,
     KIND_FORMAT,
 };
@@ -59,6 +62,10 @@ static const struct row rows[] = {
      "copies besides the primary"},
     {"hold", KIND_UINT32, AT(hold_ms), 0, HF_CONFIG_HOLD_MS_MAX, "400",
      "ms that a command waits while no node serves its key"},
+    {"fence-prefix", KIND_PREFIXES, AT(fence_prefixes), 0, 0,
+     "sess:", "keys that cannot be used again once deleted: PREFIX,..."},
+    {"fence-lifetime", KIND_UINT32, AT(fence_lifetime_s), 1,
+     HF_CONFIG_FENCE_LIFETIME_S_MAX, "600", "s that they cannot"},
     {"drain-timeout", KIND_UINT32, AT(drain_timeout_s), 0,
      HF_CONFIG_DRAIN_TIMEOUT_S_MAX, "60",
      "s that stopping may take to hand over to others"},
@@ -102,6 +109,9 @@ static void say_allowed(const struct row *row, char *text, size_t size)
         return;
     case KIND_SEEDS:
         snprintf(text, size, SEEDS_RULE);
+        return;
+    case KIND_PREFIXES:
+        snprintf(text, size, PREFIXES_RULE);
         return;
     case KIND_LEVEL:
     case KIND_FORMAT:
@@ -237,6 +247,43 @@ static bool read_seeds(struct hf_config *config, const char *value)
     return true;
 }
 
+/* Of @size bytes. */
+static bool read_prefix(struct hf_config *config, const char *text, size_t size)
+{
+    if (config->fence_prefix_count == HF_CONFIG_FENCE_PREFIXES_MAX ||
+        size > HF_CONFIG_FENCE_PREFIX_MAX) {
+        return false;
+    }
+    char *prefix = config->fence_prefixes[config->fence_prefix_count++];
+    memcpy(prefix, text, size);
+    prefix[size] = '\0';
+    return hf_config_is_fence_prefix(prefix);
+}
+
+static bool read_prefixes(struct hf_config *config, const char *value)
+{
+    config->fence_prefix_count = 0;
+    if (*value == '\0') {
+        return true;
+    }
+    for (;;) {
+        value += strspn(value, " ");
+        size_t size = strcspn(value, ", ");
+        if (!read_prefix(config, value, size)) {
+            return false;
+        }
+        value += size;
+        value += strspn(value, " ");
+        if (*value == '\0') {
+            return true;
+        }
+        if (*value != ',') {
+            return false;
+        }
+        value++;
+    }
+}
+
 static bool set_number(const struct row *row, void *member, const char *value)
 {
     int64_t number;
@@ -280,6 +327,8 @@ static bool set_row(const struct row *row, struct hf_config *config,
         return true;
     case KIND_SEEDS:
         return read_seeds(config, value);
+    case KIND_PREFIXES:
+        return read_prefixes(config, value);
     case KIND_LEVEL:
         if (!read_choice(level_names, HF_ARRAY_COUNT(level_names), value,
                          &choice)) {
@@ -523,9 +572,9 @@ void hf_settings_help(struct hf_buffer *out)
             snprintf(allowed, sizeof(allowed), " (%lld to %lld)",
                      (long long)row->min, (long long)row->max);
         }
-        hf_buffer_append_format(out, "  --%-13s %s%s [%s]\n", row->name,
+        hf_buffer_append_format(out, "  --%-14s %s%s [%s]\n", row->name,
                                 row->help, allowed, row->default_text);
     }
-    hf_buffer_append_text(out, "  --help          this text\n"
-                               "  --version       the version\n");
+    hf_buffer_append_text(out, "  --help           this text\n"
+                               "  --version        the version\n");
 }

@@ -42,13 +42,15 @@ static void put_member(struct hf_buffer *out,
 void hf_status_write(struct hf_buffer *out, const struct hf_node_status *status,
                      const struct hf_peer_info *self)
 {
-    hf_reply_put_map(out, 8);
+    hf_reply_put_map(out, 10);
     put_number(out, "view", status->epoch >> 32);
     put_text(out, "state", hf_info_state_name(status->state));
     put_text(out, "name", self->name);
     put_number(out, "settled", status->settled ? 1 : 0);
     put_number(out, "sessions", status->sessions);
     put_number(out, "under_replicated", status->under_replicated);
+    put_number(out, "fences", status->fences);
+    put_number(out, "fences_lifted_early", status->fences_lifted_early);
     put_number(out, "partitions", HF_PARTITION_COUNT);
     hf_reply_put_bulk(out, HF_SLICE_LITERAL("members"));
     hf_reply_put_array(out, status->member_count);

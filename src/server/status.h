@@ -1,9 +1,10 @@
 /* status.h - The reply of HOLDFAST STATUS: what `holdfast status` prints.
  *
  * A map: view, state ("starting", "active", "out", "left"), name, settled (0 or
- * 1), sessions, under_replicated, partitions, members. Each member is a map:
- * name, address and peer_address ("host:port"), label, state ("alive" or
- * "silent"), sessions, bytes, primaries, backups, self (0 or 1). */
+ * 1), sessions, under_replicated, fences, fences_lifted_early, partitions,
+ * members. Each member is a map: name, address and peer_address ("host:port"),
+ * label, state ("alive" or "silent"), sessions, bytes, primaries, backups, self
+ * (0 or 1). */
 #ifndef HF_SERVER_STATUS_H
 #define HF_SERVER_STATUS_H
 

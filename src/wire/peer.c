@@ -188,6 +188,7 @@ static void put_heartbeat(struct hf_buffer *out,
     hf_buffer_put_u64(out, heartbeat->under_replicated);
     hf_buffer_put_u64(out, heartbeat->bytes);
     hf_buffer_put_u64(out, heartbeat->fences);
+    hf_buffer_put_u64(out, heartbeat->fences_lifted);
 }
 
 static void put_promise(struct hf_buffer *out, const struct hf_promise *promise)
@@ -394,6 +395,7 @@ static int read_heartbeat(struct hf_reader *reader,
     heartbeat->under_replicated = hf_reader_u64(reader);
     heartbeat->bytes = hf_reader_u64(reader);
     heartbeat->fences = hf_reader_u64(reader);
+    heartbeat->fences_lifted = hf_reader_u64(reader);
     return heartbeat->state <= HF_STATE_LEFT &&
                    heartbeat->leaving <= HF_LEAVING_READY
                ? 0

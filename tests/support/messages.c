@@ -87,6 +87,7 @@ static void add_heartbeats(struct messages *m)
         .under_replicated = unlike(m),
         .bytes = unlike(m),
         .fences = unlike(m),
+        .fences_lifted = unlike(m),
     };
     add(m, HF_MESSAGE_HEARTBEAT);
     add(m, HF_MESSAGE_HEARTBEAT)->heartbeat = (struct hf_heartbeat){
@@ -101,6 +102,7 @@ static void add_heartbeats(struct messages *m)
         .under_replicated = UINT64_MAX,
         .bytes = UINT64_MAX,
         .fences = UINT64_MAX,
+        .fences_lifted = UINT64_MAX,
     };
 }
 

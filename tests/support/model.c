@@ -10,6 +10,10 @@
 #define REPORT_OPERATIONS 12
 #define MODEL_STATES_MAX ((size_t)1 << 21)
 
+/* Values that nobody reads. */
+#define VALUE_FENCED (INT64_MIN + 1) /* Deleted for good; reads as nil. */
+#define VALUE_UNREAD (INT64_MIN + 2) /* Of a write of unknown outcome. */
+
 /* What may be true at some moment. */
 struct state {
     uint64_t done; /* Overlapping operations, by slot, that took effect. */
@@ -41,6 +45,8 @@ struct search {
     const struct model_operation *open[MODEL_OVERLAP_MAX];
     enum model_kind loose_kind; /* Of operations of unknown outcome. */
     uint32_t loose;             /* Begun so far. */
+    int64_t time;
+    int64_t unread_from; /* When the first such write to a fenced key began. */
     struct states now;
     struct states next;
     struct states seen;
@@ -153,18 +159,42 @@ static int64_t added(int64_t value)
     return value == MODEL_NIL ? 1 : value + 1;
 }
 
+static int64_t deleted(int64_t value, bool fenced)
+{
+    return fenced && value != MODEL_NIL ? VALUE_FENCED : MODEL_NIL;
+}
+
+/* Whether it changes nothing. */
+static bool is_look(const struct model_operation *operation)
+{
+    return operation->kind == MODEL_READ || operation->kind == MODEL_REFUSED;
+}
+
+/* Whether what @look was told is so when the key is @value. */
+static bool look_fits(const struct model_operation *look, int64_t value)
+{
+    if (look->kind == MODEL_REFUSED) {
+        return value == VALUE_FENCED;
+    }
+    return look->value == (value == VALUE_FENCED ? MODEL_NIL : value);
+}
+
 /* Does @operation to @state if it gives the answer that was seen. */
 static bool state_apply(struct state *state,
                         const struct model_operation *operation)
 {
     switch (operation->kind) {
     case MODEL_READ:
-        return state->value == operation->value;
+    case MODEL_REFUSED:
+        return look_fits(operation, state->value);
     case MODEL_WRITE:
+        if (state->value == VALUE_FENCED) {
+            return false;
+        }
         state->value = operation->value;
         return true;
     case MODEL_DELETE:
-        state->value = MODEL_NIL;
+        state->value = deleted(state->value, operation->fenced);
         return true;
     case MODEL_ADD:
         state->value = added(state->value);
@@ -173,14 +203,13 @@ static bool state_apply(struct state *state,
     return false;
 }
 
-/* Adds @state to what was seen. Open reads of its value take effect at once:
+/* Adds @state to what was seen. Open looks at its value take effect at once:
  * they change nothing, and later they might not fit. */
 static void search_visit(struct search *search, struct state state)
 {
     for (unsigned slot = 0; slot < MODEL_OVERLAP_MAX; slot++) {
         const struct model_operation *open = search->open[slot];
-        if (open != NULL && open->kind == MODEL_READ &&
-            open->value == state.value) {
+        if (open != NULL && is_look(open) && look_fits(open, state.value)) {
             state.done |= UINT64_C(1) << slot;
         }
     }
@@ -193,8 +222,8 @@ static void search_extend(struct search *search, const struct state *from)
     for (unsigned slot = 0; slot < MODEL_OVERLAP_MAX; slot++) {
         const struct model_operation *open = search->open[slot];
         struct state to = *from;
-        if (open != NULL && open->kind != MODEL_READ &&
-            !(from->done >> slot & 1) && state_apply(&to, open)) {
+        if (open != NULL && !is_look(open) && !(from->done >> slot & 1) &&
+            state_apply(&to, open)) {
             to.done |= UINT64_C(1) << slot;
             search_visit(search, to);
         }
@@ -202,8 +231,14 @@ static void search_extend(struct search *search, const struct state *from)
     struct state to = *from;
     if (from->loose < search->loose) {
         to.loose++;
-        to.value =
-            search->loose_kind == MODEL_ADD ? added(to.value) : MODEL_NIL;
+        to.value = search->loose_kind == MODEL_ADD
+                       ? added(to.value)
+                       : deleted(to.value, search->operations[0].fenced);
+        search_visit(search, to);
+    }
+    to = *from;
+    if (from->value == MODEL_NIL && search->time >= search->unread_from) {
+        to.value = VALUE_UNREAD;
         search_visit(search, to);
     }
 }
@@ -294,6 +329,7 @@ static const struct model_operation *search_run(struct search *search)
     states_add(&search->now, &first);
     for (size_t i = 0; i < count && culprit == NULL; i++) {
         const struct model_operation *operation = moments[i].operation;
+        search->time = moments[i].time;
         if (!moments[i].end) {
             search_begin(search, operation);
         } else if (!search_end(search, search_slot(search, operation))) {
@@ -332,11 +368,15 @@ static void search_prepare(struct search *search)
         }
     }
     size_t kept = 0;
+    search->unread_from = MODEL_UNKNOWN;
     for (size_t i = 0; i < search->count; i++) {
         const struct model_operation *operation = &search->operations[i];
         if (operation->ended != MODEL_UNKNOWN ||
             operation->kind == MODEL_DELETE || operation->kind == MODEL_ADD) {
             search->operations[kept++] = *operation;
+        } else if (operation->fenced && operation->kind == MODEL_WRITE &&
+                   operation->started < search->unread_from) {
+            search->unread_from = operation->started;
         }
     }
     search->count = kept;
@@ -348,7 +388,8 @@ static size_t report_line(char *text, size_t size,
                           const struct model_operation *operation,
                           const struct model_operation *culprit)
 {
-    static const char *const names[] = {"read", "write", "delete", "add"};
+    static const char *const names[] = {"read", "write", "delete", "add",
+                                        "refused write"};
     char value[32] = "nil";
     if (operation->value != MODEL_NIL) {
         (void)snprintf(value, sizeof(value), "%" PRId64, operation->value);

@@ -26,6 +26,11 @@
  *     that may be made at most once each.
  *   - A read without an answer says nothing and is left out.
  *
+ * A key may be fenced: once it is deleted while it has a value, writes to it
+ * are refused for ever, and must be. There a write of unknown outcome that
+ * nobody read still matters, because of what a deletion after it leaves: from
+ * its begin on, the key may have a value that nobody reads.
+ *
  * A key is used for writes and deletions, or for counting, never for both.
  * Times that are equal count as overlapping, which can only hide a fault. */
 #ifndef HF_TESTS_MODEL_H
@@ -38,10 +43,11 @@
 #define MODEL_OVERLAP_MAX 64    /* Operations on one key at one time. */
 
 enum model_kind {
-    MODEL_READ,   /* value: what was read, or MODEL_NIL. */
-    MODEL_WRITE,  /* value: what was written; unique for its key. */
-    MODEL_DELETE, /* value unused. What DEL answers is not looked at. */
-    MODEL_ADD,    /* One more; value: the result. Nil counts as 0. */
+    MODEL_READ,    /* value: what was read, or MODEL_NIL. */
+    MODEL_WRITE,   /* value: what was written; unique for its key. */
+    MODEL_DELETE,  /* value unused. What DEL answers is not looked at. */
+    MODEL_ADD,     /* One more; value: the result. Nil counts as 0. */
+    MODEL_REFUSED, /* A write that was told that the key is fenced. */
 };
 
 struct model_operation {
@@ -50,6 +56,7 @@ struct model_operation {
     int64_t value;
     int64_t started;
     int64_t ended; /* MODEL_UNKNOWN. */
+    bool fenced;   /* Its key is. */
     unsigned node; /* Who was asked; only for the report. */
 };
 

@@ -70,12 +70,18 @@ static bool key_is_hash(const struct workload *workload, uint32_t key)
     return class != KEY_COUNTER && class != KEY_FLEETING && key % 2 == 1;
 }
 
+static bool key_is_fenced(const struct workload *workload, uint32_t key)
+{
+    return key_class_of(workload, key) <= KEY_COLD && key % 4 == 2;
+}
+
 static void key_name(const struct workload *workload, uint32_t key,
                      char name[KEY_BYTES_MAX])
 {
-    const char *kind = key_is_counter(workload, key) ? "count"
-                       : key_is_hash(workload, key)  ? "hash"
-                                                     : "string";
+    const char *kind = key_is_counter(workload, key)  ? "count"
+                       : key_is_hash(workload, key)   ? "hash"
+                       : key_is_fenced(workload, key) ? "sess"
+                                                      : "string";
     (void)snprintf(name, KEY_BYTES_MAX, "%s:%" PRIu32, kind, key);
 }
 
@@ -171,7 +177,7 @@ void workload_close(struct workload *workload)
 
 static bool operation_is_write(const struct model_operation *operation)
 {
-    return operation->kind != MODEL_READ;
+    return operation->kind != MODEL_READ && operation->kind != MODEL_REFUSED;
 }
 
 static int64_t value_of_text(const struct request *request)
@@ -228,6 +234,10 @@ static void answer_judge(struct workload *workload,
             operation->value = value_of_text(request);
         } else if (operation->kind == MODEL_ADD) {
             operation->value = request->integer;
+        } else if (operation->kind == MODEL_WRITE && operation->fenced &&
+                   request->kind == HF_REPLY_NIL) {
+            operation->kind = MODEL_REFUSED;
+            workload->refused++;
         }
         return;
     }
@@ -349,6 +359,7 @@ static size_t operation_words(struct workload *workload,
     case MODEL_ADD:
         argv[0] = hf_slice_text("INCR");
         return argc;
+    case MODEL_REFUSED: /* Said of writes, not asked. */
     case MODEL_WRITE:
         argv[0] = hf_slice_text(hash ? "HSET" : "SET");
         break;
@@ -404,6 +415,7 @@ static void client_ask(struct workload_client *client)
         .node = client->node,
     };
     operation->kind = kind_pick(workload, operation->key);
+    operation->fenced = key_is_fenced(workload, operation->key);
     char name[KEY_BYTES_MAX];
     key_name(workload, operation->key, name);
     char value[VALUE_BYTES_MAX] = "";
@@ -491,6 +503,7 @@ static void read_key(struct workload *workload, uint32_t key, unsigned node)
     struct model_operation operation = {
         .key = key,
         .kind = MODEL_READ,
+        .fenced = key_is_fenced(workload, key),
         .started = c->schedule.now_us,
         .node = node,
     };

@@ -12,6 +12,8 @@
  *   fleeting  written with a short time to live. For the model that is a
  *             deletion at any time from then on; so one that expires too early
  *             is noticed, and one that comes back.
+ * Every fourth of the hot and cold ones is fenced (core/fences.h), for longer
+ * than any run: once deleted, it is not used again.
  *
  * The only error a client may see is CLUSTERDOWN, and OOM where allocations
  * are made to fail. */
@@ -76,6 +78,7 @@ struct workload {
     bool stopping;
     uint64_t acknowledged; /* Writes. */
     uint64_t answered;     /* Operations. */
+    uint64_t refused;      /* Of those, writes where there was a fence. */
     uint64_t down;         /* CLUSTERDOWN. */
     uint64_t lost;         /* The connection broke, or the client gave up. */
     int64_t wait_us_max;   /* Of an answered operation. */

@@ -11,6 +11,7 @@
 #include "core/effects.h"
 #include "core/expiry.h"
 #include "core/sessions.h"
+#include "holdfast/error.h"
 
 #define NOW 5000
 
@@ -50,6 +51,7 @@ static void put_one_of_each(struct hf_buffer *effects)
     hf_effects_expire(effects, HF_TTL_NONE);
     hf_effects_delete(effects);
     hf_effects_clear(effects);
+    hf_effects_fence(effects, 77);
 }
 
 static void effects_come_back_as_they_went(void **state)
@@ -81,6 +83,10 @@ static void effects_come_back_as_they_went(void **state)
     assert_int_equal(effect.kind, HF_EFFECT_DELETE);
     assert_true(hf_effects_next(&reader, &effect));
     assert_int_equal(effect.kind, HF_EFFECT_CLEAR);
+
+    assert_true(hf_effects_next(&reader, &effect));
+    assert_int_equal(effect.kind, HF_EFFECT_FENCE);
+    assert_int_equal(effect.ttl_ms, 77);
     assert_false(hf_effects_next(&reader, &effect));
     assert_false(reader.failed);
 }
@@ -107,22 +113,26 @@ static void effects_cut_inside_one_are_malformed(void **state)
         assert_non_null(cut);
         memcpy(cut, f->effects.data, size);
         bool failed;
-        assert_true(count_effects(cut, size, &failed) < 6);
+        assert_true(count_effects(cut, size, &failed) < 7);
         whole += failed ? 0 : 1;
         free(cut);
     }
-    assert_int_equal(whole, 6);
+    assert_int_equal(whole, 7);
 }
 
 static void unknown_kinds_and_times_are_malformed(void **state)
 {
     struct fixture *f = *state;
     bool failed;
-    const uint8_t unknown[] = {0, HF_EFFECT_CLEAR + 1, 255};
+    const uint8_t unknown[] = {0, HF_EFFECT_FENCE + 1, 255};
     for (size_t i = 0; i < sizeof(unknown); i++) {
         assert_int_equal(count_effects(&unknown[i], 1, &failed), 0);
         assert_true(failed);
     }
+    hf_effects_fence(&f->effects, HF_TTL_NONE);
+    assert_int_equal(count_effects(f->effects.data, f->effects.size, &failed),
+                     0);
+    assert_true(failed);
     const int64_t times[] = {0, -2, INT64_MIN};
     for (size_t i = 0; i < HF_ARRAY_COUNT(times); i++) {
         hf_buffer_clear(&f->effects);
@@ -141,7 +151,7 @@ static struct hf_session *apply(struct fixture *f, struct hf_slice key)
                                hf_buffer_slice(&f->effects), NOW);
     assert_int_equal(rv, 0);
     hf_buffer_clear(&f->effects);
-    return hf_sessions_find(&f->sessions, key, hash);
+    return hf_sessions_find_entry(&f->sessions, key, hash);
 }
 
 static void a_string_is_made_again_with_its_time_left(void **state)
@@ -178,6 +188,47 @@ static void a_hash_is_made_again_over_whatever_was_there(void **state)
     assert_int_equal(hf_session_deadline(copy), HF_NEVER);
 }
 
+static void a_fence_is_made_again_over_whatever_was_there(void **state)
+{
+    struct fixture *f = *state;
+    hf_effects_fence(&f->effects, 700);
+    struct hf_session *original = apply(f, HF_SLICE_LITERAL("a"));
+    hf_effects_put(&f->effects, HF_SLICE_LITERAL("in the way"), 50);
+    (void)apply(f, HF_SLICE_LITERAL("b"));
+
+    hf_effects_of_session(&f->effects, original, NOW + 100);
+    struct hf_session *copy = apply(f, HF_SLICE_LITERAL("b"));
+
+    assert_int_equal(hf_session_type(copy), HF_SESSION_FENCE);
+    assert_int_equal(hf_session_deadline(copy), NOW + 600);
+}
+
+/* A peer that wants to write there, or to change its lifetime, is wrong. */
+static void a_fence_is_only_lifted_or_replaced(void **state)
+{
+    struct fixture *f = *state;
+    struct hf_slice key = HF_SLICE_LITERAL("a");
+    hf_effects_fence(&f->effects, 700);
+    (void)apply(f, key);
+    for (unsigned i = 0; i < 3; i++) {
+        if (i == 0) {
+            hf_effects_field(&f->effects, key, key);
+        } else if (i == 1) {
+            hf_effects_unfield(&f->effects, key);
+        } else {
+            hf_effects_expire(&f->effects, 5);
+        }
+        assert_int_equal(hf_sessions_apply(&f->sessions, key,
+                                           hf_sessions_hash(key),
+                                           (struct hf_version){1, 2},
+                                           hf_buffer_slice(&f->effects), NOW),
+                         HF_EPROTO);
+        hf_buffer_clear(&f->effects);
+    }
+    hf_effects_delete(&f->effects);
+    assert_null(apply(f, key));
+}
+
 static void an_expired_session_travels_with_the_shortest_life(void **state)
 {
     struct fixture *f = *state;
@@ -201,6 +252,8 @@ int main(void)
         CASE(unknown_kinds_and_times_are_malformed),
         CASE(a_string_is_made_again_with_its_time_left),
         CASE(a_hash_is_made_again_over_whatever_was_there),
+        CASE(a_fence_is_made_again_over_whatever_was_there),
+        CASE(a_fence_is_only_lifted_or_replaced),
         CASE(an_expired_session_travels_with_the_shortest_life),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -38,6 +38,11 @@ static int set_up(void **state)
     f.node.members[0].info = &f.self;
     f.node.members[0].alive = true;
     f.node.sessions = 42;
+    f.node.fences = 5;
+    f.node.local_fences = 3;
+    f.node.local_fence_bytes = 300;
+    f.node.fences_lifted_early = 4;
+    f.counters.fences_lifted_early = 2;
     f.self.id = 5;
     f.self.client_port = 7379;
     f.self.peer_port = 17379;
@@ -117,6 +122,10 @@ static void all_sections_hold_what_drivers_read(void **state)
         "view:7",
         "state:active",
         "members:1",
+        "fences:5",
+        "local_fences:3",
+        "local_fence_bytes:300",
+        "fences_lifted_early:2",
         "under_replicated:0",
     };
     static const char *const names[] = {"", "all", "DEFAULT", "everything"};
@@ -205,6 +214,8 @@ static void status_is_one_whole_reply(void **state)
     assert_number("settled", 1);
     assert_number("sessions", 42);
     assert_number("partitions", 1024);
+    assert_number("fences", 5);
+    assert_number("fences_lifted_early", 4);
     assert_int_equal(token_after("members").kind, HF_TOKEN_ARRAY);
     assert_int_equal(token_after("members").count, 1);
     assert_text("address", "[::1]:7379");

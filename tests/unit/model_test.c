@@ -192,6 +192,94 @@ static void a_deletion_of_unknown_outcome_happens_at_most_once(void **state)
     assert_verdict(&m, false);
 }
 
+/* Histories of a key that is fenced once it was deleted. */
+static void fenced(struct model *model, enum model_kind kind, int64_t value,
+                   int64_t started, int64_t ended)
+{
+    did(model, kind, value, started, ended);
+    model->operations[model->count - 1].fenced = true;
+}
+
+static void a_write_after_a_logout_must_be_refused(void **state)
+{
+    (void)state;
+    struct model m;
+    model_init(&m);
+    fenced(&m, MODEL_WRITE, 1, 10, 20);
+    fenced(&m, MODEL_DELETE, 0, 30, 40);
+    fenced(&m, MODEL_READ, MODEL_NIL, 42, 45);
+    fenced(&m, MODEL_REFUSED, 2, 50, 60);
+    assert_verdict(&m, true);
+
+    model_init(&m);
+    fenced(&m, MODEL_WRITE, 1, 10, 20);
+    fenced(&m, MODEL_DELETE, 0, 30, 40);
+    fenced(&m, MODEL_WRITE, 2, 50, 60);
+    assert_verdict(&m, false);
+
+    model_init(&m);
+    fenced(&m, MODEL_WRITE, 1, 10, 20);
+    fenced(&m, MODEL_DELETE, 0, 30, 40);
+    fenced(&m, MODEL_WRITE, 2, 35, 60); /* Began before it ended. */
+    assert_verdict(&m, true);
+}
+
+static void only_a_logout_refuses_writes(void **state)
+{
+    (void)state;
+    struct model m;
+    model_init(&m);
+    fenced(&m, MODEL_WRITE, 1, 10, 20);
+    fenced(&m, MODEL_REFUSED, 2, 50, 60);
+    assert_verdict(&m, false);
+
+    model_init(&m);
+    fenced(&m, MODEL_DELETE, 0, 10, 20); /* Nobody was in. */
+    fenced(&m, MODEL_REFUSED, 2, 50, 60);
+    assert_verdict(&m, false);
+
+    model_init(&m);
+    fenced(&m, MODEL_DELETE, 0, 10, 20);
+    fenced(&m, MODEL_WRITE, 2, 50, 60);
+    assert_verdict(&m, true);
+}
+
+static void what_is_refused_stays_refused(void **state)
+{
+    (void)state;
+    struct model m;
+    model_init(&m);
+    fenced(&m, MODEL_WRITE, 1, 10, 20);
+    fenced(&m, MODEL_DELETE, 0, 15, MODEL_UNKNOWN);
+    fenced(&m, MODEL_REFUSED, 2, 30, 40);
+    assert_verdict(&m, true);
+
+    model_init(&m);
+    fenced(&m, MODEL_WRITE, 1, 10, 20);
+    fenced(&m, MODEL_DELETE, 0, 15, MODEL_UNKNOWN);
+    fenced(&m, MODEL_REFUSED, 2, 30, 40);
+    fenced(&m, MODEL_READ, 1, 50, 60);
+    assert_verdict(&m, false);
+}
+
+/* Somebody may have logged in, so that the deletion was a logout. */
+static void a_login_of_unknown_outcome_may_have_been_logged_out(void **state)
+{
+    (void)state;
+    struct model m;
+    model_init(&m);
+    fenced(&m, MODEL_WRITE, 1, 10, MODEL_UNKNOWN);
+    fenced(&m, MODEL_DELETE, 0, 30, 40);
+    fenced(&m, MODEL_REFUSED, 2, 50, 60);
+    assert_verdict(&m, true);
+
+    model_init(&m);
+    fenced(&m, MODEL_DELETE, 0, 30, 40);
+    fenced(&m, MODEL_WRITE, 1, 45, MODEL_UNKNOWN);
+    fenced(&m, MODEL_REFUSED, 2, 50, 60);
+    assert_verdict(&m, false);
+}
+
 static void increments_count_once(void **state)
 {
     (void)state;
@@ -319,6 +407,10 @@ int main(void)
         cmocka_unit_test(a_write_of_unknown_outcome_happens_only_once),
         cmocka_unit_test(a_deleted_session_must_not_come_back),
         cmocka_unit_test(a_deletion_of_unknown_outcome_happens_at_most_once),
+        cmocka_unit_test(a_write_after_a_logout_must_be_refused),
+        cmocka_unit_test(only_a_logout_refuses_writes),
+        cmocka_unit_test(what_is_refused_stays_refused),
+        cmocka_unit_test(a_login_of_unknown_outcome_may_have_been_logged_out),
         cmocka_unit_test(increments_count_once),
         cmocka_unit_test(an_increment_of_unknown_outcome_counts_at_most_once),
         cmocka_unit_test(keys_are_judged_apart),

@@ -118,6 +118,7 @@ static void expect_heartbeat(const struct hf_heartbeat *a,
     assert_int_equal(a->under_replicated, b->under_replicated);
     assert_int_equal(a->bytes, b->bytes);
     assert_int_equal(a->fences, b->fences);
+    assert_int_equal(a->fences_lifted, b->fences_lifted);
 }
 
 static void expect_forward(const struct hf_forward *a,

@@ -32,6 +32,7 @@ struct model_field {
 struct model_session {
     bool exists;
     bool is_hash;
+    bool is_fence;
     struct model_text value;
     struct model_field fields[FIELDS]; /* In order. */
     uint32_t field_count;
@@ -139,6 +140,7 @@ static struct model_field *model_find(struct model_session *model,
 static void model_delete(struct model_session *model)
 {
     model->exists = false;
+    model->is_fence = false;
     model->field_count = 0;
     model->deadline = HF_NEVER;
 }
@@ -166,9 +168,19 @@ static void do_delete(struct fixture *f, struct model_session *model)
     model_delete(model);
 }
 
+static void do_fence(struct fixture *f, struct model_session *model)
+{
+    int64_t ttl_ms = 1 + below(f, 100000);
+    hf_effects_fence(&f->effects, ttl_ms);
+    model_delete(model);
+    model->exists = true;
+    model->is_fence = true;
+    model->deadline = f->now + ttl_ms;
+}
+
 static void do_field(struct fixture *f, struct model_session *model)
 {
-    if (model->exists && !model->is_hash) {
+    if (model->exists && (model->is_fence || !model->is_hash)) {
         do_delete(f, model);
     }
     if (!model->exists) {
@@ -188,7 +200,7 @@ static void do_field(struct fixture *f, struct model_session *model)
 
 static void do_unfield(struct fixture *f, struct model_session *model)
 {
-    if (!model->exists || !model->is_hash) {
+    if (!model->exists || model->is_fence || !model->is_hash) {
         return;
     }
     uint32_t at = below(f, model->field_count);
@@ -203,7 +215,7 @@ static void do_unfield(struct fixture *f, struct model_session *model)
 
 static void do_expire(struct fixture *f, struct model_session *model)
 {
-    if (model->exists) {
+    if (model->exists && !model->is_fence) {
         int64_t ttl_ms = random_ttl(f);
         hf_effects_expire(&f->effects, ttl_ms);
         model->deadline = ttl_ms == HF_TTL_NONE ? HF_NEVER : f->now + ttl_ms;
@@ -212,7 +224,7 @@ static void do_expire(struct fixture *f, struct model_session *model)
 
 static void do_anything(struct fixture *f, struct model_session *model)
 {
-    switch (below(f, 12)) {
+    switch (below(f, 13)) {
     case 0:
     case 1:
         do_put(f, model);
@@ -226,6 +238,9 @@ static void do_anything(struct fixture *f, struct model_session *model)
     case 4:
     case 5:
         do_unfield(f, model);
+        break;
+    case 6:
+        do_fence(f, model);
         break;
     default:
         do_field(f, model);
@@ -259,14 +274,24 @@ static void check_key(struct fixture *f, uint32_t key)
 {
     struct model_session *model = &f->model[key];
     struct hf_session *session =
-        hf_sessions_find(&f->sessions, number_slice(&key), hash_of(key));
+        hf_sessions_find_entry(&f->sessions, number_slice(&key), hash_of(key));
     assert_int_equal(session != NULL, model->exists);
+    assert_ptr_equal(
+        hf_sessions_find(&f->sessions, number_slice(&key), hash_of(key)),
+        model->is_fence ? NULL : session);
+    assert_int_equal(hf_sessions_is_fenced(&f->sessions, number_slice(&key),
+                                           hash_of(key), f->now),
+                     model->is_fence && model->deadline > f->now);
     if (session == NULL) {
         return;
     }
     assert_true(hf_slice_equal(hf_session_key(session), number_slice(&key)));
     assert_int_equal(hf_session_version(session).sequence, model->sequence);
     assert_true(hf_session_deadline(session) == model->deadline);
+    if (model->is_fence) {
+        assert_int_equal(hf_session_type(session), HF_SESSION_FENCE);
+        return;
+    }
     assert_int_equal(hf_session_type(session),
                      model->is_hash ? HF_SESSION_HASH : HF_SESSION_STRING);
     if (model->is_hash) {
@@ -288,6 +313,8 @@ static void on_scanned(void *user, const struct hf_session *session)
 static void check_everything(struct fixture *f)
 {
     uint32_t count = 0;
+    uint32_t fences = 0;
+    hf_time first = HF_NEVER;
     uint64_t position = 0;
     memset(f->seen, 0, sizeof(f->seen));
     while (position != HF_SESSIONS_END) {
@@ -297,9 +324,20 @@ static void check_everything(struct fixture *f)
     for (uint32_t key = 0; key < KEYS; key++) {
         check_key(f, key);
         assert_int_equal(f->seen[key], f->model[key].exists);
-        count += f->model[key].exists ? 1 : 0;
+        if (f->model[key].is_fence) {
+            fences++;
+            first =
+                f->model[key].deadline < first ? f->model[key].deadline : first;
+        } else {
+            count += f->model[key].exists ? 1 : 0;
+        }
     }
     assert_int_equal(f->sessions.count, count);
+    assert_int_equal(f->sessions.fences.count, fences);
+    assert_int_equal(f->sessions.fence_bytes > 0, fences > 0);
+    struct hf_session *fence = hf_sessions_first_fence(&f->sessions);
+    assert_int_equal(fence != NULL, fences > 0);
+    assert_true(fence == NULL || hf_session_deadline(fence) == first);
 }
 
 static int apply(struct fixture *f, struct hf_slice key, uint32_t hash)
@@ -345,13 +383,16 @@ static void delete_most(struct fixture *f)
     }
 }
 
+/* Drops all sessions, but no fences. */
 static void clear(struct fixture *f)
 {
     hf_buffer_clear(&f->effects);
     hf_effects_clear(&f->effects);
     assert_int_equal(apply(f, (struct hf_slice){NULL, 0}, 0), 0);
     for (uint32_t key = 0; key < KEYS; key++) {
-        model_delete(&f->model[key]);
+        if (!f->model[key].is_fence) {
+            model_delete(&f->model[key]);
+        }
     }
 }
 
@@ -392,6 +433,10 @@ static void run_seed(struct fixture *f, uint64_t seed)
         }
         if (step % 3000 == 2999) {
             delete_most(f);
+            check_everything(f);
+        }
+        if (step % 2000 == 1999) {
+            clear(f);
             check_everything(f);
         }
     }

@@ -65,6 +65,9 @@ static void no_arguments_give_the_defaults(void **state)
     assert_string_equal(r.config.cluster_name, "holdfast");
     assert_int_equal(r.config.backups, 1);
     assert_int_equal(r.config.hold_ms, 400);
+    assert_int_equal(r.config.fence_prefix_count, 1);
+    assert_string_equal(r.config.fence_prefixes[0], "sess:");
+    assert_int_equal(r.config.fence_lifetime_s, 600);
     assert_int_equal(r.config.clients_max, 10000);
     assert_int_equal(r.config.value_bytes_max, 16 * 1024 * 1024);
     assert_int_equal(r.config.log_level, HF_CONFIG_LOG_INFO);
@@ -74,12 +77,13 @@ static void no_arguments_give_the_defaults(void **state)
 static void every_setting_is_a_flag(void **state)
 {
     (void)state;
-    struct result r =
-        READ("--port", "1", "--peer-port=2", "--bind", "::1",
-             "--advertise=node-1", "--seeds", "a:1,[::1]:2", "--name", "n:1",
-             "--host-label", "rack_1", "--cluster-name", "shop", "--backups",
-             "3", "--hold", "0", "--max-clients", "5", "--max-value", "1024",
-             "--log-level", "error", "--log-format", "json");
+    struct result r = READ(
+        "--port", "1", "--peer-port=2", "--bind", "::1", "--advertise=node-1",
+        "--seeds", "a:1,[::1]:2", "--name", "n:1", "--host-label", "rack_1",
+        "--cluster-name", "shop", "--backups", "3", "--hold", "0",
+        "--fence-prefix", "sess:,x/:", "--fence-lifetime", "86400",
+        "--max-clients", "5", "--max-value", "1024", "--log-level", "error",
+        "--log-format", "json");
     assert_string_equal(r.error, "");
     assert_int_equal(r.rv, 0);
     assert_int_equal(r.config.port, 1);
@@ -96,6 +100,10 @@ static void every_setting_is_a_flag(void **state)
     assert_string_equal(r.config.cluster_name, "shop");
     assert_int_equal(r.config.backups, 3);
     assert_int_equal(r.config.hold_ms, 0);
+    assert_int_equal(r.config.fence_prefix_count, 2);
+    assert_string_equal(r.config.fence_prefixes[0], "sess:");
+    assert_string_equal(r.config.fence_prefixes[1], "x/:");
+    assert_int_equal(r.config.fence_lifetime_s, 86400);
     assert_int_equal(r.config.clients_max, 5);
     assert_int_equal(r.config.value_bytes_max, 1024);
     assert_int_equal(r.config.log_level, HF_CONFIG_LOG_ERROR);
@@ -185,8 +193,8 @@ static void unknown_settings_are_named_with_their_value(void **state)
     (void)state;
     static const char all[] =
         "port, peer-port, bind, advertise, seeds, name, host-label, "
-        "cluster-name, backups, hold, drain-timeout, max-clients, max-value, "
-        "log-level, log-format";
+        "cluster-name, backups, hold, fence-prefix, fence-lifetime, "
+        "drain-timeout, max-clients, max-value, log-level, log-format";
     char text[512];
     struct result r = READ("--prot", "5");
     snprintf(text, sizeof(text),
@@ -230,6 +238,8 @@ static void numbers_out_of_bounds_are_refused(void **state)
         {"peer-port", "99999999999999999999", "a number from 0 to 65535"},
         {"backups", "4", "a number from 0 to 3"},
         {"hold", "60001", "a number from 0 to 60000"},
+        {"fence-lifetime", "0", "a number from 1 to 86400"},
+        {"fence-lifetime", "86401", "a number from 1 to 86400"},
         {"max-clients", "0", "a number from 1 to 1000000"},
         {"max-value", "1023", "a number from 1024 to 25165824"},
         {"log-level", "loud", "debug, info, warning or error"},
@@ -304,6 +314,44 @@ static void seeds_that_are_none_are_refused(void **state)
                  wrong[i]);
         assert_error(&r, text);
     }
+}
+
+static void an_empty_prefix_switches_fences_off(void **state)
+{
+    (void)state;
+    struct result flag = READ("--fence-prefix", "");
+    assert_int_equal(flag.rv, 0);
+    assert_int_equal(flag.config.fence_prefix_count, 0);
+    struct result file = read_text("fence-prefix a:, b:\nfence-prefix\n");
+    assert_int_equal(file.rv, 0);
+    assert_int_equal(file.config.fence_prefix_count, 0);
+}
+
+static void prefixes_that_are_none_are_refused(void **state)
+{
+    (void)state;
+    static const char many[] = "a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q";
+    static const char long_one[] =
+        "12345678901234567890123456789012345678901234567890123456789012345";
+    static const char *const wrong[] = {
+        ",", "a,", "a,,b", "a b", "a\x01", "a\x7f", " ", many, long_one,
+    };
+    for (size_t i = 0; i < HF_ARRAY_COUNT(wrong); i++) {
+        struct hf_config config;
+        char error[1024];
+        hf_config_init(&config);
+        assert_int_equal(hf_settings_set(&config, "fence-prefix", wrong[i],
+                                         error, sizeof(error)),
+                         HF_EINVAL);
+        assert_non_null(strstr(error, "up to 16 of 1 to 64 bytes"));
+    }
+    struct hf_config config;
+    char error[1024];
+    hf_config_init(&config);
+    assert_int_equal(hf_settings_set(&config, "fence-prefix", long_one + 1,
+                                     error, sizeof(error)),
+                     0);
+    assert_string_equal(config.fence_prefixes[0], long_one + 1);
 }
 
 static void there_are_at_most_64_seeds(void **state)
@@ -484,6 +532,8 @@ int main(void)
         cmocka_unit_test(texts_have_a_longest_length),
         cmocka_unit_test(seeds_that_are_none_are_refused),
         cmocka_unit_test(there_are_at_most_64_seeds),
+        cmocka_unit_test(an_empty_prefix_switches_fences_off),
+        cmocka_unit_test(prefixes_that_are_none_are_refused),
         cmocka_unit_test(other_arguments_are_refused),
         cmocka_unit_test(an_error_stays_one_line),
         cmocka_unit_test(help_and_version_win_over_everything),
