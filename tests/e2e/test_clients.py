@@ -8,9 +8,9 @@ import sys
 import cluster
 
 DEMO = os.path.join(cluster.ROOT, "deploy", "express-demo")
-VISITORS = os.path.join(
-    cluster.ROOT, "tests", "clients", "connect_redis", "visitors.js"
-)
+SCRIPTS = os.path.join(cluster.ROOT, "tests", "clients", "connect_redis")
+VISITORS = os.path.join(SCRIPTS, "visitors.js")
+LOGOUT = os.path.join(SCRIPTS, "logout.js")
 
 
 def install_demo():
@@ -61,6 +61,29 @@ class ConnectRedis(cluster.ClusterTest):
 
     def test_nobody_is_logged_out_with_resp3(self):
         self.visit_and_kill(3)
+
+    def log_out(self, version):
+        c = self.cluster(3)
+        ports = [str(node.port) for node in c.nodes[:2]]
+        done = subprocess.run(
+            ["node", LOGOUT] + ports + [str(version)],
+            stdout=subprocess.PIPE,
+            timeout=60 * cluster.PATIENCE,
+            check=True,
+        )
+        self.assertEqual(json.loads(done.stdout), {"logouts": 20, "errors": []})
+        cluster.until(
+            lambda: c.nodes[2].status()[1]["fences"] == 20,
+            5,
+            "20 fences in the status",
+        )
+        self.assertEqual(c.nodes[2].status()[1]["fences_lifted_early"], 0)
+
+    def test_a_late_save_after_a_logout_stores_nothing_with_resp2(self):
+        self.log_out(2)
+
+    def test_a_late_save_after_a_logout_stores_nothing_with_resp3(self):
+        self.log_out(3)
 
 
 class RedisBenchmark(cluster.ClusterTest):
