@@ -252,3 +252,15 @@ int hf_config_complete(struct hf_config *config, char *error, size_t error_size)
     hf_config_copy_text(config->name, sizeof(config->name), name);
     return 0;
 }
+
+void hf_config_fences(const struct hf_config *config,
+                      struct hf_fence_rules *fences)
+{
+    hf_fence_rules_init(fences);
+    fences->lifetime_ms = (int64_t)config->fence_lifetime_s * 1000;
+    for (size_t i = 0; i < config->fence_prefix_count; i++) {
+        bool added = hf_fence_rules_add(
+            fences, hf_slice_text(config->fence_prefixes[i]));
+        HF_ASSERT(added); /* It was checked. */
+    }
+}

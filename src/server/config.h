@@ -5,6 +5,7 @@
 #define HF_SERVER_CONFIG_H
 
 #include "base/types.h"
+#include "core/fences.h"
 #include "holdfast/config.h"
 
 /* Copies @from, which must fit into @size bytes with its end, to @to. */
@@ -32,5 +33,9 @@ HF_NODISCARD int hf_config_check(struct hf_config *config, char *error,
 /* Fills in the name, now that the ports are known. As hf_config_check. */
 HF_NODISCARD int hf_config_complete(struct hf_config *config, char *error,
                                     size_t error_size);
+
+/* What a checked @config says of fences, as a node takes it. */
+void hf_config_fences(const struct hf_config *config,
+                      struct hf_fence_rules *fences);
 
 #endif

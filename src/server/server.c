@@ -507,18 +507,6 @@ static void server_introduce(struct hf_server *server)
     } while (self->incarnation == 0); /* 0 means none. */
 }
 
-static void set_fences(struct hf_fence_rules *fences,
-                       const struct hf_config *config)
-{
-    hf_fence_rules_init(fences);
-    fences->lifetime_ms = (int64_t)config->fence_lifetime_s * 1000;
-    for (size_t i = 0; i < config->fence_prefix_count; i++) {
-        bool added = hf_fence_rules_add(
-            fences, hf_slice_text(config->fence_prefixes[i]));
-        HF_ASSERT(added); /* It was checked. */
-    }
-}
-
 static int server_open_node(struct hf_server *server, char *error,
                             size_t error_size)
 {
@@ -538,7 +526,7 @@ static int server_open_node(struct hf_server *server, char *error,
         }
         node_config->backups = config->backups;
         node_config->hold_ms = config->hold_ms;
-        set_fences(&node_config->fences, config);
+        hf_config_fences(config, &node_config->fences);
         node_config->value_bytes_max = config->value_bytes_max;
         node_config->random_seed = random_number();
         node_config->log = server->log;

@@ -327,6 +327,18 @@ static void an_empty_prefix_switches_fences_off(void **state)
     assert_int_equal(file.config.fence_prefix_count, 0);
 }
 
+static void a_node_gets_the_fences_that_were_set(void **state)
+{
+    (void)state;
+    struct result r = READ("--fence-prefix", "a:,b:", "--fence-lifetime", "7");
+    struct hf_fence_rules fences;
+    hf_config_fences(&r.config, &fences);
+    assert_int_equal(fences.lifetime_ms, 7000);
+    assert_true(hf_fence_rules_match(&fences, HF_SLICE_LITERAL("a:1")));
+    assert_true(hf_fence_rules_match(&fences, HF_SLICE_LITERAL("b:1")));
+    assert_false(hf_fence_rules_match(&fences, HF_SLICE_LITERAL("sess:1")));
+}
+
 static void prefixes_that_are_none_are_refused(void **state)
 {
     (void)state;
@@ -533,6 +545,7 @@ int main(void)
         cmocka_unit_test(seeds_that_are_none_are_refused),
         cmocka_unit_test(there_are_at_most_64_seeds),
         cmocka_unit_test(an_empty_prefix_switches_fences_off),
+        cmocka_unit_test(a_node_gets_the_fences_that_were_set),
         cmocka_unit_test(prefixes_that_are_none_are_refused),
         cmocka_unit_test(other_arguments_are_refused),
         cmocka_unit_test(an_error_stays_one_line),

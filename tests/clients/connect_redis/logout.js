@@ -60,7 +60,9 @@ async function startApplication(port) {
     response.json(request.session.who ?? null);
   });
   app.get("/logout", (request, response, next) => {
-    request.session.destroy((error) => (error ? next(error) : response.json(1)));
+    request.session.destroy((error) => {
+      return error ? next(error) : response.json(1);
+    });
   });
   app.get("/who", (request, response) => {
     response.json(request.session.who ?? null);
@@ -84,8 +86,10 @@ function gate() {
 function get(application, where, cookie) {
   const headers = cookie ? { cookie } : {};
   return new Promise((resolve, reject) => {
-    const options = { port: application.port, host: "127.0.0.1", path: where };
-    const request = http.get({ ...options, headers, agent: false }, (answer) => {
+    const { port } = application;
+    const host = "127.0.0.1";
+    const options = { host, port, path: where, headers, agent: false };
+    const request = http.get(options, (answer) => {
       let text = "";
       answer.on("data", (part) => (text += part));
       answer.on("end", () => resolve({ text, headers: answer.headers }));
