@@ -416,6 +416,7 @@ void hf_node_get_status(const struct hf_node *node,
         }
     }
     status->local_sessions = own.sessions;
+    status->local_alone = own.under_replicated;
     status->local_bytes = own.bytes;
     status->local_fences = own.fences;
     status->local_fence_bytes = fence_bytes(node);

@@ -165,7 +165,8 @@ struct hf_node_status {
     uint64_t under_replicated;
     uint64_t fences;              /* Of the whole cluster, as last heard. */
     uint64_t fences_lifted_early; /* By its members since they started. */
-    uint64_t local_sessions;      /* For which this node is primary. */
+    uint64_t local_sessions; /* For which this node is primary. */
+    uint64_t local_alone;    /* Of those, with fewer copies than they should. */
     uint64_t local_bytes;
     uint64_t local_fences;       /* For which this node is primary. */
     uint64_t local_fence_bytes;  /* Of all its copies; part of local_bytes. */

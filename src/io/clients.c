@@ -34,7 +34,10 @@ struct client {
     uv_write_t write;
     struct hf_buffer writing; /* Handed to libuv. */
     bool write_busy;
+    uv_shutdown_t shutdown;
     bool reading;
+    bool answered; /* Since a drain began. */
+    bool lingers;  /* Nothing more is sent; waits for its end of input. */
     bool closing;
 };
 
@@ -62,7 +65,7 @@ struct hf_clients {
     struct hf_clients_stats stats;
     hf_time logged_at;
     uint32_t open_handles;
-    bool draining;
+    enum hf_clients_drain draining;
     bool stopping;
     void (*stopped)(void *user);
     void *stopped_user;
@@ -119,6 +122,15 @@ static void on_status(void *user, struct hf_buffer *out)
     clients->handler.status(clients->handler.user, out);
 }
 
+static void on_manage(void *user, struct hf_connection *connection,
+                      uint64_t tag, const struct hf_command *command)
+{
+    struct hf_clients *clients = user;
+    struct client *client = connection->user;
+    clients->handler.manage(clients->handler.user, client->number, tag,
+                            command);
+}
+
 static void on_client_list(void *user, struct hf_buffer *out)
 {
     struct hf_clients *clients = user;
@@ -157,28 +169,36 @@ static void on_client_closed(uv_handle_t *handle)
     } else {
         hf_mem_free(clients->mem, client, sizeof(*client));
     }
-    if (clients->offered && !clients->draining && !clients->stopping) {
+    if (clients->offered && clients->draining == HF_CLIENTS_DRAIN_NOT &&
+        !clients->stopping) {
         clients->offered = false;
         on_connection((uv_stream_t *)&clients->listener, 0);
     }
     handles_closed(clients);
 }
 
-static void client_close(struct client *client)
+/* From here on it gets no answers and is not counted. */
+static void client_leave_place(struct client *client)
 {
     struct hf_clients *clients = client->clients;
+    if (client->number == 0 || client->lingers) {
+        return;
+    }
+    uint32_t place = (uint32_t)(client->number & (HF_CLIENTS_MAX - 1));
+    clients->places[place] = NULL;
+    clients->free_places[clients->free_count++] = place;
+    clients->stats.connected--;
+}
+
+static void client_close(struct client *client)
+{
     if (client->closing) {
         return;
     }
     client->closing = true;
     hf_list_remove(&client->work);
     hf_list_remove(&client->wait);
-    if (client->number != 0) {
-        uint32_t place = (uint32_t)(client->number & (HF_CLIENTS_MAX - 1));
-        clients->places[place] = NULL;
-        clients->free_places[clients->free_count++] = place;
-        clients->stats.connected--;
-    }
+    client_leave_place(client);
     uv_close((uv_handle_t *)&client->tcp, on_client_closed);
 }
 
@@ -195,10 +215,11 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf);
  * nothing left to run, and the client takes what it is sent. */
 static void client_update_reading(struct client *client)
 {
-    bool wanted = !client->closing && !client->write_busy &&
-                  client_unread(client) == 0 &&
-                  hf_connection_wants_input(&client->connection) &&
-                  !hf_connection_can_resume(&client->connection);
+    bool wanted =
+        client->lingers || (!client->write_busy && client_unread(client) == 0 &&
+                            hf_connection_wants_input(&client->connection) &&
+                            !hf_connection_can_resume(&client->connection));
+    wanted = wanted && !client->closing;
     if (wanted == client->reading) {
         return;
     }
@@ -280,6 +301,12 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf)
 {
     struct client *client = stream->data;
     if (size == 0) {
+        return;
+    }
+    if (client->lingers) {
+        if (size < 0) {
+            client_close(client);
+        }
         return;
     }
     if (size == UV_EOF) { /* It may still wait for answers. */
@@ -469,6 +496,7 @@ static struct hf_clients *clients_new(uv_loop_t *loop, struct hf_mem *mem,
         .info = on_info,
         .client_list = on_client_list,
         .status = on_status,
+        .manage = on_manage,
         .limits = config->limits,
         .output_bytes_soft = config->output_bytes_soft,
         .output_bytes_hard = config->output_bytes_hard,
@@ -533,6 +561,14 @@ void hf_clients_reply(struct hf_clients *clients, uint64_t client, uint64_t tag,
     }
 }
 
+bool hf_clients_is_connected(const struct hf_clients *clients, uint64_t client)
+{
+    uint32_t place = (uint32_t)(client & (HF_CLIENTS_MAX - 1));
+    HF_ASSERT(place < clients->clients_max);
+    const struct client *there = clients->places[place];
+    return there != NULL && there->number == client;
+}
+
 static void on_written(uv_write_t *write, int status)
 {
     struct client *client = write->data;
@@ -581,6 +617,7 @@ static void client_write(struct client *client)
     }
     size_t written = rv < 0 ? 0 : (size_t)rv;
     client->clients->stats.bytes_out += output->size;
+    client->answered = client->clients->draining != HF_CLIENTS_DRAIN_NOT;
     if (written < output->size) {
         client_write_rest(client, written);
     } else {
@@ -589,13 +626,42 @@ static void client_write(struct client *client)
     }
 }
 
+/* Says that no more is to come, and waits for the client to say so, too. */
+static void client_linger(struct client *client)
+{
+    if (uv_shutdown(&client->shutdown, (uv_stream_t *)&client->tcp, NULL) !=
+        0) {
+        client_close(client);
+        return;
+    }
+    client_leave_place(client);
+    client->lingers = true;
+    hf_list_remove(&client->wait);
+    client_update_reading(client);
+}
+
+/* Whether a drain is to close it now. */
+static bool client_is_drained(const struct client *client)
+{
+    enum hf_clients_drain how = client->clients->draining;
+    return how != HF_CLIENTS_DRAIN_NOT && !client->write_busy &&
+           client_unread(client) == 0 &&
+           hf_connection_is_quiet(&client->connection) &&
+           (client->answered || how != HF_CLIENTS_DRAIN_ANSWERED);
+}
+
 static void client_flush(struct client *client)
 {
     struct hf_connection *connection = &client->connection;
     if (!connection->broken) {
         client_write(client);
     }
-    if (client->closing) {
+    if (client->closing || client->lingers) {
+        return;
+    }
+    if (client_is_drained(client)) {
+        connection->closing = true;
+        client_linger(client);
         return;
     }
     if (connection->broken ||
@@ -643,18 +709,25 @@ static void listener_close(struct hf_clients *clients)
     }
 }
 
-void hf_clients_drain(struct hf_clients *clients)
+void hf_clients_drain(struct hf_clients *clients, enum hf_clients_drain how)
 {
-    clients->draining = true;
+    if (how <= clients->draining) {
+        return;
+    }
+    clients->draining = how;
     listener_close(clients);
-    struct hf_list *at = clients->all.next;
-    while (at != &clients->all) {
+    for (struct hf_list *at = clients->all.next; at != &clients->all;
+         at = at->next) {
         struct client *client = client_of(at);
-        at = at->next;
-        if (client->number != 0 && !client->closing) {
+        if (client->number == 0 || client->closing || client->lingers) {
+            continue;
+        }
+        if (how == HF_CLIENTS_DRAIN_REFUSE) {
             client->connection.closing = true;
-            client_dirty(client);
             client_update_reading(client);
+        }
+        if (!client->closing) {
+            client_dirty(client);
         }
     }
 }

@@ -43,6 +43,9 @@ struct hf_clients_handler {
     /* As in struct hf_connection_host. */
     void (*info)(void *user, struct hf_slice section, struct hf_buffer *out);
     void (*status)(void *user, struct hf_buffer *out);
+    /* A HOLDFAST command that does something to the node, as `request`. */
+    void (*manage)(void *user, uint64_t client, uint64_t tag,
+                   const struct hf_command *command);
 };
 
 struct hf_clients_config {
@@ -88,9 +91,23 @@ bool hf_clients_flush(struct hf_clients *clients);
 const struct hf_clients_stats *
 hf_clients_get_stats(const struct hf_clients *clients);
 
-/* Takes no more clients, whose connects are refused from now on, and no more
- * commands; each client is closed when it has the answers it waits for. */
-void hf_clients_drain(struct hf_clients *clients);
+bool hf_clients_is_connected(const struct hf_clients *clients, uint64_t client);
+
+/* How far a drain has got. Each step includes those before it. */
+enum hf_clients_drain {
+    HF_CLIENTS_DRAIN_NOT,
+    HF_CLIENTS_DRAIN_ANSWERED, /* Close who was answered since and asks nothing
+                                * more: its next command is not under way. */
+    HF_CLIENTS_DRAIN_IDLE,     /* Close who asks nothing. */
+    HF_CLIENTS_DRAIN_REFUSE,   /* Take no more commands. */
+};
+
+/* Takes no more clients, whose connects are refused from now on, and closes
+ * those there are when they have all the answers they wait for. What they
+ * still send after that is dropped until they have closed their end, too, so
+ * that no reset takes away answers under way to them; they do not count as
+ * connected then. Call again to take a further step. */
+void hf_clients_drain(struct hf_clients *clients, enum hf_clients_drain how);
 
 /* Takes no more clients and closes those there are; @stopped is called from
  * the loop, or at once when nothing is open any more after a drain. */

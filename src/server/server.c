@@ -6,14 +6,11 @@
 
 #include "base/assert.h"
 #include "base/hash.h"
-#include "core/node.h"
-#include "io/clients.h"
 #include "io/clock.h"
-#include "io/links.h"
 #include "io/resolve.h"
-#include "server/config.h"
 #include "server/info.h"
 #include "server/logger.h"
+#include "server/server_private.h"
 #include "server/status.h"
 
 #define OUTPUT_BYTES_SOFT ((size_t)1 << 20)
@@ -23,49 +20,6 @@
 #define COMMAND_BYTES_MAX ((size_t)60 << 20)
 /* File descriptors kept for peers, probes, libuv and NNG. */
 #define FILES_RESERVED 384
-#define DRAIN_WATCH_MS 20
-/* For clients to take their last answers. */
-#define DRAIN_CLIENTS_MS 2000
-
-/* A node that leaves goes through these in turn. */
-enum drain_stage {
-    DRAIN_NONE,
-    DRAIN_HAND_OVER, /* Others take what it holds. */
-    DRAIN_CLIENTS,   /* Clients get the answers they wait for. */
-    DRAIN_LEAVE,     /* The others go on without it. */
-};
-
-struct hf_server {
-    struct hf_config config;
-    struct hf_log log;
-    struct hf_mem mem;
-    uv_loop_t loop;
-    struct hf_clients *clients;
-    struct hf_links *links;
-    struct hf_node *node;
-    struct hf_outbox outbox;
-    struct hf_peer_info self;
-    uv_async_t stop;
-    uv_async_t drain;
-    uv_prepare_t prepare;
-    uv_check_t check;
-    uv_idle_t again; /* Active while there is more to do without waiting. */
-    uv_timer_t deadline;
-    uv_timer_t watch; /* Of draining. */
-    enum drain_stage drain_stage;
-    hf_time drain_until;  /* The whole of it. */
-    hf_time answer_until; /* Clients getting their answers. */
-    uv_timer_t guard;     /* Of stopping. */
-    hf_time deadline_at;
-    bool stepped; /* Since the last TURN_END. */
-    bool started; /* prepare, check, again and the timers are open. */
-    bool closing; /* Nothing may end the loop early any more. */
-    unsigned parts_stopping; /* Of clients and links. */
-    bool gave_up;
-    hf_time started_at;
-    char run_id[HF_INFO_RUN_ID_BYTES + 1];
-    struct hf_node_status status; /* Large: filled when asked for. */
-};
 
 /* The clock is read here, after whatever caused the event was received. */
 static void server_step(struct hf_server *server, struct hf_event *event)
@@ -239,82 +193,9 @@ static void on_stop(uv_async_t *stop)
     }
 }
 
-/* Draining. */
-
-static void drain_end(struct hf_server *server, const char *how)
+static void on_drain(uv_async_t *asked)
 {
-    hf_log(&server->log, HF_LOG_INFO, "drained: %s", how);
-    uv_stop(&server->loop);
-}
-
-static void drain_give_up(struct hf_server *server)
-{
-    const struct hf_node_status *status = &server->status;
-    hf_log(&server->log, HF_LOG_ERROR,
-           "not drained within %u s (drain-timeout): stopping as primary of %u "
-           "partitions with %llu sessions and backup of %u; copies elsewhere "
-           "take over",
-           (unsigned)server->config.drain_timeout_s,
-           (unsigned)status->partitions_primary,
-           (unsigned long long)status->local_sessions,
-           (unsigned)status->partitions_backup);
-    uv_stop(&server->loop);
-}
-
-static void drain_advance(struct hf_server *server, hf_time now)
-{
-    const struct hf_node_status *status = &server->status;
-    if (server->drain_stage == DRAIN_HAND_OVER && status->drained) {
-        server->drain_stage = DRAIN_CLIENTS;
-        server->answer_until = now + DRAIN_CLIENTS_MS;
-        hf_clients_drain(server->clients);
-    }
-    if (server->drain_stage == DRAIN_CLIENTS &&
-        (hf_clients_get_stats(server->clients)->connected == 0 ||
-         now >= server->answer_until)) {
-        server->drain_stage = DRAIN_LEAVE;
-        hf_node_leave(server->node);
-    }
-}
-
-static void on_watch(uv_timer_t *watch)
-{
-    struct hf_server *server = watch->data;
-    hf_time now = hf_clock_now();
-    hf_node_get_status(server->node, &server->status);
-    if (server->status.state == HF_STATE_LEFT) {
-        drain_end(server, "the cluster goes on without this node");
-    } else if (server->status.abandoned) {
-        drain_end(server, "there is no other node that stays");
-    } else if (now >= server->drain_until) {
-        drain_give_up(server);
-    } else {
-        drain_advance(server, now);
-    }
-}
-
-static void on_drain(uv_async_t *drain)
-{
-    struct hf_server *server = drain->data;
-    if (server->drain_stage != DRAIN_NONE || server->closing) {
-        return;
-    }
-    hf_node_get_status(server->node, &server->status);
-    if (server->status.state != HF_STATE_ACTIVE ||
-        server->config.drain_timeout_s == 0) {
-        uv_stop(&server->loop); /* It holds nothing, or is not to wait. */
-        return;
-    }
-    hf_log(&server->log, HF_LOG_INFO,
-           "draining: %u partitions to hand over, for at most %u s",
-           (unsigned)server->status.partitions_primary,
-           (unsigned)server->config.drain_timeout_s);
-    server->drain_stage = DRAIN_HAND_OVER;
-    server->drain_until =
-        hf_clock_now() + (hf_time)server->config.drain_timeout_s * 1000;
-    hf_node_drain(server->node);
-    uv_update_time(&server->loop);
-    uv_timer_start(&server->watch, on_watch, 0, DRAIN_WATCH_MS);
+    hf_server_drain_begin(asked->data);
 }
 
 /* What clients ask about the node. */
@@ -359,7 +240,8 @@ static void on_status(void *user, struct hf_buffer *out)
 {
     struct hf_server *server = user;
     hf_node_get_status(server->node, &server->status);
-    hf_status_write(out, &server->status, &server->self);
+    hf_status_write(out, &server->status, &server->self,
+                    server->config.drain_timeout_s);
 }
 
 /* Starting. */
@@ -451,6 +333,7 @@ static int server_open_clients(struct hf_server *server, char *error,
         .request = on_request,
         .info = on_info,
         .status = on_status,
+        .manage = hf_server_manage,
     };
     int rv = hf_clients_create(&server->clients, &server->loop, &server->mem,
                                &clients_config, &handler);
@@ -557,11 +440,11 @@ static void server_start(struct hf_server *server)
     uv_check_init(&server->loop, &server->check);
     uv_idle_init(&server->loop, &server->again);
     HF_ASSERT(uv_timer_init(&server->loop, &server->deadline) == 0);
-    HF_ASSERT(uv_timer_init(&server->loop, &server->watch) == 0);
+    HF_ASSERT(uv_timer_init(&server->loop, &server->drain.watch) == 0);
     server->prepare.data = server;
     server->check.data = server;
     server->deadline.data = server;
-    server->watch.data = server;
+    server->drain.watch.data = server;
     server->deadline_at = HF_NEVER;
     server->started_at = hf_clock_now();
     server->started = true;
@@ -620,7 +503,7 @@ static void server_close_turn(struct hf_server *server)
         uv_close((uv_handle_t *)&server->check, on_handle_closed);
         uv_close((uv_handle_t *)&server->again, on_handle_closed);
         uv_close((uv_handle_t *)&server->deadline, on_handle_closed);
-        uv_close((uv_handle_t *)&server->watch, on_handle_closed);
+        uv_close((uv_handle_t *)&server->drain.watch, on_handle_closed);
         server->started = false;
     }
 }
@@ -645,7 +528,7 @@ static void server_close_parts(struct hf_server *server)
     uv_timer_start(&server->guard, on_guard, HF_SERVER_STOP_MS, 0);
     uv_unref((uv_handle_t *)&server->guard);
     uv_unref((uv_handle_t *)&server->stop);
-    uv_unref((uv_handle_t *)&server->drain);
+    uv_unref((uv_handle_t *)&server->drain.asked);
     while (uv_run(&server->loop, UV_RUN_DEFAULT) != 0 && !server->gave_up) {
         /* Stopped before all was closed, by an earlier wish: go on. */
     }
@@ -694,7 +577,7 @@ static void server_free(struct hf_server *server)
 {
     struct hf_mem system;
     uv_close((uv_handle_t *)&server->stop, on_handle_closed);
-    uv_close((uv_handle_t *)&server->drain, on_handle_closed);
+    uv_close((uv_handle_t *)&server->drain.asked, on_handle_closed);
     uv_run(&server->loop, UV_RUN_DEFAULT);
     HF_ASSERT(uv_loop_close(&server->loop) == 0);
     hf_mem_init_system(&system);
@@ -726,8 +609,8 @@ int hf_server_create(struct hf_server **server, const struct hf_config *config,
         rv = uv_async_init(&made->loop, &made->stop, on_stop);
     }
     if (rv == 0) {
-        made->drain.data = made;
-        rv = uv_async_init(&made->loop, &made->drain, on_drain);
+        made->drain.asked.data = made;
+        rv = uv_async_init(&made->loop, &made->drain.asked, on_drain);
     }
     if (rv != 0) {
         snprintf(error, error_size, "cannot create a loop: %s",
@@ -770,7 +653,7 @@ int hf_server_run(struct hf_server *server)
 
 void hf_server_drain(struct hf_server *server)
 {
-    uv_async_send(&server->drain);
+    uv_async_send(&server->drain.asked);
 }
 
 void hf_server_stop(struct hf_server *server)

@@ -17,6 +17,14 @@ static void put_number(struct hf_buffer *out, const char *key, uint64_t value)
     hf_reply_put_integer(out, (int64_t)value);
 }
 
+static const char *member_state(const struct hf_member_status *member)
+{
+    if (!member->alive) {
+        return "silent";
+    }
+    return member->leaving ? "leaving" : "alive";
+}
+
 static void put_member(struct hf_buffer *out,
                        const struct hf_member_status *member, bool self)
 {
@@ -31,7 +39,7 @@ static void put_member(struct hf_buffer *out,
     put_text(out, "address", address);
     put_text(out, "peer_address", peer_address);
     put_text(out, "label", member->info->label);
-    put_text(out, "state", member->alive ? "alive" : "silent");
+    put_text(out, "state", member_state(member));
     put_number(out, "sessions", member->sessions);
     put_number(out, "bytes", member->bytes);
     put_number(out, "primaries", member->primaries);
@@ -40,9 +48,9 @@ static void put_member(struct hf_buffer *out,
 }
 
 void hf_status_write(struct hf_buffer *out, const struct hf_node_status *status,
-                     const struct hf_peer_info *self)
+                     const struct hf_peer_info *self, uint32_t drain_timeout_s)
 {
-    hf_reply_put_map(out, 10);
+    hf_reply_put_map(out, 11);
     put_number(out, "view", status->epoch >> 32);
     put_text(out, "state", hf_info_state_name(status->state));
     put_text(out, "name", self->name);
@@ -52,6 +60,7 @@ void hf_status_write(struct hf_buffer *out, const struct hf_node_status *status,
     put_number(out, "fences", status->fences);
     put_number(out, "fences_lifted_early", status->fences_lifted_early);
     put_number(out, "partitions", HF_PARTITION_COUNT);
+    put_number(out, "drain_timeout", drain_timeout_s);
     hf_reply_put_bulk(out, HF_SLICE_LITERAL("members"));
     hf_reply_put_array(out, status->member_count);
     for (size_t i = 0; i < status->member_count; i++) {

@@ -263,6 +263,22 @@ static bool is_http(struct hf_slice name)
            hf_slice_equal_nocase(name, "Host:");
 }
 
+/* Gives @command to somebody who answers it, now or later. */
+static void
+command_hand_over(struct hf_connection *connection,
+                  const struct hf_command *command,
+                  void (*take)(void *user, struct hf_connection *connection,
+                               uint64_t tag, const struct hf_command *command))
+{
+    struct hf_connection_slot *slot = slot_push(connection);
+    if (slot != NULL) {
+        slot->asked_bytes = command_bytes(command);
+        connection->asked_bytes += slot->asked_bytes;
+        take(connection->host->user, connection, connection->tag_next - 1,
+             command);
+    }
+}
+
 static void command_run(struct hf_connection *connection)
 {
     struct hf_command command = {
@@ -278,17 +294,14 @@ static void command_run(struct hf_connection *connection)
         reply = hf_connection_wrong_arity(connection, command.row);
     } else if (!keys_fit(&command)) {
         reply = hf_reply_error(ERROR_KEY);
-    } else if (command.row->route == HF_ROUTE_CONNECTION) {
-        reply = hf_connection_run(connection, &command);
-    } else {
-        struct hf_connection_slot *slot = slot_push(connection);
-        if (slot != NULL) {
-            slot->asked_bytes = command_bytes(&command);
-            connection->asked_bytes += slot->asked_bytes;
-            connection->host->request(connection->host->user, connection,
-                                      connection->tag_next - 1, &command);
-        }
+    } else if (command.row->route != HF_ROUTE_CONNECTION) {
+        command_hand_over(connection, &command, connection->host->request);
         return;
+    } else if (hf_connection_is_managed(&command)) {
+        command_hand_over(connection, &command, connection->host->manage);
+        return;
+    } else {
+        reply = hf_connection_run(connection, &command);
     }
     answer(connection, &reply);
 }
@@ -395,6 +408,12 @@ bool hf_connection_is_done(const struct hf_connection *connection)
     return connection->broken ||
            (connection->closing && pending_count(connection) == 0 &&
             connection->output.size == 0);
+}
+
+bool hf_connection_is_quiet(const struct hf_connection *connection)
+{
+    return !connection->broken && pending_count(connection) == 0 &&
+           connection->output.size == 0 && input_left(connection) == 0;
 }
 
 void hf_connection_describe(const struct hf_connection *connection,

@@ -49,6 +49,9 @@ struct hf_connection_host {
     void (*client_list)(void *user, struct hf_buffer *out);
     /* HOLDFAST STATUS: appends one nested reply (tokens). */
     void (*status)(void *user, struct hf_buffer *out);
+    /* A HOLDFAST command that does something to the node: as request. */
+    void (*manage)(void *user, struct hf_connection *connection, uint64_t tag,
+                   const struct hf_command *command);
     struct hf_resp_limits limits;
     size_t output_bytes_soft;
     size_t output_bytes_hard;
@@ -114,6 +117,10 @@ bool hf_connection_wants_input(const struct hf_connection *connection);
 /* Whether to close: broken, or closing with every command answered and all
  * output taken. */
 bool hf_connection_is_done(const struct hf_connection *connection);
+
+/* Whether it has every answer, all output was taken, and no part of a further
+ * command has come. */
+bool hf_connection_is_quiet(const struct hf_connection *connection);
 
 /* The node's answer to the command with @tag. Borrowed for the call. Ignored
  * when no such command waits for one. Does not take further commands: see

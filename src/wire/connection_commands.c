@@ -29,7 +29,7 @@ struct subcommand {
     const char *name;  /* Upper case. */
     const char *usage; /* What follows the name, for HELP. */
     int arity;         /* With both words, as in struct hf_command_row. */
-    run_function *run;
+    run_function *run; /* NULL: the host manages it. */
 };
 
 struct subcommand_table {
@@ -161,6 +161,25 @@ static struct hf_reply help_reply(struct hf_connection *connection,
     return hf_reply_nested(tokens);
 }
 
+static struct hf_reply unknown_subcommand(struct hf_connection *connection,
+                                          const char *command,
+                                          struct hf_slice name)
+{
+    struct hf_reply reply =
+        error_about(connection, "ERR unknown subcommand '", name, "'. Try ");
+    hf_buffer_append_text(&connection->text, command);
+    hf_buffer_append_text(&connection->text, " HELP.");
+    reply.bytes = hf_buffer_slice(&connection->text);
+    return reply;
+}
+
+static bool subcommand_arity_fits(const struct subcommand *row,
+                                  const struct hf_command *command)
+{
+    int64_t argc = command->argc;
+    return row->arity < 0 ? argc >= -row->arity : argc == row->arity;
+}
+
 static struct hf_reply subcommand_run(struct hf_connection *connection,
                                       const struct hf_command *command,
                                       const struct subcommand_table *table)
@@ -174,18 +193,13 @@ static struct hf_reply subcommand_run(struct hf_connection *connection,
         if (!hf_slice_equal_nocase(name, row->name)) {
             continue;
         }
-        int64_t argc = command->argc;
-        if (row->arity < 0 ? argc < -row->arity : argc != row->arity) {
+        if (!subcommand_arity_fits(row, command)) {
             return wrong_arity(connection, table->name, row->name);
         }
+        HF_ASSERT(row->run != NULL); /* Else the host has it. */
         return row->run(connection, command);
     }
-    struct hf_reply reply =
-        error_about(connection, "ERR unknown subcommand '", name, "'. Try ");
-    hf_buffer_append_text(&connection->text, table->name);
-    hf_buffer_append_text(&connection->text, " HELP.");
-    reply.bytes = hf_buffer_slice(&connection->text);
-    return reply;
+    return unknown_subcommand(connection, table->name, name);
 }
 
 static struct hf_reply ping_run(struct hf_connection *connection,
@@ -629,8 +643,42 @@ static struct hf_reply command_run(struct hf_connection *connection,
 static struct hf_reply cluster_run(struct hf_connection *connection,
                                    const struct hf_command *command)
 {
+    static const char *const disabled[] = {
+        "ADDSLOTS",
+        "ADDSLOTSRANGE",
+        "BUMPEPOCH",
+        "DELSLOTS",
+        "DELSLOTSRANGE",
+        "COUNT-FAILURE-REPORTS",
+        "FAILOVER",
+        "COUNTKEYSINSLOT",
+        "FLUSHSLOTS",
+        "FORGET",
+        "GETKEYSINSLOT",
+        "HELP",
+        "INFO",
+        "LINKS",
+        "MEET",
+        "MYID",
+        "NODES",
+        "REPLICAS",
+        "REPLICATE",
+        "RESET",
+        "SAVECONFIG",
+        "SETSLOT",
+        "SET-CONFIG-EPOCH",
+        "SHARDS",
+        "SLAVES",
+        "SLOTS",
+    };
+    for (size_t i = 0; i < HF_ARRAY_COUNT(disabled); i++) {
+        if (hf_slice_equal_nocase(command->argv[1], disabled[i])) {
+            return hf_reply_error(
+                "ERR This instance has cluster support disabled");
+        }
+    }
     if (!hf_slice_equal_nocase(command->argv[1], "KEYSLOT")) {
-        return hf_reply_error("ERR This instance has cluster support disabled");
+        return unknown_subcommand(connection, "CLUSTER", command->argv[1]);
     }
     if (command->argc != 3) {
         return wrong_arity(connection, "CLUSTER", "KEYSLOT");
@@ -646,12 +694,31 @@ static struct hf_reply status_run(struct hf_connection *connection,
     return hf_reply_nested(&connection->tokens);
 }
 
+static const struct subcommand holdfast_rows[] = {
+    {"DRAIN", " [<node>]", -2, NULL},
+    {"STATUS", "", 2, status_run},
+};
+
+bool hf_connection_is_managed(const struct hf_command *command)
+{
+    if (strcmp(command->row->name, "HOLDFAST") != 0) {
+        return false;
+    }
+    for (size_t i = 0; i < HF_ARRAY_COUNT(holdfast_rows); i++) {
+        const struct subcommand *row = &holdfast_rows[i];
+        if (row->run == NULL &&
+            hf_slice_equal_nocase(command->argv[1], row->name)) {
+            return subcommand_arity_fits(row, command);
+        }
+    }
+    return false;
+}
+
 static struct hf_reply holdfast_run(struct hf_connection *connection,
                                     const struct hf_command *command)
 {
-    static const struct subcommand rows[] = {{"STATUS", "", 2, status_run}};
-    static const struct subcommand_table table = {"HOLDFAST", rows,
-                                                  HF_ARRAY_COUNT(rows)};
+    static const struct subcommand_table table = {
+        "HOLDFAST", holdfast_rows, HF_ARRAY_COUNT(holdfast_rows)};
     return subcommand_run(connection, command, &table);
 }
 

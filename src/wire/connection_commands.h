@@ -11,10 +11,15 @@
 
 #include "wire/connection.h"
 
-/* Runs @command, of route CONNECTION and with a fitting number of arguments.
+/* Runs @command, of route CONNECTION, with a fitting number of arguments, and
+ * not managed by the host.
  * May change the connection's version and names, and set `closing`. */
 struct hf_reply hf_connection_run(struct hf_connection *connection,
                                   const struct hf_command *command);
+
+/* Whether @command, of route CONNECTION, is one that the host carries out: see
+ * `manage` of struct hf_connection_host. */
+bool hf_connection_is_managed(const struct hf_command *command);
 
 /* "ERR unknown command 'foo', with args beginning with: 'a' 'b' ". */
 struct hf_reply hf_connection_unknown(struct hf_connection *connection,

@@ -133,6 +133,7 @@ static void node_open(struct node *node)
         .info = on_info,
         .client_list = on_client_list,
         .status = on_status,
+        .manage = on_request,
         .limits = {.argument_count_max = 40,
                    .bulk_bytes_max = 10000,
                    .command_bytes_max = 12000,

@@ -64,6 +64,7 @@ void client_open_with(struct client *c, struct hf_mem *mem)
         .info = on_info,
         .client_list = on_client_list,
         .status = on_status,
+        .manage = on_request,
         .limits = {.argument_count_max = HF_ARGUMENT_COUNT_MAX,
                    .bulk_bytes_max = 100000,
                    .command_bytes_max = 1000000,

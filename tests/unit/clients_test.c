@@ -217,9 +217,11 @@ static void a_drain_refuses_connects_and_waits_for_answers(void **state)
     caller_send(&served, "GET a\r\n");
     WAIT_UNTIL(w, w->requests == 1);
 
-    hf_clients_drain(w->clients);
+    hf_clients_drain(w->clients, HF_CLIENTS_DRAIN_ANSWERED);
     caller_connect(w, &late);
     assert_int_equal(late.status, UV_ECONNREFUSED);
+    assert_false(idle.ended);
+    hf_clients_drain(w->clients, HF_CLIENTS_DRAIN_IDLE);
     WAIT_UNTIL(w, idle.ended);
     assert_false(served.ended);
 
@@ -236,6 +238,61 @@ static void a_drain_refuses_connects_and_waits_for_answers(void **state)
     world_stop(w);
 }
 
+/* Commands that were under way when the drain began, and those sent before the
+ * node said that it takes no more, are answered; then it says so. What comes
+ * later is dropped, and no reset takes the answers away. */
+static void a_drain_serves_until_all_is_answered(void **state)
+{
+    struct world *w = *state;
+    struct caller caller;
+    uint64_t tags[2];
+    const struct hf_reply reply = hf_reply_nil();
+    caller_connect(w, &caller);
+    caller_send(&caller, "GET a\r\n");
+    WAIT_UNTIL(w, w->requests == 1);
+    tags[0] = w->tag;
+    uint64_t client = w->client;
+    hf_clients_drain(w->clients, HF_CLIENTS_DRAIN_IDLE);
+    caller_send(&caller, "GET b\r\n");
+    WAIT_UNTIL(w, w->requests == 2);
+    tags[1] = w->tag;
+    assert_true(hf_clients_is_connected(w->clients, client));
+    hf_clients_reply(w->clients, client, tags[0], &reply);
+    WAIT_UNTIL(w, caller.in_size == 5);
+    assert_false(caller.ended);
+    hf_clients_reply(w->clients, client, tags[1], &reply);
+    WAIT_UNTIL(w, caller.ended);
+    assert_int_equal(caller.in_size, 10);
+    assert_false(hf_clients_is_connected(w->clients, client));
+    assert_int_equal(hf_clients_get_stats(w->clients)->connected, 0);
+
+    uv_buf_t late = uv_buf_init("GET c\r\n", 7);
+    for (int i = 0; i < 20; i++) { /* A reset would make these fail. */
+        turn(w);
+        assert_int_equal(uv_try_write((uv_stream_t *)&caller.tcp, &late, 1), 7);
+    }
+    assert_int_equal(w->requests, 2);
+    caller_close(w, &caller);
+}
+
+/* One that never stops asking is cut off in the end, with its answers. */
+static void a_drain_ends_though_a_client_goes_on_asking(void **state)
+{
+    struct world *w = *state;
+    struct caller caller;
+    const struct hf_reply reply = hf_reply_nil();
+    caller_connect(w, &caller);
+    caller_send(&caller, "GET a\r\nGE");
+    WAIT_UNTIL(w, w->requests == 1);
+    hf_clients_drain(w->clients, HF_CLIENTS_DRAIN_IDLE);
+    hf_clients_reply(w->clients, w->client, w->tag, &reply);
+    WAIT_UNTIL(w, caller.in_size == 5);
+    assert_false(caller.ended);
+    hf_clients_drain(w->clients, HF_CLIENTS_DRAIN_REFUSE);
+    WAIT_UNTIL(w, caller.ended);
+    caller_close(w, &caller);
+}
+
 static void stops_in_the_middle_of_a_drain(void **state)
 {
     struct world *w = *state;
@@ -243,7 +300,7 @@ static void stops_in_the_middle_of_a_drain(void **state)
     caller_connect(w, &served);
     caller_send(&served, "GET a\r\n");
     WAIT_UNTIL(w, w->requests == 1);
-    hf_clients_drain(w->clients);
+    hf_clients_drain(w->clients, HF_CLIENTS_DRAIN_IDLE);
     world_stop(w);
     WAIT_UNTIL(w, served.ended);
     caller_close(w, &served);
@@ -255,6 +312,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_drain_refuses_connects_and_waits_for_answers),
+        TEST(a_drain_serves_until_all_is_answered),
+        TEST(a_drain_ends_though_a_client_goes_on_asking),
         TEST(stops_in_the_middle_of_a_drain),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -225,11 +225,31 @@ static void asks_the_host_for_info_and_status(void **state)
         {"HOLDFAST foo\r\n",
          "-ERR unknown subcommand 'foo'. Try HOLDFAST HELP.\r\n"},
         {"HOLDFAST HELP\r\n",
-         "*2\r\n+HOLDFAST <subcommand> [<arg> [value] [opt] ...]. "
-         "Subcommands are:\r\n+STATUS\r\n"},
+         "*3\r\n+HOLDFAST <subcommand> [<arg> [value] [opt] ...]. "
+         "Subcommands are:\r\n+DRAIN [<node>]\r\n+STATUS\r\n"},
         {"HOLDFAST\r\n", ARITY("holdfast")},
     };
     ASSERT_EXCHANGES(exchanges);
+}
+
+/* What does something to the node is answered by it, in its turn. */
+static void lets_the_host_manage_the_node(void **state)
+{
+    (void)state;
+    struct client c;
+    client_open(&c);
+    client_send(&c, "HOLDFAST drain n2\r\nPING\r\nHOLDFAST DRAIN\r\n");
+    client_expect_asked(&c, "HOLDFAST drain n2\nHOLDFAST DRAIN\n");
+    client_expect(&c, "");
+    assert_false(hf_connection_is_quiet(&c.connection));
+    client_answer(&c, 0, "a");
+    client_expect(&c, "$1\r\na\r\n+PONG\r\n");
+    client_answer(&c, 1, "b");
+    client_expect(&c, "$1\r\nb\r\n");
+    assert_true(hf_connection_is_quiet(&c.connection));
+    client_send(&c, "PI");
+    assert_false(hf_connection_is_quiet(&c.connection));
+    client_close(&c);
 }
 
 #define ROW_TAIL "*0\r\n*0\r\n*0\r\n*0\r\n"
@@ -325,6 +345,8 @@ static void tells_the_slot_of_a_key_but_is_no_cluster(void **state)
         {"CLUSTER KEYSLOT\r\n", ARITY("cluster|keyslot")},
         {"CLUSTER SLOTS\r\n",
          "-ERR This instance has cluster support disabled\r\n"},
+        {"CLUSTER foo\r\n",
+         "-ERR unknown subcommand 'foo'. Try CLUSTER HELP.\r\n"},
         {"CLUSTER\r\n", ARITY("cluster")},
     };
     ASSERT_EXCHANGES(exchanges);
@@ -414,6 +436,7 @@ int main(void)
         cmocka_unit_test(describes_its_client),
         cmocka_unit_test(cuts_long_names),
         cmocka_unit_test(asks_the_host_for_info_and_status),
+        cmocka_unit_test(lets_the_host_manage_the_node),
         cmocka_unit_test(describes_commands),
         cmocka_unit_test(lists_every_command),
         cmocka_unit_test(runs_every_command_that_is_its_own),

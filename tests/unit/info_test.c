@@ -206,7 +206,7 @@ static void status_is_one_whole_reply(void **state)
     f.node.settled = true;
     f.node.members[0].sessions = 40;
     f.node.members[0].primaries = 1024;
-    hf_status_write(&f.out, &f.node, &f.self);
+    hf_status_write(&f.out, &f.node, &f.self, 60);
     assert_false(f.out.failed);
     assert_true(hf_reply_decode(hf_buffer_slice(&f.out), &reply));
     assert_number("view", 7);
@@ -225,15 +225,15 @@ static void status_is_one_whole_reply(void **state)
     assert_number("self", 1);
 }
 
-static void status_tells_who_is_silent(void **state)
+static void assert_member_state(bool alive, struct hf_slice wanted)
 {
-    (void)state;
     struct hf_peer_info other = f.self;
     other.id++;
-    f.node.members[0].alive = false;
+    f.node.members[0].alive = alive;
+    f.node.members[0].leaving = true;
     f.node.members[0].info = &other;
     f.node.state = HF_STATE_STARTING;
-    hf_status_write(&f.out, &f.node, &f.self);
+    hf_status_write(&f.out, &f.node, &f.self, 60);
     assert_text("state", "starting"); /* The node's own comes first. */
     assert_number("self", 0);
     struct hf_token label = token_after("label");
@@ -243,7 +243,19 @@ static void status_tells_who_is_silent(void **state)
     struct hf_token token;
     assert_true(hf_token_next(&rest, &token)); /* "state" */
     assert_true(hf_token_next(&rest, &token));
-    assert_true(hf_slice_equal(token.bytes, HF_SLICE_LITERAL("silent")));
+    assert_true(hf_slice_equal(token.bytes, wanted));
+}
+
+static void status_tells_who_is_silent(void **state)
+{
+    (void)state;
+    assert_member_state(false, HF_SLICE_LITERAL("silent"));
+}
+
+static void status_tells_who_is_leaving(void **state)
+{
+    (void)state;
+    assert_member_state(true, HF_SLICE_LITERAL("leaving"));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -257,6 +269,7 @@ int main(void)
         TEST(a_node_in_no_view_says_loading),
         TEST(status_is_one_whole_reply),
         TEST(status_tells_who_is_silent),
+        TEST(status_tells_who_is_leaving),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,230 @@
+/* cli_status.c - holdfast status: a table, JSON, or whether a node may stop. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "server/cli.h"
+
+static void print_json_text(const char *value)
+{
+    putchar('"');
+    for (; *value != '\0'; value++) {
+        unsigned char c = (unsigned char)*value;
+        if (c == '"' || c == '\\') {
+            printf("\\%c", c);
+        } else if (c < ' ' || c > '~') {
+            printf("\\u%04x", c);
+        } else {
+            putchar(c);
+        }
+    }
+    putchar('"');
+}
+
+static void print_json_pair(const char *key, const redisReply *map)
+{
+    printf("\"%s\":", key);
+    print_json_text(hf_cli_text(map, key));
+}
+
+static void print_json_number(const char *key, const redisReply *map)
+{
+    printf("\"%s\":%" PRId64, key, hf_cli_number(map, key));
+}
+
+static void print_json_member(const redisReply *member)
+{
+    static const char *const texts[] = {"name", "address", "peer_address",
+                                        "label", "state"};
+    static const char *const numbers[] = {"sessions", "bytes", "primaries",
+                                          "backups"};
+    putchar('{');
+    for (size_t i = 0; i < HF_ARRAY_COUNT(texts); i++) {
+        print_json_pair(texts[i], member);
+        putchar(',');
+    }
+    for (size_t i = 0; i < HF_ARRAY_COUNT(numbers); i++) {
+        print_json_number(numbers[i], member);
+        putchar(',');
+    }
+    printf("\"self\":%s}",
+           hf_cli_number(member, "self") != 0 ? "true" : "false");
+}
+
+static void print_json(const redisReply *status)
+{
+    const redisReply *members = hf_cli_field(status, "members");
+    putchar('{');
+    print_json_number("view", status);
+    putchar(',');
+    print_json_pair("name", status);
+    putchar(',');
+    print_json_pair("state", status);
+    printf(",\"settled\":%s,",
+           hf_cli_number(status, "settled") != 0 ? "true" : "false");
+    print_json_number("sessions", status);
+    putchar(',');
+    print_json_number("under_replicated", status);
+    putchar(',');
+    print_json_number("fences", status);
+    putchar(',');
+    print_json_number("fences_lifted_early", status);
+    putchar(',');
+    print_json_number("partitions", status);
+    printf(",\"members\":[");
+    for (size_t i = 0; members != NULL && i < members->elements; i++) {
+        printf("%s", i == 0 ? "" : ",");
+        print_json_member(members->element[i]);
+    }
+    printf("]}\n");
+}
+
+static void print_bytes(int64_t bytes)
+{
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+    size_t unit = 0;
+    int64_t tenths = bytes * 10;
+    while (tenths >= 10240 && unit + 1 < HF_ARRAY_COUNT(units)) {
+        tenths /= 1024;
+        unit++;
+    }
+    char value[32];
+    if (unit == 0) {
+        snprintf(value, sizeof(value), "%" PRId64 " B", bytes);
+    } else {
+        snprintf(value, sizeof(value), "%" PRId64 ".%" PRId64 " %s",
+                 tenths / 10, tenths % 10, units[unit]);
+    }
+    printf(" %10s", value);
+}
+
+static int width_of(const redisReply *members, const char *key, size_t least)
+{
+    size_t width = least;
+    for (size_t i = 0; members != NULL && i < members->elements; i++) {
+        size_t size = strlen(hf_cli_text(members->element[i], key));
+        width = size > width ? size : width;
+    }
+    return (int)width;
+}
+
+static void print_fences(const redisReply *status)
+{
+    int64_t fences = hf_cli_number(status, "fences");
+    int64_t lifted = hf_cli_number(status, "fences_lifted_early");
+    if (fences != 0 || lifted != 0) {
+        printf("%" PRId64 " fences where sessions were deleted, %" PRId64
+               " lifted early\n",
+               fences, lifted);
+    }
+}
+
+static void print_table(const redisReply *status)
+{
+    const redisReply *members = hf_cli_field(status, "members");
+    int name_width = width_of(members, "name", 4);
+    int address_width = width_of(members, "address", 7);
+    int label_width = width_of(members, "label", 5);
+    printf("view %" PRId64 ", %zu members, %" PRId64 " sessions, %" PRId64
+           " under-replicated, %s\n",
+           hf_cli_number(status, "view"),
+           members == NULL ? 0 : members->elements,
+           hf_cli_number(status, "sessions"),
+           hf_cli_number(status, "under_replicated"),
+           hf_cli_number(status, "settled") != 0 ? "settled" : "not settled");
+    print_fences(status);
+    if (strcmp(hf_cli_text(status, "state"), "active") != 0) {
+        printf("node '%s' is %s: it serves nothing yet\n",
+               hf_cli_text(status, "name"), hf_cli_text(status, "state"));
+    }
+    printf("\n  %-*s  %-*s  %-*s  %-7s %10s %10s %9s %7s\n", name_width, "NAME",
+           address_width, "ADDRESS", label_width, "LABEL", "STATE", "SESSIONS",
+           "MEMORY", "PRIMARIES", "BACKUPS");
+    for (size_t i = 0; members != NULL && i < members->elements; i++) {
+        const redisReply *member = members->element[i];
+        printf("%c %-*s  %-*s  %-*s  %-7s %10" PRId64,
+               hf_cli_number(member, "self") != 0 ? '*' : ' ', name_width,
+               hf_cli_text(member, "name"), address_width,
+               hf_cli_text(member, "address"), label_width,
+               hf_cli_text(member, "label"), hf_cli_text(member, "state"),
+               hf_cli_number(member, "sessions"));
+        print_bytes(hf_cli_number(member, "bytes"));
+        printf(" %9" PRId64 " %7" PRId64 "\n",
+               hf_cli_number(member, "primaries"),
+               hf_cli_number(member, "backups"));
+    }
+    printf("\n* the node that was asked\n");
+}
+
+/* Why it is not safe to stop a member now, or NULL. */
+static const char *why_unsafe(const redisReply *status)
+{
+    const redisReply *members = hf_cli_field(status, "members");
+    int64_t backups = 0;
+    if (strcmp(hf_cli_text(status, "state"), "active") != 0) {
+        return "the node that was asked serves nothing yet";
+    }
+    if (members->elements < 2) {
+        return "it is the only member";
+    }
+    for (size_t i = 0; i < members->elements; i++) {
+        const char *state = hf_cli_text(members->element[i], "state");
+        if (strcmp(state, "leaving") == 0) {
+            return "a member is leaving, and has yet to hand over";
+        }
+        if (strcmp(state, "alive") != 0) {
+            return "a member is not alive";
+        }
+        backups += hf_cli_number(members->element[i], "backups");
+    }
+    if (hf_cli_number(status, "settled") == 0 ||
+        hf_cli_number(status, "under_replicated") != 0) {
+        return "copies are still being made or moved";
+    }
+    if (backups < hf_cli_number(status, "partitions")) {
+        return "there are no backups (setting backups)";
+    }
+    return NULL;
+}
+
+static int say_safe_to_stop(const redisReply *status, const char *name)
+{
+    if (hf_cli_member_find(hf_cli_field(status, "members"), name) == NULL) {
+        fprintf(stderr, "holdfast: there is no member '%s'\n", name);
+        return HF_CLI_UNREACHABLE;
+    }
+    const char *why = why_unsafe(status);
+    if (why != NULL) {
+        printf("not safe to stop '%s': %s\n", name, why);
+        return HF_CLI_NOT_YET;
+    }
+    printf("safe to stop '%s'\n", name);
+    return HF_CLI_OK;
+}
+
+static int say_status(const redisReply *status,
+                      const struct hf_cli_options *options)
+{
+    if (options->json) {
+        print_json(status);
+    } else {
+        print_table(status);
+    }
+    return hf_cli_number(status, "settled") != 0 ? HF_CLI_OK : HF_CLI_NOT_YET;
+}
+
+int hf_cli_status(const struct hf_cli_options *options)
+{
+    redisContext *context = hf_cli_connect(options->host, options->port);
+    redisReply *status =
+        hf_cli_status_or_say(context, options->host, options->port);
+    int rv = HF_CLI_UNREACHABLE;
+    if (status != NULL) {
+        rv = options->safe_to_stop != NULL
+                 ? say_safe_to_stop(status, options->safe_to_stop)
+                 : say_status(status, options);
+        freeReplyObject(status);
+    }
+    hf_cli_disconnect(context);
+    return fflush(stdout) == 0 ? rv : HF_CLI_UNREACHABLE;
+}

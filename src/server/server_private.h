@@ -1,0 +1,89 @@
+/* server_private.h - What the parts of the server share.
+ *
+ *   server.c  the loop: events in, actions out; starting and stopping
+ *   drain.c   leaving in good order
+ *   manage.c  HOLDFAST commands that do something to this node */
+#ifndef HF_SERVER_SERVER_PRIVATE_H
+#define HF_SERVER_SERVER_PRIVATE_H
+
+#include "core/node.h"
+#include "io/clients.h"
+#include "io/links.h"
+#include "server/config.h"
+#include "server/info.h"
+#include "server/server.h"
+
+/* Clients that may wait for the end of a drain at the same time. */
+#define HF_DRAIN_WAITERS_MAX 16
+
+/* A node that leaves goes through these in turn. */
+enum hf_drain_stage {
+    HF_DRAIN_NONE,
+    HF_DRAIN_HAND_OVER, /* Others take what it holds. */
+    HF_DRAIN_CLIENTS,   /* Clients get the answers they wait for. */
+    HF_DRAIN_LEAVE,     /* The others go on without it. */
+};
+
+/* A client that sent HOLDFAST DRAIN and waits for its answer. */
+struct hf_drain_waiter {
+    uint64_t client;
+    uint64_t tag;
+};
+
+struct hf_drain {
+    uv_async_t asked;
+    uv_timer_t watch;
+    enum hf_drain_stage stage;
+    hf_time until;      /* The whole of it. */
+    hf_time clients_at; /* When clients began to be closed. */
+    struct hf_drain_waiter waiters[HF_DRAIN_WAITERS_MAX];
+    size_t waiter_count;
+};
+
+struct hf_server {
+    struct hf_config config;
+    struct hf_log log;
+    struct hf_mem mem;
+    uv_loop_t loop;
+    struct hf_clients *clients;
+    struct hf_links *links;
+    struct hf_node *node;
+    struct hf_outbox outbox;
+    struct hf_peer_info self;
+    uv_async_t stop;
+    uv_prepare_t prepare;
+    uv_check_t check;
+    uv_idle_t again; /* Active while there is more to do without waiting. */
+    uv_timer_t deadline;
+    struct hf_drain drain;
+    uv_timer_t guard; /* Of stopping. */
+    hf_time deadline_at;
+    bool stepped; /* Since the last TURN_END. */
+    bool started; /* prepare, check, again and the timers are open. */
+    bool closing; /* Nothing may end the loop early any more. */
+    unsigned parts_stopping; /* Of clients and links. */
+    bool gave_up;
+    hf_time started_at;
+    char run_id[HF_INFO_RUN_ID_BYTES + 1];
+    struct hf_node_status status; /* Large: filled when asked for. */
+};
+
+/* drain.c */
+
+/* Begins to leave, unless it has begun before. Ends the loop when the node has
+ * left, or at once when there is nothing to hand over. */
+void hf_server_drain_begin(struct hf_server *server);
+
+/* Begins to leave, too, and answers command @tag of @client at the end: OK
+ * when others have all that this node held, else an error that says what is
+ * missing. */
+void hf_server_drain_for(struct hf_server *server, uint64_t client,
+                         uint64_t tag);
+
+/* manage.c */
+
+/* As hf_clients_handler.manage. */
+void hf_server_manage(void *user, uint64_t client, uint64_t tag,
+                      const struct hf_command *command);
+
+#endif
