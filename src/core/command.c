@@ -151,11 +151,13 @@ bool hf_command_arity_fits(const struct hf_command_row *row, uint32_t argc)
     return row->key_step == 0 || (argc - 1) % row->key_step == 0;
 }
 
-/* An unsigned decimal number, as big as it gets. */
+/* An unsigned decimal number, as big as it gets. Redis reads it with strtoul,
+ * for which -1 is the largest of them. */
 static bool parse_cursor(struct hf_slice slice, uint64_t *cursor)
 {
     uint64_t sum = 0;
-    for (size_t i = 0; i < slice.size; i++) {
+    bool negative = slice.size > 1 && slice.data[0] == '-';
+    for (size_t i = negative ? 1 : 0; i < slice.size; i++) {
         if (slice.data[i] < '0' || slice.data[i] > '9') {
             return false;
         }
@@ -165,7 +167,7 @@ static bool parse_cursor(struct hf_slice slice, uint64_t *cursor)
         }
         sum = sum * 10 + digit;
     }
-    *cursor = sum;
+    *cursor = negative ? 0 - sum : sum;
     return slice.size > 0;
 }
 

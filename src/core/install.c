@@ -88,6 +88,9 @@ void hf_node_start_over(struct hf_node *node)
     hf_log(&node->config.log, HF_LOG_WARNING,
            "all other members are dead and this node has no copy of anything: "
            "looking for a cluster anew");
+    struct hf_node_losses losses;
+    memset(losses.lost, true, sizeof(losses.lost));
+    hf_node_count_lost(node, &losses, node->view, node->members);
     leave_epoch(node);
     memset(node->view, 0, sizeof(*node->view));
     node->state = HF_STATE_STARTING;
@@ -259,7 +262,8 @@ static void become_primary(struct hf_node *node, uint16_t p)
 }
 
 /* @again: the same decision under a higher number, entered before. */
-static void install_partition(struct hf_node *node, uint16_t p, bool again)
+static void install_partition(struct hf_node *node, uint16_t p, bool again,
+                              struct hf_node_losses *losses)
 {
     struct hf_partition *partition = &node->partitions[p];
     const struct hf_acting *acting = &node->view->acting[p];
@@ -278,9 +282,7 @@ static void install_partition(struct hf_node *node, uint16_t p, bool again)
         /* Every copy there was is gone. What we may still have is older. */
         hf_node_partition_clear(node, p);
         partition->learnt = HF_SESSIONS_END;
-        if (node->view->base != 0) {
-            node->counters.partitions_lost++;
-        }
+        losses->lost[p] = node->view->base != 0;
     }
     if (primary) {
         become_primary(node, p);
@@ -304,7 +306,7 @@ static void greet_members(struct hf_node *node)
 
 void hf_node_install(struct hf_node *node, const struct hf_view *view)
 {
-    uint64_t lost = node->counters.partitions_lost;
+    struct hf_node_losses losses = {{false}};
     bool again = node->state == HF_STATE_ACTIVE &&
                  node->view->cluster == view->cluster &&
                  node->view->base == view->base;
@@ -322,17 +324,14 @@ void hf_node_install(struct hf_node *node, const struct hf_view *view)
     node->settled_map = hf_view_is_settled(node->view, node->targets);
     hf_node_lease_changed(node);
     for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
-        install_partition(node, p, again);
+        install_partition(node, p, again, &losses);
     }
     hf_log(&node->config.log, HF_LOG_INFO,
            "view %u: %u members, this is number %u, primary of %u partitions",
            (unsigned)(view->epoch >> 32), node->view->member_count,
            node->self + 1u, node->unsynced);
-    if (node->counters.partitions_lost > lost) {
-        hf_log(&node->config.log, HF_LOG_ERROR,
-               "%llu partitions lost their last copy and start empty",
-               (unsigned long long)(node->counters.partitions_lost - lost));
-    }
+    /* install_members keeps the view before in `best`. */
+    hf_node_count_lost(node, &losses, node->best, node->previous);
     greet_members(node);
     for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
         hf_node_sync_partition(node, p);

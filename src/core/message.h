@@ -71,7 +71,11 @@ struct hf_heartbeat {
     uint64_t bytes;            /* Session memory of all its copies. */
     uint64_t fences;           /* For which it is primary. */
     uint64_t fences_lifted;    /* Early, since it started. */
-    uint8_t leaving;           /* enum hf_leaving. */
+    /* Counted since its start, for `holdfast status`. */
+    uint64_t writes_degraded; /* With fewer copies than wanted. */
+    uint64_t partitions_lost;
+    uint64_t sessions_lost; /* With those, and dropped. */
+    uint8_t leaving;        /* enum hf_leaving. */
     /* Nodes outside of the view that it has links with both ways: only whom
      * all members reach is taken in. */
     uint8_t guest_count;

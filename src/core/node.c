@@ -394,6 +394,7 @@ void hf_node_get_status(const struct hf_node *node,
     hf_node_count_local(node, &own);
     hf_member_set suspects = hf_node_suspects(node);
     status->member_count = node->view->member_count;
+    status->backups = node->view->backups;
     count_partitions(node, status);
     for (uint8_t i = 0; i < status->member_count; i++) {
         struct hf_member_status *member = &status->members[i];
@@ -413,6 +414,9 @@ void hf_node_get_status(const struct hf_node *node,
             status->under_replicated += beat->under_replicated;
             status->fences += beat->fences;
             status->fences_lifted_early += beat->fences_lifted;
+            status->writes_degraded += beat->writes_degraded;
+            status->partitions_lost += beat->partitions_lost;
+            status->sessions_lost += beat->sessions_lost;
         }
     }
     status->local_sessions = own.sessions;

@@ -165,8 +165,12 @@ struct hf_node_status {
     uint64_t under_replicated;
     uint64_t fences;              /* Of the whole cluster, as last heard. */
     uint64_t fences_lifted_early; /* By its members since they started. */
-    uint64_t local_sessions; /* For which this node is primary. */
-    uint64_t local_alone;    /* Of those, with fewer copies than they should. */
+    uint64_t writes_degraded; /* Counted by all members since their starts: */
+    uint64_t partitions_lost; /* as in struct hf_node_counters, but with */
+    uint64_t sessions_lost;   /* sessions_dropped in it. */
+    uint8_t backups;          /* Wanted copies besides the primary. */
+    uint64_t local_sessions;  /* For which this node is primary. */
+    uint64_t local_alone; /* Of those, with fewer copies than they should. */
     uint64_t local_bytes;
     uint64_t local_fences;       /* For which this node is primary. */
     uint64_t local_fence_bytes;  /* Of all its copies; part of local_bytes. */
@@ -184,16 +188,20 @@ void hf_node_get_status(const struct hf_node *node,
 
 /* Counters since the start; all only grow. */
 struct hf_node_counters {
-    uint64_t operations;   /* Commands taken from clients. */
-    uint64_t forwarded;    /* Of those, sent to another node. */
-    uint64_t held;         /* Of those, that had to wait for a primary. */
-    uint64_t refused;      /* Answered with CLUSTERDOWN. */
-    uint64_t writes;       /* Records this node made as primary. */
-    uint64_t writes_alone; /* Of those, acknowledged with no backup. */
-    uint64_t expired;      /* Sessions it expired. */
+    uint64_t operations;      /* Commands taken from clients. */
+    uint64_t forwarded;       /* Of those, sent to another node. */
+    uint64_t held;            /* Of those, that had to wait for a primary. */
+    uint64_t refused;         /* Answered with CLUSTERDOWN. */
+    uint64_t writes;          /* Records this node made as primary. */
+    uint64_t writes_degraded; /* Of those, acknowledged with fewer copies
+                               * than wanted. */
+    uint64_t writes_alone;    /* Of those, with a single one. */
+    uint64_t expired;         /* Sessions it expired. */
     uint64_t fences_lifted_early; /* There were too many (core/fences.h). */
     uint64_t views;               /* Views it entered. */
     uint64_t partitions_lost;     /* Partitions whose every copy was gone. */
+    uint64_t sessions_lost;       /* With those: an estimate, by what the dead
+                                   * said last. */
     uint64_t sessions_dropped;    /* Given up when two clusters met. */
     uint64_t records_refused;     /* Records from peers that did not fit. */
     uint64_t operations_repeated; /* Retries recognised. */

@@ -10,6 +10,7 @@
  *   refill.c      filling a learner until it can be a copy
  *   requests.c    the node a client asked: routing and holding
  *   gathers.c     one answer made of several
+ *   losses.c      counting what was promised with too few copies, or lost
  *
  * Nothing here is for use outside of these files and their tests. */
 #ifndef HF_CORE_NODE_STATE_H
@@ -257,6 +258,7 @@ struct hf_node {
     hf_time stepped_at;
     hf_time ticked_at;
     struct hf_node_counters counters;
+    hf_time degraded_said_at; /* A log line about writes_degraded. */
 
     /* Peers. */
     struct hf_peer *peers; /* HF_PEERS_MAX. */
@@ -333,6 +335,24 @@ struct hf_peer *hf_node_peer_by_id(const struct hf_node *node, hf_node_id id);
 /* Asks for a probe; its token. */
 uint64_t hf_node_probe_start(struct hf_node *node, enum hf_probe_kind kind,
                              const struct hf_address *address);
+
+/* losses.c */
+
+/* Partitions of which we find that every copy is gone. */
+struct hf_node_losses {
+    bool lost[HF_PARTITION_COUNT];
+};
+
+/* Counts a record that commits, if it has fewer copies than wanted. */
+void hf_node_count_commit(struct hf_node *node, uint16_t partition,
+                          const struct hf_record *record);
+
+/* Counts and logs @losses. @before is the view we come from, @members its
+ * members: what they said last tells about how much they held. */
+void hf_node_count_lost(struct hf_node *node,
+                        const struct hf_node_losses *losses,
+                        const struct hf_view *before,
+                        const struct hf_member *members);
 
 /* discovery.c */
 void hf_node_peers_start(struct hf_node *node);

@@ -503,6 +503,10 @@ void hf_node_count_local(const struct hf_node *node, struct hf_heartbeat *beat)
         return;
     }
     beat->fences_lifted = node->counters.fences_lifted_early;
+    beat->writes_degraded = node->counters.writes_degraded;
+    beat->partitions_lost = node->counters.partitions_lost;
+    beat->sessions_lost =
+        node->counters.sessions_lost + node->counters.sessions_dropped;
     unsigned wanted = 1u + node->view->backups;
     if (wanted > node->view->member_count) {
         wanted = node->view->member_count;

@@ -298,9 +298,7 @@ void hf_node_try_commit(struct hf_node *node, uint16_t p)
         (void)hf_record_queue_pop(&partition->log);
         partition->base = record->view.version;
         partition->committed = record->view.version.sequence;
-        if (node->view->acting[p].count == 1 && node->view->backups > 0) {
-            node->counters.writes_alone++;
-        }
+        hf_node_count_commit(node, p, record);
         record_commit(node, record);
         hf_record_release(node->mem, record);
     }

@@ -70,6 +70,14 @@ static void print_json(const redisReply *status)
     putchar(',');
     print_json_number("fences_lifted_early", status);
     putchar(',');
+    print_json_number("backups", status);
+    putchar(',');
+    print_json_number("writes_degraded", status);
+    putchar(',');
+    print_json_number("partitions_lost", status);
+    putchar(',');
+    print_json_number("sessions_lost", status);
+    putchar(',');
     print_json_number("partitions", status);
     printf(",\"members\":[");
     for (size_t i = 0; members != NULL && i < members->elements; i++) {
@@ -119,6 +127,33 @@ static void print_fences(const redisReply *status)
     }
 }
 
+/* Lines that begin with "degraded: " or "lost: ", for scripts, too. */
+static void print_losses(const redisReply *status)
+{
+    const redisReply *members = hf_cli_field(status, "members");
+    int64_t copies = hf_cli_number(status, "backups") + 1;
+    int64_t degraded = hf_cli_number(status, "writes_degraded");
+    int64_t partitions = hf_cli_number(status, "partitions_lost");
+    int64_t sessions = hf_cli_number(status, "sessions_lost");
+    if (members != NULL && members->elements > 0 &&
+        (int64_t)members->elements < copies) {
+        printf("degraded: %zu %s cannot hold the %" PRId64
+               " copies that are wanted of each session (setting backups)\n",
+               members->elements, members->elements == 1 ? "member" : "members",
+               copies);
+    }
+    if (degraded > 0) {
+        printf("degraded: %" PRId64 " writes were acknowledged with fewer "
+               "copies than wanted\n",
+               degraded);
+    }
+    if (partitions > 0 || sessions > 0) {
+        printf("lost: about %" PRId64 " sessions, with %" PRId64
+               " partitions whose last copy was gone\n",
+               sessions, partitions);
+    }
+}
+
 static void print_table(const redisReply *status)
 {
     const redisReply *members = hf_cli_field(status, "members");
@@ -154,6 +189,7 @@ static void print_table(const redisReply *status)
                hf_cli_number(member, "backups"));
     }
     printf("\n* the node that was asked\n");
+    print_losses(status);
 }
 
 /* Why it is not safe to stop a member now, or NULL. */

@@ -136,12 +136,14 @@ static void write_holdfast(struct hf_buffer *out, const struct hf_info *info)
     LINE(out, "operations_repeated:%llu\r\n",
          (wide)counters->operations_repeated);
     LINE(out, "writes:%llu\r\n", (wide)counters->writes);
+    LINE(out, "writes_degraded:%llu\r\n", (wide)counters->writes_degraded);
     LINE(out, "writes_alone:%llu\r\n", (wide)counters->writes_alone);
     LINE(out, "sessions_expired:%llu\r\n", (wide)counters->expired);
     LINE(out, "fences_lifted_early:%llu\r\n",
          (wide)counters->fences_lifted_early);
     LINE(out, "views_entered:%llu\r\n", (wide)counters->views);
     LINE(out, "partitions_lost:%llu\r\n", (wide)counters->partitions_lost);
+    LINE(out, "sessions_lost:%llu\r\n", (wide)counters->sessions_lost);
     LINE(out, "sessions_dropped:%llu\r\n", (wide)counters->sessions_dropped);
     LINE(out, "records_refused:%llu\r\n", (wide)counters->records_refused);
 }

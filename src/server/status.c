@@ -50,7 +50,7 @@ static void put_member(struct hf_buffer *out,
 void hf_status_write(struct hf_buffer *out, const struct hf_node_status *status,
                      const struct hf_peer_info *self, uint32_t drain_timeout_s)
 {
-    hf_reply_put_map(out, 11);
+    hf_reply_put_map(out, 15);
     put_number(out, "view", status->epoch >> 32);
     put_text(out, "state", hf_info_state_name(status->state));
     put_text(out, "name", self->name);
@@ -59,6 +59,10 @@ void hf_status_write(struct hf_buffer *out, const struct hf_node_status *status,
     put_number(out, "under_replicated", status->under_replicated);
     put_number(out, "fences", status->fences);
     put_number(out, "fences_lifted_early", status->fences_lifted_early);
+    put_number(out, "backups", status->backups);
+    put_number(out, "writes_degraded", status->writes_degraded);
+    put_number(out, "partitions_lost", status->partitions_lost);
+    put_number(out, "sessions_lost", status->sessions_lost);
     put_number(out, "partitions", HF_PARTITION_COUNT);
     put_number(out, "drain_timeout", drain_timeout_s);
     hf_reply_put_bulk(out, HF_SLICE_LITERAL("members"));

@@ -1,7 +1,8 @@
 /* status.h - The reply of HOLDFAST STATUS: what `holdfast status` prints.
  *
  * A map: view, state ("starting", "active", "out", "left"), name, settled (0 or
- * 1), sessions, under_replicated, fences, fences_lifted_early, partitions,
+ * 1), sessions, under_replicated, fences, fences_lifted_early, backups,
+ * writes_degraded, partitions_lost, sessions_lost (an estimate), partitions,
  * drain_timeout (s, of the node that answers), members. Each member is a map:
  * name, address and peer_address ("host:port"), label, state ("alive",
  * "leaving" or "silent"), sessions, bytes, primaries, backups, self (0 or 1).

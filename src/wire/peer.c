@@ -189,6 +189,9 @@ static void put_heartbeat(struct hf_buffer *out,
     hf_buffer_put_u64(out, heartbeat->bytes);
     hf_buffer_put_u64(out, heartbeat->fences);
     hf_buffer_put_u64(out, heartbeat->fences_lifted);
+    hf_buffer_put_u64(out, heartbeat->writes_degraded);
+    hf_buffer_put_u64(out, heartbeat->partitions_lost);
+    hf_buffer_put_u64(out, heartbeat->sessions_lost);
 }
 
 static void put_promise(struct hf_buffer *out, const struct hf_promise *promise)
@@ -396,6 +399,9 @@ static int read_heartbeat(struct hf_reader *reader,
     heartbeat->bytes = hf_reader_u64(reader);
     heartbeat->fences = hf_reader_u64(reader);
     heartbeat->fences_lifted = hf_reader_u64(reader);
+    heartbeat->writes_degraded = hf_reader_u64(reader);
+    heartbeat->partitions_lost = hf_reader_u64(reader);
+    heartbeat->sessions_lost = hf_reader_u64(reader);
     return heartbeat->state <= HF_STATE_LEFT &&
                    heartbeat->leaving <= HF_LEAVING_READY
                ? 0

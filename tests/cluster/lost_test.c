@@ -1,11 +1,13 @@
 /* lost_test.c - All copies of a partition are dead: it starts with nothing. An
  * older copy that somebody still has does not stand in for them. */
 #include <stdio.h>
+#include <string.h>
 
 #include "core/node_state.h"
 #include "support/story.h"
 
 #define WAIT_MS 30000
+#define KEYS 200
 
 struct pair {
     unsigned back; /* Was cut off, and comes back with an old copy. */
@@ -74,9 +76,112 @@ static void an_old_copy_does_not_come_back_for_a_lost_one(void **state)
                   "a lost partition is not said to be lost");
 }
 
+static const struct hf_node_counters *counters_of(struct cluster *c,
+                                                  unsigned node)
+{
+    return hf_node_get_counters(c->processes[node].node);
+}
+
+/* Two of three die at once, with one backup: what only these two had is lost.
+ * How many sessions that were is what they said last. */
+static void sessions_lost_by_two_deaths_are_counted(void **state)
+{
+    struct cluster *c = story_start(state, 3, 12);
+    story_fill(c, KEYS);
+    cluster_run(c, 500); /* Heartbeats tell how many there are. */
+    cluster_kill(c, 1);
+    cluster_kill(c, 2);
+    cluster_settle(c, CLUSTER_SETTLE_MS);
+    uint64_t left = 0;
+    for (unsigned i = 0; i < KEYS; i++) {
+        char key[16];
+        (void)snprintf(key, sizeof(key), "fill:%u", i);
+        left += strcmp(cluster_command(c, 0, "GET", key, NULL), "(nil)") != 0;
+    }
+    const struct hf_node_counters *counters = counters_of(c, 0);
+    uint64_t lost = KEYS - left;
+    cluster_check(c, left > 0 && lost > 0, "some are lost and some are left");
+    cluster_check(c, counters->partitions_lost > 200, "lost partitions");
+    cluster_check(c,
+                  counters->sessions_lost + KEYS / 10 > lost &&
+                      counters->sessions_lost < lost + KEYS / 10,
+                  "about as many sessions are said to be lost as are");
+    struct hf_node_status status;
+    hf_node_get_status(c->processes[0].node, &status);
+    cluster_check(c, status.sessions_lost == counters->sessions_lost,
+                  "the status tells what is lost");
+    /* Who joins later hears of it. */
+    cluster_boot(c, 1);
+    cluster_settle_and_check(c);
+    cluster_run(c, 500);
+    hf_node_get_status(c->processes[1].node, &status);
+    cluster_check(c, status.sessions_lost == counters->sessions_lost,
+                  "the status of another node tells what is lost");
+    cluster_check(c, counters_of(c, 1)->sessions_lost == 0,
+                  "a loss is counted once");
+}
+
+/* One death with one backup loses nothing, and nothing is said to be lost. */
+static void one_death_counts_no_loss(void **state)
+{
+    struct cluster *c = story_start(state, 3, 13);
+    story_fill(c, KEYS);
+    cluster_kill(c, 1);
+    cluster_settle_and_check(c);
+    cluster_boot(c, 1);
+    cluster_settle_and_check(c);
+    for (unsigned node = 0; node < 3; node++) {
+        cluster_check(c,
+                      counters_of(c, node)->partitions_lost == 0 &&
+                          counters_of(c, node)->sessions_lost == 0,
+                      "nothing was lost");
+    }
+    story_expect_filled(c, KEYS);
+}
+
+static uint64_t sum_degraded(struct cluster *c, bool alone)
+{
+    uint64_t sum = 0;
+    for (unsigned node = 0; node < c->options.node_count; node++) {
+        if (cluster_is_up(c, node)) {
+            sum += alone ? counters_of(c, node)->writes_alone
+                         : counters_of(c, node)->writes_degraded;
+        }
+    }
+    return sum;
+}
+
+/* With two backups, one backup is less than was asked for; two are not. */
+static void writes_with_fewer_copies_than_wanted_are_counted(void **state)
+{
+    struct cluster_options options;
+    cluster_options_init(&options, 14);
+    options.backups = 2;
+    struct cluster *c = story_start_with(state, &options);
+    uint64_t before = sum_degraded(c, false);
+    story_fill(c, KEYS);
+    cluster_check(c, sum_degraded(c, false) == before, "all copies were there");
+    cluster_kill(c, 2);
+    cluster_settle_and_check(c);
+    before = sum_degraded(c, false);
+    uint64_t alone = sum_degraded(c, true);
+    story_fill(c, KEYS);
+    cluster_check(c, sum_degraded(c, false) == before + KEYS,
+                  "each write had one backup of two");
+    cluster_check(c, sum_degraded(c, true) == alone, "none was alone");
+    cluster_kill(c, 1);
+    cluster_settle_and_check(c);
+    story_fill(c, KEYS);
+    cluster_check(c, counters_of(c, 0)->writes_alone >= KEYS,
+                  "each write of the last one was alone");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        STORY(sessions_lost_by_two_deaths_are_counted),
+        STORY(one_death_counts_no_loss),
+        STORY(writes_with_fewer_copies_than_wanted_are_counted),
         STORY(an_old_copy_does_not_come_back_for_a_lost_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

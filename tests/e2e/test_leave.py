@@ -1,4 +1,5 @@
-"""Nodes leave in good order: by SIGTERM and by `holdfast drain`."""
+"""Nodes leave in good order: by SIGTERM and by `holdfast drain`. What was
+promised with too few copies, or lost, is said."""
 
 import select
 import signal
@@ -217,3 +218,59 @@ class Leave(cluster.ClusterTest):
         )
         self.assertEqual(third.wait_exit(20), 0)
         self.assertIn("leaving", [s.get("node3") for s in seen])
+
+
+class Honesty(cluster.ClusterTest):
+    def info(self, node):
+        lines = node.call("INFO", "holdfast").decode().splitlines()
+        return dict(line.split(":", 1) for line in lines if ":" in line)
+
+    def test_writes_of_the_last_node_are_counted_and_shown(self):
+        c = self.cluster(2)
+        left = c.nodes[0]
+        with left.client() as client:
+            for number in range(50):
+                client.call("SET", "both:%d" % number, "v")
+            before = int(self.info(left)["writes_degraded"])
+            self.assertNotIn("degraded:", holdfast("status", port=left.port)[1])
+            c.nodes[1].kill()
+            c.wait_settled(1)
+            for number in range(50):
+                client.call("SET", "alone:%d" % number, "v")
+        info = self.info(left)
+        self.assertEqual(int(info["writes_degraded"]), before + 50)
+        self.assertEqual(int(info["writes_alone"]), before + 50)
+        self.assertEqual(int(info["partitions_lost"]), 0)
+        self.assertEqual(left.status()[1]["writes_degraded"], before + 50)
+        out = holdfast("status", port=left.port)[1]
+        self.assertIn("degraded: 1 member cannot hold the 2 copies", out)
+        self.assertIn("degraded: %d writes were" % (before + 50), out)
+        self.assertNotIn("lost:", out)
+        self.assertIn("acknowledged a write with 1 of 2 copies", left.log())
+
+    def test_sessions_lost_by_two_kills_at_once_are_counted_and_logged(self):
+        c = self.cluster(3)
+        with c.nodes[0].client() as client:
+            client.pipeline([("SET", "s:%d" % n, "v") for n in range(3000)])
+        cluster.until(
+            lambda: c.nodes[0].status()[1]["sessions"] == 3000, 10, "counted"
+        )
+        for node in c.nodes[1:]:
+            node.pause()  # So that neither repairs the loss of the other.
+        for node in c.nodes[1:]:
+            node.kill()
+        c.wait_settled(1)
+        left = c.nodes[0]
+        with left.client() as client:
+            values = client.pipeline([("GET", "s:%d" % n) for n in range(3000)])
+        lost = values.count(None)
+        info = self.info(left)
+        self.assertGreater(lost, 500)
+        self.assertGreater(int(info["partitions_lost"]), 200)
+        self.assertAlmostEqual(int(info["sessions_lost"]), lost, delta=150)
+        out = holdfast("status", port=left.port)[1]
+        self.assertIn("lost: about %s sessions" % info["sessions_lost"], out)
+        self.assertIn("partitions lost their last copy", left.log())
+        self.assertEqual(
+            left.status()[1]["sessions_lost"], int(info["sessions_lost"])
+        )

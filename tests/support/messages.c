@@ -88,6 +88,9 @@ static void add_heartbeats(struct messages *m)
         .bytes = unlike(m),
         .fences = unlike(m),
         .fences_lifted = unlike(m),
+        .writes_degraded = unlike(m),
+        .partitions_lost = unlike(m),
+        .sessions_lost = unlike(m),
     };
     add(m, HF_MESSAGE_HEARTBEAT);
     add(m, HF_MESSAGE_HEARTBEAT)->heartbeat = (struct hf_heartbeat){
@@ -103,6 +106,9 @@ static void add_heartbeats(struct messages *m)
         .bytes = UINT64_MAX,
         .fences = UINT64_MAX,
         .fences_lifted = UINT64_MAX,
+        .writes_degraded = UINT64_MAX,
+        .partitions_lost = UINT64_MAX,
+        .sessions_lost = UINT64_MAX,
     };
 }
 

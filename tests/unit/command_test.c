@@ -133,7 +133,8 @@ static void wrong_scan_options_are_refused(void **state)
     } examples[] = {
         {"SCAN x", "ERR invalid cursor"},
         {"SCAN ''", "ERR invalid cursor"},
-        {"SCAN -1", "ERR invalid cursor"},
+        {"SCAN -", "ERR invalid cursor"},
+        {"SCAN --1", "ERR invalid cursor"},
         {"SCAN 18446744073709551616", "ERR invalid cursor"},
         {"SCAN 0 COUNT", "ERR syntax error"},
         {"SCAN 0 COUNT 0", "ERR syntax error"},

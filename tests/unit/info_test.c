@@ -204,6 +204,10 @@ static void status_is_one_whole_reply(void **state)
     (void)state;
     struct hf_reply reply;
     f.node.settled = true;
+    f.node.backups = 2;
+    f.node.writes_degraded = 11;
+    f.node.partitions_lost = 12;
+    f.node.sessions_lost = 13;
     f.node.members[0].sessions = 40;
     f.node.members[0].primaries = 1024;
     hf_status_write(&f.out, &f.node, &f.self, 60);
@@ -216,6 +220,11 @@ static void status_is_one_whole_reply(void **state)
     assert_number("partitions", 1024);
     assert_number("fences", 5);
     assert_number("fences_lifted_early", 4);
+    assert_number("drain_timeout", 60);
+    assert_number("backups", 2);
+    assert_number("writes_degraded", 11);
+    assert_number("partitions_lost", 12);
+    assert_number("sessions_lost", 13);
     assert_int_equal(token_after("members").kind, HF_TOKEN_ARRAY);
     assert_int_equal(token_after("members").count, 1);
     assert_text("address", "[::1]:7379");

@@ -695,6 +695,9 @@ static void counters_tell_what_happened(void **state)
     assert_int_equal(counters->operations, 4);
     assert_int_equal(counters->writes, 3); /* What changed nothing is none. */
     assert_int_equal(counters->writes_alone, 3);
+    assert_int_equal(counters->writes_degraded, 3);
+    assert_int_equal(status().writes_degraded, 3);
+    assert_int_equal(status().backups, 1);
     assert_int_equal(counters->refused, 0);
     assert_int_equal(counters->operations_repeated, 0);
 }
@@ -708,6 +711,7 @@ static void without_wanted_backups_no_write_is_alone(void **state)
     expect("SET a 1", "OK");
     assert_int_equal(hf_node_get_counters(f.lone.node)->writes, 1);
     assert_int_equal(hf_node_get_counters(f.lone.node)->writes_alone, 0);
+    assert_int_equal(hf_node_get_counters(f.lone.node)->writes_degraded, 0);
 }
 
 /* It needs nobody's lease. */

@@ -119,6 +119,9 @@ static void expect_heartbeat(const struct hf_heartbeat *a,
     assert_int_equal(a->bytes, b->bytes);
     assert_int_equal(a->fences, b->fences);
     assert_int_equal(a->fences_lifted, b->fences_lifted);
+    assert_int_equal(a->writes_degraded, b->writes_degraded);
+    assert_int_equal(a->partitions_lost, b->partitions_lost);
+    assert_int_equal(a->sessions_lost, b->sessions_lost);
 }
 
 static void expect_forward(const struct hf_forward *a,
