@@ -164,7 +164,9 @@ struct hf_range {
     bool started; /* Until then it waits for all its partitions. */
     hf_time since;
     struct hf_forward forward; /* Arguments inside this allocation. */
-    struct hf_reply reply;     /* Once started: INTEGER or STATUS. */
+    struct hf_reply reply;     /* Once started. */
+    struct hf_buffer held;     /* What it borrows. */
+    uint64_t scan_next;
 };
 
 enum hf_request_state {
@@ -487,8 +489,13 @@ void hf_node_drop_ranges(struct hf_node *node);
 void hf_node_range_committed(struct hf_node *node, struct hf_range *range);
 /* writes.c: node->effects on the whole of @partition, for @range. 0 or
  * HF_ENOMEM. */
+/* Expires a session whose time is over, on a partition that is
+                served. */
+    void
+    hf_node_expire_key(struct hf_node *node, uint16_t partition,
+                       struct hf_slice key);
 HF_NODISCARD int hf_node_write_cleared(struct hf_node *node, uint16_t partition,
-                                       struct hf_range *range);
+                          struct hf_range *range);
 
 /* copies.c */
 void hf_node_record(struct hf_node *node, uint8_t member,

@@ -5,7 +5,8 @@
  * epoch, and gathers the answers: in one epoch every partition has one
  * primary, so together they cover each partition once. A range waits until all
  * its partitions here are served; at a view change it is dropped, and sent
- * anew by whoever was asked. */
+ * anew by whoever was asked. Like any read, it is answered when all that it
+ * shows is on every copy. */
 #include <string.h>
 
 #include "base/assert.h"
@@ -26,6 +27,7 @@ static bool range_is_served(struct hf_node *node,
 static void range_free(struct hf_node *node, struct hf_range *range)
 {
     hf_list_remove(&range->link);
+    hf_buffer_close(&range->held);
     hf_mem_free(node->mem, range, range->size);
 }
 
@@ -54,9 +56,13 @@ void hf_node_range_committed(struct hf_node *node, struct hf_range *range)
     if (range->pending == 0) {
         struct hf_operation_id operation = range->operation;
         struct hf_reply reply = range->reply;
+        struct hf_buffer held = range->held;
+        uint64_t scan_next = range->scan_next;
         remember(node, range);
+        hf_buffer_init(&range->held, node->mem);
         range_free(node, range);
-        hf_node_answer(node, operation, &reply, 0);
+        hf_node_answer(node, operation, &reply, scan_next);
+        hf_buffer_close(&held);
     }
 }
 
@@ -64,45 +70,91 @@ struct page {
     struct hf_node *node;
     const struct hf_scan_options *options;
     uint32_t count;
+    struct hf_buffer due; /* Keys of sessions whose time is over. */
 };
 
 static void on_session(void *user, const struct hf_session *session)
 {
     struct page *page = user;
-    if (hf_scan_matches(page->options, session, page->node->now)) {
+    if (hf_session_deadline(session) <= page->node->now) {
+        hf_reply_put_bulk(&page->due, hf_session_key(session));
+    } else if (hf_scan_matches(page->options, session, page->node->now)) {
         hf_reply_put_bulk(&page->node->effects, hf_session_key(session));
         page->count++;
     }
 }
 
-static void run_scan(struct hf_node *node, struct hf_operation_id operation,
-                     const struct hf_forward *forward)
+/* What a client saw as over must stay so, whoever is primary next. */
+static void expire_page(struct page *page, uint16_t p)
 {
-    struct hf_scan_options options;
-    struct hf_reply reply;
-    if (!hf_scan_parse(&forward->command, &options, &reply)) {
-        hf_node_answer(node, operation, &reply, 0);
-        return;
+    struct hf_reader reader = hf_reader_of(hf_buffer_slice(&page->due));
+    struct hf_token token;
+    while (hf_token_next(&reader, &token)) {
+        hf_node_expire_key(page->node, p, token.bytes);
     }
+    hf_buffer_clear(&page->due);
+}
+
+/* Puts the answer into range->held. */
+static uint64_t run_scan(struct hf_node *node, struct hf_range *range,
+                         const struct hf_scan_options *options)
+{
+    const struct hf_forward *forward = &range->forward;
     bool single = forward->partition_end == forward->partition + 1;
-    struct page page = {.node = node, .options = &options};
+    struct page page = {.node = node, .options = options};
     uint64_t next = HF_SESSIONS_END;
-    hf_buffer_clear(&node->effects);
+    struct hf_buffer keys;
+    hf_buffer_init(&keys, node->mem);
+    hf_buffer_init(&page.due, node->mem);
     for (uint16_t p = forward->partition; p < forward->partition_end; p++) {
         if (node->partitions[p].primary) {
+            hf_buffer_clear(&node->effects);
             next = hf_sessions_scan(&node->partitions[p].sessions,
                                     single ? forward->scan_position : 0,
                                     single ? forward->scan_count : UINT32_MAX,
                                     on_session, &page);
+            hf_buffer_append_slice(&keys, hf_buffer_slice(&node->effects));
+            keys.failed = keys.failed || node->effects.failed;
+            expire_page(&page, p); /* It uses node->effects, too. */
         }
     }
-    hf_buffer_clear(&node->scratch);
-    hf_reply_put_array(&node->scratch, page.count);
-    hf_buffer_append_slice(&node->scratch, hf_buffer_slice(&node->effects));
-    reply = node->effects.failed || node->scratch.failed
-                ? hf_reply_error(hf_no_memory_text)
-                : hf_reply_nested(&node->scratch);
-    hf_node_answer(node, operation, &reply, next);
+    hf_reply_put_array(&range->held, page.count);
+    hf_buffer_append_slice(&range->held, hf_buffer_slice(&keys));
+    range->held.failed = range->held.failed || keys.failed;
+    hf_buffer_close(&keys);
+    hf_buffer_close(&page.due);
+    return next;
+}
+
+static void start_scan(struct hf_node *node, struct hf_range *range)
+{
+    struct hf_scan_options options;
+    if (!hf_scan_parse(&range->forward.command, &options, &range->reply)) {
+        return;
+    }
+    range->scan_next = run_scan(node, range, &options);
+    range->reply = range->held.failed ? hf_reply_error(hf_no_memory_text)
+                                      : hf_reply_nested(&range->held);
+}
+
+/* What @range shows may still be lost: it waits for the last write. */
+static void wait_for_writes(struct hf_node *node, struct hf_range *range)
+{
+    for (uint16_t p = range->forward.partition;
+         p < range->forward.partition_end; p++) {
+        struct hf_partition *partition = &node->partitions[p];
+        uint32_t count = partition->log.count;
+        if (!partition->primary || count == 0 ||
+            partition->version.sequence <= partition->committed) {
+            continue;
+        }
+        struct hf_record *last = hf_record_queue_at(&partition->log, count - 1);
+        if (hf_record_wait_range(node->mem, last, range) != 0) {
+            range->reply = hf_reply_error(hf_no_memory_text);
+            return;
+        }
+        range->pending++;
+    }
 }
 
 /* Applies the command to one partition; its effects are a write like any. */
@@ -138,20 +190,23 @@ static void run_one(struct hf_node *node, struct hf_range *range, uint16_t p)
 
 static void run_range(struct hf_node *node, struct hf_range *range)
 {
+    const struct hf_command_row *row = range->forward.command.row;
     range->started = true;
-    if (range->forward.command.row->route == HF_ROUTE_SCAN) {
-        run_scan(node, range->operation, &range->forward);
-        range_free(node, range);
-        return;
-    }
-    bool sums = range->forward.command.row->gather == HF_GATHER_SUM;
-    range->reply = sums ? hf_reply_integer(0) : hf_reply_ok();
     range->pending = 1; /* Ours, until all are under way. */
-    for (uint16_t p = range->forward.partition;
-         p < range->forward.partition_end; p++) {
-        if (node->partitions[p].primary) {
-            run_one(node, range, p);
+    if (row->route == HF_ROUTE_SCAN) {
+        start_scan(node, range);
+    } else {
+        range->reply =
+            row->gather == HF_GATHER_SUM ? hf_reply_integer(0) : hf_reply_ok();
+        for (uint16_t p = range->forward.partition;
+             p < range->forward.partition_end; p++) {
+            if (node->partitions[p].primary) {
+                run_one(node, range, p);
+            }
         }
+    }
+    if ((row->flags & HF_COMMAND_WRITE) == 0) {
+        wait_for_writes(node, range);
     }
     hf_node_range_committed(node, range);
 }
@@ -171,6 +226,7 @@ static struct hf_range *range_new(struct hf_node *node,
                                .size = (uint32_t)size,
                                .since = node->now,
                                .forward = *forward};
+    hf_buffer_init(&range->held, node->mem);
     range->forward.command = hf_command_copy(command, range + 1);
     hf_list_push_back(&node->ranges, &range->link);
     return range;

@@ -52,19 +52,42 @@ void hf_record_release(struct hf_mem *mem, struct hf_record *record)
     }
 }
 
-int hf_record_wait(struct hf_mem *mem, struct hf_record *record,
-                   struct hf_operation_id operation, struct hf_slice reply)
+static struct hf_waiter *
+waiter_add(struct hf_mem *mem, struct hf_record *record, struct hf_slice reply)
 {
     size_t size = sizeof(struct hf_waiter) + reply.size;
     struct hf_waiter *waiter = hf_mem_alloc(mem, size);
     if (waiter == NULL) {
-        return HF_ENOMEM;
+        return NULL;
     }
     uint8_t *at = (uint8_t *)(waiter + 1);
-    *waiter = (struct hf_waiter){.operation = operation, .size = size};
+    *waiter = (struct hf_waiter){.size = size};
     waiter->reply = copy_slice(&at, reply);
     *record->waiters_end = waiter;
     record->waiters_end = &waiter->next;
+    return waiter;
+}
+
+int hf_record_wait(struct hf_mem *mem, struct hf_record *record,
+                   struct hf_operation_id operation, struct hf_slice reply)
+{
+    struct hf_waiter *waiter = waiter_add(mem, record, reply);
+    if (waiter == NULL) {
+        return HF_ENOMEM;
+    }
+    waiter->operation = operation;
+    return 0;
+}
+
+int hf_record_wait_range(struct hf_mem *mem, struct hf_record *record,
+                         struct hf_range *range)
+{
+    struct hf_waiter *waiter =
+        waiter_add(mem, record, (struct hf_slice){NULL, 0});
+    if (waiter == NULL) {
+        return HF_ENOMEM;
+    }
+    waiter->range = range;
     return 0;
 }
 

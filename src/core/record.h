@@ -13,8 +13,9 @@
 struct hf_waiter {
     struct hf_waiter *next;
     struct hf_operation_id operation;
-    size_t size;           /* Of this allocation. */
-    struct hf_slice reply; /* Tokens; inside this allocation. */
+    size_t size;            /* Of this allocation. */
+    struct hf_range *range; /* Waits for more than this; or NULL. */
+    struct hf_slice reply;  /* Tokens; inside this allocation. */
 };
 
 struct hf_record {
@@ -42,6 +43,10 @@ void hf_record_release(struct hf_mem *mem, struct hf_record *record);
 HF_NODISCARD int hf_record_wait(struct hf_mem *mem, struct hf_record *record,
                                 struct hf_operation_id operation,
                                 struct hf_slice reply);
+/* Adds @range as a waiter, which has an answer of its own. The same. */
+HF_NODISCARD int hf_record_wait_range(struct hf_mem *mem,
+                                      struct hf_record *record,
+                                      struct hf_range *range);
 /* Forgets all waiters. */
 void hf_record_drop_waiters(struct hf_mem *mem, struct hf_record *record);
 

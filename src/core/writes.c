@@ -271,7 +271,11 @@ static void record_commit(struct hf_node *node, struct hf_record *record)
     answer_tokens(node, record->view.operation, record->view.reply);
     for (struct hf_waiter *waiter = record->waiters; waiter != NULL;
          waiter = waiter->next) {
-        answer_tokens(node, waiter->operation, waiter->reply);
+        if (waiter->range != NULL) {
+            hf_node_range_committed(node, waiter->range);
+        } else {
+            answer_tokens(node, waiter->operation, waiter->reply);
+        }
     }
     hf_record_drop_waiters(node->mem, record);
     if (record->range != NULL) {
@@ -431,6 +435,16 @@ static void bound_fences(struct hf_node *node, uint16_t p)
                    "before their time so far",
                    (unsigned long long)node->counters.fences_lifted_early);
         }
+    }
+}
+
+void hf_node_expire_key(struct hf_node *node, uint16_t p, struct hf_slice key)
+{
+    const struct hf_session *session = hf_sessions_find(
+        &node->partitions[p].sessions, key, hf_sessions_hash(key));
+    if (session != NULL && streams_have_room(node, p) &&
+        expire_entry(node, p, session) == 0) {
+        hf_node_try_commit(node, p);
     }
 }
 

@@ -187,6 +187,38 @@ static void what_ended_stays_so_when_the_primary_dies_then(void **state)
     }
 }
 
+/* A list without a session that has ended says so, too. The heirs' clocks are
+ * slower, and by theirs the session would have half a second left. */
+static void what_a_scan_left_out_stays_gone(void **state)
+{
+    struct cluster_options options;
+    cluster_options_init(&options, 60);
+    options.boot_none = true;
+    struct cluster *c = story_create(state, &options);
+    for (unsigned i = 0; i < 3; i++) {
+        c->processes[i].clock.drift_ppm = i == 2 ? 10000 : -10000;
+        cluster_boot(c, i);
+    }
+    cluster_settle_and_check(c);
+    char key[16];
+    cluster_key_on(c, 2, key);
+    cluster_expect_reply(c, "OK", 0, "SET", key, "x", "PX", "30000", NULL);
+    int64_t set_us = cluster_now_us(c);
+    bool ended = false;
+    while (!ended && (cluster_now_us(c) - set_us) / 1000 < 30000) {
+        const char *said =
+            cluster_command(c, 0, "SCAN", "0", "COUNT", "10000", NULL);
+        ended = strstr(said, key) == NULL;
+        if (!ended) { /* Ask in the moment between its end and its removal. */
+            bool late = (cluster_now_us(c) - set_us) / 1000 > 29650;
+            cluster_run(c, late ? 1 : 50);
+        }
+    }
+    cluster_check(c, ended, "it ends by the clock of its primary");
+    cluster_kill(c, 2);
+    cluster_expect(c, key, NULL);
+}
+
 /* All nodes stand still for longer than a session lives, as when their machine
  * sleeps, or only the primary does. */
 static void a_pause_longer_than_a_life_ends_it(void **state)
@@ -250,6 +282,7 @@ int main(void)
         STORY(wall_clocks_may_differ_and_jump),
         STORY(a_date_becomes_time_left_once_at_the_primary),
         STORY(what_ended_stays_so_when_the_primary_dies_then),
+        STORY(what_a_scan_left_out_stays_gone),
         STORY(a_pause_longer_than_a_life_ends_it),
         STORY(copies_do_not_decide),
     };

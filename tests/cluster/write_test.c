@@ -264,9 +264,37 @@ static void garbled_frames_are_noticed(void **state)
     flaky_links(state, 11, &faults);
 }
 
+/* DBSIZE and SCAN are reads, too: what they count and list is there to stay. */
+static void counting_and_listing_wait_for_writes_in_flight(void **state)
+{
+    struct cluster *c = story_start(state, 3, 14);
+    unsigned primary = cluster_primary_of(c, "cart:7");
+    unsigned backup = cluster_backup_of(c, "cart:7");
+    unsigned third = cluster_stranger_to(c, "cart:7");
+
+    cluster_clog(c, backup, primary, HF_CHANNEL_DATA);
+    struct request *set = cluster_ask(c, primary, "SET", "cart:7", "x", NULL);
+    cluster_run(c, 1);
+    struct request *size = cluster_ask(c, third, "DBSIZE", NULL);
+    struct request *scan =
+        cluster_ask(c, third, "SCAN", "0", "COUNT", "10000", NULL);
+    cluster_run(c, 200);
+    cluster_expect_answer(c, "(waiting)", set);
+    cluster_expect_answer(c, "(waiting)", size);
+    cluster_expect_answer(c, "(waiting)", scan);
+
+    cluster_unclog(c, backup, primary, HF_CHANNEL_DATA);
+    cluster_await(c, size, 50);
+    cluster_await(c, scan, 50);
+    cluster_expect_answer(c, "OK", set);
+    cluster_expect_answer(c, "1", size);
+    cluster_expect_answer(c, "[0 [cart:7]]", scan);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        STORY(counting_and_listing_wait_for_writes_in_flight),
         STORY(any_node_takes_any_command_for_any_key),
         STORY(ok_comes_only_after_every_backup_has_the_write),
         STORY(ok_comes_only_after_the_backup_said_so),
