@@ -5,6 +5,7 @@
 #include "io/clock.h"
 #include "io/links_private.h"
 
+#define UNRESOLVED_SAID_MS 60000
 #define REDIAL_FIRST_MS 50 /* After a session was lost. */
 #define REDIAL_SECOND_MS 100
 #define REDIAL_MS 300
@@ -214,13 +215,24 @@ free_attempt:
     return NULL;
 }
 
+/* A name that is wrong stays so: no more than a line a minute. */
+static void dial_say_unresolved(const struct hf_dial *dial, int error)
+{
+    struct hf_links *links = dial->target->links;
+    const char *why = error != 0 ? uv_strerror(error) : "no address";
+    if (hf_links_may_log(links, dial->target->text, why, UNRESOLVED_SAID_MS)) {
+        hf_log(&links->log, HF_LOG_WARNING,
+               "the name of %s cannot be resolved: %s", dial->target->text,
+               why);
+    }
+}
+
 static void dial_start(struct hf_dial *dial,
                        const struct hf_addresses *addresses)
 {
     struct hf_links *links = dial->target->links;
     if (addresses->count == 0) {
-        hf_log(&links->log, HF_LOG_DEBUG, "no address for %s",
-               dial->target->text);
+        dial_say_unresolved(dial, addresses->error);
         dial_failed(dial);
         return;
     }

@@ -43,6 +43,7 @@ static void on_resolved(uv_getaddrinfo_t *request, int status,
     struct hf_resolve *resolve = request->data;
     struct hf_addresses addresses;
     addresses_read(&addresses, status == 0 ? found : NULL);
+    addresses.error = status;
     uv_freeaddrinfo(found);
     if (resolve->done != NULL) {
         resolve->done(resolve->user, &addresses);

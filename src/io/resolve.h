@@ -15,6 +15,7 @@
 
 /* Where a name leads; more addresses than fit are left out. */
 struct hf_addresses {
+    int error; /* Of uv_strerror, when there are none; 0: just none. */
     size_t count;
     struct sockaddr_storage at[HF_ADDRESSES_MAX];
 };

@@ -63,6 +63,22 @@ static enum hf_resp_status command_refuse(struct hf_resp_command *command,
     return HF_RESP_ERROR;
 }
 
+/* Names the limit and who sets it; begins as Redis does, for clients that look
+ * at the text. Nothing of the command is needed any more. */
+static enum hf_resp_status refuse_size(struct hf_resp_command *command,
+                                       const char *before, size_t limit)
+{
+    struct hf_buffer *text = &command->line;
+    hf_buffer_clear(text);
+    hf_buffer_append_text(text, ERROR_BULK);
+    hf_buffer_append_text(text, before);
+    hf_buffer_append_int64(text, (int64_t)limit);
+    hf_buffer_append_text(text, " bytes: setting max-value)");
+    hf_buffer_append(text, "", 1); /* Its end. */
+    return command_refuse(command,
+                          text->failed ? ERROR_BULK : (const char *)text->data);
+}
+
 static enum hf_resp_status command_wait(struct hf_resp_command *command,
                                         size_t wanted)
 {
@@ -177,15 +193,18 @@ static enum hf_resp_status argument_read(struct hf_resp_command *command,
     if (line.too_long) {
         return command_refuse(command, ERROR_BULK_LINE);
     }
-    if (line.malformed || line.value < 0 ||
-        (uint64_t)line.value > limits->bulk_bytes_max) {
+    if (line.malformed || line.value < 0) {
         return command_refuse(command, ERROR_BULK);
+    }
+    if ((uint64_t)line.value > limits->bulk_bytes_max) {
+        return refuse_size(command, " (at most ", limits->bulk_bytes_max);
     }
     size_t size = (size_t)line.value;
     size_t end = line.end + 2;
     if (end > limits->command_bytes_max ||
         size > limits->command_bytes_max - end) {
-        return command_refuse(command, ERROR_BULK);
+        return refuse_size(command, " (at most, for a whole command, ",
+                           limits->command_bytes_max);
     }
     end += size;
     if (end > input.size) {
@@ -356,7 +375,7 @@ static enum hf_resp_status inline_split(struct hf_resp_command *command,
             return command_refuse(command, ERROR_MULTIBULK);
         }
         if (size > limits->bulk_bytes_max) {
-            return command_refuse(command, ERROR_BULK);
+            return refuse_size(command, " (at most ", limits->bulk_bytes_max);
         }
         if (!command_reserve(command)) {
             return command_refuse(command, NULL);

@@ -58,6 +58,30 @@ class Membership(cluster.ClusterTest):
         c.start()
         self.check_one_cluster(c)
 
+    def test_a_seed_whose_name_does_not_resolve_is_named(self):
+        c = self.cluster(1, start=False)
+        node = c.nodes[0]
+        node.seeds = []
+        node.settings["seeds"] = "no-such-host.invalid:7380"
+        node.start().wait_answers()
+
+        def lines():
+            return [
+                line
+                for line in node.log().splitlines()
+                if "no-such-host.invalid:7380 cannot be resolved: " in line
+            ]
+
+        cluster.until(lines, 20, "the seed is named")
+        self.assertIn("warning", lines()[0])
+        # Both channels dial, again and again; it is said once.
+        cluster.until(
+            lambda: b"uptime_in_seconds:0" not in node.call("INFO", "server"),
+            20,
+            "it looked several times",
+        )
+        self.assertEqual(len(lines()), 1)
+
     def test_one_node_alone(self):
         c = self.cluster(1)
         self.check_one_cluster(c)

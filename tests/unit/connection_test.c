@@ -157,7 +157,9 @@ static void closes_after_a_protocol_error(void **state)
         {"*65537\r\n", PROTOCOL "invalid multibulk length\r\n"},
         {"*1\r\nPING\r\n", PROTOCOL "expected '$', got 'P'\r\n"},
         {"*1\r\n\r\nPING\r\n", PROTOCOL "expected '$', got ' '\r\n"},
-        {"*2\r\n$3\r\nGET\r\n$100001\r\n", PROTOCOL "invalid bulk length\r\n"},
+        {"*2\r\n$3\r\nGET\r\n$100001\r\n",
+         PROTOCOL "invalid bulk length (at most 100000 bytes: setting "
+                  "max-value)\r\n"},
         {"PING \"a\r\nPING\r\n", PROTOCOL "unbalanced quotes in request\r\n"},
     };
     for (size_t i = 0; i < HF_ARRAY_COUNT(exchanges); i++) {
