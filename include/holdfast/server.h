@@ -25,7 +25,8 @@ int hf_server_create(struct hf_server **server, const struct hf_config *config,
 uint16_t hf_server_port(const struct hf_server *server);
 uint16_t hf_server_peer_port(const struct hf_server *server);
 
-/* Runs the node on this thread until it is stopped. Returns 0, or HF_EIO when
+/* Runs the node on this thread until it is stopped. Returns 0; HF_EINUSE when
+ * it stopped because another node is alive under its name; or HF_EIO when
  * something would not close in time: then leave the process by _exit, since
  * threads may still be at work. Call once. */
 int hf_server_run(struct hf_server *server);

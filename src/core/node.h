@@ -127,6 +127,14 @@ void hf_node_destroy(struct hf_node *node);
 bool hf_node_takes(const struct hf_node *node, const struct hf_peer_info *peer,
                    hf_time now);
 
+/* Whether the name of @peer, which just introduced itself, is that of another
+ * process, at another address, that is alive: this one, or one that we have
+ * links with and heard of just now. A process that was started again has ended
+ * the links of the one before, and mostly has its address. Such a session is
+ * not to be taken either: it would pass for the end of the one that lives. */
+bool hf_node_name_is_used(const struct hf_node *node,
+                          const struct hf_peer_info *peer, hf_time now);
+
 /* Feeds one event. @event and all it points to are borrowed. Cannot fail: a
  * node short of memory says so to the client that asked. */
 void hf_node_step(struct hf_node *node, const struct hf_event *event,

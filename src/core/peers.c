@@ -260,6 +260,22 @@ bool hf_node_takes(const struct hf_node *node, const struct hf_peer_info *info,
     return now - peer->heard > HF_SUCCESSOR_MS;
 }
 
+bool hf_node_name_is_used(const struct hf_node *node,
+                          const struct hf_peer_info *info, hf_time now)
+{
+    const struct hf_peer_info *self = &node->config.self;
+    if (info->id == self->id) {
+        return info->incarnation != self->incarnation;
+    }
+    const struct hf_peer *peer = hf_node_peer_by_id(node, info->id);
+    return peer != NULL && peer->info.incarnation != info->incarnation &&
+           !hf_node_address_equal(peer->info.host, peer->info.peer_port,
+                                  info->host, info->peer_port) &&
+           peer->in_up[HF_CHANNEL_CONTROL] &&
+           peer->out_up[HF_CHANNEL_CONTROL] &&
+           now - peer->heard < HF_SUSPECT_MS;
+}
+
 static bool is_dialled(const struct hf_node *node, const struct hf_peer *except,
                        const struct hf_address *address)
 {

@@ -199,8 +199,9 @@ void hf_link_hello(struct hf_link *link, const struct hf_frame_header *header,
         link_refuse(link, reason);
         return;
     }
-    if (!hf_links_take(links, &theirs.info)) {
-        link_refuse(link, "a newer process runs under this name");
+    const char *why = hf_links_refuse(links, &theirs.info);
+    if (why != NULL) {
+        link_refuse(link, why);
         return;
     }
     struct hf_hello welcome = links->ours;

@@ -352,8 +352,9 @@ void hf_link_welcomed(struct hf_link *link,
         hf_link_end(link, LINK_END_LOCAL, "WELCOME to another session");
         return;
     }
-    if (!hf_links_take(links, &welcome.info)) {
-        hf_link_end(link, LINK_END_LOCAL, "a newer process has this name");
+    const char *why = hf_links_refuse(links, &welcome.info);
+    if (why != NULL) {
+        hf_link_end(link, LINK_END_LOCAL, why);
         return;
     }
     link->peer = welcome.info;
@@ -373,6 +374,9 @@ void hf_link_refused(struct hf_link *link, struct hf_slice payload)
            "%s refused a session: %s", link->remote, reason);
     hf_link_close_quietly(link);
     dial_wait(dial, REFUSED_MS);
+    if (links->handler.refused != NULL) {
+        links->handler.refused(links->handler.user, reason);
+    }
 }
 
 bool hf_links_met_ourselves(struct hf_links *links, uint64_t session)

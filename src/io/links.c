@@ -393,9 +393,10 @@ void hf_links_destroy(struct hf_links *links)
     hf_mem_free(links->mem, links, sizeof(*links));
 }
 
-bool hf_links_take(const struct hf_links *links,
-                   const struct hf_peer_info *peer)
+const char *hf_links_refuse(const struct hf_links *links,
+                            const struct hf_peer_info *peer)
 {
-    return links->handler.takes == NULL ||
-           links->handler.takes(links->handler.user, peer);
+    return links->handler.refuses == NULL
+               ? NULL
+               : links->handler.refuses(links->handler.user, peer);
 }

@@ -50,9 +50,11 @@ struct hf_links_handler {
     void (*message)(void *user, hf_node_id from, hf_incarnation incarnation,
                     const struct hf_message *message);
     void (*probed)(void *user, uint64_t token, enum hf_probe_result result);
-    /* Whether to take a session with a peer that introduced itself. May be
-     * NULL: every one. */
-    bool (*takes)(void *user, const struct hf_peer_info *peer);
+    /* NULL, or why not to take a session with a peer that introduced itself,
+     * which it is told. May be NULL: every one is taken. */
+    const char *(*refuses)(void *user, const struct hf_peer_info *peer);
+    /* A node refused us with @reason. May be NULL. */
+    void (*refused)(void *user, const char *reason);
     /* An address that is dialled leads to this node itself. May be NULL. */
     void (*self)(void *user, const struct hf_address *address);
 };

@@ -230,7 +230,7 @@ void hf_link_hello(struct hf_link *link, const struct hf_frame_header *header,
 void hf_link_garbage(struct hf_link *link, const char *reason);
 
 /* What the handler says of a peer that introduced itself. */
-bool hf_links_take(const struct hf_links *links,
-                   const struct hf_peer_info *peer);
+const char *hf_links_refuse(const struct hf_links *links,
+                            const struct hf_peer_info *peer);
 
 #endif

@@ -90,11 +90,11 @@ static int run(struct hf_server *server)
     atomic_store(&waiter.done, true);
     pthread_kill(waiter.thread, SIGTERM);
     pthread_join(waiter.thread, NULL);
-    if (rv != 0) {
+    if (rv == HF_EIO) {
         _exit(0); /* Threads may be stuck: do not wait for them at exit. */
     }
     hf_server_destroy(server);
-    return 0;
+    return rv == 0 ? 0 : 1;
 }
 
 int main(int argc, char *argv[])

@@ -12,12 +12,16 @@
 #include "server/logger.h"
 #include "server/server_private.h"
 #include "server/status.h"
+#include "wire/link.h"
 
 #define OUTPUT_BYTES_SOFT ((size_t)1 << 20)
 #define OUTPUT_BYTES_HARD ((size_t)64 << 20)
 #define INLINE_BYTES_MAX ((size_t)64 << 10)
 /* A command and what is around it must fit into one frame to a peer. */
 #define COMMAND_BYTES_MAX ((size_t)60 << 20)
+/* What a node says to another with the name of one that lives. */
+#define NAME_IS_USED "another node is alive under this name"
+#define NAME_WAIT_MS 1500
 /* File descriptors kept for peers, probes, libuv and NNG. */
 #define FILES_RESERVED 384
 
@@ -77,10 +81,39 @@ static void on_deadline(uv_timer_t *timer)
 
 /* Actions. */
 
-static bool on_takes(void *user, const struct hf_peer_info *peer)
+static const char *on_refuses(void *user, const struct hf_peer_info *peer)
 {
     const struct hf_server *server = user;
-    return hf_node_takes(server->node, peer, hf_clock_now());
+    hf_time now = hf_clock_now();
+    if (hf_node_name_is_used(server->node, peer, now)) {
+        return NAME_IS_USED;
+    }
+    return hf_node_takes(server->node, peer, now)
+               ? NULL
+               : "a newer process runs under this name";
+}
+
+/* Not at once: the others may be about to notice that the one before us, which
+ * ran elsewhere, is dead. But before we would start a cluster of our own. */
+static void on_refused(void *user, const char *reason)
+{
+    struct hf_server *server = user;
+    bool used =
+        strcmp(reason, NAME_IS_USED) == 0 ||
+        strncmp(reason, HF_REFUSAL_OUR_NAME, strlen(HF_REFUSAL_OUR_NAME)) == 0;
+    if (!used || server->name_is_used || server->closing ||
+        hf_clock_now() - server->started_at < NAME_WAIT_MS) {
+        return;
+    }
+    hf_node_get_status(server->node, &server->status);
+    if (server->status.state == HF_STATE_STARTING) {
+        hf_log(&server->log, HF_LOG_ERROR,
+               "another node of cluster '%s' is alive under the name '%s' "
+               "(setting name): this one does not start",
+               server->config.cluster_name, server->config.name);
+        server->name_is_used = true;
+        uv_stop(&server->loop);
+    }
 }
 
 static void on_self(void *user, const struct hf_address *address)
@@ -360,7 +393,8 @@ static int server_open_links(struct hf_server *server, char *error,
         .link = on_link,
         .message = on_message,
         .probed = on_probed,
-        .takes = on_takes,
+        .refuses = on_refuses,
+        .refused = on_refused,
         .self = on_self,
     };
     int rv = hf_links_create(&server->links, &server->loop, &server->mem,
@@ -648,7 +682,10 @@ int hf_server_run(struct hf_server *server)
     hf_log(&server->log, HF_LOG_INFO, "stopping");
     server_close_parts(server);
     hf_log(&server->log, HF_LOG_INFO, "stopped");
-    return server->gave_up ? HF_EIO : 0;
+    if (server->gave_up) {
+        return HF_EIO;
+    }
+    return server->name_is_used ? HF_EINUSE : 0;
 }
 
 void hf_server_drain(struct hf_server *server)

@@ -63,6 +63,7 @@ struct hf_server {
     bool closing; /* Nothing may end the loop early any more. */
     unsigned parts_stopping; /* Of clients and links. */
     bool gave_up;
+    bool name_is_used; /* By a node that lives: this one must not go on. */
     hf_time started_at;
     char run_id[HF_INFO_RUN_ID_BYTES + 1];
     struct hf_node_status status; /* Large: filled when asked for. */

@@ -301,7 +301,7 @@ static void say_same_node(struct text *text, const struct hf_hello *ours,
         text_add(text, ")");
         return;
     }
-    text_add(text, "two nodes are called '");
+    text_add(text, HF_REFUSAL_OUR_NAME "'");
     text_add(text, ours->info.name);
     text_add(text, "': incarnations ");
     text_add_incarnation(text, theirs->info.incarnation);

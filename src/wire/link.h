@@ -89,6 +89,9 @@ void hf_frame_begin(struct hf_buffer *frame);
 void hf_frame_seal(struct hf_buffer *frame, uint64_t session, uint64_t sequence,
                    hf_incarnation destination);
 
+/* How the reason begins when it is ourselves that are called like that. */
+#define HF_REFUSAL_OUR_NAME "two nodes are called "
+
 /* Whether we take a session from @theirs: NULL, or why not, in @reason (text
  * for both logs; cut to its size). Refused: another protocol version, another
  * cluster name, ourselves, a destination that is not us, bad texts. */

@@ -58,6 +58,33 @@ class Membership(cluster.ClusterTest):
         c.start()
         self.check_one_cluster(c)
 
+    def test_a_name_that_is_in_use_is_not_taken_over(self):
+        c = self.cluster(3)
+        c.nodes[0].call("SET", "k", "v")
+        view = c.nodes[0].status()[1]["view"]
+        # Knows all of them as seeds, or only the one whose name it has; or is
+        # a seed itself, and might start a cluster of its own.
+        for seeds in (c.nodes[:3], [c.nodes[1]], None):
+            second = cluster.Node(c.directory, "node2-again")
+            second.name = "node2"
+            second.seeds = seeds or [second, c.nodes[0]]
+            second.start()
+            self.assertEqual(second.wait_exit(20), 1)
+            self.assertIn("alive under the name 'node2'", second.log())
+            c.wait_settled(3)
+        self.assertEqual(c.nodes[0].status()[1]["view"], view)
+        self.assertEqual(c.nodes[1].call("GET", "k"), b"v")
+        # It is free once that node is dead, even at another address.
+        c.nodes[1].kill()
+        c.wait_settled(2)
+        third = cluster.Node(c.directory, "node2-elsewhere")
+        third.name = "node2"
+        third.seeds = [c.nodes[0], c.nodes[2]]
+        c.nodes.append(third)
+        third.start()
+        c.wait_settled(3)
+        self.assertEqual(third.call("GET", "k"), b"v")
+
     def test_a_seed_whose_name_does_not_resolve_is_named(self):
         c = self.cluster(1, start=False)
         node = c.nodes[0]
