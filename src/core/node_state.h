@@ -487,15 +487,14 @@ void hf_node_execute_range(struct hf_node *node,
 void hf_node_run_ranges(struct hf_node *node);
 void hf_node_drop_ranges(struct hf_node *node);
 void hf_node_range_committed(struct hf_node *node, struct hf_range *range);
-/* writes.c: node->effects on the whole of @partition, for @range. 0 or
+/* writes.c: expires a session whose time is over, on a partition that is
+ * served. */
+void hf_node_expire_key(struct hf_node *node, uint16_t partition,
+                        struct hf_slice key);
+/* The same: node->effects on the whole of @partition, for @range. 0 or
  * HF_ENOMEM. */
-/* Expires a session whose time is over, on a partition that is
-                served. */
-    void
-    hf_node_expire_key(struct hf_node *node, uint16_t partition,
-                       struct hf_slice key);
 HF_NODISCARD int hf_node_write_cleared(struct hf_node *node, uint16_t partition,
-                          struct hf_range *range);
+                                       struct hf_range *range);
 
 /* copies.c */
 void hf_node_record(struct hf_node *node, uint8_t member,

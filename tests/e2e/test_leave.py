@@ -42,7 +42,8 @@ class Counting(threading.Thread):
         try:
             while not self._is_closed():
                 commands = [("INCR", self.key)] * self.depth
-                self.client.send_raw(b"".join(resp.encode(*c) for c in commands))
+                data = b"".join(resp.encode(*c) for c in commands)
+                self.client.send_raw(data)
                 for _ in commands:
                     value = self.client.read()
                     if isinstance(value, resp.ReplyError):
