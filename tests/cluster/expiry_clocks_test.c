@@ -76,8 +76,7 @@ static void a_date_becomes_time_left_once_at_the_primary(void **state)
     struct cluster *c = start_apart(state, 32);
     char key[16], date[32];
     cluster_key_on(c, 2, key); /* Three days ahead. */
-    const struct process *primary = &c->processes[2];
-    int64_t wall = primary->clock.wall_ms + process_now(primary);
+    int64_t wall = process_wall_ms(&c->processes[2]);
     (void)snprintf(date, sizeof(date), "%lld", (long long)(wall + 60000));
     const char *const commands[][5] = {
         {"SET", key, "x", "PXAT", date},
