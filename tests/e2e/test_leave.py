@@ -80,8 +80,9 @@ class Leave(cluster.ClusterTest):
             )
         self.assertEqual(values, [b"value %d" % n for n in range(count)])
 
-    def rolling_restart(self, count, **settings):
-        c = self.cluster(count, **settings)
+    def rolling_restart(self, count):
+        # A starved machine is late: then give it PATIENCE, as all deadlines.
+        c = self.cluster(count, hold=int(400 * cluster.PATIENCE))
         self.fill(c.nodes[0], 2000)
         load = Load([n.port for n in c.nodes], 3 * count, pause_s=0.002)
         load.start()
