@@ -11,8 +11,8 @@
 #define PARTITIONS_IN_TURN 8
 #define DEADLINE_TOLERANCE_MS 1500
 /* Time left counts from when a record arrives, and the simulator holds up
- * records for as long as it pauses a node or stops a link. Of what it writes,
- * only fences have deadlines. */
+ * records for as long as it pauses a node or stops a link. Of what it leaves in
+ * the end, only fences have deadlines. */
 #define FENCE_TOLERANCE_MS 60000
 
 void invariants_init(struct invariants *invariants)
