@@ -515,7 +515,9 @@ static void partition_synced(struct hf_node *node, uint16_t p)
     hf_node_try_commit(node, p);
     hf_node_run_waiting(node, p);
     for (uint8_t i = 0; i < partition->copy_count; i++) {
-        hf_node_refill(node, partition->copies[i].member);
+        if (partition->copies[i].state == HF_COPY_WANTED) {
+            hf_node_refill(node, partition->copies[i].member);
+        }
     }
 }
 

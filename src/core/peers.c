@@ -316,6 +316,12 @@ static void peer_undial(struct hf_node *node, const struct hf_peer *peer)
     }
 }
 
+static bool has_links(const struct hf_peer *peer)
+{
+    return peer->in_up[0] || peer->out_up[0] || peer->in_up[1] ||
+           peer->out_up[1];
+}
+
 /* Room for one more: a free place, or that of a stranger without a link. */
 static struct hf_peer *peer_place(struct hf_node *node)
 {
@@ -325,9 +331,7 @@ static struct hf_peer *peer_place(struct hf_node *node)
     struct hf_peer *oldest = NULL;
     for (size_t i = 0; i < node->peer_count; i++) {
         struct hf_peer *peer = &node->peers[i];
-        bool linked = peer->in_up[0] || peer->out_up[0] || peer->in_up[1] ||
-                      peer->out_up[1];
-        if (peer->member == HF_MEMBER_NONE && !linked &&
+        if (peer->member == HF_MEMBER_NONE && !has_links(peer) &&
             (oldest == NULL || peer->heard < oldest->heard)) {
             oldest = peer;
         }
@@ -402,12 +406,15 @@ void hf_node_peers_attach(struct hf_node *node)
         if (i == node->self) {
             continue;
         }
-        if (peer == NULL || (peer->info.incarnation != info->incarnation &&
-                             peer->info.started_ms < info->started_ms)) {
+        if (peer == NULL) {
             (void)peer_meet(node, info);
-        } else if (peer->info.incarnation != info->incarnation) {
+        } else if (peer->info.incarnation == info->incarnation) {
+            continue;
+        } else if (peer->info.started_ms >= info->started_ms) {
             certify_replaced(node, peer->info.id, peer->info.incarnation);
-        }
+        } else if (!has_links(peer)) {
+            (void)peer_meet(node, info);
+        } /* Else its clock was set back, or news of its end is on the way. */
     }
 }
 
@@ -463,9 +470,7 @@ static void link_down(struct hf_node *node, const struct hf_link_event *link)
     }
     bool *up = link->out ? peer->out_up : peer->in_up;
     up[link->channel] = false;
-    bool gone = !peer->out_up[0] && !peer->in_up[0] && !peer->out_up[1] &&
-                !peer->in_up[1];
-    if (link->abrupt || gone) {
+    if (link->abrupt || !has_links(peer)) {
         peer->lost = true;
         probe_peer(node, peer);
     }

@@ -231,13 +231,27 @@ static void link_replace(struct hf_link *old, const struct hf_link *link)
 {
     if (old->peer.incarnation != link->peer.incarnation) {
         hf_link_end(old, LINK_END_LOCAL, "the peer was restarted");
-        return;
+        return; /* Those of the other kinds follow. */
     }
     struct hf_dial *dial = old->dial;
     hf_link_close_quietly(old);
     if (dial != NULL) {
         dial->state = DIAL_PARKED;
         dial->alias_of = link->peer.id;
+    }
+}
+
+/* The core knows one incarnation of a name. What it was told about sessions
+ * with another one is void, so they must not go on as if it knew them. */
+static void links_of_others_end(const struct hf_link *link)
+{
+    struct hf_list *all = &link->links->sessions;
+    for (struct hf_list *at = all->next; at != all; at = at->next) {
+        struct hf_link *other = HF_CONTAINER_OF(at, struct hf_link, link);
+        if (other->state == LINK_UP && other->peer.id == link->peer.id &&
+            other->peer.incarnation != link->peer.incarnation) {
+            hf_link_doom(other, "the peer was restarted");
+        }
     }
 }
 
@@ -248,6 +262,7 @@ void hf_link_went_up(struct hf_link *link)
     if (old != NULL) {
         link_replace(old, link);
     }
+    links_of_others_end(link);
     if (link->state == LINK_STRANGER) {
         links->strangers--;
     }

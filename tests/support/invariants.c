@@ -18,6 +18,11 @@
 void invariants_init(struct invariants *invariants)
 {
     *invariants = (struct invariants){0};
+    if (HF_PARTITION_COUNT <= INVARIANTS_WATCHED_MAX) {
+        for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
+            invariants->watched[invariants->watched_count++] = p;
+        }
+    }
 }
 
 void invariants_close(struct invariants *invariants)
@@ -124,6 +129,22 @@ static void check_epoch(struct cluster *c, struct process *process)
     check_view(c, view, process->number);
 }
 
+/* The same for a watched partition, after a turn of @process. */
+static void check_server(struct cluster *c, const struct process *process,
+                         size_t watched)
+{
+    uint16_t partition = c->invariants.watched[watched];
+    unsigned *server = &c->invariants.servers[watched];
+    if (*server == process->number + 1 ||
+        !hf_node_serves(process->node, partition, process_now(process))) {
+        return;
+    }
+    if (*server != 0) {
+        check_servers(c, partition);
+    }
+    *server = process->number + 1;
+}
+
 void invariants_after_turn(struct cluster *c, struct process *process)
 {
     struct invariants *invariants = &c->invariants;
@@ -136,9 +157,10 @@ void invariants_after_turn(struct cluster *c, struct process *process)
     }
     check_epoch(c, process);
     for (size_t i = 0; i < invariants->watched_count; i++) {
-        check_servers(c, invariants->watched[i]);
+        check_server(c, process, i);
     }
-    for (unsigned i = 0; i < PARTITIONS_IN_TURN; i++) {
+    bool all = invariants->watched_count == HF_PARTITION_COUNT;
+    for (unsigned i = 0; !all && i < PARTITIONS_IN_TURN; i++) {
         check_servers(c, invariants->next);
         invariants->next =
             (uint16_t)((invariants->next + 1) % HF_PARTITION_COUNT);

@@ -2,7 +2,8 @@
  *
  * Checked after every turn of a node:
  *   - At most one node serves a partition. All partitions that clients use are
- *     looked at each time, and some others in turn.
+ *     looked at each time, and some others in turn. A node begins to serve only
+ *     in a turn of its own, so it is enough to know who served last.
  *   - Two nodes never hold different views under one epoch.
  *   - The epoch of a node never goes back.
  *   - A node keeps to the contract of core/node.h.
@@ -29,6 +30,7 @@ struct invariants {
     bool two_clusters; /* A story has two, each with servers of its own. */
     uint16_t watched[INVARIANTS_WATCHED_MAX];
     size_t watched_count;
+    unsigned servers[INVARIANTS_WATCHED_MAX]; /* Who served it last, plus 1. */
     uint16_t next; /* Of the partitions looked at in turn. */
     struct invariants_view *views;
     size_t view_count;

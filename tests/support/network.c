@@ -184,6 +184,36 @@ static void in_close(struct network_link *link, bool abrupt)
     link_report(link, false, false, abrupt);
 }
 
+static void out_drop(struct network_link *link)
+{
+    packet_send_close(link, true, link->out.session,
+                      link->out.peer.incarnation);
+    out_close(link, false);
+}
+
+static void in_drop(struct network_link *link)
+{
+    packet_send_close(link, false, link->in.receiver.session,
+                      link->in.peer.incarnation);
+    in_close(link, false);
+}
+
+/* As src/io does when a session with another incarnation came up. */
+static void close_others(struct network *network, unsigned node, unsigned peer,
+                         hf_incarnation incarnation)
+{
+    for (unsigned i = 0; i < HF_CHANNEL_COUNT; i++) {
+        struct network_link *to = &network->links[node][peer][i];
+        struct network_link *from = &network->links[peer][node][i];
+        if (to->out.up && to->out.peer.incarnation != incarnation) {
+            out_drop(to);
+        }
+        if (from->in.up && from->in.peer.incarnation != incarnation) {
+            in_drop(from);
+        }
+    }
+}
+
 static void take_hello(struct packet *packet)
 {
     struct network_link *link = packet_link(packet);
@@ -199,6 +229,7 @@ static void take_hello(struct packet *packet)
         .peer = packet->info,
         .heard_us = network->schedule->now_us,
     };
+    close_others(network, packet->to, packet->from, packet->info.incarnation);
     link_report(link, false, true, false);
     struct packet *answer =
         packet_create(link, PACKET_WELCOME, false, packet->session);
@@ -229,6 +260,7 @@ static void take_welcome(struct packet *packet)
     hf_buffer_clear(&link->out.frame);
     schedule_at(link->network->schedule, &link->task,
                 link->network->schedule->now_us + IDLE_US);
+    close_others(network, packet->to, packet->from, packet->info.incarnation);
     link_report(link, true, true, false);
 }
 
@@ -394,9 +426,7 @@ static void close_own(struct network *network, unsigned node, unsigned peer)
     for (unsigned i = 0; i < HF_CHANNEL_COUNT; i++) {
         struct network_link *link = &network->links[node][peer][i];
         if (link->out.up) {
-            packet_send_close(link, true, link->out.session,
-                              link->out.peer.incarnation);
-            out_close(link, false);
+            out_drop(link);
         }
     }
 }
@@ -410,9 +440,7 @@ static void close_silent(struct network *network, unsigned node)
             &network->links[i / HF_CHANNEL_COUNT][node][i % HF_CHANNEL_COUNT];
         if (link->in.up &&
             network->schedule->now_us - link->in.heard_us > SILENCE_US) {
-            packet_send_close(link, false, link->in.receiver.session,
-                              link->in.peer.incarnation);
-            in_close(link, false);
+            in_drop(link);
             close_own(network, node, i / HF_CHANNEL_COUNT);
         }
     }
