@@ -62,6 +62,29 @@ static int apply_effects(struct hf_node *node,
                              write->version, write->effects, node->now);
 }
 
+/* Both or neither: a copy that forgot an operation would carry it out again
+ * as primary. */
+static int apply_and_remember(struct hf_node *node,
+                              const struct hf_record_view *write)
+{
+    if (write->operation.number == 0) {
+        return apply_effects(node, write);
+    }
+    bool known =
+        hf_operations_find(&node->operations, write->operation) != NULL;
+    int error =
+        hf_operations_add(&node->operations, write->operation, write->partition,
+                          write->version.sequence, write->reply);
+    if (error != 0) {
+        return error;
+    }
+    error = apply_effects(node, write);
+    if (error != 0 && !known) {
+        hf_operations_remove(&node->operations, write->operation);
+    }
+    return error;
+}
+
 int hf_node_apply_write(struct hf_node *node,
                         const struct hf_record_view *write)
 {
@@ -72,17 +95,11 @@ int hf_node_apply_write(struct hf_node *node,
     }
     int error = hf_record_queue_reserve(&partition->log, node->mem);
     if (error == 0) {
-        error = apply_effects(node, write);
+        error = apply_and_remember(node, write);
     }
     if (error != 0) {
         hf_record_release(node->mem, record);
         return error;
-    }
-    if (write->operation.number != 0 &&
-        hf_operations_add(&node->operations, write->operation, write->partition,
-                          write->version.sequence, write->reply) != 0) {
-        hf_log(&node->config.log, HF_LOG_ERROR,
-               "out of memory: an operation is not remembered");
     }
     error = hf_record_queue_push(&partition->log, node->mem, record);
     HF_ASSERT(error == 0); /* Reserved. */
