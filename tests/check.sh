@@ -148,7 +148,8 @@ asan_tests() {
 }
 
 asan_sim() {
-    "${plainly[@]}" timeout 300 build-asan/tests/sim --seeds 30
+    "${plainly[@]}" timeout 300 build-asan/tests/sim --seed 3000 \
+        --seeds 100
 }
 
 asan_e2e() {
@@ -165,6 +166,11 @@ tsan_e2e() {
     runner=("${plainly[@]}")
     HOLDFAST_PATIENCE=4 e2e build-tsan smoke
 }
+
+# What the simulator says it runs.
+HOLDFAST_COMMIT=$(git describe --always --dirty --abbrev=12 2>/dev/null ||
+    echo unknown)
+export HOLDFAST_COMMIT
 
 runner=()
 # A cancelled thread leaves the marks of its frames on its stack, where ASan

@@ -113,6 +113,23 @@ static void expect_nothing_dropped(struct cluster *c, unsigned node)
                   "the cluster with the sessions gave them up");
 }
 
+/* Started again with its clock set back, a node passes for an older process of
+ * its name and is refused for a while. It waits for the cluster and founds none
+ * of its own: clients of that would lose what they write. */
+static void a_clock_set_back_makes_no_second_cluster(void **state)
+{
+    struct cluster *c = start(state, 3, 90);
+    cluster_set(c, "k", "acked");
+    cluster_kill(c, 0);
+    c->processes[0].clock.wall_ms -= 3600000;
+    cluster_boot(c, 0);
+    cluster_run(c, ALONE_MS);
+    cluster_check(c, hf_node_get_view(c->processes[0].node) == NULL,
+                  "refused, it is in no view");
+    cluster_settle_and_check(c);
+    cluster_expect(c, "k", "acked");
+}
+
 /* The only node with the sessions hangs, while another starts and finds nobody.
  * When they meet, the new, empty cluster gives way; whichever number each of
  * the two has drawn. */
@@ -155,6 +172,7 @@ int main(void)
         STORY(an_excluded_node_starts_anew_when_all_others_are_dead),
         STORY(of_two_clusters_the_older_goes_on),
         STORY(the_older_goes_on_though_it_is_smaller),
+        STORY(a_clock_set_back_makes_no_second_cluster),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

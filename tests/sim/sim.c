@@ -6,7 +6,7 @@
  * A seed decides everything: the size of the cluster, the number of backups,
  * which faults there are and when, what clients ask (plan.h, run.h). Faults
  * last for M virtual milliseconds. Every tenth seed runs twice and must do the
- * same twice. --commit only says what is printed first.
+ * same twice. --commit, or HOLDFAST_COMMIT, only says what is printed first.
  *
  * Exit codes: 0 all held; 1 a promise was broken; 2 the cluster made no
  * progress; 3 two runs of a seed differed; 64 bad usage. */
@@ -132,7 +132,7 @@ static bool options_read(struct options *options, int argc, char **argv)
         .seed = 1,
         .seeds = 1,
         .ms = 20000,
-        .commit = "unknown",
+        .commit = getenv("HOLDFAST_COMMIT"),
     };
     for (int i = 1; i < argc; i++) {
         const char *name = argv[i];
@@ -251,7 +251,8 @@ int main(int argc, char **argv)
     }
     (void)printf("sim: commit %s, %d partitions, seeds %" PRIu64 " to %" PRIu64
                  ", %" PRId64 " ms of faults, nodes %s\n",
-                 options.commit, HF_PARTITION_COUNT, options.seed,
+                 options.commit == NULL ? "unknown" : options.commit,
+                 HF_PARTITION_COUNT, options.seed,
                  options.seed + options.seeds - 1, options.ms, nodes);
     (void)fflush(stdout);
     struct totals totals = {.first = VERDICT_FINE};
