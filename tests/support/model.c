@@ -199,8 +199,24 @@ static bool state_apply(struct state *state,
     case MODEL_ADD:
         state->value = added(state->value);
         return state->value == operation->value;
+    case MODEL_EXPIRE:
+        if (state->value == operation->value) {
+            state->value = MODEL_NIL;
+        }
+        return true;
     }
     return false;
+}
+
+/* Whether @operation would leave @state as it is, now and at its end. A value
+ * that is about to expire was there before, and does not come again. */
+static bool changes_nothing(const struct model_operation *operation,
+                            const struct state *state)
+{
+    if (operation->kind == MODEL_EXPIRE) {
+        return operation->value != state->value;
+    }
+    return is_look(operation) && look_fits(operation, state->value);
 }
 
 /* Adds @state to what was seen. Open looks at its value take effect at once:
@@ -209,7 +225,7 @@ static void search_visit(struct search *search, struct state state)
 {
     for (unsigned slot = 0; slot < MODEL_OVERLAP_MAX; slot++) {
         const struct model_operation *open = search->open[slot];
-        if (open != NULL && is_look(open) && look_fits(open, state.value)) {
+        if (open != NULL && changes_nothing(open, &state)) {
             state.done |= UINT64_C(1) << slot;
         }
     }
@@ -388,8 +404,8 @@ static size_t report_line(char *text, size_t size,
                           const struct model_operation *operation,
                           const struct model_operation *culprit)
 {
-    static const char *const names[] = {"read", "write", "delete", "add",
-                                        "refused write"};
+    static const char *const names[] = {"read", "write",         "delete",
+                                        "add",  "refused write", "expire"};
     char value[32] = "nil";
     if (operation->value != MODEL_NIL) {
         (void)snprintf(value, sizeof(value), "%" PRId64, operation->value);

@@ -31,6 +31,9 @@
  * nobody read still matters, because of what a deletion after it leaves: from
  * its begin on, the key may have a value that nobody reads.
  *
+ * A value that expires is a write and, at its time, an operation of its own,
+ * which begins when it may expire first and ends when it must be gone.
+ *
  * A key is used for writes and deletions, or for counting, never for both.
  * Times that are equal count as overlapping, which can only hide a fault. */
 #ifndef HF_TESTS_MODEL_H
@@ -48,6 +51,7 @@ enum model_kind {
     MODEL_DELETE,  /* value unused. What DEL answers is not looked at. */
     MODEL_ADD,     /* One more; value: the result. Nil counts as 0. */
     MODEL_REFUSED, /* A write that was told that the key is fenced. */
+    MODEL_EXPIRE,  /* Deletes value, a written one, if it is still there. */
 };
 
 struct model_operation {
@@ -55,7 +59,7 @@ struct model_operation {
     enum model_kind kind;
     int64_t value;
     int64_t started;
-    int64_t ended; /* MODEL_UNKNOWN. */
+    int64_t ended; /* MODEL_UNKNOWN; not of MODEL_EXPIRE. */
     bool fenced;   /* Its key is. */
     unsigned node; /* Who was asked; only for the report. */
 };

@@ -280,6 +280,41 @@ static void a_login_of_unknown_outcome_may_have_been_logged_out(void **state)
     assert_verdict(&m, false);
 }
 
+static void a_value_expires_in_its_time_and_not_before(void **state)
+{
+    (void)state;
+    struct model m;
+    const struct {
+        int64_t read;
+        int64_t at;
+        bool linearizable;
+    } cases[] = {
+        {1, 90, true},          {MODEL_NIL, 90, false}, {1, 110, true},
+        {MODEL_NIL, 110, true}, {1, 130, false},        {MODEL_NIL, 130, true},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        model_init(&m);
+        did(&m, MODEL_WRITE, 1, 10, 20);
+        did(&m, MODEL_EXPIRE, 1, 100, 120);
+        did(&m, MODEL_READ, cases[i].read, cases[i].at, cases[i].at + 5);
+        assert_verdict(&m, cases[i].linearizable);
+    }
+    /* What replaced it does not expire with it. */
+    model_init(&m);
+    did(&m, MODEL_WRITE, 1, 10, 20);
+    did(&m, MODEL_EXPIRE, 1, 100, 120);
+    did(&m, MODEL_WRITE, 2, 50, 60);
+    did(&m, MODEL_READ, 2, 130, 140);
+    assert_verdict(&m, true);
+
+    model_init(&m);
+    did(&m, MODEL_WRITE, 1, 10, 20);
+    did(&m, MODEL_EXPIRE, 1, 100, 120);
+    did(&m, MODEL_READ, MODEL_NIL, 105, 106);
+    did(&m, MODEL_READ, 1, 110, 111);
+    assert_verdict(&m, false);
+}
+
 static void increments_count_once(void **state)
 {
     (void)state;
@@ -411,6 +446,7 @@ int main(void)
         cmocka_unit_test(only_a_logout_refuses_writes),
         cmocka_unit_test(what_is_refused_stays_refused),
         cmocka_unit_test(a_login_of_unknown_outcome_may_have_been_logged_out),
+        cmocka_unit_test(a_value_expires_in_its_time_and_not_before),
         cmocka_unit_test(increments_count_once),
         cmocka_unit_test(an_increment_of_unknown_outcome_counts_at_most_once),
         cmocka_unit_test(keys_are_judged_apart),
