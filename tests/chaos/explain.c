@@ -58,31 +58,42 @@ static void settle_unknown(struct history *h)
 
 /* Strings. */
 
-/* Whether something may have removed what @write wrote, or what came after it,
- * before @read ended. */
-static bool may_be_removed(const struct history *h,
+/* Whether the expiry of @write, or of what came after it, may have been before
+ * @read ended. */
+static bool may_be_expired(const struct history *h,
                            const struct model_operation *write,
                            const struct model_operation *read)
 {
     for (size_t i = 0; i < h->count; i++) {
-        const struct model_operation *removal = &h->list[i];
-        if (!is_removal(removal) || removal->started > read->ended ||
-            removal->ended < write->started) {
-            continue;
-        }
-        if (removal->kind == MODEL_DELETE) {
-            return true;
-        }
-        const struct model_operation *removed = write_of(h, removal->value);
-        if (removed != NULL && removed->ended >= write->started) {
-            return true;
+        const struct model_operation *o = &h->list[i];
+        if (o->kind == MODEL_EXPIRE && o->started <= read->ended &&
+            o->ended >= write->started) {
+            const struct model_operation *expired = write_of(h, o->value);
+            if (expired != NULL && expired->ended >= write->started) {
+                return true;
+            }
         }
     }
     return false;
 }
 
-/* Whether @read should have shown @change, or what came after it. @source: the
- * write that it shows, or NULL. */
+/* The time after which no DEL can have had an effect that @read shows. */
+static int64_t last_deletion(const struct history *h,
+                             const struct model_operation *read)
+{
+    int64_t last = INT64_MIN;
+    for (size_t i = 0; i < h->count; i++) {
+        const struct model_operation *o = &h->list[i];
+        if (o->kind == MODEL_DELETE && o->started <= read->ended &&
+            o->ended > last) {
+            last = o->ended;
+        }
+    }
+    return last;
+}
+
+/* Whether @read, which shows @source or nothing, should have shown @change or
+ * what came after it. */
 static bool is_missing(const struct history *h,
                        const struct model_operation *change,
                        const struct model_operation *read,
@@ -92,13 +103,10 @@ static bool is_missing(const struct history *h,
         change->ended >= read->started) {
         return false;
     }
-    if (read->value == MODEL_NIL) {
-        return change->kind == MODEL_WRITE && !may_be_removed(h, change, read);
+    if (source == NULL) {
+        return change->kind == MODEL_WRITE && !may_be_expired(h, change, read);
     }
-    if (change->kind == MODEL_EXPIRE) {
-        return change->value == read->value;
-    }
-    return change->started > source->ended;
+    return change->kind != MODEL_EXPIRE || change->value == read->value;
 }
 
 /* The last change that @read does not show and should, or the count. */
@@ -106,14 +114,16 @@ static size_t missing_in(const struct history *h,
                          const struct model_operation *read,
                          const struct model_operation *source)
 {
-    size_t last = h->count;
-    for (size_t i = 0; i < h->count; i++) {
-        if (is_missing(h, &h->list[i], read, source) &&
-            (last == h->count || h->list[i].ended > h->list[last].ended)) {
-            last = i;
+    /* Changes that began earlier than this were covered by something. */
+    int64_t since = source == NULL ? last_deletion(h, read) : source->ended;
+    size_t i = h->count;
+    while (i > 0 && h->list[i - 1].started > since) {
+        i--;
+        if (is_missing(h, &h->list[i], read, source)) {
+            return i;
         }
     }
-    return last;
+    return h->count;
 }
 
 /* The begin of the first removal after @change ended. */

@@ -37,8 +37,8 @@ struct explained {
     unsigned long other;
 };
 
-/* Adds to @sum what is wrong with @count operations, all on one key, that
- * model_check found impossible. */
+/* Adds to @sum what is wrong with @count operations, all on one key and in the
+ * order of their begins, that model_check found impossible. */
 void explain(const struct model_operation *operations, size_t count,
              struct explained *sum);
 

@@ -26,10 +26,12 @@ QUIET_S = 1
 
 
 class Faults:
-    """Does the faults of @names to @cluster until @until, a time."""
+    """Does the faults of @names to the cluster under @workload until @until,
+    a time."""
 
-    def __init__(self, cluster, network, names, rng, until):
-        self.cluster = cluster
+    def __init__(self, workload, network, names, rng, until):
+        self.workload = workload
+        self.cluster = workload.cluster
         self.network = network
         self.names = names
         self.rng = rng
@@ -91,6 +93,7 @@ class Faults:
         self.say("SIGSTOP %s for %g s" % (victim.name, seconds))
         victim.pause()
         self._sleep(seconds)
+        self.workload.probe(victim)
         victim.resume()
         self.say("SIGCONT %s" % victim.name)
 

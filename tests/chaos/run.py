@@ -96,10 +96,12 @@ class Result:
 
     def row(self):
         counts = self.counts
-        return "| %s | %s | %d | %s | %d | %d | %.2f s | %.2f s | %d |%s" % (
+        row = "| %s | %s | %d | %s | %d | %d | %d | %.2f s | %.2f s | %d |%s"
+        return row % (
             *(self.faults, self.server, self.done),
             "{:,}".format(counts.get("acknowledged", 0)),
             *(counts.get("lost", 0), counts.get("stale", 0)),
+            counts.get("late", 0) + counts.get("other", 0),
             *(self.gap_client_ms / 1000, self.gap_all_ms / 1000),
             self.refused + self.silent,
             " %s" % self.problems if self.problems else "",
@@ -108,8 +110,8 @@ class Result:
 
 TABLE_HEAD = (
     "| fault | server | times | acknowledged writes checked | lost | "
-    "stale reads | longest gap of a client | of all | not answered |\n"
-    "|---|---|---|---|---|---|---|---|---|"
+    "stale reads | other | longest gap of a client | of all | not answered |\n"
+    "|---|---|---|---|---|---|---|---|---|---|"
 )
 
 
@@ -170,7 +172,7 @@ class Run:
         self.workload.start()
         until = time.monotonic() + self.options.seconds
         names = self.faults.split(",")
-        story = faults.Faults(self.cluster, self.network, names, rng, until)
+        story = faults.Faults(self.workload, self.network, names, rng, until)
         try:
             story.run()
         except AssertionError as error:

@@ -7,11 +7,13 @@ began and ended, as tests/chaos/check_history.c reads them. Three kinds of keys:
     c  counters: INCR, GET
     x  strings that expire: one client writes each, SET and then PEXPIRE
 
-The first clients are sticky: one for each server, and it stays with it, so
-that a server that is cut off or wakes up is asked all the time. They look for
-stale answers. The others go elsewhere after any trouble, and insist: they stay
-with the key until it is answered, as somebody would whose session it is. Only
-of these are gaps measured. (With Redis all clients know all servers.)
+The first clients are sticky: two for each server, which stay with it and mostly
+read, so that a server that is cut off is asked all the time. They look for
+stale answers. A stopped server that is about to go on gets more questions,
+which it finds in its sockets when it wakes up (Probe). The other clients go
+elsewhere after any trouble, and insist: they stay with the key until it is
+answered, as somebody would whose session it is. Only of these are gaps
+measured. (With Redis all clients know all servers.)
 
 A key on which too much is unknown is left alone, and another takes its place;
 otherwise the checker would have to try too many orders.
@@ -22,7 +24,7 @@ import subprocess
 import threading
 import time
 
-from resp import ReplyError
+from resp import ReplyError, encode
 
 STRINGS = 16
 COUNTERS = 8
@@ -30,7 +32,10 @@ EXPIRING = 2  # For each client.
 UNKNOWN_MAX = 3
 THINK_S = 0.004
 BACK_OFF_S = 0.02
+STICKY = 2  # For each server.
 ROAMING = 5
+PROBES = 4  # Connections to a server that is about to wake up.
+PROBE_S = 5.0
 
 
 def now_us():
@@ -84,6 +89,71 @@ class Operation:
         )
 
 
+def take(operation, reply):
+    """Notes the answer, which is not an error."""
+    o = operation
+    if o.kind == "get":
+        o.value = None if reply is None else int(reply)
+    elif o.kind == "incr":
+        o.value = int(reply)
+    elif o.kind == "expire" and reply == 0:
+        # Says that there is no such session: a read of nothing.
+        o.kind, o.value, o.lifetime = "get", None, 0
+    elif o.kind == "set" and reply != b"OK":
+        raise ValueError("SET answered %r" % reply)
+
+
+class Probe(threading.Thread):
+    """A GET or a SET of every string, sent at once to one server, which may
+    answer when it can. Each command is an operation of its own."""
+
+    def __init__(self, workload, number, server):
+        super().__init__(daemon=True)
+        self.workload = workload
+        self.operations = []
+        self.errors = []
+        kind = "set" if number % 2 else "get"
+        commands = []
+        try:
+            self.client = server.client(timeout=PROBE_S)
+        except OSError:
+            return
+        for written, key in enumerate(workload.strings):
+            o = Operation()
+            o.key, name = key.current()
+            o.kind, o.lifetime, o.value = kind, 0, None
+            o.client, o.node, o.outcome = number, server.number, "silence"
+            commands.append(["GET", name])
+            if kind == "set":
+                o.value = (number + 1) * 10**9 + written
+                commands[-1] = ["SET", name, o.value]
+            self.operations.append(o)
+        for o in self.operations:
+            o.started = o.ended = now_us()
+        try:
+            self.client.send_raw(b"".join(encode(*c) for c in commands))
+        except OSError:
+            self.client.close()
+            return
+        self.start()
+
+    def run(self):
+        try:
+            for o in self.operations:
+                reply = self.client.read()
+                o.ended = now_us()
+                o.outcome = "refused"
+                if not isinstance(reply, ReplyError):
+                    o.outcome = "ok"
+                    take(o, reply)
+        except OSError:
+            pass  # The rest remains unanswered.
+        except ValueError as error:
+            self.errors.append("probe: %r" % error)
+        finally:
+            self.client.close()
+
+
 class Client(threading.Thread):
     """One client. `operations` is its part of the history."""
 
@@ -98,6 +168,7 @@ class Client(threading.Thread):
         self.errors = []
         self.written = 0
         self.insists = None
+        self.reads = 0.8 if sticky else 0.5
         self.own = [
             Key("x", number * EXPIRING + i, workload) for i in range(EXPIRING)
         ]
@@ -145,15 +216,14 @@ class Client(threading.Thread):
         return (self.number + 1) * 10**9 + self.written
 
     def _count(self, key):
-        if self.rng.random() < 0.5:
+        if self.rng.random() < self.reads:
             return self.do(key, "get") is not None
         return self.do(key, "incr") is not None
 
     def _string(self, key):
-        draw = self.rng.random()
-        if draw < 0.5:
+        if self.rng.random() < self.reads:
             return self.do(key, "get") is not None
-        if draw < 0.9:
+        if self.rng.random() < 0.8:
             return self.do(key, "set", self._new_value()) is not None
         return self.do(key, "del") is not None
 
@@ -192,24 +262,13 @@ class Client(threading.Thread):
             o.outcome = "refused"
             self._take_error(reply)
         elif o.outcome == "ok":
-            self._take(o, reply)
+            take(o, reply)
         self.operations.append(o)
         if o.outcome == "ok":
             return o
         if kind != "get":
             key.note_unknown(key_id)
         return None
-
-    def _take(self, o, reply):
-        if o.kind == "get":
-            o.value = None if reply is None else int(reply)
-        elif o.kind == "incr":
-            o.value = int(reply)
-        elif o.kind == "expire" and reply == 0:
-            # Says that there is no such session: a read of nothing.
-            o.kind, o.value, o.lifetime = "get", None, 0
-        elif o.kind == "set" and reply != b"OK":
-            raise ValueError("SET answered %r" % reply)
 
     def _take_error(self, reply):
         first = reply.text.split(" ")[0]
@@ -238,15 +297,23 @@ class Workload:
         self.counters = [Key("c", i, self) for i in range(COUNTERS)]
         self.clients = []
         count = len(cluster.servers)
-        for number in range(count + ROAMING):
-            sticky = number < count
+        for number in range(STICKY * count + ROAMING):
+            sticky = number < STICKY * count
             rng = random.Random("%s %d" % (seed, number))
             connection = cluster.connection(number, sticky, rng)
             self.clients.append(
                 Client(self, number, connection, sticky, rng.random())
             )
+        self.probes = []
         self.started = 0
         self.ended = 0
+
+    def probe(self, server):
+        """Puts questions into the sockets of a stopped server."""
+        for _ in range(PROBES):
+            # Their numbers follow those of the clients.
+            number = len(self.clients) + len(self.probes)
+            self.probes.append(Probe(self, number, server))
 
     def name_key(self, name):
         with self.lock:
@@ -261,11 +328,13 @@ class Workload:
     def stop(self):
         self.ended = now_us()
         self.stopping.set()
-        for client in self.clients:
-            client.join(30)
+        for client in self.clients + self.probes:
+            if client.ident is not None:  # It was started.
+                client.join(30)
 
     def errors(self):
-        return [error for client in self.clients for error in client.errors]
+        everybody = self.clients + self.probes
+        return [error for client in everybody for error in client.errors]
 
     def read_all(self):
         """At the end, when all is in place: every key is read through every
@@ -284,7 +353,7 @@ class Workload:
 
     def operations(self):
         everything = []
-        for client in self.clients:
+        for client in self.clients + self.probes:
             everything += client.operations
         everything.sort(key=lambda o: o.started)
         return everything
