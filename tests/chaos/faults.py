@@ -1,7 +1,8 @@
 """faults.py - What happens to the machines, drawn from a seed.
 
-One fault at a time, as Holdfast promises to survive them with one backup: the
-next one comes when the cluster has settled since the last.
+Every kind once, in random order, then again. One fault at a time, as Holdfast
+promises to survive them with one backup: the next one comes when the cluster
+has settled since the last.
 
     kill     kill -9; started again after 5 s, with nothing
     stop     SIGSTOP for 0.5 to 30 s, then SIGCONT; stop5: for 5 s
@@ -9,7 +10,7 @@ next one comes when the cluster has settled since the last.
     oneway   a machine does not hear the others, or they do not hear it
     pair     two machines do not hear each other, or one not the other
     rolling  each server gets SIGTERM and is started again, one by one
-    mix      any of these; after kill -9 the restart may come at once
+    mix      all of these; after kill -9 the restart may come at once
 
 Clients reach all machines all the time.
 """
@@ -33,12 +34,13 @@ class Faults:
         self.workload = workload
         self.cluster = workload.cluster
         self.network = network
-        self.names = names
         self.rng = rng
         self.until = until
         self.began = time.monotonic()
         self.done = 0
-        self.mixed = False
+        self.mixed = names == ["mix"]
+        self.names = list(SINGLE) if self.mixed else names
+        self.deck = []
 
     def say(self, text):
         seconds = time.monotonic() - self.began
@@ -49,11 +51,9 @@ class Faults:
             self._sleep(QUIET_S)
             if time.monotonic() >= self.until:
                 return
-            name = self.rng.choice(self.names)
-            self.mixed = name == "mix"
-            if self.mixed:
-                name = self.rng.choice(SINGLE)
-            self._one(name)
+            if not self.deck:
+                self.deck = self.rng.sample(self.names, len(self.names))
+            self._one(self.deck.pop())
             self.done += 1
             self.cluster.wait_settled()
             self.say("settled")

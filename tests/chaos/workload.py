@@ -24,6 +24,7 @@ import subprocess
 import threading
 import time
 
+import cluster as e2e
 from resp import ReplyError, encode
 
 STRINGS = 16
@@ -36,6 +37,7 @@ STICKY = 2  # For each server.
 ROAMING = 5
 PROBES = 4  # Connections to a server that is about to wake up.
 PROBE_S = 5.0
+FINAL_S = 30  # In which every key must be answered at the end.
 
 
 def now_us():
@@ -284,6 +286,25 @@ REFUSALS = {
 }
 
 
+class StallMeter(threading.Thread):
+    """The longest time that this machine did not let a thread run that wanted
+    to. No gap that is not longer says anything about the servers."""
+
+    STEP_S = 0.01
+
+    def __init__(self, stopping):
+        super().__init__(daemon=True)
+        self.stopping = stopping
+        self.longest_ms = 0
+
+    def run(self):
+        while not self.stopping.is_set():
+            began = now_us()
+            time.sleep(self.STEP_S)
+            late_ms = (now_us() - began) / 1000 - self.STEP_S * 1000
+            self.longest_ms = max(self.longest_ms, late_ms)
+
+
 class Workload:
     """All clients of a run, and what they saw."""
 
@@ -305,6 +326,7 @@ class Workload:
                 Client(self, number, connection, sticky, rng.random())
             )
         self.probes = []
+        self.stalls = StallMeter(self.stopping)
         self.started = 0
         self.ended = 0
 
@@ -322,6 +344,7 @@ class Workload:
 
     def start(self):
         self.started = now_us()
+        self.stalls.start()
         for client in self.clients:
             client.start()
 
@@ -339,17 +362,20 @@ class Workload:
     def read_all(self):
         """At the end, when all is in place: every key is read through every
         server. Returns what went wrong."""
-        wrong = []
         for number, server in enumerate(self.cluster.servers):
             reader = self.clients[0]
             rng = random.Random(number)
             reader.connection = self.cluster.connection(number, True, rng)
             for key_id, name in enumerate(list(self.names)):
                 key = _Fixed(key_id, name)
-                if reader.do(key, "get") is None:
-                    wrong.append("%s: no answer for %s" % (server.name, name))
+                deadline = time.monotonic() + FINAL_S * e2e.PATIENCE
+                while reader.do(key, "get") is None:
+                    if time.monotonic() > deadline:
+                        text = "%s does not answer for %s"
+                        return [text % (server.name, name)]
+                    time.sleep(BACK_OFF_S)
             reader.connection.close()
-        return wrong
+        return []
 
     def operations(self):
         everything = []
