@@ -20,7 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "explain.h"
+#include "support/explain.h"
 #include "support/model.h"
 
 #define REPORTS_MAX 5

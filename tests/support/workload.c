@@ -353,7 +353,7 @@ static size_t operation_words(struct workload *workload,
     case MODEL_READ:
         argv[0] = hf_slice_text(hash ? "HGET" : "GET");
         break;
-    case MODEL_EXPIRE: /* Never picked: sessions live for ever here. */
+    case MODEL_EXPIRE: /* Never picked. */
     case MODEL_DELETE:
         argv[0] = hf_slice_text("DEL");
         return argc;

@@ -1,4 +1,4 @@
-#include "explain.h"
+#include "support/explain.h"
 
 #include <stdlib.h>
 #include <string.h>
