@@ -178,16 +178,25 @@ class Redis:
             last = (i + 1) * self.SLOTS // self.PRIMARIES - 1
             server.call("CLUSTER", "ADDSLOTSRANGE", first, last)
         for server in self.servers[1:]:
-            self.servers[0].call("CLUSTER", "MEET", server.address, PORT)
+            self._meet(server)
         for i, server in enumerate(self.servers[self.PRIMARIES :]):
-            node_id = primaries[i].call("CLUSTER", "MYID")
-            e2e.until(
-                lambda s=server, n=node_id: s.call("CLUSTER", "REPLICATE", n)
-                == b"OK",
-                20,
-                "a replica knows its primary",
-            )
+            self._make_replica(server, primaries[i])
         self.wait_settled()
+
+    def _meet(self, server):
+        self.servers[0].call("CLUSTER", "MEET", server.address, PORT)
+
+    def _make_replica(self, server, primary):
+        node_id = primary.call("CLUSTER", "MYID")
+
+        def knows_it():
+            if server.call("CLUSTER", "REPLICATE", node_id) == b"OK":
+                return True
+            for other in self.servers[1:]:
+                self._meet(other)  # Forgotten after a second without answer.
+            return False
+
+        e2e.until(knows_it, SETTLE_S, "a replica knows its primary")
 
     @staticmethod
     def _info(server):
