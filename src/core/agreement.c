@@ -189,7 +189,8 @@ static bool change_is_needed(struct hf_node *node, hf_member_set suspects,
                  node->now - node->promised_at > HF_STUCK_MS;
     bool died = (node->dead & node->view->absent) != 0;
     *urgent = suspects != 0 || stuck || died;
-    if (*urgent || hf_proposal_joins(node) || hf_proposal_leaves(node)) {
+    if (*urgent || hf_proposal_joins(node) || hf_proposal_leaves(node) ||
+        hf_proposal_slow(node)) {
         return true;
     }
     return node->now - node->installed_at >= HF_MOVE_GATHER_MS &&

@@ -371,7 +371,8 @@ static void stream_drop_done(struct hf_node *node, uint8_t member)
     while (hf_stream_drop_one(stream, &dropped)) {
         struct hf_record *record = dropped.record;
         if (record->view.kind == HF_RECORD_LEARNT) {
-            hf_node_learnt_confirmed(node, record->view.partition, member);
+            hf_node_learnt_confirmed(node, record->view.partition, member,
+                                     stream->head - 1);
         }
         hf_record_release(node->mem, record);
     }
@@ -394,6 +395,7 @@ void hf_node_acked(struct hf_node *node, uint8_t member,
     }
     while (from->stream.acked < ack->number) {
         from->stream.moved_at = node->now;
+        from->stream.progress_at = node->now;
         entry_acked(node, member, hf_stream_ack_one(&from->stream));
     }
     HF_ASSERT(epoch == node->view->epoch);

@@ -204,6 +204,7 @@ static void install_members(struct hf_node *node, const struct hf_view *view)
     HF_ASSERT(node->self != HF_MEMBER_NONE);
     node->dead = 0;
     node->fresh = 0;
+    node->suspected = 0;
     for (uint8_t i = 0; i < HF_MEMBERS_MAX; i++) {
         struct hf_member *member = &node->members[i];
         struct hf_stream stream = member->stream;
@@ -243,6 +244,53 @@ static bool owners_have(const struct hf_owners *owners, uint8_t member)
     return false;
 }
 
+/* Copies that we asked to be rid of, now that a view did so. The old view is
+ * in node->best while a new one is entered. */
+static void count_demoted(struct hf_node *node, uint16_t p)
+{
+    const struct hf_acting *old = &node->best->acting[p];
+    if (node->best->cluster != node->view->cluster) {
+        return;
+    }
+    for (uint8_t i = 1; i < old->count; i++) {
+        const struct hf_peer_info *info = &node->best->members[old->members[i]];
+        uint8_t member = hf_view_find(node->view, info->id, info->incarnation);
+        if (node->previous[old->members[i]].slow && member != HF_MEMBER_NONE &&
+            (hf_view_copies(node->view, p) & hf_member_set_of(member)) == 0) {
+            node->counters.copies_demoted++;
+        }
+    }
+}
+
+/* In place of an owner that was slow lately, somebody else is filled, so that
+ * there are copies enough while it is put off. */
+static void add_substitute(struct hf_node *node, uint16_t p)
+{
+    struct hf_partition *partition = &node->partitions[p];
+    hf_member_set taken = hf_view_copies(node->view, p) | node->view->leaving;
+    const struct hf_owners *target = &node->targets[p];
+    bool needed = false;
+    for (uint8_t i = 0; i < target->count; i++) {
+        hf_member_set bit = hf_member_set_of(target->members[i]);
+        needed = needed || ((taken & bit) == 0 &&
+                            hf_node_is_put_off(node, target->members[i]));
+        taken |= bit;
+    }
+    if (!needed || node->view->acting[p].count >= target->count) {
+        return;
+    }
+    hf_member_set free = hf_view_voters(node->view) & ~taken;
+    uint8_t count = node->view->member_count;
+    for (uint8_t i = 0; i < count; i++) {
+        uint8_t member = (uint8_t)((p + i) % count);
+        if ((free & hf_member_set_of(member)) != 0 &&
+            !hf_node_is_put_off(node, member)) {
+            add_copy(partition, member, false);
+            return;
+        }
+    }
+}
+
 static void become_primary(struct hf_node *node, uint16_t p)
 {
     struct hf_partition *partition = &node->partitions[p];
@@ -259,6 +307,7 @@ static void become_primary(struct hf_node *node, uint16_t p)
             add_copy(partition, target->members[i], false);
         }
     }
+    add_substitute(node, p);
 }
 
 /* @again: the same decision under a higher number, entered before. */
@@ -286,6 +335,7 @@ static void install_partition(struct hf_node *node, uint16_t p, bool again,
     }
     if (primary) {
         become_primary(node, p);
+        count_demoted(node, p);
     }
 }
 
@@ -398,6 +448,7 @@ void hf_node_positions(struct hf_node *node, uint8_t member,
     if (positions->epoch != node->view->epoch || from->positions_known) {
         return;
     }
+    from->stream.progress_at = node->now;
     for (size_t i = 0; i < positions->count; i++) {
         position_noted(node, member, &positions->positions[i]);
     }
@@ -421,18 +472,27 @@ void hf_node_positions(struct hf_node *node, uint8_t member,
 
 /* Levelling. */
 
-static bool pull_if_behind(struct hf_node *node, uint16_t p)
+struct hf_copy *hf_partition_ahead(struct hf_partition *partition)
 {
-    struct hf_partition *partition = &node->partitions[p];
-    const struct hf_copy *ahead = NULL;
+    struct hf_copy *ahead = NULL;
     for (uint8_t i = 0; i < partition->copy_count; i++) {
-        const struct hf_copy *copy = &partition->copies[i];
+        struct hf_copy *copy = &partition->copies[i];
         if (copy->acting && copy->state == HF_COPY_REPORTED &&
             copy->version.sequence > partition->version.sequence &&
             (ahead == NULL ||
              copy->version.sequence > ahead->version.sequence)) {
             ahead = copy;
         }
+    }
+    return ahead;
+}
+
+static bool pull_if_behind(struct hf_node *node, uint16_t p)
+{
+    struct hf_partition *partition = &node->partitions[p];
+    const struct hf_copy *ahead = hf_partition_ahead(partition);
+    if (ahead != NULL && !partition->pulling) {
+        node->members[ahead->member].stream.progress_at = node->now;
     }
     partition->pulling = ahead != NULL;
     if (ahead != NULL) {
@@ -588,6 +648,7 @@ void hf_node_suffix(struct hf_node *node, uint8_t member,
     if (hf_node_apply_write(node, record) != 0) {
         return; /* Pulled again by hf_node_sync_tick. */
     }
+    node->members[member].stream.progress_at = node->now;
     if (partition->version.sequence >= copy->version.sequence) {
         hf_node_sync_partition(node, record->partition);
     }

@@ -75,7 +75,14 @@ struct hf_heartbeat {
     uint64_t writes_degraded; /* With fewer copies than wanted. */
     uint64_t partitions_lost;
     uint64_t sessions_lost; /* With those, and dropped. */
-    uint8_t leaving;        /* enum hf_leaving. */
+    hf_member_set slow;        /* Copies of its partitions that acknowledge
+                                * nothing: to be dropped from them. */
+    hf_member_set put_off;     /* Members it fills no copies of for a while,
+                                * because they were slow. */
+    uint64_t refill_partitions; /* Copies it is the one to fill, */
+    uint64_t refill_sessions;   /* the sessions in them, */
+    uint64_t refill_bytes;      /* and their memory. */
+    uint8_t leaving;            /* enum hf_leaving. */
     /* Nodes outside of the view that it has links with both ways: only whom
      * all members reach is taken in. */
     uint8_t guest_count;

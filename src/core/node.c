@@ -164,6 +164,7 @@ static void node_tick(struct hf_node *node)
     hf_node_agreement_tick(node);
     hf_node_sync_tick(node);
     hf_node_streams_tick(node);
+    hf_node_slow_tick(node);
     hf_node_refill_tick(node);
     hf_node_waiting_tick(node);
     hf_node_run_ranges(node);
@@ -247,10 +248,35 @@ static void node_message(struct hf_node *node, struct hf_peer *from,
     }
 }
 
+static hf_time later(hf_time time, hf_time by, hf_time most)
+{
+    return time + by < most ? time + by : most;
+}
+
+/* We were held up for @late ms, and what others said meanwhile may still be
+ * unread: that long is not counted as silence, or slowness, of theirs. */
+static void lend_patience(struct hf_node *node, hf_time late)
+{
+    for (uint8_t i = 0; i < node->view->member_count; i++) {
+        struct hf_member *member = &node->members[i];
+        member->heard = later(member->heard, late, node->now);
+        member->stream.progress_at =
+            later(member->stream.progress_at, late, node->now);
+        if (member->unheard_since != 0) {
+            member->unheard_since =
+                later(member->unheard_since, late, node->now);
+        }
+    }
+}
+
 /* A gap this long means that we were paused. Others may have gone on without
  * us: hold no lease, and accuse nobody of the silence that was ours. */
 static void notice_pause(struct hf_node *node)
 {
+    hf_time gap = node->now - node->stepped_at;
+    if (gap > HF_LATE_MS && node->state == HF_STATE_ACTIVE) {
+        lend_patience(node, gap - HF_LATE_MS);
+    }
     if (node->now - node->stepped_at > HF_SUSPECT_MS &&
         node->state == HF_STATE_ACTIVE) {
         hf_log(&node->config.log, HF_LOG_WARNING,

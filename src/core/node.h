@@ -213,6 +213,14 @@ struct hf_node_counters {
     uint64_t sessions_dropped;    /* Given up when two clusters met. */
     uint64_t records_refused;     /* Records from peers that did not fit. */
     uint64_t operations_repeated; /* Retries recognised. */
+    uint64_t heartbeats;          /* Received from members. */
+    uint64_t suspicions;          /* Members that fell silent, not dead. */
+    uint64_t slow_reported;       /* Members found alive but not keeping up. */
+    uint64_t copies_demoted;      /* Copies of ours dropped because of that. */
+    uint64_t learners_put_off;    /* Learners of ours that did not keep up. */
+    uint64_t fills;               /* Copies of ours begun to be filled. */
+    uint64_t fills_resumed;       /* Of those, where they had been before. */
+    uint64_t fill_bytes;          /* Sent to fill them. */
 };
 
 const struct hf_node_counters *hf_node_get_counters(const struct hf_node *node);

@@ -8,6 +8,7 @@
  *   writes.c      the primary: carrying out commands, commit, replies
  *   copies.c      the copy: applying records, acknowledging
  *   refill.c      filling a learner until it can be a copy
+ *   slow.c        copies that do not keep up
  *   requests.c    the node a client asked: routing and holding
  *   gathers.c     one answer made of several
  *   losses.c      counting what was promised with too few copies, or lost
@@ -49,6 +50,11 @@ enum {
     HF_PROBE_MS = 100,          /* Between probes of a lost peer. */
     HF_VIEW_RESEND_MS = 50,
     HF_RESEND_MS = 500, /* A stream without progress is sent again. */
+    HF_LATE_MS = 100,   /* A step that comes later than that was held up. */
+    HF_LEARNER_SLOW_MS = 300, /* Within the hold: no client notices. */
+    HF_SLOW_MS = 2000, /* Longer than suspicion and guard, and three resends. */
+    HF_SLOW_PAUSE_MS = 1000,      /* Then it is filled again, but later and */
+    HF_SLOW_PAUSE_MAX_MS = 60000, /* later each time, up to that. */
     HF_TICK_BUSY_MS = 10,
     HF_TICK_IDLE_MS = 50,
 };
@@ -80,6 +86,9 @@ struct hf_peer {
     hf_time beaten;        /* When that arrived. */
     hf_time given;         /* Arrival of the last one we echoed. */
     hf_time bound;         /* Our sent_at that it last echoed. */
+    /* It was slow: no copy on it is filled before. */
+    hf_time slow_until;
+    hf_time slow_pause; /* How long that was. */
 };
 
 /* A member of the current view, ourselves included. */
@@ -91,6 +100,7 @@ struct hf_member {
     bool ready;    /* It is in our epoch. */
     bool positions_known; /* It told us where its copies stand. */
     bool echoed;          /* We answered a heartbeat of it in this epoch. */
+    bool slow; /* Alive, but its copies of our partitions stand still. */
 
     /* Records from us to it. */
     struct hf_stream stream;
@@ -109,7 +119,8 @@ enum hf_copy_state {
     HF_COPY_NONE,      /* No copy, and none wanted. */
     HF_COPY_WANTED,    /* Should have one; stream not begun. */
     HF_COPY_LEARNING,  /* Stream under way. */
-    HF_COPY_LEARNT,    /* Stream sent, counts for commit, not yet confirmed. */
+    HF_COPY_STREAMED,  /* All sent; it may still have far to go. */
+    HF_COPY_LEARNT,    /* It caught up: counts for commit; not yet confirmed. */
     HF_COPY_NOMINATED, /* Confirmed: waits for a view to make it a copy. */
     HF_COPY_UNKNOWN,   /* A copy by the view, which has not reported yet. */
     HF_COPY_REPORTED,  /* It told where it stands. */
@@ -123,6 +134,7 @@ struct hf_copy {
     bool acting;               /* A full copy by the view. */
     struct hf_version version; /* As reported at the start of the epoch. */
     uint64_t learnt;           /* The same. */
+    uint64_t learnt_number;    /* Of the last LEARNT in the stream to it. */
     uint64_t learnt_at; /* Sequence when the stream to it was complete. */
     bool confirmed;     /* It has all that. */
 };
@@ -280,7 +292,8 @@ struct hf_node {
     struct hf_member *members;  /* HF_MEMBERS_MAX. */
     struct hf_member *previous; /* Those of the view before, while entering. */
     hf_member_set dead;         /* Certified. */
-    hf_member_set fresh; /* Of those, observed under a lease of theirs. */
+    hf_member_set fresh;     /* Of those, observed under a lease of theirs. */
+    hf_member_set suspected; /* As of the last tick, not dead. */
     hf_time installed_at;
     hf_member_set lease; /* Members whose grant is valid, until: */
     hf_time lease_until; /* the first of them ends. */
@@ -429,6 +442,8 @@ bool hf_proposal_leaves(const struct hf_node *node);
 bool hf_proposal_nobody_stays(const struct hf_node *node);
 /* Fills in who outside of the view we reach and could take in. */
 void hf_proposal_guests(const struct hf_node *node, struct hf_heartbeat *beat);
+/* Whether some partition has a copy on a member that does not keep up. */
+bool hf_proposal_slow(const struct hf_node *node);
 /* Whether somebody waits to be taken in. */
 bool hf_proposal_joins(const struct hf_node *node);
 
@@ -521,15 +536,29 @@ void hf_node_log_trim(struct hf_node *node, struct hf_partition *partition,
 bool hf_partition_reaches(const struct hf_partition *partition,
                           struct hf_version from);
 void hf_node_partition_clear(struct hf_node *node, uint16_t partition);
+/* Of the full copies that reported, the one that is furthest beyond us. */
+struct hf_copy *hf_partition_ahead(struct hf_partition *partition);
 
 /* refill.c */
 void hf_node_refill(struct hf_node *node, uint8_t member);
 void hf_node_refill_tick(struct hf_node *node);
+/* The LEARNT that was @number in the stream was acknowledged. */
 void hf_node_learnt_confirmed(struct hf_node *node, uint16_t partition,
-                              uint8_t member);
+                              uint8_t member, uint64_t number);
 void hf_node_nominate_learnt(struct hf_node *node, uint16_t partition);
 struct hf_copy *hf_partition_copy(struct hf_partition *partition,
                                   uint8_t member);
+
+/* slow.c: members that are alive but do not keep up. */
+/* Whether no copies on @member are to be filled for now. */
+bool hf_node_is_put_off(const struct hf_node *node, uint8_t member);
+/* A learner of ours stands in the way: @member is filled later, from the
+ * start. Nothing waits for it any more but what waits for a view. */
+void hf_node_put_off(struct hf_node *node, uint8_t member);
+void hf_node_slow_tick(struct hf_node *node);
+/* Members that some of our partitions cannot go on without. */
+hf_member_set hf_node_slow_members(const struct hf_node *node);
+hf_member_set hf_node_put_off_members(const struct hf_node *node);
 
 /* requests.c */
 void hf_node_request(struct hf_node *node, uint64_t client, uint64_t tag,

@@ -532,6 +532,8 @@ void hf_node_count_local(const struct hf_node *node, struct hf_heartbeat *beat)
     if (wanted > node->view->member_count) {
         wanted = node->view->member_count;
     }
+    beat->slow = hf_node_slow_members(node);
+    beat->put_off = hf_node_put_off_members(node);
     for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
         const struct hf_partition *partition = &node->partitions[p];
         beat->bytes += partition->sessions.bytes;
@@ -638,6 +640,7 @@ void hf_node_heartbeat(struct hf_node *node, struct hf_peer *peer,
 {
     peer->beat = *beat;
     peer->has_beat = true;
+    node->counters.heartbeats += peer->member != HF_MEMBER_NONE ? 1 : 0;
     peer->their_sent_at = beat->sent_at;
     peer->beaten = node->now;
     /* One that is in a later view may have agreed to it without us. */
@@ -675,8 +678,28 @@ void hf_node_offer_view(struct hf_node *node, struct hf_peer *peer)
     }
 }
 
+static void count_suspicions(struct hf_node *node)
+{
+    if (node->state != HF_STATE_ACTIVE) {
+        return;
+    }
+    hf_member_set suspected = hf_node_suspects(node) & ~node->dead;
+    hf_member_set begun = suspected & ~node->suspected;
+    node->suspected = suspected;
+    node->counters.suspicions += hf_member_set_count(begun);
+    for (uint8_t i = 0; i < node->view->member_count; i++) {
+        if ((begun & hf_member_set_of(i)) != 0) {
+            hf_log(&node->config.log, HF_LOG_WARNING,
+                   "%s is suspected: silent for %lld ms",
+                   node->view->members[i].name,
+                   (long long)(node->now - node->members[i].heard));
+        }
+    }
+}
+
 void hf_node_peers_tick(struct hf_node *node)
 {
+    count_suspicions(node);
     if (node->now >= node->beat_at) {
         node->beat_at = node->now + HF_HEARTBEAT_MS;
         hf_node_send_heartbeats(node);

@@ -7,7 +7,10 @@
  *   3. once all wanted owners have copies, the wanted one becomes primary
  *   4. else, or after that, copies that nobody wants are dropped, but never
  *      the primary, and never below the wanted number
- *   5. where nobody who has a copy takes part, those that may come back stay
+ *   5. members that the primary says are slow are dropped, and no nominees;
+ *      where others, more than about anybody else, say it of the primary, it
+ *      is the primary who is dropped; some full copy always stays
+ *   6. where nobody who has a copy takes part, those that may come back stay
  *      in the view as absent and keep the partition; if all of them are
  *      certified dead it is lost, and starts empty
  * A view either changes the primary of a partition or drops copies of it: the
@@ -168,8 +171,88 @@ bool hf_proposal_leaves(const struct hf_node *node)
     return others && (set != node->view->leaving || leavers_done(node) != 0);
 }
 
+/* Who says of whom that it is slow. */
+struct slowness {
+    hf_member_set by[HF_MEMBERS_MAX];
+    uint8_t count[HF_MEMBERS_MAX]; /* How many say it of this one. */
+};
+
+/* Whether anybody is. */
+static bool slowness_make(const struct hf_node *node, struct slowness *slowness)
+{
+    hf_member_set voters = hf_view_voters(node->view);
+    memset(slowness, 0, sizeof(*slowness));
+    slowness->by[node->self] = hf_node_slow_members(node);
+    for (size_t i = 0; i < node->peer_count; i++) {
+        const struct hf_peer *peer = &node->peers[i];
+        if (peer->member != HF_MEMBER_NONE && peer->has_beat &&
+            peer->beat.epoch == node->view->epoch &&
+            peer->beat.state == HF_STATE_ACTIVE) {
+            slowness->by[peer->member] = peer->beat.slow;
+        }
+    }
+    hf_member_set slow = 0;
+    for (uint8_t i = 0; i < node->view->member_count; i++) {
+        hf_member_set bit = hf_member_set_of(i);
+        slowness->by[i] &= (voters & bit) != 0 ? voters & ~bit : 0;
+        slow |= slowness->by[i];
+        for (uint8_t k = 0; k < node->view->member_count; k++) {
+            if ((slowness->by[i] & hf_member_set_of(k)) != 0) {
+                slowness->count[k]++;
+            }
+        }
+    }
+    return slow != 0;
+}
+
+/* Of the copies of a partition, in @live, those to go on without. */
+static hf_member_set slow_copies(const struct slowness *slowness,
+                                 const struct hf_acting *acting,
+                                 hf_member_set live)
+{
+    uint8_t primary = acting->members[0];
+    hf_member_set self = hf_member_set_of(primary);
+    hf_member_set slow = 0;
+    if ((live & self) == 0) {
+        return 0;
+    }
+    for (uint8_t i = 1; i < acting->count; i++) {
+        uint8_t member = acting->members[i];
+        hf_member_set bit = hf_member_set_of(member) & live;
+        if (bit != 0 && slowness->count[primary] > 1 &&
+            slowness->count[member] < slowness->count[primary]) {
+            return self; /* It is the primary who does not get through. */
+        }
+        slow |= slowness->by[primary] & bit;
+    }
+    return slow;
+}
+
+bool hf_proposal_slow(const struct hf_node *node)
+{
+    struct slowness slowness;
+    if (!slowness_make(node, &slowness)) {
+        return false;
+    }
+    const struct hf_view *view = node->view;
+    for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
+        if (slow_copies(&slowness, &view->acting[p], hf_view_voters(view))) {
+            return true;
+        }
+    }
+    for (size_t i = 0; i < node->nomination_count; i++) {
+        const struct hf_nomination *nomination = &node->nominations[i];
+        uint8_t primary = view->acting[nomination->partition].members[0];
+        if ((slowness.by[primary] & hf_member_set_of(nomination->member))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Who of the old view goes on, and how. */
 struct passage {
+    struct slowness slowness;
     hf_member_set live;          /* As members with a vote. */
     hf_member_set absent;        /* As absent ones. */
     uint8_t map[HF_MEMBERS_MAX]; /* Old index to new one. */
@@ -191,6 +274,7 @@ static void passage_make(const struct hf_node *node, hf_member_set voters,
                          struct hf_view *view, struct passage *passage)
 {
     const struct hf_view *old = node->view;
+    (void)slowness_make(node, &passage->slowness);
     passage->live = (voters & ~leavers_done(node)) | absent_back(node);
     if (passage->live == 0) {
         passage->live = voters; /* All leave: then nobody does. */
@@ -312,11 +396,12 @@ static void acting_keep(const struct hf_acting *old,
 }
 
 static void acting_add(struct hf_acting *next, const struct passage *passage,
-                       const uint8_t *nominees, uint8_t nominee_count)
+                       hf_member_set fit, const uint8_t *nominees,
+                       uint8_t nominee_count)
 {
     for (uint8_t i = 0; i < nominee_count; i++) {
         uint8_t member = passage->map[nominees[i]];
-        if ((passage->live & hf_member_set_of(nominees[i])) != 0 &&
+        if ((fit & hf_member_set_of(nominees[i])) != 0 &&
             member != HF_MEMBER_NONE && !acting_has(next, member) &&
             next->count < HF_COPIES_MAX) {
             next->members[next->count++] = member;
@@ -329,11 +414,14 @@ static void acting_next(const struct hf_acting *old,
                         const struct hf_owners *target, const uint8_t *nominees,
                         uint8_t nominee_count, struct hf_acting *next)
 {
-    acting_keep(old, passage, passage->live, next);
+    uint8_t primary = old->members[0];
+    hf_member_set live =
+        passage->live & ~slow_copies(&passage->slowness, old, passage->live);
+    acting_keep(old, passage, live, next);
     next->empty = false;
     if (next->count == 0) {
         /* A nominated learner has every acknowledged write as well. */
-        acting_add(next, passage, nominees, nominee_count);
+        acting_add(next, passage, passage->live, nominees, nominee_count);
         if (next->count == 0) {
             acting_keep(old, passage, passage->absent, next);
         }
@@ -343,11 +431,12 @@ static void acting_next(const struct hf_acting *old,
         }
         return;
     }
-    if ((passage->live & hf_member_set_of(old->members[0])) == 0) {
+    if ((live & hf_member_set_of(primary)) == 0) {
         acting_put_first(next, target->members[0]);
         return;
     }
-    acting_add(next, passage, nominees, nominee_count);
+    acting_add(next, passage, live & ~passage->slowness.by[primary], nominees,
+               nominee_count);
     acting_move(next, target);
 }
 

@@ -1,13 +1,16 @@
 /* refill.c - Filling a copy that has nothing, while writes go on.
  *
- *   WANTED -> LEARNING -> LEARNT -> NOMINATED -> a full copy in the next view
+ *   WANTED -> LEARNING -> STREAMED -> LEARNT -> NOMINATED -> a full copy in the
+ *                                                            next view
  *
  * The sessions of a partition are streamed in hash order. Writes that happen
  * meanwhile go down the same stream: in full when their key has been passed,
- * as a bare position when it is still to come. After the last session (LEARNT)
- * the learner counts: nothing is acknowledged to a client without it. Once it
+ * as a bare position when it is still to come. Once the learner confirmed the
+ * last session (STREAMED), it is told once more that it has everything
+ * (LEARNT) and counts: nothing is acknowledged to a client without it. When it
  * confirmed that, it has every acknowledged write and is nominated; the next
- * view makes it a full copy.
+ * view makes it a full copy. So clients wait for a learner only when little is
+ * on its way to it; and when it stops then, it is put off (slow.c).
  *
  * No more than learn_bytes_max are under way to one node at a time, one
  * partition after the other, those with the fewest copies first. */
@@ -50,6 +53,7 @@ static bool may_stream(const struct hf_partition *partition)
 static int32_t next_partition(struct hf_node *node, uint8_t member)
 {
     int32_t best = -1;
+    bool put_off = hf_node_is_put_off(node, member);
     for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
         struct hf_partition *partition = &node->partitions[p];
         if (!may_stream(partition)) {
@@ -57,7 +61,7 @@ static int32_t next_partition(struct hf_node *node, uint8_t member)
         }
         const struct hf_copy *copy = hf_partition_copy(partition, member);
         if (copy != NULL && copy->state == HF_COPY_WANTED &&
-            (copy->acting || partition->synced) &&
+            (copy->acting || (partition->synced && !put_off)) &&
             (best < 0 ||
              node->view->acting[p].count < node->view->acting[best].count)) {
             best = p;
@@ -82,13 +86,12 @@ static int push(struct hf_node *node, uint8_t member,
     return error;
 }
 
-/* All is on its way; from now on nothing is acknowledged without it. */
-static void copy_is_learnt(const struct hf_partition *partition,
-                           struct hf_copy *copy)
+/* All is on its way. */
+static void copy_is_streamed(struct hf_node *node, struct hf_copy *copy)
 {
-    copy->state = HF_COPY_LEARNT;
-    copy->learnt_at = partition->version.sequence;
-    copy->confirmed = false;
+    copy->state = HF_COPY_STREAMED;
+    copy->learnt_number =
+        hf_stream_next(&node->members[copy->member].stream) - 1;
 }
 
 static int push_learnt(struct hf_node *node, uint16_t p, uint8_t member)
@@ -142,7 +145,7 @@ static int resume(struct hf_node *node, uint16_t p, struct hf_copy *copy)
     }
     if (error == 0) {
         hf_stream_push(stream, learnt, false, false, node->now);
-        copy_is_learnt(partition, copy);
+        copy_is_streamed(node, copy);
     }
     hf_record_release(node->mem, learnt);
     return error;
@@ -164,6 +167,7 @@ static int begin(struct hf_node *node, uint8_t member, uint16_t p)
     if (error == 0) {
         to->learning = p;
         to->learn_from = 0;
+        copy->learnt = 0; /* What it reported is not so any more. */
         copy->state = HF_COPY_LEARNING;
     }
     return error;
@@ -229,7 +233,7 @@ static bool advance(struct hf_node *node, uint8_t member)
         push_learnt(node, p, member) != 0) {
         return false;
     }
-    copy_is_learnt(partition, hf_partition_copy(partition, member));
+    copy_is_streamed(node, hf_partition_copy(partition, member));
     to->learning = -1;
     return true;
 }
@@ -245,7 +249,8 @@ void hf_node_refill(struct hf_node *node, uint8_t member)
         if (to->learning < 0) {
             int32_t p = next_partition(node, member);
             if (p < 0) {
-                to->refill_wanted = node->unsynced > 0;
+                to->refill_wanted =
+                    node->unsynced > 0 || hf_node_is_put_off(node, member);
                 break;
             }
             if (begin(node, member, (uint16_t)p) != 0) {
@@ -262,12 +267,38 @@ void hf_node_refill(struct hf_node *node, uint8_t member)
     hf_node_stream_send(node, member);
 }
 
-void hf_node_learnt_confirmed(struct hf_node *node, uint16_t p, uint8_t member)
+/* It has caught up with what was there when the last session was sent. What
+ * came since is little: from now on nothing is acknowledged without it. */
+static void copy_is_learnt(struct hf_node *node, uint16_t p,
+                           struct hf_copy *copy)
+{
+    if (push_learnt(node, p, copy->member) != 0) {
+        copy->state = HF_COPY_WANTED; /* No memory: once more. */
+        copy->learnt = 0;
+        node->members[copy->member].refill_wanted = true;
+        return;
+    }
+    copy->learnt_number =
+        hf_stream_next(&node->members[copy->member].stream) - 1;
+    copy->state = HF_COPY_LEARNT;
+    copy->learnt_at = node->partitions[p].version.sequence;
+    copy->confirmed = false;
+    hf_node_stream_send(node, copy->member);
+}
+
+void hf_node_learnt_confirmed(struct hf_node *node, uint16_t p, uint8_t member,
+                              uint64_t number)
 {
     struct hf_copy *copy = hf_partition_copy(&node->partitions[p], member);
-    HF_ASSERT(copy != NULL && copy->state == HF_COPY_LEARNT);
-    copy->confirmed = true;
-    hf_node_nominate_learnt(node, p);
+    if (copy == NULL || copy->learnt_number != number) {
+        return; /* It was put off since. */
+    }
+    if (copy->state == HF_COPY_STREAMED) {
+        copy_is_learnt(node, p, copy);
+    } else if (copy->state == HF_COPY_LEARNT) {
+        copy->confirmed = true;
+        hf_node_nominate_learnt(node, p);
+    }
 }
 
 /* It dropped its log when it had learnt, so it can be a copy among others only

@@ -70,6 +70,7 @@ void hf_stream_push(struct hf_stream *stream, struct hf_record *record,
     HF_ASSERT(stream->count < stream->capacity);
     if (hf_stream_next(stream) == stream->acked + 1) {
         stream->moved_at = now;
+        stream->progress_at = now;
     }
     uint64_t number = hf_stream_next(stream);
     stream->entries[number & (stream->capacity - 1)] = (struct hf_stream_entry){

@@ -26,13 +26,15 @@ struct hf_stream {
     struct hf_stream_entry *entries; /* Ring. */
     uint32_t capacity;               /* 0 or a power of two. */
     uint32_t count;
-    uint64_t head;      /* Number of the oldest entry kept. */
-    uint64_t acked;     /* Highest acknowledged. */
-    uint64_t sent;      /* Highest sent over the link there is now. */
-    uint64_t told;      /* Highest told to be committed. */
-    size_t bytes;       /* Of records not acknowledged. */
-    size_t learn_bytes; /* Of those, for refilling. */
-    hf_time moved_at;   /* When `acked` last moved or work began. */
+    uint64_t head;       /* Number of the oldest entry kept. */
+    uint64_t acked;      /* Highest acknowledged. */
+    uint64_t sent;       /* Highest sent over the link there is now. */
+    uint64_t told;       /* Highest told to be committed. */
+    size_t bytes;        /* Of records not acknowledged. */
+    size_t learn_bytes;  /* Of those, for refilling. */
+    hf_time moved_at;    /* When `acked` last moved, work began or it was sent
+                          * again. */
+    hf_time progress_at; /* When `acked` last moved or work began. */
 };
 
 void hf_stream_init(struct hf_stream *stream);

@@ -151,20 +151,23 @@ static bool copy_counts(enum hf_copy_state state)
 static bool copy_streams(const struct hf_node *node, const struct hf_copy *copy,
                          uint16_t p)
 {
-    return copy_counts(copy->state) ||
+    return copy_counts(copy->state) || copy->state == HF_COPY_STREAMED ||
            (copy->state == HF_COPY_LEARNING &&
             node->members[copy->member].learning == (int32_t)p);
 }
 
-/* Whether every stream this partition's writes go to has room. */
+static bool stream_is_full(const struct hf_node *node, uint8_t member)
+{
+    return node->members[member].stream.bytes > node->config.stream_bytes_max;
+}
+
+/* Whether every stream this partition's writes wait for has room. */
 static bool streams_have_room(const struct hf_node *node, uint16_t p)
 {
     const struct hf_partition *partition = &node->partitions[p];
     for (uint8_t i = 0; i < partition->copy_count; i++) {
         const struct hf_copy *copy = &partition->copies[i];
-        if (copy_streams(node, copy, p) &&
-            node->members[copy->member].stream.bytes >
-                node->config.stream_bytes_max) {
+        if (copy_counts(copy->state) && stream_is_full(node, copy->member)) {
             return false;
         }
     }
@@ -196,7 +199,12 @@ static void push_to_copies(struct hf_node *node, uint16_t p,
         }
         struct hf_member *member = &node->members[copy->member];
         bool counts = copy_counts(copy->state);
-        bool skip = !counts && hash >= member->learn_from &&
+        if (!counts && !copy->acting && stream_is_full(node, copy->member)) {
+            hf_node_put_off(node, copy->member);
+            continue;
+        }
+        bool skip = copy->state == HF_COPY_LEARNING &&
+                    hash >= member->learn_from &&
                     !hf_effects_clear_all(record->view.effects);
         if (counts) {
             record->pending++;

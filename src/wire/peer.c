@@ -192,6 +192,11 @@ static void put_heartbeat(struct hf_buffer *out,
     hf_buffer_put_u64(out, heartbeat->writes_degraded);
     hf_buffer_put_u64(out, heartbeat->partitions_lost);
     hf_buffer_put_u64(out, heartbeat->sessions_lost);
+    hf_buffer_put_u64(out, heartbeat->slow);
+    hf_buffer_put_u64(out, heartbeat->put_off);
+    hf_buffer_put_u64(out, heartbeat->refill_partitions);
+    hf_buffer_put_u64(out, heartbeat->refill_sessions);
+    hf_buffer_put_u64(out, heartbeat->refill_bytes);
 }
 
 static void put_promise(struct hf_buffer *out, const struct hf_promise *promise)
@@ -402,6 +407,11 @@ static int read_heartbeat(struct hf_reader *reader,
     heartbeat->writes_degraded = hf_reader_u64(reader);
     heartbeat->partitions_lost = hf_reader_u64(reader);
     heartbeat->sessions_lost = hf_reader_u64(reader);
+    heartbeat->slow = hf_reader_u64(reader);
+    heartbeat->put_off = hf_reader_u64(reader);
+    heartbeat->refill_partitions = hf_reader_u64(reader);
+    heartbeat->refill_sessions = hf_reader_u64(reader);
+    heartbeat->refill_bytes = hf_reader_u64(reader);
     return heartbeat->state <= HF_STATE_LEFT &&
                    heartbeat->leaving <= HF_LEAVING_READY
                ? 0

@@ -39,6 +39,16 @@ static void heal_around(struct cluster *c, unsigned node)
     }
 }
 
+static bool are_linked(struct cluster *c, void *user)
+{
+    const struct pair *pair = user;
+    struct network *net = &c->network;
+    return network_link_of(net, pair->kept, pair->back, HF_CHANNEL_DATA)
+               ->out.up &&
+           network_link_of(net, pair->back, pair->kept, HF_CHANNEL_DATA)
+               ->out.up;
+}
+
 /* A logout was acknowledged by the only copy that was left. It dies before the
  * former primary, that came back, was filled anew. What that one has is from
  * before the logout: it is to say that all is lost, not to log in again whoever
@@ -63,6 +73,11 @@ static void an_old_copy_does_not_come_back_for_a_lost_one(void **state)
                   "the others do not go on");
     cluster_expect_reply(c, "1", pair.kept, "UNLINK", key, NULL);
     heal_around(c, pair.back);
+    /* A session that lost something would have to be dialled once more. */
+    network_break(&c->network, pair.kept, pair.back, HF_CHANNEL_DATA);
+    network_break(&c->network, pair.back, pair.kept, HF_CHANNEL_DATA);
+    cluster_run(c, 5);
+    cluster_check(c, cluster_wait(c, WAIT_MS, are_linked, &pair), "no session");
     cluster_clog(c, pair.kept, pair.back, HF_CHANNEL_DATA);
     cluster_check(c, cluster_wait(c, WAIT_MS, is_back, &pair),
                   "the former primary does not come back");

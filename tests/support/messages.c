@@ -91,6 +91,11 @@ static void add_heartbeats(struct messages *m)
         .writes_degraded = unlike(m),
         .partitions_lost = unlike(m),
         .sessions_lost = unlike(m),
+        .slow = unlike(m),
+        .put_off = unlike(m),
+        .refill_partitions = unlike(m),
+        .refill_sessions = unlike(m),
+        .refill_bytes = unlike(m),
     };
     add(m, HF_MESSAGE_HEARTBEAT);
     add(m, HF_MESSAGE_HEARTBEAT)->heartbeat = (struct hf_heartbeat){
@@ -109,6 +114,11 @@ static void add_heartbeats(struct messages *m)
         .writes_degraded = UINT64_MAX,
         .partitions_lost = UINT64_MAX,
         .sessions_lost = UINT64_MAX,
+        .slow = UINT64_MAX,
+        .put_off = UINT64_MAX,
+        .refill_partitions = UINT64_MAX,
+        .refill_sessions = UINT64_MAX,
+        .refill_bytes = UINT64_MAX,
     };
 }
 

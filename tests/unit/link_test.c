@@ -136,7 +136,8 @@ static void an_empty_frame_is_a_frame(void **state)
 static void the_header_starts_with_these_bytes(void **state)
 {
     struct fixture *f = *state;
-    static const uint8_t start[] = {'H', 'F', 'S', 'T', 1, 4, 0, 0, 5, 0, 0, 0};
+    static const uint8_t start[] = {
+        'H', 'F', 'S', 'T', HF_PROTOCOL_VERSION, 4, 0, 0, 5, 0, 0, 0};
     write_messages(f, "batch");
     assert_memory_equal(f->out.data, start, sizeof(start));
 }
@@ -437,7 +438,7 @@ static void another_version_is_refused_politely(void **state)
     assert_true(hf_frame_read_hello(payload_of(&f->out), &f->theirs));
     const char *why = judge(f, 1234);
     assert_string_equal(why, "a node of protocol version 12 cannot talk to "
-                             "node 'anna' of version 1");
+                             "node 'anna' of version 2");
 
     hf_buffer_clear(&f->out);
     hf_frame_write_refusal(&f->out, why);
@@ -503,7 +504,7 @@ static void a_reason_is_cut_to_its_room(void **state)
 {
     struct fixture *f = *state;
     char reason[12];
-    f->theirs.version = 2;
+    f->theirs.version = HF_PROTOCOL_VERSION + 1;
     for (size_t size = 1; size <= sizeof(reason); size++) {
         memset(reason, 'x', sizeof(reason));
         assert_ptr_equal(hf_hello_judge(&f->ours, &f->theirs, 0, reason, size),
