@@ -1,0 +1,386 @@
+/* slow_test.c - Members that are alive but do not keep up. They cost the
+ * partitions they hold up a bounded time, and others nothing. */
+#include <stdio.h>
+#include <string.h>
+
+#include "core/node_state.h"
+#include "support/story.h"
+
+#define ASK_MS 10     /* Between two commands of a client. */
+#define QUICK_US 5000 /* An answer that waited for nobody. */
+#define CURED_MS 3000 /* From a stuck link to OK again. */
+#define HOLD_MS 400
+#define PROBES_MAX 2000
+
+/* A client that writes to one session over and over, and does not wait. */
+struct prober {
+    char key[16];
+    unsigned node; /* Whom it asks. */
+    unsigned count;
+    struct request *asked[PROBES_MAX];
+};
+
+static void probers_run(struct cluster *c, struct prober *probers,
+                        unsigned count, int64_t ms)
+{
+    for (int64_t at = 0; at < ms; at += ASK_MS) {
+        for (unsigned i = 0; i < count; i++) {
+            struct prober *prober = &probers[i];
+            cluster_check(c, prober->count < PROBES_MAX, "too many probes");
+            prober->asked[prober->count++] =
+                cluster_ask(c, prober->node, "SET", prober->key, "x", NULL);
+        }
+        cluster_run(c, ASK_MS);
+    }
+}
+
+/* Virtual time of the first command of the last unbroken row of OKs; 0 when
+ * even the last was not answered so. */
+static int64_t ok_since_us(struct cluster *c, const struct prober *prober)
+{
+    int64_t since_us = 0;
+    for (unsigned i = prober->count; i > 0; i--) {
+        const struct request *request = prober->asked[i - 1];
+        const char *answer = cluster_answer(request);
+        bool down = strncmp(answer, "(error) CLUSTERDOWN ", 20) == 0;
+        cluster_check(c, down || strcmp(answer, "OK") == 0,
+                      "neither OK nor CLUSTERDOWN");
+        if (down) {
+            break;
+        }
+        since_us = request->started_us;
+    }
+    return since_us;
+}
+
+static unsigned down_count(const struct prober *prober)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < prober->count; i++) {
+        count += strcmp(cluster_answer(prober->asked[i]), "OK") != 0 ? 1 : 0;
+    }
+    return count;
+}
+
+/* Answered OK at once, always. */
+static void expect_undisturbed(struct cluster *c, const struct prober *prober)
+{
+    for (unsigned i = 0; i < prober->count; i++) {
+        const struct request *request = prober->asked[i];
+        cluster_expect_answer(c, "OK", request);
+        cluster_check(c, request->ended_us - request->started_us < QUICK_US,
+                      "a client of another partition waited");
+    }
+}
+
+static void expect_cured(struct cluster *c, const struct prober *prober,
+                         int64_t stuck_us)
+{
+    int64_t since_us = ok_since_us(c, prober);
+    cluster_check(c, since_us != 0, "not OK again");
+    cluster_check(c, since_us - stuck_us <= CURED_MS * SCHEDULE_US_PER_MS,
+                  "it took too long until it was OK again");
+}
+
+static struct hf_node *node_of(struct cluster *c, unsigned node)
+{
+    return c->processes[node].node;
+}
+
+static uint64_t demoted(struct cluster *c)
+{
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < c->options.node_count; i++) {
+        sum += c->processes[i].running
+                   ? hf_node_get_counters(node_of(c, i))->copies_demoted
+                   : 0;
+    }
+    return sum;
+}
+
+/* Writes a key on @primary with its copy on @backup. */
+static void key_with(struct cluster *c, unsigned primary, unsigned backup,
+                     char key[16])
+{
+    for (unsigned i = 0; i < 10000; i++) {
+        (void)snprintf(key, 16, "k:%u", i);
+        if (cluster_primary_of(c, key) == primary &&
+            cluster_backup_of(c, key) == backup) {
+            return;
+        }
+    }
+    cluster_fail(c, "no key on n%u and n%u", primary + 1, backup + 1);
+}
+
+static void prober_init(struct cluster *c, struct prober *prober,
+                        unsigned primary, unsigned backup, unsigned node)
+{
+    memset(prober, 0, sizeof(*prober));
+    prober->node = node;
+    key_with(c, primary, backup, prober->key);
+}
+
+/* Records from n1 to n2 do not get through, though heartbeats do. What lives
+ * on the two is down until the copy on n2 is given up, within three seconds;
+ * whatever lives elsewhere notices nothing, not even a view change. */
+static void a_stuck_data_link_costs_only_what_lives_on_it(void **state)
+{
+    static struct prober probers[3]; /* Large. */
+    struct cluster *c = story_start(state, 3, 1);
+    prober_init(c, &probers[0], 0, 1, 0);
+    prober_init(c, &probers[1], 0, 2, 0);
+    prober_init(c, &probers[2], 1, 2, 2);
+    probers_run(c, probers, 3, 200);
+    int64_t stuck_us = cluster_now_us(c);
+    cluster_clog(c, 0, 1, HF_CHANNEL_DATA);
+    probers_run(c, probers, 3, 1900);
+    expect_undisturbed(c, &probers[1]);
+    expect_undisturbed(c, &probers[2]);
+    probers_run(c, probers, 3, 4000);
+    cluster_run(c, HOLD_MS + ASK_MS);
+    expect_cured(c, &probers[0], stuck_us);
+    cluster_check(c, down_count(&probers[0]) > 50,
+                  "the link was not stuck at all");
+    /* A view change takes a few round trips; nobody is refused. */
+    cluster_check(c, down_count(&probers[1]) + down_count(&probers[2]) == 0,
+                  "a client of another partition was refused");
+    cluster_check(c, demoted(c) > 0, "nothing was demoted");
+    cluster_heal(c);
+    cluster_settle_and_check(c);
+}
+
+/* As long as the link is stuck the third node has the copies instead. */
+static void somebody_else_has_the_copy_meanwhile(void **state)
+{
+    struct cluster *c = story_start(state, 3, 2);
+    char key[16];
+    key_with(c, 0, 1, key);
+    cluster_set(c, key, "2 apples");
+    cluster_clog(c, 0, 1, HF_CHANNEL_DATA);
+    for (unsigned i = 0; i < 50; i++) {
+        (void)cluster_ask(c, 0, "SET", key, "3 apples", NULL);
+        cluster_run(c, 200);
+    }
+    cluster_check(c, cluster_backup_of(c, key) == 2, "it has no copy");
+    cluster_kill(c, 0);
+    cluster_run(c, 1000);
+    cluster_expect_reply(c, "3 apples", 2, "GET", key, NULL);
+    cluster_heal(c);
+    cluster_settle_and_check(c);
+}
+
+/* Nothing that n2 says on its data links arrives: others lose it as a copy,
+ * and what it is the primary of moves to who can answer. */
+static void a_node_that_gets_nothing_through_is_primary_of_nothing(void **state)
+{
+    static struct prober probers[3]; /* Large. */
+    struct cluster *c = story_start(state, 3, 3);
+    prober_init(c, &probers[0], 0, 1, 0);
+    prober_init(c, &probers[1], 2, 1, 2);
+    prober_init(c, &probers[2], 1, 0, 2);
+    int64_t stuck_us = cluster_now_us(c);
+    cluster_clog(c, 1, 0, HF_CHANNEL_DATA);
+    cluster_clog(c, 1, 2, HF_CHANNEL_DATA);
+    probers_run(c, probers, 3, 6000);
+    cluster_run(c, HOLD_MS + ASK_MS);
+    for (unsigned i = 0; i < 3; i++) {
+        expect_cured(c, &probers[i], stuck_us);
+    }
+    cluster_check(c, cluster_primary_of(c, probers[2].key) != 1,
+                  "nobody took over what it is the primary of");
+    cluster_heal(c);
+    cluster_settle_and_check(c);
+}
+
+/* Of two, the primary goes on alone, and says so. */
+static void of_two_the_primary_goes_on_alone(void **state)
+{
+    static struct prober prober; /* Large. */
+    struct cluster *c = story_start(state, 2, 4);
+    prober_init(c, &prober, 1, 0, 1);
+    int64_t stuck_us = cluster_now_us(c);
+    cluster_clog(c, 1, 0, HF_CHANNEL_DATA);
+    probers_run(c, &prober, 1, 5000);
+    cluster_run(c, HOLD_MS + ASK_MS);
+    expect_cured(c, &prober, stuck_us);
+    const struct hf_node_counters *counters =
+        hf_node_get_counters(node_of(c, 1));
+    cluster_check(c, counters->writes_alone > 0, "nobody counted");
+    cluster_check(c, counters->slow_reported > 0, "nobody noticed");
+    cluster_heal(c);
+    cluster_settle_and_check(c);
+}
+
+static void *no_memory(void *user, void *old, size_t old_size, size_t size)
+{
+    (void)user;
+    (void)old;
+    (void)old_size;
+    (void)size;
+    return NULL;
+}
+
+/* A copy without memory applies nothing and so acknowledges nothing. */
+static void a_copy_without_memory_is_not_waited_for(void **state)
+{
+    static struct prober prober; /* Large. */
+    struct cluster *c = story_start(state, 3, 5);
+    prober_init(c, &prober, 0, 1, 0);
+    struct hf_mem *mem = &c->processes[1].mem;
+    void *(*resize)(void *, void *, size_t, size_t) = mem->resize;
+    int64_t stuck_us = cluster_now_us(c);
+    mem->resize = no_memory;
+    probers_run(c, &prober, 1, 5000);
+    cluster_run(c, HOLD_MS + ASK_MS);
+    expect_cured(c, &prober, stuck_us);
+    mem->resize = resize;
+    cluster_settle_and_check(c);
+}
+
+/* A quarter of a second late, but every record arrives: the copy stays, and
+ * clients wait for it, for that is what OK means. */
+static void a_copy_that_is_late_but_goes_on_is_waited_for(void **state)
+{
+    static struct prober prober; /* Large. */
+    struct cluster *c = story_start(state, 3, 6);
+    prober_init(c, &prober, 0, 1, 0);
+    hf_epoch epoch = cluster_view(c)->epoch;
+    network_link_of(&c->network, 0, 1, HF_CHANNEL_DATA)->path.faults.delay_us =
+        250000;
+    probers_run(c, &prober, 1, 8000);
+    cluster_run(c, HOLD_MS + ASK_MS);
+    for (unsigned i = 0; i < prober.count; i++) {
+        cluster_expect_answer(c, "OK", prober.asked[i]);
+    }
+    cluster_check(c, cluster_view(c)->epoch == epoch, "the view changed");
+    cluster_heal(c);
+    cluster_settle_and_check(c);
+}
+
+/* The link is stuck when a new view is entered: without a word about where its
+ * copy stands, nothing could be served. */
+static void a_link_that_is_stuck_at_a_view_change_is_given_up(void **state)
+{
+    static struct prober prober; /* Large. */
+    struct cluster *c = story_start(state, 4, 7);
+    prober_init(c, &prober, 0, 1, 0);
+    cluster_clog(c, 1, 0, HF_CHANNEL_DATA);
+    cluster_kill(c, 3);
+    int64_t stuck_us = cluster_now_us(c);
+    probers_run(c, &prober, 1, 6000);
+    cluster_run(c, HOLD_MS + ASK_MS);
+    expect_cured(c, &prober, stuck_us);
+    cluster_heal(c);
+    cluster_settle_and_check(c);
+}
+
+/* A partition of the first node with a learner that counts for commit, or
+ * HF_PARTITION_COUNT. */
+static uint16_t learnt_partition(struct cluster *c)
+{
+    const struct hf_node *node = node_of(c, 0);
+    for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
+        const struct hf_partition *partition = &node->partitions[p];
+        for (uint8_t i = 0; partition->synced && i < partition->copy_count;
+             i++) {
+            if (partition->copies[i].state == HF_COPY_LEARNT) {
+                return p;
+            }
+        }
+    }
+    return HF_PARTITION_COUNT;
+}
+
+static bool has_learnt(struct cluster *c, void *user)
+{
+    (void)user;
+    return learnt_partition(c) != HF_PARTITION_COUNT;
+}
+
+/* A node that joins stops acknowledging just when nothing is acknowledged
+ * without it any more. No client is refused anything for it. */
+static void a_learner_that_stops_costs_no_client_its_answer(void **state)
+{
+    static struct prober prober; /* Large. */
+    struct cluster_options options;
+    cluster_options_init(&options, 8);
+    options.node_count = 4;
+    options.boot_none = true;
+    struct cluster *c = story_create(state, &options);
+    for (unsigned i = 0; i < 3; i++) {
+        cluster_boot(c, i);
+    }
+    cluster_settle(c, CLUSTER_SETTLE_MS);
+    story_fill(c, 300);
+    for (unsigned i = 0; i < 3; i++) {
+        network_link_of(&c->network, i, 3, HF_CHANNEL_DATA)
+            ->path.faults.delay_us = 20000;
+    }
+    cluster_boot(c, 3);
+    cluster_check(c, cluster_wait(c, 10000, has_learnt, NULL), "no learner");
+    for (unsigned i = 0; i < 3; i++) {
+        cluster_clog(c, 3, i, HF_CHANNEL_DATA);
+    }
+    uint16_t partition = learnt_partition(c);
+    memset(&prober, 0, sizeof(prober));
+    for (unsigned i = 0; i < 100000; i++) {
+        (void)snprintf(prober.key, sizeof(prober.key), "k:%u", i);
+        if (hf_partition_of_key(hf_slice_text(prober.key)) == partition) {
+            break;
+        }
+    }
+    probers_run(c, &prober, 1, 6000);
+    cluster_run(c, HOLD_MS + ASK_MS);
+    for (unsigned i = 0; i < prober.count; i++) {
+        cluster_expect_answer(c, "OK", prober.asked[i]);
+    }
+    cluster_check(c, hf_node_get_counters(node_of(c, 0))->learners_put_off > 0,
+                  "the learner was not in the way");
+    cluster_heal(c);
+    cluster_settle_and_check(c);
+    story_expect_filled(c, 300);
+}
+
+/* Links stick and come loose at random under load: nothing is lost. */
+static void links_that_stick_now_and_then_lose_nothing(void **state)
+{
+    struct cluster *c = story_start(state, 4, 9);
+    struct workload_options options;
+    workload_options_init(&options);
+    options.think_us_max = 5000;
+    struct workload w;
+    workload_start(&w, c, &options, 9);
+    struct hf_rng rng;
+    hf_rng_init(&rng, 9);
+    for (unsigned i = 0; i < 20; i++) {
+        unsigned from = (unsigned)hf_rng_below(&rng, 4);
+        unsigned to = (from + 1 + (unsigned)hf_rng_below(&rng, 3)) % 4;
+        cluster_clog(c, from, to, HF_CHANNEL_DATA);
+        cluster_run(c, 200 + (int64_t)hf_rng_below(&rng, 4000));
+        cluster_unclog(c, from, to, HF_CHANNEL_DATA);
+        cluster_run(c, (int64_t)hf_rng_below(&rng, 1500));
+    }
+    cluster_check(c, demoted(c) > 0, "nothing was demoted");
+    cluster_heal(c);
+    workload_stop(&w);
+    cluster_settle_and_check(c);
+    workload_read_all(&w);
+    workload_check(&w);
+    workload_close(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        STORY(a_stuck_data_link_costs_only_what_lives_on_it),
+        STORY(somebody_else_has_the_copy_meanwhile),
+        STORY(a_node_that_gets_nothing_through_is_primary_of_nothing),
+        STORY(of_two_the_primary_goes_on_alone),
+        STORY(a_copy_without_memory_is_not_waited_for),
+        STORY(a_copy_that_is_late_but_goes_on_is_waited_for),
+        STORY(a_link_that_is_stuck_at_a_view_change_is_given_up),
+        STORY(a_learner_that_stops_costs_no_client_its_answer),
+        STORY(links_that_stick_now_and_then_lose_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
