@@ -193,8 +193,9 @@ static bool change_is_needed(struct hf_node *node, hf_member_set suspects,
         hf_proposal_slow(node)) {
         return true;
     }
-    return node->now - node->installed_at >= HF_MOVE_GATHER_MS &&
-           hf_proposal_moves(node);
+    hf_time age = node->now - node->installed_at;
+    return age >= HF_MOVE_GATHER_MS && hf_proposal_moves(node) &&
+           (age >= HF_MOVE_WAIT_MS || !hf_proposal_fills(node));
 }
 
 /* Members that the proposer cannot go on with get no grants for a while, even

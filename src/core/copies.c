@@ -104,6 +104,9 @@ int hf_node_apply_write(struct hf_node *node,
     error = hf_record_queue_push(&partition->log, node->mem, record);
     HF_ASSERT(error == 0); /* Reserved. */
     partition->version = write->version;
+    if (write->operation.number != 0) {
+        partition->touched_at = node->now;
+    }
     partition->last_delete = write->version.sequence; /* May have removed. */
     return 0;
 }

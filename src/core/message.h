@@ -74,11 +74,11 @@ struct hf_heartbeat {
     /* Counted since its start, for `holdfast status`. */
     uint64_t writes_degraded; /* With fewer copies than wanted. */
     uint64_t partitions_lost;
-    uint64_t sessions_lost; /* With those, and dropped. */
-    hf_member_set slow;        /* Copies of its partitions that acknowledge
-                                * nothing: to be dropped from them. */
-    hf_member_set put_off;     /* Members it fills no copies of for a while,
-                                * because they were slow. */
+    uint64_t sessions_lost;     /* With those, and dropped. */
+    hf_member_set slow;         /* Copies of its partitions that acknowledge
+                                 * nothing: to be dropped from them. */
+    hf_member_set put_off;      /* Members it fills no copies of for a while,
+                                 * because they were slow. */
     uint64_t refill_partitions; /* Copies it is the one to fill, */
     uint64_t refill_sessions;   /* the sessions in them, */
     uint64_t refill_bytes;      /* and their memory. */

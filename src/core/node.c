@@ -17,6 +17,7 @@ void hf_node_config_init(struct hf_node_config *config)
         .held_bytes_max = (size_t)64 << 20,
         .stream_bytes_max = (size_t)48 << 20,
         .learn_bytes_max = (size_t)256 << 10,
+        .learn_bytes_per_second = (size_t)64 << 20,
     };
     hf_fence_rules_init(&config->fences);
     bool added = hf_fence_rules_add(&config->fences, HF_SLICE_LITERAL("sess:"));
@@ -399,6 +400,30 @@ static uint64_t fence_bytes(const struct hf_node *node)
     return bytes;
 }
 
+static bool owns(const struct hf_owners *owners, uint8_t member)
+{
+    for (uint8_t i = 0; i < owners->count; i++) {
+        if (owners->members[i] == member) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void count_filling(const struct hf_node *node,
+                          struct hf_node_status *status)
+{
+    for (uint16_t p = 0; !node->settled_map && p < HF_PARTITION_COUNT; p++) {
+        hf_member_set copies = hf_view_copies(node->view, p);
+        for (uint8_t i = 0; i < node->view->member_count; i++) {
+            if ((copies & hf_member_set_of(i)) == 0 &&
+                owns(&node->targets[p], i)) {
+                status->members[i].filling++;
+            }
+        }
+    }
+}
+
 static bool is_settled(const struct hf_node *node,
                        const struct hf_node_status *status)
 {
@@ -422,6 +447,8 @@ void hf_node_get_status(const struct hf_node *node,
     status->member_count = node->view->member_count;
     status->backups = node->view->backups;
     count_partitions(node, status);
+    count_filling(node, status);
+    hf_member_set slow = 0;
     for (uint8_t i = 0; i < status->member_count; i++) {
         struct hf_member_status *member = &status->members[i];
         const struct hf_peer *peer = node->members[i].peer;
@@ -443,7 +470,14 @@ void hf_node_get_status(const struct hf_node *node,
             status->writes_degraded += beat->writes_degraded;
             status->partitions_lost += beat->partitions_lost;
             status->sessions_lost += beat->sessions_lost;
+            status->refill_partitions += beat->refill_partitions;
+            status->refill_sessions += beat->refill_sessions;
+            status->refill_bytes += beat->refill_bytes;
+            slow |= beat->slow | beat->put_off;
         }
+    }
+    for (uint8_t i = 0; i < status->member_count; i++) {
+        status->members[i].slow = (slow & hf_member_set_of(i)) != 0;
     }
     status->local_sessions = own.sessions;
     status->local_alone = own.under_replicated;

@@ -31,14 +31,15 @@ struct hf_node_config {
     struct hf_peer_info self; /* incarnation: drawn anew for each start. */
     struct hf_address seeds[HF_SEEDS_MAX];
     size_t seed_count;
-    unsigned backups;             /* 0 to HF_BACKUPS_MAX. */
-    uint32_t hold_ms;             /* How long a command waits for a primary. */
-    uint64_t random_seed;         /* For jitter and the cluster's number. */
-    size_t value_bytes_max;       /* Of one session. */
-    size_t held_bytes_max;        /* Commands waiting here, all clients. */
-    size_t stream_bytes_max;      /* Records not yet acknowledged, per peer. */
-    size_t learn_bytes_max;       /* Of those, records for refilling a copy. */
-    struct hf_fence_rules fences; /* Which sessions leave one. */
+    unsigned backups;              /* 0 to HF_BACKUPS_MAX. */
+    uint32_t hold_ms;              /* How long a command waits for a primary. */
+    uint64_t random_seed;          /* For jitter and the cluster's number. */
+    size_t value_bytes_max;        /* Of one session. */
+    size_t held_bytes_max;         /* Commands waiting here, all clients. */
+    size_t stream_bytes_max;       /* Records not yet acknowledged, per peer. */
+    size_t learn_bytes_max;        /* Of those, records for refilling a copy. */
+    struct hf_fence_rules fences;  /* Which sessions leave one. */
+    size_t learn_bytes_per_second; /* Sent for that in all, at most. */
     struct hf_log log;
 };
 
@@ -158,10 +159,12 @@ struct hf_member_status {
     const struct hf_peer_info *info;
     bool alive;   /* Heard of lately. */
     bool leaving; /* On its way out. */
+    bool slow;    /* Its copies do not keep up, or did not lately. */
     uint64_t sessions;
     uint64_t bytes;
     uint32_t primaries; /* Partitions. */
     uint32_t backups;
+    uint32_t filling; /* Copies it should have and has not yet. */
 };
 
 struct hf_node_status {
@@ -182,6 +185,9 @@ struct hf_node_status {
     uint64_t local_bytes;
     uint64_t local_fences;       /* For which this node is primary. */
     uint64_t local_fence_bytes;  /* Of all its copies; part of local_bytes. */
+    uint64_t refill_partitions;  /* Copies still to be filled, */
+    uint64_t refill_sessions;    /* the sessions in them, */
+    uint64_t refill_bytes;       /* and their memory. */
     uint32_t partitions_primary; /* Of this node. */
     uint32_t partitions_backup;
     bool settled;   /* Every partition is where placement wants it, with all the

@@ -39,7 +39,8 @@ enum {
     HF_BALLOT_GIVE_UP_MS = 1000, /* Try again with a higher ballot. */
     HF_STUCK_MS = 300,           /* A promise that led nowhere. */
     HF_JOIN_GATHER_MS = 30,      /* Let joins come together. */
-    HF_MOVE_GATHER_MS = 250,     /* Between views that only move data. */
+    HF_MOVE_GATHER_MS = 250,     /* Between views that only move data, */
+    HF_MOVE_WAIT_MS = 5000,      /* the same while some copy is being filled. */
     HF_LISTEN_MS = 600,         /* A cluster that knows us would have called. */
     HF_DISCOVERY_MS = 3000,     /* Looking for a cluster before starting one. */
     HF_ANSWERED_MS = 15000,     /* The same while a seed accepts connections. */
@@ -55,6 +56,7 @@ enum {
     HF_SLOW_MS = 2000, /* Longer than suspicion and guard, and three resends. */
     HF_SLOW_PAUSE_MS = 1000,      /* Then it is filled again, but later and */
     HF_SLOW_PAUSE_MAX_MS = 60000, /* later each time, up to that. */
+    HF_FILL_BURST_MS = 50, /* What filling may catch up with, of its rate. */
     HF_TICK_BUSY_MS = 10,
     HF_TICK_IDLE_MS = 50,
 };
@@ -154,6 +156,7 @@ struct hf_partition {
     struct hf_version base;     /* Of the record before the log's first. */
     struct hf_record_queue log; /* Records not known to be on all copies. */
     uint64_t learnt;            /* HF_SESSIONS_END: has everything; else 0. */
+    hf_time touched_at;         /* Last write that a client asked for. */
 
     /* As primary. */
     bool primary;
@@ -325,6 +328,8 @@ struct hf_node {
     bool expiry_waits;        /* More sessions are due right now. */
     bool commit_blocked; /* Something is ready to commit but for a lease. */
     uint32_t unsynced;   /* Partitions of ours that are not synced. */
+    int64_t fill_bytes;  /* That may be sent now to fill copies; in debt < 0. */
+    hf_time fill_at;     /* When that was counted. */
     bool nominate_due;   /* Some copy of ours waits to be made full. */
     hf_time nominated_at;
     struct hf_list waiting_partitions;
@@ -444,6 +449,8 @@ bool hf_proposal_nobody_stays(const struct hf_node *node);
 void hf_proposal_guests(const struct hf_node *node, struct hf_heartbeat *beat);
 /* Whether some partition has a copy on a member that does not keep up. */
 bool hf_proposal_slow(const struct hf_node *node);
+/* Whether any member is still filling a copy. */
+bool hf_proposal_fills(const struct hf_node *node);
 /* Whether somebody waits to be taken in. */
 bool hf_proposal_joins(const struct hf_node *node);
 

@@ -518,6 +518,25 @@ static hf_member_set reach(const struct hf_node *node)
     return set;
 }
 
+static void count_to_fill(const struct hf_partition *partition,
+                          struct hf_heartbeat *beat)
+{
+    for (uint8_t i = 0; i < partition->copy_count; i++) {
+        switch (partition->copies[i].state) {
+        case HF_COPY_WANTED:
+        case HF_COPY_LEARNING:
+        case HF_COPY_STREAMED:
+        case HF_COPY_LEARNT:
+            beat->refill_partitions++;
+            beat->refill_sessions += partition->sessions.count;
+            beat->refill_bytes += partition->sessions.bytes;
+            break;
+        default:
+            break;
+        }
+    }
+}
+
 void hf_node_count_local(const struct hf_node *node, struct hf_heartbeat *beat)
 {
     if (node->state != HF_STATE_ACTIVE) {
@@ -542,6 +561,7 @@ void hf_node_count_local(const struct hf_node *node, struct hf_heartbeat *beat)
         }
         beat->sessions += partition->sessions.count;
         beat->fences += partition->sessions.fences.count;
+        count_to_fill(partition, beat);
         if (node->view->acting[p].count < wanted || !partition->synced) {
             beat->under_replicated += partition->sessions.count;
         }

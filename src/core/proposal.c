@@ -478,6 +478,23 @@ void hf_proposal_make(const struct hf_node *node, hf_member_set voters,
     }
 }
 
+/* A view interrupts whatever is half filled, and it starts anew; what is filled
+ * already is safe with a nominated learner. */
+bool hf_proposal_fills(const struct hf_node *node)
+{
+    struct hf_heartbeat own = {0};
+    hf_node_count_local(node, &own);
+    uint64_t left = own.refill_partitions;
+    for (size_t i = 0; i < node->peer_count; i++) {
+        const struct hf_peer *peer = &node->peers[i];
+        if (peer->member != HF_MEMBER_NONE && peer->has_beat &&
+            peer->beat.epoch == node->view->epoch) {
+            left += peer->beat.refill_partitions;
+        }
+    }
+    return left > 0;
+}
+
 bool hf_proposal_moves(const struct hf_node *node)
 {
     if (node->settled_map) {

@@ -12,8 +12,10 @@
  * view makes it a full copy. So clients wait for a learner only when little is
  * on its way to it; and when it stops then, it is put off (slow.c).
  *
- * No more than learn_bytes_max are under way to one node at a time, one
- * partition after the other, those with the fewest copies first. */
+ * No more than learn_bytes_max are under way to one node at a time, and no more
+ * than learn_bytes_per_second in all: one partition after the other, those with
+ * the fewest copies first, of these the one that clients wrote to last. Inside
+ * of a partition the order does not matter, for it counts as a whole. */
 #include <string.h>
 
 #include "base/assert.h"
@@ -50,6 +52,17 @@ static bool may_stream(const struct hf_partition *partition)
     return true;
 }
 
+/* Which of two partitions to fill first: of which there are fewer copies, then
+ * the one with the session that was touched last. */
+static bool is_sooner(const struct hf_node *node, uint16_t p, uint16_t than)
+{
+    uint8_t count = node->view->acting[p].count;
+    uint8_t than_count = node->view->acting[than].count;
+    return count < than_count ||
+           (count == than_count &&
+            node->partitions[p].touched_at > node->partitions[than].touched_at);
+}
+
 static int32_t next_partition(struct hf_node *node, uint8_t member)
 {
     int32_t best = -1;
@@ -62,12 +75,32 @@ static int32_t next_partition(struct hf_node *node, uint8_t member)
         const struct hf_copy *copy = hf_partition_copy(partition, member);
         if (copy != NULL && copy->state == HF_COPY_WANTED &&
             (copy->acting || (partition->synced && !put_off)) &&
-            (best < 0 ||
-             node->view->acting[p].count < node->view->acting[best].count)) {
+            (best < 0 || is_sooner(node, p, (uint16_t)best))) {
             best = p;
         }
     }
     return best;
+}
+
+/* How much filling may send: so much each second, with a small burst. */
+static bool may_fill(struct hf_node *node)
+{
+    int64_t rate = (int64_t)node->config.learn_bytes_per_second;
+    int64_t burst = rate * HF_FILL_BURST_MS / 1000;
+    hf_time elapsed = node->now - node->fill_at;
+    node->fill_at = node->now;
+    node->fill_bytes =
+        elapsed >= 1000 ? burst : node->fill_bytes + rate * elapsed / 1000;
+    if (node->fill_bytes > burst) {
+        node->fill_bytes = burst;
+    }
+    return node->fill_bytes > 0;
+}
+
+static void fill_sent(struct hf_node *node, size_t bytes)
+{
+    node->fill_bytes -= (int64_t)bytes;
+    node->counters.fill_bytes += bytes;
 }
 
 static int push(struct hf_node *node, uint8_t member,
@@ -81,6 +114,7 @@ static int push(struct hf_node *node, uint8_t member,
     int error = hf_stream_reserve(stream, node->mem, 1);
     if (error == 0) {
         hf_stream_push(stream, record, false, false, node->now);
+        fill_sent(node, record->size);
     }
     hf_record_release(node->mem, record);
     return error;
@@ -140,12 +174,15 @@ static int resume(struct hf_node *node, uint16_t p, struct hf_copy *copy)
     }
     int error = hf_stream_reserve(stream, node->mem, count + 1);
     for (uint32_t i = skip; error == 0 && i < partition->log.count; i++) {
-        hf_stream_push(stream, hf_record_queue_at(&partition->log, i), false,
-                       false, node->now);
+        struct hf_record *record = hf_record_queue_at(&partition->log, i);
+        hf_stream_push(stream, record, false, false, node->now);
+        fill_sent(node, record->size);
     }
     if (error == 0) {
         hf_stream_push(stream, learnt, false, false, node->now);
         copy_is_streamed(node, copy);
+        node->counters.fills++;
+        node->counters.fills_resumed++;
     }
     hf_record_release(node->mem, learnt);
     return error;
@@ -169,6 +206,7 @@ static int begin(struct hf_node *node, uint8_t member, uint16_t p)
         to->learn_from = 0;
         copy->learnt = 0; /* What it reported is not so any more. */
         copy->state = HF_COPY_LEARNING;
+        node->counters.fills++;
     }
     return error;
 }
@@ -245,7 +283,8 @@ void hf_node_refill(struct hf_node *node, uint8_t member)
         !to->refill_wanted) {
         return;
     }
-    while (to->stream.learn_bytes < node->config.learn_bytes_max) {
+    while (to->stream.learn_bytes < node->config.learn_bytes_max &&
+           may_fill(node)) {
         if (to->learning < 0) {
             int32_t p = next_partition(node, member);
             if (p < 0) {

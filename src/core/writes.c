@@ -264,6 +264,9 @@ static int write_record(struct hf_node *node, uint16_t p,
         return error;
     }
     partition->version = view.version;
+    if (operation.number != 0) {
+        partition->touched_at = node->now;
+    }
     note_delete(partition, record, hash);
     record->range = range;
     error = hf_record_queue_push(&partition->log, node->mem, record);

@@ -37,7 +37,7 @@ static void print_json_member(const redisReply *member)
     static const char *const texts[] = {"name", "address", "peer_address",
                                         "label", "state"};
     static const char *const numbers[] = {"sessions", "bytes", "primaries",
-                                          "backups"};
+                                          "backups", "filling"};
     putchar('{');
     for (size_t i = 0; i < HF_ARRAY_COUNT(texts); i++) {
         print_json_pair(texts[i], member);
@@ -64,20 +64,16 @@ static void print_json(const redisReply *status)
            hf_cli_number(status, "settled") != 0 ? "true" : "false");
     print_json_number("sessions", status);
     putchar(',');
-    print_json_number("under_replicated", status);
-    putchar(',');
-    print_json_number("fences", status);
-    putchar(',');
-    print_json_number("fences_lifted_early", status);
-    putchar(',');
-    print_json_number("backups", status);
-    putchar(',');
-    print_json_number("writes_degraded", status);
-    putchar(',');
-    print_json_number("partitions_lost", status);
-    putchar(',');
-    print_json_number("sessions_lost", status);
-    putchar(',');
+    static const char *const numbers[] = {
+        "under_replicated",    "fences",
+        "fences_lifted_early", "backups",
+        "writes_degraded",     "partitions_lost",
+        "sessions_lost",       "refill_partitions",
+        "refill_sessions",     "refill_bytes"};
+    for (size_t i = 0; i < HF_ARRAY_COUNT(numbers); i++) {
+        print_json_number(numbers[i], status);
+        putchar(',');
+    }
     print_json_number("partitions", status);
     printf(",\"members\":[");
     for (size_t i = 0; members != NULL && i < members->elements; i++) {
@@ -154,6 +150,19 @@ static void print_losses(const redisReply *status)
     }
 }
 
+static void print_refill(const redisReply *status)
+{
+    if (hf_cli_number(status, "refill_partitions") == 0) {
+        return;
+    }
+    printf("still to fill: %" PRId64 " copies of partitions, %" PRId64
+           " sessions,",
+           hf_cli_number(status, "refill_partitions"),
+           hf_cli_number(status, "refill_sessions"));
+    print_bytes(hf_cli_number(status, "refill_bytes"));
+    printf("\n");
+}
+
 static void print_table(const redisReply *status)
 {
     const redisReply *members = hf_cli_field(status, "members");
@@ -168,13 +177,14 @@ static void print_table(const redisReply *status)
            hf_cli_number(status, "under_replicated"),
            hf_cli_number(status, "settled") != 0 ? "settled" : "not settled");
     print_fences(status);
+    print_refill(status);
     if (strcmp(hf_cli_text(status, "state"), "active") != 0) {
         printf("node '%s' is %s: it serves nothing yet\n",
                hf_cli_text(status, "name"), hf_cli_text(status, "state"));
     }
-    printf("\n  %-*s  %-*s  %-*s  %-7s %10s %10s %9s %7s\n", name_width, "NAME",
-           address_width, "ADDRESS", label_width, "LABEL", "STATE", "SESSIONS",
-           "MEMORY", "PRIMARIES", "BACKUPS");
+    printf("\n  %-*s  %-*s  %-*s  %-7s %10s %10s %9s %7s %7s\n", name_width,
+           "NAME", address_width, "ADDRESS", label_width, "LABEL", "STATE",
+           "SESSIONS", "MEMORY", "PRIMARIES", "BACKUPS", "FILLING");
     for (size_t i = 0; members != NULL && i < members->elements; i++) {
         const redisReply *member = members->element[i];
         printf("%c %-*s  %-*s  %-*s  %-7s %10" PRId64,
@@ -184,9 +194,10 @@ static void print_table(const redisReply *status)
                hf_cli_text(member, "label"), hf_cli_text(member, "state"),
                hf_cli_number(member, "sessions"));
         print_bytes(hf_cli_number(member, "bytes"));
-        printf(" %9" PRId64 " %7" PRId64 "\n",
+        printf(" %9" PRId64 " %7" PRId64 " %7" PRId64 "\n",
                hf_cli_number(member, "primaries"),
-               hf_cli_number(member, "backups"));
+               hf_cli_number(member, "backups"),
+               hf_cli_number(member, "filling"));
     }
     printf("\n* the node that was asked\n");
     print_losses(status);
@@ -207,6 +218,9 @@ static const char *why_unsafe(const redisReply *status)
         const char *state = hf_cli_text(members->element[i], "state");
         if (strcmp(state, "leaving") == 0) {
             return "a member is leaving, and has yet to hand over";
+        }
+        if (strcmp(state, "slow") == 0) {
+            return "a member does not keep up";
         }
         if (strcmp(state, "alive") != 0) {
             return "a member is not alive";

@@ -107,6 +107,29 @@ static void write_keyspace(struct hf_buffer *out, const struct hf_info *info)
     }
 }
 
+/* Who is heard, who keeps up, and what is still to be filled. */
+static void write_health(struct hf_buffer *out,
+                         const struct hf_node_status *node,
+                         const struct hf_node_counters *counters)
+{
+    unsigned slow = 0;
+    for (size_t i = 0; i < node->member_count; i++) {
+        slow += node->members[i].slow ? 1 : 0;
+    }
+    LINE(out, "heartbeats:%llu\r\n", (wide)counters->heartbeats);
+    LINE(out, "suspicions:%llu\r\n", (wide)counters->suspicions);
+    LINE(out, "members_slow:%u\r\n", slow);
+    LINE(out, "slow_reported:%llu\r\n", (wide)counters->slow_reported);
+    LINE(out, "copies_demoted:%llu\r\n", (wide)counters->copies_demoted);
+    LINE(out, "learners_put_off:%llu\r\n", (wide)counters->learners_put_off);
+    LINE(out, "refill_partitions:%llu\r\n", (wide)node->refill_partitions);
+    LINE(out, "refill_sessions:%llu\r\n", (wide)node->refill_sessions);
+    LINE(out, "refill_bytes:%llu\r\n", (wide)node->refill_bytes);
+    LINE(out, "fills:%llu\r\n", (wide)counters->fills);
+    LINE(out, "fills_resumed:%llu\r\n", (wide)counters->fills_resumed);
+    LINE(out, "fill_bytes:%llu\r\n", (wide)counters->fill_bytes);
+}
+
 static void write_holdfast(struct hf_buffer *out, const struct hf_info *info)
 {
     const struct hf_node_status *node = info->node;
@@ -146,6 +169,7 @@ static void write_holdfast(struct hf_buffer *out, const struct hf_info *info)
     LINE(out, "sessions_lost:%llu\r\n", (wide)counters->sessions_lost);
     LINE(out, "sessions_dropped:%llu\r\n", (wide)counters->sessions_dropped);
     LINE(out, "records_refused:%llu\r\n", (wide)counters->records_refused);
+    write_health(out, node, counters);
 }
 
 void hf_info_write(struct hf_buffer *out, struct hf_slice section,

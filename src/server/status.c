@@ -22,7 +22,10 @@ static const char *member_state(const struct hf_member_status *member)
     if (!member->alive) {
         return "silent";
     }
-    return member->leaving ? "leaving" : "alive";
+    if (member->leaving) {
+        return "leaving";
+    }
+    return member->slow ? "slow" : "alive";
 }
 
 static void put_member(struct hf_buffer *out,
@@ -34,7 +37,7 @@ static void put_member(struct hf_buffer *out,
                       sizeof(address));
     hf_host_port_text(member->info->host, member->info->peer_port, peer_address,
                       sizeof(peer_address));
-    hf_reply_put_map(out, 10);
+    hf_reply_put_map(out, 11);
     put_text(out, "name", member->info->name);
     put_text(out, "address", address);
     put_text(out, "peer_address", peer_address);
@@ -44,13 +47,14 @@ static void put_member(struct hf_buffer *out,
     put_number(out, "bytes", member->bytes);
     put_number(out, "primaries", member->primaries);
     put_number(out, "backups", member->backups);
+    put_number(out, "filling", member->filling);
     put_number(out, "self", self ? 1 : 0);
 }
 
 void hf_status_write(struct hf_buffer *out, const struct hf_node_status *status,
                      const struct hf_peer_info *self, uint32_t drain_timeout_s)
 {
-    hf_reply_put_map(out, 15);
+    hf_reply_put_map(out, 18);
     put_number(out, "view", status->epoch >> 32);
     put_text(out, "state", hf_info_state_name(status->state));
     put_text(out, "name", self->name);
@@ -63,6 +67,9 @@ void hf_status_write(struct hf_buffer *out, const struct hf_node_status *status,
     put_number(out, "writes_degraded", status->writes_degraded);
     put_number(out, "partitions_lost", status->partitions_lost);
     put_number(out, "sessions_lost", status->sessions_lost);
+    put_number(out, "refill_partitions", status->refill_partitions);
+    put_number(out, "refill_sessions", status->refill_sessions);
+    put_number(out, "refill_bytes", status->refill_bytes);
     put_number(out, "partitions", HF_PARTITION_COUNT);
     put_number(out, "drain_timeout", drain_timeout_s);
     hf_reply_put_bulk(out, HF_SLICE_LITERAL("members"));
