@@ -330,6 +330,7 @@ struct hf_node {
     uint32_t unsynced;   /* Partitions of ours that are not synced. */
     int64_t fill_bytes;  /* That may be sent now to fill copies; in debt < 0. */
     hf_time fill_at;     /* When that was counted. */
+    uint8_t fill_turn;   /* Whom a tick begins with. */
     bool nominate_due;   /* Some copy of ours waits to be made full. */
     hf_time nominated_at;
     struct hf_list waiting_partitions;

@@ -63,6 +63,14 @@ static bool is_sooner(const struct hf_node *node, uint16_t p, uint16_t than)
             node->partitions[p].touched_at > node->partitions[than].touched_at);
 }
 
+/* Whether it only lacks what our log still has. */
+static bool can_resume(const struct hf_partition *partition,
+                       const struct hf_copy *copy)
+{
+    return copy->learnt == HF_SESSIONS_END &&
+           hf_partition_reaches(partition, copy->version);
+}
+
 static int32_t next_partition(struct hf_node *node, uint8_t member)
 {
     int32_t best = -1;
@@ -73,9 +81,14 @@ static int32_t next_partition(struct hf_node *node, uint8_t member)
             continue;
         }
         const struct hf_copy *copy = hf_partition_copy(partition, member);
-        if (copy != NULL && copy->state == HF_COPY_WANTED &&
-            (copy->acting || (partition->synced && !put_off)) &&
-            (best < 0 || is_sooner(node, p, (uint16_t)best))) {
+        if (copy == NULL || copy->state != HF_COPY_WANTED ||
+            (!copy->acting && (!partition->synced || put_off))) {
+            continue;
+        }
+        if (can_resume(partition, copy)) {
+            return p; /* Next to no work. */
+        }
+        if (best < 0 || is_sooner(node, p, (uint16_t)best)) {
             best = p;
         }
     }
@@ -194,8 +207,7 @@ static int begin(struct hf_node *node, uint8_t member, uint16_t p)
     struct hf_partition *partition = &node->partitions[p];
     struct hf_copy *copy = hf_partition_copy(partition, member);
     struct hf_member *to = &node->members[member];
-    if (copy->learnt == HF_SESSIONS_END &&
-        hf_partition_reaches(partition, copy->version)) {
+    if (can_resume(partition, copy)) {
         return resume(node, p, copy);
     }
     struct hf_record_view view = {
@@ -379,8 +391,11 @@ void hf_node_refill_tick(struct hf_node *node)
     if (node->state != HF_STATE_ACTIVE) {
         return;
     }
-    for (uint8_t i = 0; i < node->view->member_count; i++) {
-        hf_node_refill(node, i);
+    /* The rate is shared: not always the same one first. */
+    uint8_t count = node->view->member_count;
+    node->fill_turn = (uint8_t)((node->fill_turn + 1) % count);
+    for (uint8_t i = 0; i < count; i++) {
+        hf_node_refill(node, (uint8_t)((node->fill_turn + i) % count));
     }
     if (!node->nominate_due ||
         node->now - node->nominated_at < HF_HEARTBEAT_MS) {

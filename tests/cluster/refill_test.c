@@ -1,0 +1,202 @@
+/* refill_test.c - Filling copies: paced, visible, not begun anew without need,
+ * and of no concern to clients. */
+#include <stdio.h>
+#include <string.h>
+
+#include "core/node_state.h"
+#include "support/story.h"
+
+#define KEYS 400
+#define VALUE_BYTES 2000
+#define SLOW_RATE 40000 /* Bytes per second. */
+#define BURST_BYTES 8000
+#define GAP_MS 400
+
+/* @count running nodes of @options.node_count with KEYS sessions, which fill
+ * copies slowly. */
+static struct cluster *start_slowly(void **state, unsigned node_count,
+                                    unsigned count, uint64_t seed, size_t rate)
+{
+    struct cluster_options options;
+    cluster_options_init(&options, seed);
+    options.node_count = node_count;
+    options.boot_none = true;
+    struct cluster *c = story_create(state, &options);
+    for (unsigned i = 0; i < node_count; i++) {
+        c->processes[i].config.learn_bytes_per_second = rate;
+    }
+    for (unsigned i = 0; i < count; i++) {
+        cluster_boot(c, i);
+    }
+    cluster_settle(c, CLUSTER_SETTLE_MS);
+    char value[VALUE_BYTES + 1];
+    memset(value, 'v', VALUE_BYTES);
+    value[VALUE_BYTES] = '\0';
+    for (unsigned i = 0; i < KEYS; i++) {
+        char key[16];
+        (void)snprintf(key, sizeof(key), "s:%u", i);
+        cluster_set(c, key, value);
+    }
+    cluster_settle(c, CLUSTER_SETTLE_MS);
+    return c;
+}
+
+static const struct hf_node_counters *counters_of(struct cluster *c,
+                                                  unsigned node)
+{
+    return hf_node_get_counters(c->processes[node].node);
+}
+
+static void status_of(struct cluster *c, unsigned node,
+                      struct hf_node_status *status)
+{
+    hf_node_get_status(c->processes[node].node, status);
+}
+
+/* No node sends more than its rate in any second, and what is left to fill,
+ * as every node tells it, only becomes less. */
+static void filling_is_paced_and_its_progress_can_be_seen(void **state)
+{
+    struct cluster *c = start_slowly(state, 4, 3, 1, SLOW_RATE);
+    static struct hf_node_status status; /* Large. */
+    cluster_boot(c, 3);
+    uint64_t before[3] = {0};
+    uint64_t left = UINT64_MAX;
+    unsigned steps = 0;
+    bool filling = false;
+    for (unsigned i = 0; i < 3; i++) {
+        before[i] = counters_of(c, i)->fill_bytes;
+    }
+    for (unsigned second = 0; second < 30; second++) {
+        cluster_run(c, 1000);
+        for (unsigned i = 0; i < 3; i++) {
+            uint64_t sent = counters_of(c, i)->fill_bytes;
+            cluster_check(c, sent - before[i] <= SLOW_RATE + BURST_BYTES,
+                          "more than the rate was sent in a second");
+            before[i] = sent;
+        }
+        status_of(c, 1, &status);
+        if (status.refill_bytes > 0) {
+            cluster_check(c, status.refill_bytes <= left, "less was done");
+            steps += status.refill_bytes < left ? 1 : 0;
+            left = status.refill_bytes;
+            filling = filling || status.members[3].filling > 0;
+        }
+    }
+    cluster_check(c, steps >= 2, "nobody could see how it goes on");
+    cluster_check(c, filling, "nobody could see who is filled");
+    cluster_check(c, status.refill_partitions == 0, "there is more to fill");
+    cluster_settle_and_check(c);
+}
+
+/* Copies of the fourth node that its primaries nominated, or are about to. */
+static unsigned filled_count(struct cluster *c, unsigned primary)
+{
+    const struct hf_node *node = c->processes[primary].node;
+    unsigned count = 0;
+    for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
+        const struct hf_partition *partition = &node->partitions[p];
+        for (uint8_t i = 0; i < partition->copy_count; i++) {
+            count += partition->copies[i].state == HF_COPY_NOMINATED ? 1 : 0;
+        }
+    }
+    return count;
+}
+
+/* While a node is filled, one of those that fill it dies. Whoever is primary
+ * after it goes on where that one was, instead of sending all of it again. */
+static void what_was_filled_is_not_filled_again(void **state)
+{
+    struct cluster *c = start_slowly(state, 4, 3, 2, SLOW_RATE);
+    cluster_boot(c, 3);
+    cluster_run(c, 4000);
+    unsigned filled = filled_count(c, 1);
+    cluster_check(c, filled > 20, "nothing was filled yet");
+    uint64_t resumed =
+        counters_of(c, 0)->fills_resumed + counters_of(c, 2)->fills_resumed;
+    cluster_kill(c, 1);
+    cluster_run(c, 2000);
+    resumed = counters_of(c, 0)->fills_resumed +
+              counters_of(c, 2)->fills_resumed - resumed;
+    cluster_check(c, resumed >= filled * 9 / 10,
+                  "what was filled is filled once more");
+    cluster_settle_and_check(c);
+}
+
+/* A node dies while it is filled. Clients of the others notice nothing but the
+ * moment in which the view changes. */
+static void a_node_that_dies_while_it_is_filled_changes_nothing(void **state)
+{
+    struct cluster *c = start_slowly(state, 4, 3, 3, SLOW_RATE);
+    struct workload_options options;
+    workload_options_init(&options);
+    struct workload w;
+    options.clients = 3; /* Of the first three nodes. */
+    workload_start(&w, c, &options, 3);
+    cluster_boot(c, 3);
+    cluster_run(c, 2500);
+    static struct hf_node_status status; /* Large. */
+    status_of(c, 0, &status);
+    cluster_check(c, status.refill_partitions > 0, "it was filled already");
+    cluster_kill(c, 3);
+    cluster_run(c, 3000);
+    workload_stop(&w);
+    cluster_check(c, w.down == 0 && w.lost == 0, "a client was refused");
+    cluster_check(c, w.wait_us_max < GAP_MS * SCHEDULE_US_PER_MS,
+                  "a client waited too long");
+    cluster_settle_and_check(c);
+    workload_read_all(&w);
+    workload_check(&w);
+    workload_close(&w);
+}
+
+/* Whether the copy of a partition that the first node fills was begun. */
+static bool is_begun(struct cluster *c, uint16_t p)
+{
+    const struct hf_partition *partition = &c->processes[0].node->partitions[p];
+    for (uint8_t i = 0; i < partition->copy_count; i++) {
+        if (partition->copies[i].state > HF_COPY_WANTED &&
+            partition->copies[i].state < HF_COPY_UNKNOWN) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool any_begun(struct cluster *c, void *user)
+{
+    (void)user;
+    for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
+        if (is_begun(c, p)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Of all sessions that have one copy left, the one in use gets another one
+ * first. */
+static void what_was_touched_last_is_filled_first(void **state)
+{
+    struct cluster *c = start_slowly(state, 2, 2, 4, 10 * SLOW_RATE);
+    cluster_kill(c, 1);
+    cluster_settle(c, CLUSTER_SETTLE_MS);
+    cluster_run(c, 100);
+    cluster_set(c, "in use", "now");
+    cluster_boot(c, 1);
+    cluster_check(c, cluster_wait(c, 5000, any_begun, NULL), "nothing filled");
+    cluster_check(c, is_begun(c, hf_partition_of_key(hf_slice_text("in use"))),
+                  "another one was filled first");
+    cluster_settle_and_check(c);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        STORY(filling_is_paced_and_its_progress_can_be_seen),
+        STORY(what_was_filled_is_not_filled_again),
+        STORY(a_node_that_dies_while_it_is_filled_changes_nothing),
+        STORY(what_was_touched_last_is_filled_first),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
