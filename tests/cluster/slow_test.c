@@ -369,6 +369,25 @@ static void links_that_stick_now_and_then_lose_nothing(void **state)
     workload_close(&w);
 }
 
+/* A node is held up, again and again, for a little less than it takes to call
+ * others silent. What they said meanwhile waits to be read, so it accuses
+ * nobody. */
+static void a_node_that_was_held_up_is_patient(void **state)
+{
+    struct cluster *c = story_start(state, 3, 10);
+    for (unsigned i = 0; i < 30; i++) {
+        cluster_pause(c, 0);
+        cluster_run(c, 745);
+        cluster_resume(c, 0);
+        cluster_run(c, 700 + 7 * i);
+    }
+    const struct hf_node_counters *counters =
+        hf_node_get_counters(node_of(c, 0));
+    cluster_check(c, counters->heartbeats > 100, "no heartbeats came");
+    cluster_check(c, counters->suspicions == 0, "it suspected somebody");
+    cluster_settle_and_check(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -381,6 +400,7 @@ int main(void)
         STORY(a_link_that_is_stuck_at_a_view_change_is_given_up),
         STORY(a_learner_that_stops_costs_no_client_its_answer),
         STORY(links_that_stick_now_and_then_lose_nothing),
+        STORY(a_node_that_was_held_up_is_patient),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

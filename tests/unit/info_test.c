@@ -127,7 +127,30 @@ static void all_sections_hold_what_drivers_read(void **state)
         "local_fence_bytes:300",
         "fences_lifted_early:2",
         "under_replicated:0",
+        "members_slow:0",
+        "refill_partitions:3",
+        "refill_sessions:4",
+        "refill_bytes:5",
+        "heartbeats:6",
+        "suspicions:7",
+        "slow_reported:8",
+        "copies_demoted:9",
+        "learners_put_off:10",
+        "fills:11",
+        "fills_resumed:12",
+        "fill_bytes:13",
     };
+    f.node.refill_partitions = 3;
+    f.node.refill_sessions = 4;
+    f.node.refill_bytes = 5;
+    f.counters.heartbeats = 6;
+    f.counters.suspicions = 7;
+    f.counters.slow_reported = 8;
+    f.counters.copies_demoted = 9;
+    f.counters.learners_put_off = 10;
+    f.counters.fills = 11;
+    f.counters.fills_resumed = 12;
+    f.counters.fill_bytes = 13;
     static const char *const names[] = {"", "all", "DEFAULT", "everything"};
     for (size_t i = 0; i < HF_ARRAY_COUNT(names); i++) {
         const char *text = info_text(names[i]);
@@ -210,6 +233,10 @@ static void status_is_one_whole_reply(void **state)
     f.node.sessions_lost = 13;
     f.node.members[0].sessions = 40;
     f.node.members[0].primaries = 1024;
+    f.node.members[0].filling = 6;
+    f.node.refill_partitions = 7;
+    f.node.refill_sessions = 8;
+    f.node.refill_bytes = 9;
     hf_status_write(&f.out, &f.node, &f.self, 60);
     assert_false(f.out.failed);
     assert_true(hf_reply_decode(hf_buffer_slice(&f.out), &reply));
@@ -231,15 +258,29 @@ static void status_is_one_whole_reply(void **state)
     assert_text("peer_address", "[::1]:17379");
     assert_text("label", "rack");
     assert_number("primaries", 1024);
+    assert_number("filling", 6);
+    assert_number("refill_partitions", 7);
+    assert_number("refill_sessions", 8);
+    assert_number("refill_bytes", 9);
     assert_number("self", 1);
 }
 
-static void assert_member_state(bool alive, struct hf_slice wanted)
+/* A slow one still is alive. */
+static void info_tells_how_many_are_slow(void **state)
+{
+    (void)state;
+    assert_line(info_text("holdfast"), "members_slow:0");
+    f.node.members[0].slow = true;
+    assert_line(info_text("holdfast"), "members_slow:1");
+}
+
+static void assert_member_state(bool alive, bool leaving,
+                                struct hf_slice wanted)
 {
     struct hf_peer_info other = f.self;
     other.id++;
     f.node.members[0].alive = alive;
-    f.node.members[0].leaving = true;
+    f.node.members[0].leaving = leaving;
     f.node.members[0].info = &other;
     f.node.state = HF_STATE_STARTING;
     hf_status_write(&f.out, &f.node, &f.self, 60);
@@ -258,13 +299,22 @@ static void assert_member_state(bool alive, struct hf_slice wanted)
 static void status_tells_who_is_silent(void **state)
 {
     (void)state;
-    assert_member_state(false, HF_SLICE_LITERAL("silent"));
+    assert_member_state(false, true, HF_SLICE_LITERAL("silent"));
 }
 
 static void status_tells_who_is_leaving(void **state)
 {
     (void)state;
-    assert_member_state(true, HF_SLICE_LITERAL("leaving"));
+    assert_member_state(true, true, HF_SLICE_LITERAL("leaving"));
+}
+
+static void status_tells_who_is_slow(void **state)
+{
+    (void)state;
+    f.node.members[0].slow = true;
+    assert_member_state(true, true, HF_SLICE_LITERAL("leaving"));
+    hf_buffer_clear(&f.out);
+    assert_member_state(true, false, HF_SLICE_LITERAL("slow"));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -277,8 +327,10 @@ int main(void)
         TEST(an_empty_keyspace_has_no_line),
         TEST(a_node_in_no_view_says_loading),
         TEST(status_is_one_whole_reply),
+        TEST(info_tells_how_many_are_slow),
         TEST(status_tells_who_is_silent),
         TEST(status_tells_who_is_leaving),
+        TEST(status_tells_who_is_slow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -147,6 +147,112 @@ static void data_moves_to_where_it_is_wanted_in_two_views(void **state)
     }
 }
 
+/* @member says in its heartbeats that those of @slow are. */
+static void report_slow(uint8_t member, hf_member_set slow)
+{
+    struct hf_peer *peer = next_view_add_peer(&f, &f.view.members[member]);
+    peer->member = member;
+    peer->beat.state = HF_STATE_ACTIVE;
+    peer->beat.epoch = f.view.epoch;
+    peer->beat.slow = slow;
+}
+
+static void a_slow_copy_is_dropped_where_it_is_in_the_way(void **state)
+{
+    (void)state;
+    next_view_open(&f, 4, 1);
+    assert_false(hf_proposal_slow(&f.node));
+    f.members[1].slow = true; /* As we, member 0, found. */
+    assert_true(hf_proposal_slow(&f.node));
+    next_view_propose(&f, 0xf);
+    assert_int_equal(f.next.member_count, 4);
+    unsigned dropped = 0;
+    for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
+        const struct hf_acting *old = &f.view.acting[p];
+        bool drops = old->members[0] == 0 && old->members[1] == 1;
+        assert_int_equal(f.next.acting[p].count, drops ? 1 : 2);
+        assert_int_equal(f.next.acting[p].members[0], old->members[0]);
+        assert_false(f.next.acting[p].empty);
+        dropped += drops ? 1 : 0;
+    }
+    assert_true(dropped > 0);
+}
+
+static void a_primary_that_most_call_slow_is_replaced(void **state)
+{
+    (void)state;
+    next_view_open(&f, 4, 1);
+    report_slow(1, 0x8);
+    report_slow(2, 0x8);
+    report_slow(3, 0x7); /* It cannot reach anybody, so to it all are slow. */
+    assert_true(hf_proposal_slow(&f.node));
+    next_view_propose(&f, 0xf);
+    for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
+        const struct hf_acting *old = &f.view.acting[p];
+        const struct hf_acting *next = &f.next.acting[p];
+        if (old->members[0] == 3) {
+            assert_int_equal(next->count, 1);
+            assert_int_equal(next->members[0], old->members[1]);
+        } else if (old->members[0] == 0) {
+            assert_int_equal(next->count, 2); /* It did not complain. */
+        }
+    }
+}
+
+static void the_last_copy_stays_however_slow_it_is(void **state)
+{
+    (void)state;
+    next_view_open(&f, 4, 0);
+    report_slow(1, 0x8);
+    report_slow(2, 0x8);
+    assert_false(hf_proposal_slow(&f.node));
+    next_view_propose(&f, 0xf);
+    next_view_expect_rules(&f);
+}
+
+static void a_slow_nominee_is_no_copy(void **state)
+{
+    (void)state;
+    open_lone_copies(3, 1);
+    next_view_nominate(&f, 5, 1);
+    next_view_nominate(&f, 5, 2);
+    f.members[1].slow = true;
+    assert_true(hf_proposal_slow(&f.node));
+    next_view_propose(&f, 0x7);
+    assert_int_equal(f.next.acting[5].count, 2);
+    assert_int_equal(f.next.acting[5].members[1], 2);
+}
+
+/* Nonsense, and what was said in another view, moves nothing. */
+static void reports_that_make_no_sense_are_ignored(void **state)
+{
+    (void)state;
+    next_view_open(&f, 4, 1);
+    report_slow(1, ~(hf_member_set)0xf | 0x2); /* Itself, and nobody. */
+    report_slow(2, 0xf);
+    f.peers[1].beat.epoch--;
+    report_slow(3, 0xf);
+    f.peers[2].beat.state = HF_STATE_OUT;
+    assert_false(hf_proposal_slow(&f.node));
+    next_view_propose(&f, 0xf);
+    next_view_expect_rules(&f);
+}
+
+/* A view in the middle of filling would begin it anew. */
+static void moves_know_of_copies_that_are_being_filled(void **state)
+{
+    (void)state;
+    static struct hf_partition partitions[HF_PARTITION_COUNT];
+    next_view_open(&f, 3, 1);
+    f.node.partitions = partitions;
+    assert_false(hf_proposal_fills(&f.node));
+    report_slow(2, 0);
+    f.peers[0].beat.refill_partitions = 1;
+    assert_true(hf_proposal_fills(&f.node));
+    f.peers[0].beat.epoch--;
+    assert_false(hf_proposal_fills(&f.node));
+}
+
 /* The only copy is silent but not known to be dead: nobody else may start the
  * partition empty. */
 static void a_silent_last_copy_stays_as_absent(void **state)
@@ -436,6 +542,12 @@ int main(void)
         cmocka_unit_test(a_nominee_that_left_is_no_copy),
         cmocka_unit_test(a_promotion_takes_in_no_learner),
         cmocka_unit_test(data_moves_to_where_it_is_wanted_in_two_views),
+        cmocka_unit_test(a_slow_copy_is_dropped_where_it_is_in_the_way),
+        cmocka_unit_test(a_primary_that_most_call_slow_is_replaced),
+        cmocka_unit_test(the_last_copy_stays_however_slow_it_is),
+        cmocka_unit_test(a_slow_nominee_is_no_copy),
+        cmocka_unit_test(reports_that_make_no_sense_are_ignored),
+        cmocka_unit_test(moves_know_of_copies_that_are_being_filled),
         cmocka_unit_test(a_silent_last_copy_stays_as_absent),
         cmocka_unit_test(what_only_the_dead_had_is_lost),
         cmocka_unit_test(a_silent_copy_that_is_not_the_last_is_left_out),
