@@ -326,7 +326,7 @@ struct hf_node {
     struct hf_buffer tokens;
     hf_time fences_warned_at; /* Of too many fences. */
     bool expiry_waits;        /* More sessions are due right now. */
-    bool commit_blocked; /* Something is ready to commit but for a lease. */
+    bool commit_blocked; /* Something may be ready to commit: look again. */
     uint32_t unsynced;   /* Partitions of ours that are not synced. */
     int64_t fill_bytes;  /* That may be sent now to fill copies; in debt < 0. */
     hf_time fill_at;     /* When that was counted. */

@@ -42,8 +42,8 @@ hf_member_set hf_node_slow_members(const struct hf_node *node)
 static void pause_longer(struct hf_node *node, uint8_t member)
 {
     struct hf_peer *peer = node->members[member].peer;
-    if (peer == NULL) {
-        return;
+    if (peer == NULL || node->now < peer->slow_until) {
+        return; /* Gone, or put off already. */
     }
     bool long_ago = peer->slow_pause == 0 ||
                     node->now > peer->slow_until + HF_SLOW_PAUSE_MAX_MS;
@@ -73,8 +73,8 @@ static void release_records(struct hf_node *node, uint8_t member)
 
 void hf_node_put_off(struct hf_node *node, uint8_t member)
 {
-    bool counted[HF_PARTITION_COUNT] = {false};
     bool any = false;
+    bool counted = false;
     for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
         struct hf_copy *copy = hf_partition_copy(&node->partitions[p], member);
         if (copy == NULL || copy->acting ||
@@ -84,7 +84,7 @@ void hf_node_put_off(struct hf_node *node, uint8_t member)
             continue;
         }
         any = true;
-        counted[p] = copy->state == HF_COPY_LEARNT;
+        counted = counted || copy->state == HF_COPY_LEARNT;
         copy->state = HF_COPY_WANTED;
         copy->learnt = 0; /* What it reported is not so any more. */
         if (node->members[member].learning == (int32_t)p) {
@@ -98,15 +98,11 @@ void hf_node_put_off(struct hf_node *node, uint8_t member)
     node->members[member].refill_wanted = true;
     pause_longer(node, member);
     hf_log(&node->config.log, HF_LOG_INFO,
-           "%s does not keep up while it is filled: again in %lld ms",
-           node->view->members[member].name,
-           (long long)node->members[member].peer->slow_pause);
+           "%s does not keep up while it is filled: put off",
+           node->view->members[member].name);
     release_records(node, member);
-    for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
-        if (counted[p]) {
-            hf_node_try_commit(node, p);
-        }
-    }
+    /* Not here: we may be in the middle of a write. */
+    node->commit_blocked = node->commit_blocked || counted;
 }
 
 /* Members whose word some partition of ours needs before it can be served. */
@@ -195,5 +191,8 @@ void hf_node_slow_tick(struct hf_node *node)
         } else {
             stands_still(node, i, node->now - from);
         }
+    }
+    if (node->commit_blocked) {
+        hf_node_run_all_waiting(node); /* What learners held up. */
     }
 }
