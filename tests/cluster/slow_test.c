@@ -341,6 +341,49 @@ static void a_learner_that_stops_costs_no_client_its_answer(void **state)
     story_expect_filled(c, 300);
 }
 
+/* What is sent to n2 stays within its bound; whoever cannot write is told so in
+ * time, and others write on. */
+static void at_the_bound_of_a_stream_clients_are_told(void **state)
+{
+    enum { BOUND = 20000, VALUE = 2000, HELD_MAX = 60 };
+    struct cluster_options options;
+    cluster_options_init(&options, 11);
+    options.boot_none = true;
+    struct cluster *c = story_create(state, &options);
+    for (unsigned i = 0; i < 3; i++) {
+        c->processes[i].config.stream_bytes_max = BOUND;
+        cluster_boot(c, i);
+    }
+    cluster_settle(c, CLUSTER_SETTLE_MS);
+    char stuck[16];
+    char other[16];
+    key_with(c, 0, 1, stuck);
+    key_with(c, 0, 2, other);
+    char value[VALUE + 1];
+    memset(value, 'v', VALUE);
+    value[VALUE] = '\0';
+    cluster_clog(c, 0, 1, HF_CHANNEL_DATA);
+    struct request *asked[HELD_MAX];
+    for (unsigned i = 0; i < HELD_MAX; i++) {
+        asked[i] = cluster_ask(c, 0, "SET", stuck, value, NULL);
+        cluster_expect_reply(c, "OK", 0, "SET", other, value, NULL);
+        cluster_run(c, ASK_MS);
+    }
+    const struct hf_node *node = node_of(c, 0);
+    for (uint8_t i = 0; i < node->view->member_count; i++) {
+        cluster_check(c, node->members[i].stream.bytes < BOUND + 2 * VALUE,
+                      "more is kept for a stream than its bound");
+    }
+    cluster_run(c, HOLD_MS + ASK_MS);
+    for (unsigned i = 0; i < HELD_MAX; i++) {
+        const char *answer = cluster_answer(asked[i]);
+        cluster_check(c, strncmp(answer, "(error) CLUSTERDOWN ", 20) == 0,
+                      "a client was not told");
+    }
+    cluster_heal(c);
+    cluster_settle_and_check(c);
+}
+
 /* Links stick and come loose at random under load: nothing is lost. */
 static void links_that_stick_now_and_then_lose_nothing(void **state)
 {
@@ -401,6 +444,7 @@ int main(void)
         STORY(a_learner_that_stops_costs_no_client_its_answer),
         STORY(links_that_stick_now_and_then_lose_nothing),
         STORY(a_node_that_was_held_up_is_patient),
+        STORY(at_the_bound_of_a_stream_clients_are_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
