@@ -403,6 +403,7 @@ void hf_node_acked(struct hf_node *node, uint8_t member,
     }
     HF_ASSERT(epoch == node->view->epoch);
     stream_drop_done(node, member);
+    hf_node_refill_acked(node, member);
     hf_node_refill(node, member);
     if (!hf_list_is_empty(&node->waiting_partitions)) {
         hf_node_run_all_waiting(node);

@@ -212,6 +212,7 @@ static void install_members(struct hf_node *node, const struct hf_view *view)
         *member = (struct hf_member){.stream = stream, .in_log = in_log};
         member->grant = HF_TIME_PAST;
         member->learning = -1;
+        member->learn_window = node->config.learn_bytes_max / 16;
         member->refill_wanted = true;
         member->ack_due = i < view->member_count && i != node->self;
         if (i < view->member_count) {

@@ -56,6 +56,8 @@ enum {
     HF_SLOW_MS = 2000, /* Longer than suspicion and guard, and three resends. */
     HF_SLOW_PAUSE_MS = 1000,      /* Then it is filled again, but later and */
     HF_SLOW_PAUSE_MAX_MS = 60000, /* later each time, up to that. */
+    HF_FILL_SOON_MS = 100, /* Acknowledged sooner: more may be under way. */
+    HF_FILL_LATE_MS = 200, /* Later: less, for clients wait behind it. */
     HF_FILL_BURST_MS = 50, /* What filling may catch up with, of its rate. */
     HF_TICK_BUSY_MS = 10,
     HF_TICK_IDLE_MS = 50,
@@ -106,9 +108,12 @@ struct hf_member {
 
     /* Records from us to it. */
     struct hf_stream stream;
-    bool refill_wanted;  /* There may be more to stream to it. */
-    int32_t learning;    /* The partition being streamed to it, or -1. */
-    uint64_t learn_from; /* Hash position the stream has reached. */
+    bool refill_wanted;     /* There may be more to stream to it. */
+    int32_t learning;       /* The partition being streamed to it, or -1. */
+    uint64_t learn_from;    /* Hash position the stream has reached. */
+    size_t learn_window;    /* Bytes for filling that may be under way. */
+    uint64_t learn_probe;   /* A record for filling, to see how long it */
+    hf_time learn_probe_at; /* takes; 0: none. */
 
     /* Records from it to us. */
     uint64_t in_number; /* Last one applied. */
@@ -549,6 +554,8 @@ struct hf_copy *hf_partition_ahead(struct hf_partition *partition);
 
 /* refill.c */
 void hf_node_refill(struct hf_node *node, uint8_t member);
+/* @member acknowledged something: how much may be under way to it? */
+void hf_node_refill_acked(struct hf_node *node, uint8_t member);
 void hf_node_refill_tick(struct hf_node *node);
 /* The LEARNT that was @number in the stream was acknowledged. */
 void hf_node_learnt_confirmed(struct hf_node *node, uint16_t partition,

@@ -12,10 +12,12 @@
  * view makes it a full copy. So clients wait for a learner only when little is
  * on its way to it; and when it stops then, it is put off (slow.c).
  *
- * No more than learn_bytes_max are under way to one node at a time, and no more
- * than learn_bytes_per_second in all: one partition after the other, those with
- * the fewest copies first, of these the one that clients wrote to last. Inside
- * of a partition the order does not matter, for it counts as a whole. */
+ * No more than learn_bytes_max are under way to one node at a time, and less
+ * when it takes long until that is acknowledged, because records of clients go
+ * down the same stream; no more than learn_bytes_per_second in all. One
+ * partition after the other, those with the fewest copies first, of these the
+ * one that clients wrote to last. Inside of a partition the order does not
+ * matter, for it counts as a whole. */
 #include <string.h>
 
 #include "base/assert.h"
@@ -128,6 +130,10 @@ static int push(struct hf_node *node, uint8_t member,
     if (error == 0) {
         hf_stream_push(stream, record, false, false, node->now);
         fill_sent(node, record->size);
+        if (node->members[member].learn_probe == 0) {
+            node->members[member].learn_probe = hf_stream_next(stream) - 1;
+            node->members[member].learn_probe_at = node->now;
+        }
     }
     hf_record_release(node->mem, record);
     return error;
@@ -288,6 +294,27 @@ static bool advance(struct hf_node *node, uint8_t member)
     return true;
 }
 
+void hf_node_refill_acked(struct hf_node *node, uint8_t member)
+{
+    struct hf_member *to = &node->members[member];
+    if (to->learn_probe == 0 || to->stream.acked < to->learn_probe) {
+        return;
+    }
+    to->learn_probe = 0;
+    hf_time took = node->now - to->learn_probe_at;
+    if (took > HF_FILL_LATE_MS) {
+        to->learn_window /= 2;
+    } else if (took < HF_FILL_SOON_MS) {
+        to->learn_window *= 2;
+    }
+    size_t most = node->config.learn_bytes_max;
+    if (to->learn_window > most) {
+        to->learn_window = most;
+    } else if (to->learn_window < most / 256) {
+        to->learn_window = most / 256;
+    }
+}
+
 void hf_node_refill(struct hf_node *node, uint8_t member)
 {
     struct hf_member *to = &node->members[member];
@@ -295,8 +322,7 @@ void hf_node_refill(struct hf_node *node, uint8_t member)
         !to->refill_wanted) {
         return;
     }
-    while (to->stream.learn_bytes < node->config.learn_bytes_max &&
-           may_fill(node)) {
+    while (to->stream.learn_bytes < to->learn_window && may_fill(node)) {
         if (to->learning < 0) {
             int32_t p = next_partition(node, member);
             if (p < 0) {

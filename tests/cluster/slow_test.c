@@ -341,6 +341,47 @@ static void a_learner_that_stops_costs_no_client_its_answer(void **state)
     story_expect_filled(c, 300);
 }
 
+/* A node joins over links that carry 40 bytes in a millisecond. Filling it
+ * takes long, but clients do not wait behind what it is sent. */
+static void a_learner_with_a_slow_link_costs_no_client_its_answer(void **state)
+{
+    static struct prober probers[3]; /* Large. */
+    struct cluster_options options;
+    cluster_options_init(&options, 12);
+    options.node_count = 4;
+    options.boot_none = true;
+    struct cluster *c = story_create(state, &options);
+    for (unsigned i = 0; i < 3; i++) {
+        cluster_boot(c, i);
+    }
+    cluster_settle(c, CLUSTER_SETTLE_MS);
+    char value[401];
+    memset(value, 'v', 400);
+    value[400] = '\0';
+    for (unsigned i = 0; i < 1500; i++) {
+        char key[16];
+        (void)snprintf(key, sizeof(key), "s:%u", i);
+        cluster_set(c, key, value);
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        prober_init(c, &probers[i], i, (i + 1) % 3, i);
+        network_link_of(&c->network, i, 3, HF_CHANNEL_DATA)
+            ->path.faults.bytes_per_ms = 40;
+    }
+    cluster_boot(c, 3);
+    probers_run(c, probers, 3, 4500);
+    cluster_run(c, HOLD_MS + ASK_MS);
+    for (unsigned i = 0; i < 3; i++) {
+        cluster_check(c, cluster_backup_of(c, probers[i].key) != 3,
+                      "it is no learner any more");
+        cluster_check(c, down_count(&probers[i]) == 0, "a client was refused");
+    }
+    cluster_check(c, hf_node_get_counters(node_of(c, 0))->fill_bytes > 20000,
+                  "hardly anything was filled");
+    cluster_heal(c);
+    cluster_settle_and_check(c);
+}
+
 /* What is sent to n2 stays within its bound; whoever cannot write is told so in
  * time, and others write on. */
 static void at_the_bound_of_a_stream_clients_are_told(void **state)
@@ -445,6 +486,7 @@ int main(void)
         STORY(links_that_stick_now_and_then_lose_nothing),
         STORY(a_node_that_was_held_up_is_patient),
         STORY(at_the_bound_of_a_stream_clients_are_told),
+        STORY(a_learner_with_a_slow_link_costs_no_client_its_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
