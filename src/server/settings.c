@@ -15,6 +15,7 @@
     "up to 16 of 1 to 64 bytes without spaces, with commas, or nothing"
 /* A longer value is cut in errors. */
 #define VALUE_SHOWN_MAX 200
+#define PATH_SHOWN_MAX 1024
 
 enum kind {
     KIND_PORT,     /* uint16_t. */
@@ -426,9 +427,11 @@ int hf_settings_read_file(struct hf_config *config, const char *path,
                           char *error, size_t error_size)
 {
     uint8_t text[HF_SETTINGS_FILE_BYTES_MAX];
+    char shown[PATH_SHOWN_MAX];
+    show_value(path, shown, sizeof(shown));
     FILE *file = fopen(path, "rb");
     if (file == NULL) {
-        snprintf(error, error_size, "cannot read the config file %s: %s", path,
+        snprintf(error, error_size, "cannot read the config file %s: %s", shown,
                  strerror(errno));
         return HF_EINVAL;
     }
@@ -437,11 +440,11 @@ int hf_settings_read_file(struct hf_config *config, const char *path,
     bool too_large = size == sizeof(text);
     fclose(file);
     if (failed != 0 || too_large) {
-        snprintf(error, error_size, "cannot read the config file %s: %s", path,
+        snprintf(error, error_size, "cannot read the config file %s: %s", shown,
                  too_large ? "larger than 64 KiB" : strerror(failed));
         return HF_EINVAL;
     }
-    return hf_settings_read_text(config, path, (struct hf_slice){text, size},
+    return hf_settings_read_text(config, shown, (struct hf_slice){text, size},
                                  error, error_size);
 }
 

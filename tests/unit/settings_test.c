@@ -406,6 +406,9 @@ static void an_error_stays_one_line(void **state)
     struct result r = READ("--port", "1\n2");
     assert_error(&r, "setting port: '1?2' is not allowed: a number from 0 to "
                      "65535");
+    r = READ("no\nfile");
+    assert_error(&r, "cannot read the config file no?file: No such file or "
+                     "directory");
 }
 
 static void help_and_version_win_over_everything(void **state)
