@@ -4,8 +4,9 @@
 #define HF_CORE_LIMITS_H
 
 #define HF_SLOT_COUNT 16384 /* As in Redis Cluster. */
-/* 16 neighbouring slots each. A power of two. Only the simulator is also built
- * with fewer: what costs a step per partition is cheaper then. */
+/* 16 neighbouring slots each. A power of two. Only the simulator and fuzzing
+ * of nodes are also built with fewer: what costs a step per partition is
+ * cheaper then. */
 #ifndef HF_PARTITION_COUNT
 #define HF_PARTITION_COUNT 1024
 #endif

@@ -1,0 +1,392 @@
+#include "fuzz/script.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/hash.h"
+
+static const char *const words[] = {
+    "k1",   "k2",
+    "k3",   "{k1}b",
+    "1",    "100",
+    "-1",   "9223372036854775807",
+    "EX",   "PX",
+    "PXAT", "NX",
+    "XX",   "KEEPTTL",
+    "GET",  "COUNT",
+    "0",    "MATCH",
+    "*",    "PERSIST",
+    "",     "1700000010000",
+};
+#define KEY_COUNT 4
+
+static struct hf_slice word(size_t index)
+{
+    return hf_slice_text(words[index % HF_ARRAY_COUNT(words)]);
+}
+
+uint8_t script_take(struct script *s)
+{
+    return hf_reader_u8(&s->in);
+}
+
+uint64_t script_take_number(struct script *s)
+{
+    uint8_t shape = script_take(s);
+    switch (shape & 7) {
+    case 0:
+        return UINT64_MAX - (shape >> 3);
+    case 1:
+        return (uint64_t)INT64_MAX - (shape >> 3);
+    case 2:
+        return hf_reader_u64(&s->in);
+    case 3:
+        return hf_reader_u32(&s->in);
+    case 4:
+        return (uint64_t)1 << (shape >> 3);
+    default:
+        return shape >> 3;
+    }
+}
+
+/* @value, or a few more or less. */
+uint64_t script_near(struct script *s, uint64_t value)
+{
+    uint8_t how = script_take(s);
+    if (how < 160) {
+        return value;
+    }
+    return how == 255 ? script_take_number(s) : value + how - 200;
+}
+
+struct hf_slice script_take_bytes(struct script *s, size_t max)
+{
+    size_t size = script_take(s) % (max + 1);
+    size_t left = hf_reader_left(&s->in);
+    return hf_reader_bytes(&s->in, size < left ? size : left);
+}
+
+hf_epoch script_take_epoch(struct script *s)
+{
+    const struct hf_node *node = s->node->node;
+    switch (script_take(s) % 16) {
+    case 0:
+        return node->view->base;
+    case 1:
+        return node->promised;
+    case 2:
+        return node->highest_ballot;
+    case 3:
+        return node->highest_ballot + ((hf_epoch)1 << 32);
+    case 4:
+        return node->view->epoch + ((hf_epoch)1 << 32);
+    case 5:
+        return s->node->heard[s->who].ballot;
+    case 6:
+        return script_take_number(s);
+    default:
+        return node->view->epoch;
+    }
+}
+
+hf_epoch script_take_ballot(struct script *s)
+{
+    const struct hf_node *node = s->node->node;
+    switch (script_take(s) % 8) {
+    case 0:
+        return node->ballot.number;
+    case 1:
+        return s->node->heard[s->who].ballot;
+    case 2:
+        return node->promised;
+    case 3:
+        return node->accepted_ballot;
+    case 4:
+        return script_take_epoch(s);
+    default:
+        return node->highest_ballot + script_take(s) % 3;
+    }
+}
+
+uint16_t script_take_partition(struct script *s)
+{
+    uint8_t how = script_take(s);
+    if (how < 192) {
+        return hf_partition_of_key(word(how % KEY_COUNT));
+    }
+    return (uint16_t)((unsigned)(how - 192) * 256 + script_take(s)) %
+           HF_PARTITION_COUNT;
+}
+
+struct hf_slice script_take_key(struct script *s, uint16_t partition)
+{
+    for (size_t i = 0; i < KEY_COUNT; i++) {
+        if (hf_partition_of_key(word(i)) == partition && script_take(s) < 240) {
+            return word(i);
+        }
+    }
+    return script_take(s) < 128 ? word(20) : script_take_bytes(s, 40);
+}
+
+struct hf_version script_take_version(struct script *s, uint16_t partition)
+{
+    const struct hf_version *now =
+        &s->node->node->partitions[partition].version;
+    struct hf_version version;
+    version.epoch = script_take(s) < 200 ? s->node->node->view->epoch
+                                         : script_take_epoch(s);
+    version.sequence = script_near(s, now->sequence + 1);
+    return version;
+}
+
+struct hf_operation_id script_take_operation(struct script *s)
+{
+    uint8_t how = script_take(s);
+    struct hf_operation_id id = {0, 0};
+    if (how < 64) {
+        return id;
+    }
+    id.origin = s->scene->people[how % SCENE_PEOPLE].incarnation;
+    id.number = how < 128 ? s->node->node->request_next - how % 4
+                          : script_near(s, how % 8);
+    return id;
+}
+
+hf_member_set script_take_set(struct script *s)
+{
+    uint8_t how = script_take(s);
+    return how == 255   ? script_take_number(s)
+           : how == 254 ? ~(hf_member_set)0
+                        : how;
+}
+
+struct hf_slice script_take_effects(struct script *s)
+{
+    struct hf_buffer *effects = &s->effects;
+    hf_buffer_clear(effects);
+    for (unsigned count = script_take(s) % 4; count > 0; count--) {
+        uint8_t kind = script_take(s) % 8;
+        struct hf_slice field = {NULL, 0};
+        int64_t ttl_ms = HF_TTL_NONE;
+        if (kind == 0 || kind == 4) {
+            ttl_ms = (int64_t)script_take_number(s);
+        } else if (kind == 2 || kind == 3) {
+            field = script_take_bytes(s, 3);
+        }
+        switch (kind) {
+        case 0:
+        case 1:
+            hf_effects_put(effects, script_take_bytes(s, 60), ttl_ms);
+            break;
+        case 2:
+            hf_effects_field(effects, field, script_take_bytes(s, 60));
+            break;
+        case 3:
+            hf_effects_unfield(effects, field);
+            break;
+        case 4:
+            hf_effects_expire(effects, ttl_ms);
+            break;
+        case 5:
+            hf_effects_delete(effects);
+            break;
+        case 6:
+            hf_effects_clear(effects);
+            break;
+        default:
+            hf_buffer_append_slice(effects, script_take_bytes(s, 40));
+            break;
+        }
+    }
+    HF_ASSERT(!effects->failed);
+    return hf_buffer_slice(effects);
+}
+
+struct hf_reply script_take_reply(struct script *s)
+{
+    hf_buffer_clear(&s->tokens);
+    switch (script_take(s) % 8) {
+    case 0:
+        return hf_reply_integer((int64_t)script_take_number(s));
+    case 1:
+        return hf_reply_bulk(script_take_bytes(s, 40));
+    case 2:
+        return hf_reply_nil();
+    case 3:
+        return hf_reply_error("ERR no");
+    case 4:
+        hf_reply_put_array(&s->tokens, 2);
+        hf_reply_put_bulk(&s->tokens, script_take_bytes(s, 9));
+        hf_reply_put_array(&s->tokens, 1);
+        hf_reply_put_bulk(&s->tokens, script_take_bytes(s, 9));
+        return hf_reply_nested(&s->tokens);
+    case 5:
+        hf_reply_put_set(&s->tokens, 0);
+        return hf_reply_nested(&s->tokens);
+    default:
+        return hf_reply_ok();
+    }
+}
+
+/* False when the bytes say no command that a connection would let through. */
+bool script_take_command(struct script *s, struct hf_command *command)
+{
+    size_t row_count = 0;
+    while (hf_command_at(row_count) != NULL) {
+        row_count++;
+    }
+    command->row = hf_command_at(script_take(s) % row_count);
+    uint8_t how = script_take(s);
+    int least = abs(command->row->arity);
+    command->argc = (uint32_t)least;
+    if (command->row->arity < 0) {
+        command->argc += how % 5;
+    }
+    if (command->argc > SCRIPT_ARGUMENTS_MAX) {
+        return false;
+    }
+    s->argv[0] = hf_slice_text(command->row->name);
+    for (uint32_t i = 1; i < command->argc; i++) {
+        uint8_t which = script_take(s);
+        s->argv[i] = which < 220 ? word(which) : script_take_bytes(s, 250);
+        if (i == 1 && which < 220 && command->row->route != HF_ROUTE_SCAN) {
+            s->argv[i] = word(which % KEY_COUNT);
+        }
+    }
+    command->argv = s->argv;
+    return command->row->route != HF_ROUTE_CONNECTION &&
+           hf_command_arity_fits(command->row, command->argc);
+}
+
+/* Views. */
+
+static void member_add(struct script *s, struct hf_view *view)
+{
+    unsigned who = script_take(s) % SCENE_PEOPLE;
+    if (view->member_count < HF_MEMBERS_MAX &&
+        hf_view_find_id(view, s->scene->people[who].id) == HF_MEMBER_NONE) {
+        view->members[view->member_count++] = s->scene->people[who];
+    }
+}
+
+/* As many as there may be. */
+static void member_add_many(struct script *s, struct hf_view *view)
+{
+    unsigned count = script_take(s) % HF_MEMBERS_MAX;
+    for (unsigned i = 0; i < count && view->member_count < HF_MEMBERS_MAX;
+         i++) {
+        struct hf_peer_info *info = &view->members[view->member_count];
+        *info = s->scene->people[SCENE_STRANGER];
+        info->name[0] = (char)('0' + i);
+        info->id = hf_hash(hf_slice_text(info->name));
+        if (hf_view_find_id(view, info->id) == HF_MEMBER_NONE) {
+            view->member_count++;
+        }
+    }
+}
+
+static void member_remove(struct script *s, struct hf_view *view)
+{
+    uint8_t index = script_take(s) % HF_MEMBERS_MAX;
+    if (index >= view->member_count || view->member_count == 1) {
+        return;
+    }
+    view->member_count--;
+    memmove(&view->members[index], &view->members[index + 1],
+            (view->member_count - index) * sizeof(view->members[0]));
+}
+
+static void acting_set(struct script *s, struct hf_view *view)
+{
+    uint16_t first = script_take_partition(s);
+    unsigned count = 1u + 8u * script_take(s);
+    struct hf_acting acting = {.count = 1 + script_take(s) % HF_COPIES_MAX};
+    acting.empty = script_take(s) % 4 == 0;
+    for (uint8_t i = 0; i < acting.count; i++) {
+        acting.members[i] = script_take(s) % HF_MEMBERS_MAX;
+    }
+    for (unsigned i = 0; i < count && first + i < HF_PARTITION_COUNT; i++) {
+        view->acting[first + i] = acting;
+    }
+}
+
+/* What wire/peer.c would refuse is left out. */
+static void view_repair(struct hf_view *view)
+{
+    hf_member_set all = hf_view_all(view);
+    view->absent &= all;
+    view->leaving &= all;
+    view->absent = view->absent == all ? 0 : view->absent;
+    for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
+        struct hf_acting *acting = &view->acting[p];
+        hf_member_set seen = 0;
+        uint8_t count = 0;
+        for (uint8_t i = 0; i < acting->count; i++) {
+            uint8_t member = acting->members[i] % view->member_count;
+            if ((seen & hf_member_set_of(member)) == 0) {
+                acting->members[count++] = member;
+                seen |= hf_member_set_of(member);
+            }
+        }
+        if (count == 0) {
+            acting->members[count++] = 0;
+        }
+        acting->count = count;
+    }
+}
+
+static void view_change(struct script *s, struct hf_view *view)
+{
+    switch (script_take(s) % 12) {
+    case 0:
+        view->epoch = script_take_epoch(s);
+        return;
+    case 1:
+        view->base = script_take_epoch(s);
+        return;
+    case 2:
+        member_add(s, view);
+        return;
+    case 3:
+        member_add_many(s, view);
+        return;
+    case 4:
+        member_remove(s, view);
+        return;
+    case 5:
+        view->absent ^= script_take_set(s);
+        return;
+    case 6:
+        view->leaving ^= script_take_set(s);
+        return;
+    case 7:
+        view->backups = script_take(s) % (HF_BACKUPS_MAX + 1);
+        return;
+    case 8:
+        view->cluster = script_take_number(s);
+        view->founded_ms = script_take_number(s);
+        return;
+    case 9:
+        view->members[script_take(s) % view->member_count].incarnation =
+            script_near(s, 101) | 1;
+        return;
+    default:
+        acting_set(s, view);
+        return;
+    }
+}
+
+const struct hf_view *script_take_view(struct script *s)
+{
+    const struct hf_node *node = s->node->node;
+    struct hf_view *view = &s->view;
+    *view = node->view->epoch != 0 ? *node->view : s->scene->view;
+    view->base = view->epoch;
+    view->epoch += (hf_epoch)1 << 32;
+    for (unsigned count = script_take(s) % 6; count > 0; count--) {
+        view_change(s, view);
+    }
+    view_repair(view);
+    return view;
+}
