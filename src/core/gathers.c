@@ -191,7 +191,10 @@ void hf_node_gather_part(struct hf_node *node, struct hf_gathering *gather,
         }
         page_position(gather, request, scan_next);
     } else if (reply->kind == HF_REPLY_INTEGER) {
-        gather->sum += reply->integer;
+        /* Another node may say any number: no sum of them is a reason to
+         * stop. */
+        gather->sum =
+            (int64_t)((uint64_t)gather->sum + (uint64_t)reply->integer);
     }
     gather->remaining--;
     if (gather->remaining == 0) {
