@@ -74,6 +74,14 @@ static void config_check(const struct hf_config *config)
         HF_ASSERT(hf_config_is_host(config->seeds[i].host));
         HF_ASSERT(config->seeds[i].port != 0);
     }
+    HF_ASSERT(config->fence_prefix_count <= HF_CONFIG_FENCE_PREFIXES_MAX);
+    for (size_t i = 0; i < config->fence_prefix_count; i++) {
+        text_check(config->fence_prefixes[i],
+                   sizeof(config->fence_prefixes[i]));
+        HF_ASSERT(hf_config_is_fence_prefix(config->fence_prefixes[i]));
+    }
+    HF_ASSERT(config->fence_lifetime_s >= 1);
+    HF_ASSERT(config->fence_lifetime_s <= HF_CONFIG_FENCE_LIFETIME_S_MAX);
     HF_ASSERT(config->backups <= HF_CONFIG_BACKUPS_MAX);
     HF_ASSERT(config->hold_ms <= HF_CONFIG_HOLD_MS_MAX);
     HF_ASSERT(config->drain_timeout_s <= HF_CONFIG_DRAIN_TIMEOUT_S_MAX);
@@ -99,6 +107,8 @@ static void config_finish(struct hf_config *config, struct error *error)
         return;
     }
     config_check(config);
+    struct hf_fence_rules fences;
+    hf_config_fences(config, &fences);
     HF_ASSERT(hf_config_is_host(config->advertise));
     HF_ASSERT(hf_config_is_name(config->host_label));
     HF_ASSERT(hf_config_is_name(config->name));

@@ -38,6 +38,8 @@ static void make_heartbeat(struct script *s, struct hf_heartbeat *beat)
     beat->sessions = script_near(s, 3);
     beat->under_replicated = script_near(s, 0);
     beat->bytes = script_near(s, 0);
+    beat->fences = beat->bytes;
+    beat->fences_lifted = beat->sessions;
     beat->guest_count = script_take(s) % (HF_GUESTS_MAX + 1);
     for (uint8_t i = 0; i < beat->guest_count; i++) {
         beat->guests[i] =

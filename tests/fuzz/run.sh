@@ -37,7 +37,7 @@ export ASAN_OPTIONS=use_sigaltstack=0:quarantine_size_mb=16
 ASAN_OPTIONS+=:malloc_context_size=4
 found=build-fuzz/found/$target
 mkdir -p "$found"
-options=(-entropic=0 "-max_len=${length_max[$target]:-4096}" -timeout=25
+options=(-entropic=0 "-max_len=${length_max[$target]:-4096}" -timeout=60
     -rss_limit_mb=3000 "-artifact_prefix=build-fuzz/crash-$target-")
 if [ "$length" = --merge ]; then
     options+=(-set_cover_merge=1 -use_counters=0 "$@"

@@ -15,6 +15,7 @@
  * may not make it have much more. */
 #define MEMORY_MAX ((size_t)12 << 20)
 #define CLIENT 42
+#define FENCE_MS 5000
 
 static void heard(struct scene_node *node, unsigned who,
                   const struct hf_message *message);
@@ -285,6 +286,10 @@ static void node_init(struct scene *scene, unsigned number, uint8_t backups)
     node->config.held_bytes_max = (size_t)32 << 10;
     node->config.stream_bytes_max = (size_t)64 << 10;
     node->config.learn_bytes_max = (size_t)8 << 10;
+    node->config.fences.lifetime_ms = FENCE_MS;
+    bool added =
+        hf_fence_rules_add(&node->config.fences, HF_SLICE_LITERAL("k1"));
+    HF_ASSERT(added);
     for (unsigned i = 0; i < scene->real_count; i++) {
         struct hf_address *seed = &node->config.seeds[i];
         memcpy(seed->host, scene->people[i].host, sizeof(seed->host));

@@ -166,10 +166,11 @@ struct hf_slice script_take_effects(struct script *s)
     struct hf_buffer *effects = &s->effects;
     hf_buffer_clear(effects);
     for (unsigned count = script_take(s) % 4; count > 0; count--) {
-        uint8_t kind = script_take(s) % 8;
+        uint8_t how = script_take(s);
+        uint8_t kind = how % 8 == 7 && how >= 128 ? 8 : how % 8;
         struct hf_slice field = {NULL, 0};
         int64_t ttl_ms = HF_TTL_NONE;
-        if (kind == 0 || kind == 4) {
+        if (kind == 0 || kind == 4 || kind == 8) {
             ttl_ms = (int64_t)script_take_number(s);
         } else if (kind == 2 || kind == 3) {
             field = script_take_bytes(s, 3);
@@ -193,6 +194,9 @@ struct hf_slice script_take_effects(struct script *s)
             break;
         case 6:
             hf_effects_clear(effects);
+            break;
+        case 8:
+            hf_effects_fence(effects, ttl_ms);
             break;
         default:
             hf_buffer_append_slice(effects, script_take_bytes(s, 40));
