@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # run.sh TARGET SECONDS [LIBFUZZER OPTION]... - Fuzzes with ASan and UBSan.
 #
-# TARGET is resp, peer, config or node. What is found goes to
+# TARGET is resp, peer, link, config or node. What is found goes to
 # build-fuzz/found/TARGET, to go on from there; inputs that crash to
 # build-fuzz/crash-TARGET-*. Put a crasher into corpus/TARGET before you fix
 # it. --merge instead of SECONDS takes into corpus/TARGET what reaches more
@@ -30,7 +30,8 @@ if setarch "$(uname -m)" -R true 2>/dev/null; then
 fi
 
 # Longer inputs find no more and take their time.
-declare -A length_max=([resp]=256 [peer]=4096 [config]=2048 [node]=384)
+declare -A length_max=([resp]=256 [peer]=4096 [link]=1024 [config]=2048
+    [node]=384)
 # What freed memory is kept for and how runs are weighed takes half of the time
 # of a script that is worth thousands of allocations.
 export ASAN_OPTIONS=use_sigaltstack=0:quarantine_size_mb=16
