@@ -40,6 +40,9 @@ static void make_heartbeat(struct script *s, struct hf_heartbeat *beat)
     beat->bytes = script_near(s, 0);
     beat->fences = beat->bytes;
     beat->fences_lifted = beat->sessions;
+    beat->writes_degraded = beat->bytes;
+    beat->partitions_lost = beat->bytes;
+    beat->sessions_lost = beat->bytes;
     beat->guest_count = script_take(s) % (HF_GUESTS_MAX + 1);
     for (uint8_t i = 0; i < beat->guest_count; i++) {
         beat->guests[i] =

@@ -388,7 +388,8 @@ void scene_link(struct scene_node *node, unsigned who, enum hf_channel channel,
 {
     const struct hf_peer_info *info = &node->scene->people[who];
     if (node->node == NULL || who == node->number ||
-        (up && !hf_node_takes(node->node, info, node->scene->now))) {
+        (up && (!hf_node_takes(node->node, info, node->scene->now) ||
+                hf_node_name_is_used(node->node, info, node->scene->now)))) {
         return;
     }
     struct hf_event event = {
