@@ -410,10 +410,11 @@ void hf_node_peers_attach(struct hf_node *node)
             (void)peer_meet(node, info);
         } else if (peer->info.incarnation == info->incarnation) {
             continue;
-        } else if (peer->info.started_ms >= info->started_ms) {
-            certify_replaced(node, peer->info.id, peer->info.incarnation);
         } else if (!has_links(peer)) {
-            (void)peer_meet(node, info);
+            (void)peer_meet(node, info); /* Whatever its clock said. */
+        } else if (peer->info.started_ms >= info->started_ms &&
+                   node->now - peer->heard <= HF_SUSPECT_MS) {
+            certify_replaced(node, peer->info.id, peer->info.incarnation);
         } /* Else its clock was set back, or news of its end is on the way. */
     }
 }
@@ -671,6 +672,14 @@ void hf_node_heartbeat(struct hf_node *node, struct hf_peer *peer,
     }
     if (beat->epoch > node->highest_ballot) {
         node->highest_ballot = beat->epoch;
+    }
+    if (node->state == HF_STATE_OUT && beat->cluster == node->view->cluster &&
+        beat->epoch < node->view->epoch &&
+        hf_view_find(node->view, peer->info.id, peer->info.incarnation) !=
+            HF_MEMBER_NONE) {
+        /* It is in a view that we were left out of. Whoever agreed on that may
+         * have left, and nobody else tell it. */
+        hf_node_offer_view(node, peer);
     }
     if (node->state != HF_STATE_ACTIVE) {
         return;
