@@ -70,10 +70,7 @@ static void go_out(struct hf_node *node, const struct hf_view *view)
            node->leaving != HF_LEAVING_NO ? "it has left" : "joining anew");
     leave_epoch(node);
     *node->view = *view;
-    /* Kept as absent we hold the last copies of something: then stay. */
-    node->state = node->leaving != HF_LEAVING_NO && !hf_node_is_kept(node)
-                      ? HF_STATE_LEFT
-                      : HF_STATE_OUT;
+    node->state = HF_STATE_OUT;
     node->self = HF_MEMBER_NONE;
     node->dead = 0;
     node->fresh = 0;

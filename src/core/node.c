@@ -351,8 +351,7 @@ void hf_node_leave(struct hf_node *node)
 {
     node->leaving = HF_LEAVING_READY;
     node->beat_at = node->now;
-    if (node->state == HF_STATE_STARTING ||
-        (node->state == HF_STATE_OUT && !hf_node_is_kept(node))) {
+    if (node->state == HF_STATE_STARTING) {
         node->state = HF_STATE_LEFT; /* It holds nothing. */
     }
 }

@@ -726,8 +726,37 @@ static void count_suspicions(struct hf_node *node)
     }
 }
 
+/* Whether all members of the view that we are out of are in it, or dead. Those
+ * who agreed on it with us may not know yet that it was agreed. */
+static bool is_view_known(const struct hf_node *node)
+{
+    hf_member_set voters = hf_view_voters(node->view);
+    for (uint8_t i = 0; i < node->view->member_count; i++) {
+        const struct hf_peer_info *info = &node->view->members[i];
+        const struct hf_peer *peer =
+            hf_node_peer_find(node, info->id, info->incarnation);
+        if ((voters & hf_member_set_of(i)) != 0 && peer != NULL &&
+            !peer->refused &&
+            (!peer->has_beat || peer->beat.cluster != node->view->cluster ||
+             peer->beat.epoch < node->view->epoch)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Kept as absent we hold the last copies of something: then we stay. */
+static void leave_for_good(struct hf_node *node)
+{
+    if (node->state == HF_STATE_OUT && node->leaving != HF_LEAVING_NO &&
+        !hf_node_is_kept(node) && is_view_known(node)) {
+        node->state = HF_STATE_LEFT;
+    }
+}
+
 void hf_node_peers_tick(struct hf_node *node)
 {
+    leave_for_good(node);
     count_suspicions(node);
     if (node->now >= node->beat_at) {
         node->beat_at = node->now + HF_HEARTBEAT_MS;

@@ -29,7 +29,9 @@ static bool is_guest(const struct hf_node *node, const struct hf_peer *peer)
         peer->out_up[0] && peer->in_up[0] && peer->out_up[1] && peer->in_up[1];
     bool inside = peer->member != HF_MEMBER_NONE &&
                   (node->view->absent & hf_member_set_of(peer->member)) == 0;
-    if (!linked || !peer->has_beat || inside ||
+    bool leaving =
+        peer->member == HF_MEMBER_NONE && peer->beat.leaving != HF_LEAVING_NO;
+    if (!linked || !peer->has_beat || inside || leaving ||
         (peer->beat.state != HF_STATE_STARTING &&
          peer->beat.state != HF_STATE_OUT) ||
         node->now - peer->heard > JOIN_HEARD_MS) {

@@ -93,6 +93,41 @@ static void one_of_two_leaves(void **state)
     story_expect_filled(c, KEYS);
 }
 
+static bool is_out(struct cluster *c, void *user)
+{
+    const struct leaver *leaver = user;
+    struct hf_node_status status;
+    hf_node_get_status(node_of(c, leaver->node), &status);
+    return status.state != HF_STATE_ACTIVE;
+}
+
+/* The view without the leaving node is agreed, and the other does not hear of
+ * it. It could not go on alone if the leaving one were gone. */
+static void who_leaves_waits_until_the_others_know(void **state)
+{
+    struct cluster *c = story_start(state, 2, 34);
+    story_fill(c, KEYS);
+    struct leaver leaver = {c, cluster_node_of(c, cluster_view(c), 0)};
+    unsigned other = 1 - leaver.node;
+    hf_node_drain(node_of(c, leaver.node));
+    cluster_check(c, cluster_wait(c, DRAIN_MS, is_drained, &leaver),
+                  "the other takes over");
+    hf_node_leave(node_of(c, leaver.node));
+    for (unsigned ms = 0; ms < DRAIN_MS && !is_out(c, &leaver); ms++) {
+        cluster_run(c, 1); /* The news is still on its way then. */
+    }
+    cluster_cut_one_way(c, leaver.node, other);
+    cluster_run(c, 400);
+    cluster_check(c, !has_left(c, &leaver),
+                  "a node stays until the others know that it has left");
+    cluster_heal(c);
+    cluster_check(c, cluster_wait(c, DRAIN_MS, has_left, &leaver),
+                  "it leaves when they know");
+    cluster_kill(c, leaver.node);
+    cluster_settle(c, CLUSTER_SETTLE_MS);
+    story_expect_filled(c, KEYS);
+}
+
 /* A leaving node dies before it is drained: like any other death. */
 static void a_node_may_die_while_it_leaves(void **state)
 {
@@ -110,6 +145,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         STORY(every_node_leaves_and_comes_back),
         STORY(one_of_two_leaves),
+        STORY(who_leaves_waits_until_the_others_know),
         STORY(a_node_may_die_while_it_leaves),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
