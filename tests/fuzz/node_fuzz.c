@@ -43,6 +43,11 @@ static void make_heartbeat(struct script *s, struct hf_heartbeat *beat)
     beat->writes_degraded = beat->bytes;
     beat->partitions_lost = beat->bytes;
     beat->sessions_lost = beat->bytes;
+    beat->refill_partitions = beat->bytes;
+    beat->refill_sessions = beat->bytes;
+    beat->refill_bytes = beat->bytes;
+    beat->slow = script_take_set(s);
+    beat->put_off = script_take_set(s);
     beat->guest_count = script_take(s) % (HF_GUESTS_MAX + 1);
     for (uint8_t i = 0; i < beat->guest_count; i++) {
         beat->guests[i] =
