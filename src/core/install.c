@@ -85,9 +85,7 @@ void hf_node_start_over(struct hf_node *node)
     hf_log(&node->config.log, HF_LOG_WARNING,
            "all other members are dead and this node has no copy of anything: "
            "looking for a cluster anew");
-    struct hf_node_losses losses;
-    memset(losses.lost, true, sizeof(losses.lost));
-    hf_node_count_lost(node, &losses, node->view, node->members);
+    hf_node_doubt(node);
     leave_epoch(node);
     memset(node->view, 0, sizeof(*node->view));
     node->state = HF_STATE_STARTING;
@@ -380,6 +378,7 @@ void hf_node_install(struct hf_node *node, const struct hf_view *view)
            node->self + 1u, node->unsynced);
     /* install_members keeps the view before in `best`. */
     hf_node_count_lost(node, &losses, node->best, node->previous);
+    hf_node_doubt_ends(node);
     greet_members(node);
     for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
         hf_node_sync_partition(node, p);

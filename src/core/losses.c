@@ -92,6 +92,16 @@ static uint64_t sessions_in(const struct hf_node_losses *losses,
     return (sum + SHARE / 2) / SHARE;
 }
 
+static void count(struct hf_node *node, uint64_t partitions, uint64_t sessions)
+{
+    node->counters.partitions_lost += partitions;
+    node->counters.sessions_lost += sessions;
+    hf_log(&node->config.log, HF_LOG_ERROR,
+           "%llu partitions lost their last copy and start empty: about %llu "
+           "sessions are lost, by what the dead said last",
+           (unsigned long long)partitions, (unsigned long long)sessions);
+}
+
 void hf_node_count_lost(struct hf_node *node,
                         const struct hf_node_losses *losses,
                         const struct hf_view *before,
@@ -101,14 +111,24 @@ void hf_node_count_lost(struct hf_node *node,
     for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
         partitions += losses->lost[p];
     }
-    if (partitions == 0) {
-        return;
+    if (partitions > 0) {
+        count(node, partitions, sessions_in(losses, before, members));
     }
-    uint64_t sessions = sessions_in(losses, before, members);
-    node->counters.partitions_lost += partitions;
-    node->counters.sessions_lost += sessions;
-    hf_log(&node->config.log, HF_LOG_ERROR,
-           "%llu partitions lost their last copy and start empty: about %llu "
-           "sessions are lost, by what the dead said last",
-           (unsigned long long)partitions, (unsigned long long)sessions);
+}
+
+void hf_node_doubt(struct hf_node *node)
+{
+    struct hf_node_losses all;
+    memset(all.lost, true, sizeof(all.lost));
+    node->doubted_cluster = node->view->cluster;
+    node->doubted_sessions = sessions_in(&all, node->view, node->members);
+}
+
+void hf_node_doubt_ends(struct hf_node *node)
+{
+    if (node->doubted_cluster != 0 &&
+        node->doubted_cluster != node->view->cluster) {
+        count(node, HF_PARTITION_COUNT, node->doubted_sessions);
+    }
+    node->doubted_cluster = 0;
 }

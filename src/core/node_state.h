@@ -280,6 +280,8 @@ struct hf_node {
     hf_time stepped_at;
     hf_time ticked_at;
     struct hf_node_counters counters;
+    uint64_t doubted_cluster; /* Perhaps lost; 0: none. */
+    uint64_t doubted_sessions;
     hf_time degraded_said_at; /* A log line about writes_degraded. */
 
     /* Peers. */
@@ -379,6 +381,11 @@ void hf_node_count_lost(struct hf_node *node,
                         const struct hf_node_losses *losses,
                         const struct hf_view *before,
                         const struct hf_member *members);
+/* All others of our view died, and we have nothing: whether others went on
+ * with what they had, the next view that we enter tells. */
+void hf_node_doubt(struct hf_node *node);
+/* It is entered: of another cluster, then all of ours is lost. */
+void hf_node_doubt_ends(struct hf_node *node);
 
 /* discovery.c */
 void hf_node_peers_start(struct hf_node *node);
