@@ -66,7 +66,8 @@ static bool guard_is_over(const struct hf_node *node, hf_member_set excluded)
     for (uint8_t i = 0; i < node->view->member_count; i++) {
         hf_member_set bit = hf_member_set_of(i);
         if ((excluded & bit) != 0 && (node->dead & bit) == 0 &&
-            hf_node_given(node, i) + HF_GUARD_MS > node->now) {
+            hf_node_given(node, i) + HF_GUARD_MS > node->now &&
+            !HF_MUTATED(NO_GUARD)) {
             return false;
         }
     }
@@ -117,11 +118,12 @@ static void ballot_choose(struct hf_node *node)
 {
     struct hf_ballot *ballot = &node->ballot;
     if (!hf_view_is_safe(hf_view_voters(node->view), ballot->fresh,
-                         ballot->voters)) {
+                         ballot->voters) &&
+        !HF_MUTATED(ANY_SET_DECIDES)) {
         ballot->active = false;
         return;
     }
-    if (ballot->accepted_ballot != 0) {
+    if (ballot->accepted_ballot != 0 && !HF_MUTATED(ACCEPTED_FORGOTTEN)) {
         *node->proposal = *node->best;
     } else {
         hf_proposal_make(node, ballot->voters, node->proposal);
@@ -175,7 +177,8 @@ static void ballot_start(struct hf_node *node, hf_member_set excluded)
 static bool may_decide(const struct hf_node *node, hf_member_set rest)
 {
     hf_member_set all = hf_view_voters(node->view);
-    if (hf_view_is_safe(all, node->fresh, rest)) {
+    if (hf_view_is_safe(all, node->fresh, rest) ||
+        HF_MUTATED(ANY_SET_DECIDES)) {
         return true;
     }
     return node->now - node->need_since > HF_LEASE_MS &&
@@ -210,6 +213,24 @@ static void withhold(struct hf_node *node, hf_member_set members)
     }
 }
 
+/* Deaths that another member certified are dead for us as well; whether
+ * freshly, our own lease decides. */
+static void believe_deaths(struct hf_node *node, hf_member_set dead)
+{
+    dead &= hf_view_all(node->view) & ~hf_member_set_of(node->self);
+    for (uint8_t i = 0; i < node->view->member_count; i++) {
+        hf_member_set bit = hf_member_set_of(i);
+        if ((dead & ~node->dead & bit) == 0) {
+            continue;
+        }
+        node->dead |= bit;
+        if (hf_node_is_bound(node, i) || HF_MUTATED(STALE_CERTIFICATE)) {
+            node->fresh |= bit;
+        }
+    }
+    hf_node_lease_changed(node);
+}
+
 void hf_node_consider_change(struct hf_node *node)
 {
     if (node->state != HF_STATE_ACTIVE) {
@@ -217,6 +238,9 @@ void hf_node_consider_change(struct hf_node *node)
     }
     bool urgent = false;
     hf_member_set suspects = hf_node_suspects(node);
+    if (HF_MUTATED(SILENCE_IS_DEATH)) {
+        believe_deaths(node, suspects);
+    }
     if (!change_is_needed(node, suspects, &urgent)) {
         node->need_since = 0;
         return;
@@ -316,24 +340,6 @@ static void send_promise(struct hf_node *node, struct hf_peer *to)
     hf_node_send(node, to, &message);
 }
 
-/* Deaths that another member certified are dead for us as well; whether
- * freshly, our own lease decides. */
-static void believe_deaths(struct hf_node *node, hf_member_set dead)
-{
-    dead &= hf_view_all(node->view) & ~hf_member_set_of(node->self);
-    for (uint8_t i = 0; i < node->view->member_count; i++) {
-        hf_member_set bit = hf_member_set_of(i);
-        if ((dead & ~node->dead & bit) == 0) {
-            continue;
-        }
-        node->dead |= bit;
-        if (hf_node_is_bound(node, i)) {
-            node->fresh |= bit;
-        }
-    }
-    hf_node_lease_changed(node);
-}
-
 void hf_node_prepared(struct hf_node *node, struct hf_peer *from,
                       const struct hf_prepare *prepare)
 {
@@ -388,7 +394,7 @@ void hf_node_accept_asked(struct hf_node *node, struct hf_peer *from,
 {
     saw_ballot(node, accept->ballot);
     if (!is_our_decision(node, from, accept->base) ||
-        accept->ballot < node->promised) {
+        (accept->ballot < node->promised && !HF_MUTATED(LOWER_BALLOT))) {
         return;
     }
     if (accept->ballot > node->promised) {

@@ -51,7 +51,7 @@ bool hf_partition_reaches(const struct hf_partition *partition,
         ours =
             hf_record_queue_at(&partition->log, (uint32_t)index)->view.version;
     }
-    return ours.epoch == from.epoch;
+    return ours.epoch == from.epoch || HF_MUTATED(SEQUENCE_ALONE);
 }
 
 static int apply_effects(struct hf_node *node,
@@ -67,7 +67,7 @@ static int apply_effects(struct hf_node *node,
 static int apply_and_remember(struct hf_node *node,
                               const struct hf_record_view *write)
 {
-    if (write->operation.number == 0) {
+    if (write->operation.number == 0 || HF_MUTATED(OPERATIONS_NOT_COPIED)) {
         return apply_effects(node, write);
     }
     bool known =
@@ -258,17 +258,18 @@ void hf_node_record(struct hf_node *node, uint8_t member,
                     const struct hf_record_message *message)
 {
     struct hf_member *from = &node->members[member];
-    if (message->epoch != node->view->epoch ||
-        node->promised > node->view->epoch) {
+    if ((message->epoch != node->view->epoch && !HF_MUTATED(OLD_RECORDS)) ||
+        (node->promised > node->view->epoch &&
+         !HF_MUTATED(ACKS_AFTER_PROMISE))) {
         return;
     }
-    if (message->number <= from->in_number) {
+    if (message->number <= from->in_number && !HF_MUTATED(REPEATED_RECORDS)) {
         from->ack_due = true; /* Repeated: our acknowledgement was lost. */
         return;
     }
     const struct hf_acting *acting =
         &node->view->acting[message->record.partition];
-    if (message->number != from->in_number + 1) {
+    if (message->number != from->in_number + 1 && !HF_MUTATED(RECORD_GAPS)) {
         return;
     }
     int error = HF_EPROTO;
@@ -385,7 +386,7 @@ void hf_node_acked(struct hf_node *node, uint8_t member,
                    const struct hf_ack *ack)
 {
     struct hf_member *from = &node->members[member];
-    if (ack->epoch != node->view->epoch) {
+    if (ack->epoch != node->view->epoch && !HF_MUTATED(OLD_ACKS)) {
         return;
     }
     if (!from->ready) {
@@ -431,7 +432,8 @@ void hf_node_send_acks(struct hf_node *node)
     }
     for (uint8_t i = 0; i < node->view->member_count; i++) {
         struct hf_member *member = &node->members[i];
-        if (member->ack_due && node->promised <= node->view->epoch) {
+        if (member->ack_due && (node->promised <= node->view->epoch ||
+                                HF_MUTATED(ACKS_AFTER_PROMISE))) {
             struct hf_message message = {
                 .type = HF_MESSAGE_ACK,
                 .ack = {node->view->epoch, member->in_number}};

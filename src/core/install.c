@@ -142,7 +142,8 @@ void hf_node_view_heard(struct hf_node *node, const struct hf_view *view)
         } else {
             return;
         }
-    } else if (ours && view->epoch <= node->view->epoch) {
+    } else if (ours && view->epoch <= node->view->epoch &&
+               !HF_MUTATED(OLDER_VIEW)) {
         return;
     }
     if (member) {
@@ -487,7 +488,8 @@ struct hf_copy *hf_partition_ahead(struct hf_partition *partition)
 static bool pull_if_behind(struct hf_node *node, uint16_t p)
 {
     struct hf_partition *partition = &node->partitions[p];
-    const struct hf_copy *ahead = hf_partition_ahead(partition);
+    const struct hf_copy *ahead =
+        HF_MUTATED(NO_PULL) ? NULL : hf_partition_ahead(partition);
     if (ahead != NULL && !partition->pulling) {
         node->members[ahead->member].stream.progress_at = node->now;
     }
@@ -534,7 +536,8 @@ static void level_copy(struct hf_node *node, uint16_t p, struct hf_copy *copy)
         copy->state = HF_COPY_WANTED;
         return;
     }
-    if (copy->version.sequence == partition->version.sequence) {
+    if (copy->version.sequence == partition->version.sequence ||
+        HF_MUTATED(NO_LEVELLING)) {
         copy->state = HF_COPY_FULL;
         return;
     }

@@ -279,7 +279,7 @@ static void notice_pause(struct hf_node *node)
         lend_patience(node, gap - HF_LATE_MS);
     }
     if (node->now - node->stepped_at > HF_SUSPECT_MS &&
-        node->state == HF_STATE_ACTIVE) {
+        node->state == HF_STATE_ACTIVE && !HF_MUTATED(PAUSE_NOT_NOTICED)) {
         hf_log(&node->config.log, HF_LOG_WARNING,
                "this node stood still for %lld ms",
                (long long)(node->now - node->stepped_at));
@@ -516,7 +516,9 @@ bool hf_node_serves(const struct hf_node *node, uint16_t p, hf_time now)
 {
     const struct hf_partition *partition = &node->partitions[p];
     if (node->state != HF_STATE_ACTIVE || !partition->primary ||
-        !partition->synced || node->promised > node->view->epoch) {
+        !partition->synced ||
+        (node->promised > node->view->epoch &&
+         !HF_MUTATED(SERVES_AFTER_PROMISE))) {
         return false;
     }
     hf_member_set lease = 0;
@@ -527,7 +529,8 @@ bool hf_node_serves(const struct hf_node *node, uint16_t p, hf_time now)
     }
     hf_member_set self = hf_member_set_of(node->self);
     hf_member_set others = hf_view_copies(node->view, p) & ~self;
-    return (others & ~lease) == 0 &&
-           hf_view_is_safe(hf_view_voters(node->view), node->fresh,
-                           (lease | self) & ~node->fresh);
+    bool safe = hf_view_is_safe(hf_view_voters(node->view), node->fresh,
+                                (lease | self) & ~node->fresh);
+    return (safe || HF_MUTATED(NO_SAFE_SET)) &&
+           ((others & ~lease) == 0 || HF_MUTATED(NO_LEASE_OF_COPIES));
 }

@@ -17,6 +17,7 @@
 #ifndef HF_CORE_NODE_STATE_H
 #define HF_CORE_NODE_STATE_H
 
+#include "base/mutation.h"
 #include "base/rng.h"
 #include "core/expiry.h"
 #include "core/node.h"

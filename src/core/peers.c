@@ -122,7 +122,8 @@ static void certify(struct hf_node *node, uint8_t member)
         return;
     }
     node->dead |= bit;
-    bool fresh = hf_node_is_bound(node, member);
+    bool fresh =
+        hf_node_is_bound(node, member) || HF_MUTATED(STALE_CERTIFICATE);
     if (fresh) {
         node->fresh |= bit;
     }
@@ -140,7 +141,8 @@ static void certify_replaced(struct hf_node *node, hf_node_id id,
     }
     uint8_t member = hf_view_find_id(node->view, id);
     if (member != HF_MEMBER_NONE &&
-        node->view->members[member].incarnation != incarnation) {
+        node->view->members[member].incarnation != incarnation &&
+        !HF_MUTATED(ANY_INCARNATION)) {
         certify(node, member);
     }
 }
@@ -240,7 +242,7 @@ void hf_node_probed(struct hf_node *node, uint64_t token,
     if (probe->kind == HF_PROBE_SEED) {
         node->seeds[probe->seed].refused = result == HF_PROBE_REFUSED;
         node->seeds[probe->seed].accepted = result == HF_PROBE_CONNECTED;
-    } else if (result == HF_PROBE_REFUSED) {
+    } else if (result == HF_PROBE_REFUSED || HF_MUTATED(ANY_PROBE_IS_DEATH)) {
         peer_refused(node, probe->incarnation);
     }
 }
@@ -252,7 +254,8 @@ bool hf_node_takes(const struct hf_node *node, const struct hf_peer_info *info,
 {
     const struct hf_peer *peer = hf_node_peer_by_id(node, info->id);
     if (peer == NULL || peer->info.incarnation == info->incarnation ||
-        info->started_ms >= peer->info.started_ms) {
+        info->started_ms >= peer->info.started_ms ||
+        HF_MUTATED(LATE_GREETING)) {
         return true;
     }
     /* Its clock may have been set back before it was started again: believe
@@ -592,8 +595,9 @@ static void heartbeat_to(struct hf_node *node, struct hf_peer *peer,
 {
     struct hf_heartbeat *beat = &message->heartbeat;
     beat->echo = 0;
-    bool may_bind =
-        node->state != HF_STATE_ACTIVE || node->promised <= node->view->epoch;
+    bool may_bind = node->state != HF_STATE_ACTIVE ||
+                    node->promised <= node->view->epoch ||
+                    HF_MUTATED(GRANTS_AFTER_PROMISE);
     /* Whoever we suspect, or others do with more right, gets no grants even if
      * we hear it, so that the guard can run out. */
     bool withheld =
@@ -640,6 +644,9 @@ void hf_node_take_beat(struct hf_node *node, struct hf_peer *peer)
     }
     if (beat->echo != 0 && beat->echo <= node->now) {
         member->grant = beat->echo > member->grant ? beat->echo : member->grant;
+        if (HF_MUTATED(LEASE_FROM_ARRIVAL)) {
+            member->grant = node->now;
+        }
         bool had = node->lease_safe;
         hf_node_lease_changed(node);
         if (node->commit_blocked || (!had && node->lease_safe) ||

@@ -160,7 +160,9 @@ static hf_member_set leavers_done(const struct hf_node *node)
             set &= ~hf_member_set_of(i);
         }
     }
-    for (uint16_t p = 0; set != 0 && p < HF_PARTITION_COUNT; p++) {
+    for (uint16_t p = 0;
+         set != 0 && p < HF_PARTITION_COUNT && !HF_MUTATED(LEAVES_WITH_COPIES);
+         p++) {
         set &= ~hf_view_copies(view, p);
     }
     return set;
@@ -285,7 +287,8 @@ static void passage_make(const struct hf_node *node, hf_member_set voters,
     for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
         hf_member_set copies = hf_view_copies(old, p);
         if ((copies & passage->live) == 0) {
-            passage->absent |= copies & ~node->dead;
+            passage->absent |=
+                HF_MUTATED(ABSENT_IS_EMPTY) ? 0 : copies & ~node->dead;
         }
     }
     hf_member_set leaving = leavers(node);

@@ -163,7 +163,7 @@ static int push_operations(struct hf_node *node, uint16_t p, uint8_t member)
          link = link->next) {
         const struct hf_operation *operation =
             HF_CONTAINER_OF(link, struct hf_operation, place);
-        if (operation->local) {
+        if (operation->local || HF_MUTATED(OPERATIONS_NOT_REFILLED)) {
             continue;
         }
         struct hf_record_view view = {.kind = HF_RECORD_OPERATION,
@@ -359,7 +359,7 @@ static void copy_is_learnt(struct hf_node *node, uint16_t p,
         hf_stream_next(&node->members[copy->member].stream) - 1;
     copy->state = HF_COPY_LEARNT;
     copy->learnt_at = node->partitions[p].version.sequence;
-    copy->confirmed = false;
+    copy->confirmed = HF_MUTATED(EARLY_NOMINATION);
     hf_node_stream_send(node, copy->member);
 }
 

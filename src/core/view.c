@@ -4,13 +4,15 @@
 
 #include "base/assert.h"
 #include "base/hash.h"
+#include "base/mutation.h"
 
 uint8_t hf_view_find(const struct hf_view *view, hf_node_id id,
                      hf_incarnation incarnation)
 {
     uint8_t index = hf_view_find_id(view, id);
     if (index == HF_MEMBER_NONE ||
-        view->members[index].incarnation != incarnation) {
+        (view->members[index].incarnation != incarnation &&
+         !HF_MUTATED(ANY_INCARNATION))) {
         return HF_MEMBER_NONE;
     }
     return index;

@@ -36,13 +36,16 @@ bool hf_node_may_serve(struct hf_node *node, uint16_t p)
 {
     const struct hf_partition *partition = &node->partitions[p];
     if (node->state != HF_STATE_ACTIVE || !partition->primary ||
-        !partition->synced || node->promised > node->view->epoch) {
+        !partition->synced ||
+        (node->promised > node->view->epoch &&
+         !HF_MUTATED(SERVES_AFTER_PROMISE))) {
         return false;
     }
     hf_member_set lease = hf_node_lease(node);
     hf_member_set others =
         hf_view_copies(node->view, p) & ~hf_member_set_of(node->self);
-    return node->lease_safe && (others & ~lease) == 0;
+    return (node->lease_safe || HF_MUTATED(NO_SAFE_SET)) &&
+           ((others & ~lease) == 0 || HF_MUTATED(NO_LEASE_OF_COPIES));
 }
 
 void hf_node_answer(struct hf_node *node, struct hf_operation_id operation,
@@ -144,7 +147,8 @@ void hf_node_drop_waiting(struct hf_node *node, uint16_t p)
 
 static bool copy_counts(enum hf_copy_state state)
 {
-    return state == HF_COPY_FULL || state == HF_COPY_LEARNT ||
+    return state == HF_COPY_FULL ||
+           (state == HF_COPY_LEARNT && !HF_MUTATED(LEARNER_NOT_AWAITED)) ||
            state == HF_COPY_NOMINATED;
 }
 
@@ -204,7 +208,8 @@ static void push_to_copies(struct hf_node *node, uint16_t p,
             continue;
         }
         bool skip = copy->state == HF_COPY_LEARNING &&
-                    hash >= member->learn_from &&
+                    (hash >= member->learn_from ||
+                     HF_MUTATED(LEARNER_MISSES_WRITES)) &&
                     !hf_effects_clear_all(record->view.effects);
         if (counts) {
             record->pending++;
@@ -221,7 +226,8 @@ static void note_delete(struct hf_partition *partition,
     /* Not by the caller's key: it may have been the session's own. */
     struct hf_slice key = record->view.key;
     if (hf_effects_clear_all(record->view.effects) ||
-        hf_sessions_find(&partition->sessions, key, hash) == NULL) {
+        (hf_sessions_find(&partition->sessions, key, hash) == NULL &&
+         !HF_MUTATED(EARLY_NIL))) {
         partition->last_delete = record->view.version.sequence;
     }
 }
@@ -303,10 +309,10 @@ void hf_node_try_commit(struct hf_node *node, uint16_t p)
     }
     while (partition->log.count > 0) {
         struct hf_record *record = hf_record_queue_at(&partition->log, 0);
-        if (record->pending > 0) {
+        if (record->pending > 0 && !HF_MUTATED(EARLY_OK)) {
             return;
         }
-        if (!hf_node_may_serve(node, p)) {
+        if (!hf_node_may_serve(node, p) && !HF_MUTATED(LATE_ANSWER)) {
             node->commit_blocked = true;
             return;
         }
@@ -358,7 +364,7 @@ static void answer_read(struct hf_node *node, uint16_t p,
                         const struct hf_reply *reply)
 {
     struct hf_partition *partition = &node->partitions[p];
-    if (shows <= partition->committed) {
+    if (shows <= partition->committed || HF_MUTATED(DIRTY_READ)) {
         hf_node_answer(node, operation, reply, 0);
         return;
     }
@@ -374,6 +380,9 @@ static void answer_read(struct hf_node *node, uint16_t p,
  * forgotten then, so carrying it out now could be a second time. */
 bool hf_node_is_over(const struct hf_node *node, struct hf_operation_id id)
 {
+    if (HF_MUTATED(REPEATED_AFTER_THE_END)) {
+        return false;
+    }
     if (id.origin == node->config.self.incarnation) {
         return id.number < hf_node_requests_finished(node);
     }
@@ -393,7 +402,7 @@ bool hf_node_is_repeated(struct hf_node *node, uint64_t committed,
 {
     const struct hf_operation *known =
         hf_operations_find(&node->operations, operation);
-    if (known == NULL) {
+    if (known == NULL || HF_MUTATED(NO_DEDUP)) {
         return false;
     }
     node->counters.operations_repeated++;
@@ -499,7 +508,8 @@ static enum outcome run_command(struct hf_node *node, uint16_t p,
     bool writes = (command->row->flags & HF_COMMAND_WRITE) != 0;
     /* A fence hides nothing from who only reads, over or not. */
     bool expired = entry != NULL && hf_session_deadline(entry) <= node->now &&
-                   (writes || hf_session_type(entry) != HF_SESSION_FENCE);
+                   (writes || hf_session_type(entry) != HF_SESSION_FENCE) &&
+                   !HF_MUTATED(NIL_WITHOUT_DELETE);
     if ((writes || expired) && !streams_have_room(node, p)) {
         return OUTCOME_WAIT;
     }
@@ -628,7 +638,7 @@ void hf_node_forwarded(struct hf_node *node, uint8_t member,
                                         forward->number};
     bool ranged = forward->command.row->route != HF_ROUTE_KEY &&
                   forward->command.row->route != HF_ROUTE_KEYS;
-    bool here = forward->epoch == node->view->epoch;
+    bool here = forward->epoch == node->view->epoch || HF_MUTATED(OLD_FORWARD);
     if (here && !ranged) {
         here = node->partitions[forward->partition].primary;
     }
@@ -656,7 +666,8 @@ static void on_session_due(void *user, struct hf_session *session)
 {
     struct hf_node *node = user;
     uint16_t p = hf_session_partition(session);
-    if (!hf_node_may_serve(node, p) || !streams_have_room(node, p)) {
+    if ((!hf_node_may_serve(node, p) && !HF_MUTATED(COPY_EXPIRES)) ||
+        !streams_have_room(node, p)) {
         return;
     }
     if (expire_entry(node, p, session) == 0) {

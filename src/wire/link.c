@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "base/hash.h"
+#include "base/mutation.h"
 #include "holdfast/error.h"
 #include "wire/fields.h"
 
@@ -368,9 +369,10 @@ enum hf_link_verdict hf_link_judge(struct hf_link_receiver *receiver,
         return HF_LINK_BROKEN;
     }
     if (header->sequence <= receiver->sequence) {
-        return HF_LINK_REPEATED;
+        return HF_MUTATED(REPEATED_FRAMES) ? HF_LINK_DELIVER : HF_LINK_REPEATED;
     }
-    if (header->sequence != receiver->sequence + 1) {
+    if (header->sequence != receiver->sequence + 1 &&
+        !HF_MUTATED(LOST_FRAMES)) {
         return HF_LINK_BROKEN;
     }
     receiver->sequence = header->sequence;

@@ -20,6 +20,10 @@
 
 #include "sim/run.h"
 
+#ifdef HF_MUTATIONS
+#include "sim/mutations.h"
+#endif
+
 #define RUN_TWICE_EVERY 10
 
 /* For the handler of SIGABRT only. */
@@ -146,6 +150,12 @@ static bool options_read(struct options *options, int argc, char **argv)
             options->seeds_file = argv[i];
         } else if (strcmp(name, "--commit") == 0) {
             options->commit = argv[i];
+#ifdef HF_MUTATIONS
+        } else if (strcmp(name, "--mutate") == 0) {
+            if (!mutation_choose(argv[i])) {
+                return false;
+            }
+#endif
         } else if (!option_read_number(options, name, argv[i])) {
             return false;
         }
@@ -241,6 +251,12 @@ static void print_totals(const struct totals *totals)
 int main(int argc, char **argv)
 {
     struct options options;
+#ifdef HF_MUTATIONS
+    if (argc == 2 && strcmp(argv[1], "--list-mutations") == 0) {
+        mutations_print();
+        return VERDICT_FINE;
+    }
+#endif
     if (!options_read(&options, argc, argv)) {
         return usage();
     }

@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# mutations.sh BUILD [--from SEED] [--limit N] [NAME...] - Does the simulator
+# notice when a mechanism is broken?
+#
+# Runs sim_mutable with each switch of tests/sim/mutations.h (or with those
+# named) until a seed fails, and prints how many it took and what noticed. Not
+# noticed within the bound of the switch is a failure. --from and --limit take
+# the place of the first seed and the bound in the list.
+set -euo pipefail
+export LC_ALL=C
+
+usage="usage: mutations.sh BUILD [--from SEED] [--limit N] [NAME...]"
+[ $# -ge 1 ] || { echo "$usage" >&2 && exit 2; }
+sim=$1/tests/sim_mutable
+shift
+from=
+limit=
+names=" "
+while [ $# -gt 0 ]; do
+    case "$1" in
+    --from) from=$2 && shift 2 ;;
+    --limit) limit=$2 && shift 2 ;;
+    -*) echo "$usage" >&2 && exit 2 ;;
+    *) names+="$1 " && shift ;;
+    esac
+done
+
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+failed=0
+count=0
+
+# What noticed, in a few words, out of $log and the exit code $1.
+oracle() {
+    local text
+    text=$(sed -nE 's/^sim: seed [0-9]+ failed: //p' "$log" | head -n 1)
+    if [ "$1" -eq 124 ]; then
+        text="a step of a node never ends"
+    elif [ -z "$text" ]; then
+        text=$(grep -m 1 -i 'assert' "$log" || echo "it crashed with $1")
+    fi
+    echo "${text:0:100}"
+}
+
+# check NAME FIRST BOUND
+check() {
+    local result=0 seed began=$SECONDS
+    timeout 600 "$sim" --mutate "$1" --seed "$2" --seeds "$3" >"$log" 2>&1 ||
+        result=$?
+    count=$((count + 1))
+    if [ "$result" -eq 0 ]; then
+        failed=$((failed + 1))
+        printf '%-24s NOT NOTICED in %d seeds from %d (%d s)\n' \
+            "$1" "$3" "$2" "$((SECONDS - began))"
+        return
+    fi
+    if [ "$result" -eq 64 ]; then
+        cat "$log"
+        exit 2
+    fi
+    seed=$(sed -nE 's/^replay: sim --seed ([0-9]+) .*/\1/p' "$log" | head -n 1)
+    printf '%-24s %4d  seed %-6s %s\n' "$1" "$((${seed:-$2} - $2 + 1))" \
+        "${seed:-?}" "$(oracle "$result")"
+}
+
+if ! "$sim" --seeds 10 >"$log" 2>&1; then
+    cat "$log"
+    echo "mutations: fails though nothing is broken"
+    exit 1
+fi
+printf '%-24s seeds needed, and what noticed\n' "switch"
+while IFS=$'\t' read -r name first bound _; do
+    if [ "$names" = " " ] || [[ $names == *" $name "* ]]; then
+        check "$name" "${from:-$first}" "${limit:-$bound}"
+    fi
+done < <("$sim" --list-mutations)
+echo "mutations: $((count - failed)) of $count noticed, $SECONDS s"
+[ "$count" -gt 0 ] && [ "$failed" -eq 0 ]
