@@ -62,4 +62,20 @@ for name in base core wire; do
     fi
 done
 
+# mutable FILE...: symbols of the switches in them.
+mutable() {
+    nm -P "$@" | awk 'NF > 1 { print $1 }' | grep -i mutat | sort -u |
+        tr '\n' ' ' || true
+}
+
+delivered=("$build"/libhf_*.a "$build"/holdfastd "$build"/holdfast)
+if [ -n "$(mutable "${delivered[@]}")" ]; then
+    echo "purity: what is delivered has: $(mutable "${delivered[@]}")"
+    failed=1
+fi
+if [ -z "$(mutable "$build/tests/sim_mutable")" ]; then
+    echo "purity: finds nothing in sim_mutable, so it does not work"
+    failed=1
+fi
+
 exit "$failed"
