@@ -269,7 +269,7 @@ void hf_node_record(struct hf_node *node, uint8_t member,
     }
     const struct hf_acting *acting =
         &node->view->acting[message->record.partition];
-    if (message->number != from->in_number + 1 && !HF_MUTATED(RECORD_GAPS)) {
+    if (message->number > from->in_number + 1 && !HF_MUTATED(RECORD_GAPS)) {
         return;
     }
     int error = HF_EPROTO;

@@ -490,9 +490,10 @@ void hf_node_get_status(const struct hf_node *node,
     status->settled = is_settled(node, status);
     status->abandoned =
         node->leaving != HF_LEAVING_NO && hf_proposal_nobody_stays(node);
+    bool empty =
+        status->partitions_primary == 0 && status->partitions_backup == 0;
     status->drained = status->members[node->self].leaving &&
-                      status->partitions_primary == 0 &&
-                      status->partitions_backup == 0;
+                      (empty || HF_MUTATED(LEAVES_WITH_COPIES));
 }
 
 const struct hf_node_counters *hf_node_get_counters(const struct hf_node *node)
@@ -523,7 +524,8 @@ bool hf_node_serves(const struct hf_node *node, uint16_t p, hf_time now)
     }
     hf_member_set lease = 0;
     for (uint8_t i = 0; i < node->view->member_count; i++) {
-        if (i != node->self && node->members[i].grant + HF_LEASE_MS > now) {
+        if (i != node->self && (node->members[i].grant + HF_LEASE_MS > now ||
+                                HF_MUTATED(NO_LEASE))) {
             lease |= hf_member_set_of(i);
         }
     }

@@ -90,7 +90,7 @@ void hf_node_lease_changed(struct hf_node *node)
     }
     for (uint8_t i = 0; i < node->view->member_count; i++) {
         hf_time end = node->members[i].grant + HF_LEASE_MS;
-        if (i != node->self && end > node->now) {
+        if (i != node->self && (end > node->now || HF_MUTATED(NO_LEASE))) {
             node->lease |= hf_member_set_of(i);
             node->lease_until =
                 end < node->lease_until ? end : node->lease_until;

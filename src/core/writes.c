@@ -232,6 +232,16 @@ static void note_delete(struct hf_partition *partition,
     }
 }
 
+/* Never the wall clock, which people set. */
+static hf_time deadlines_from(const struct hf_node *node)
+{
+    if (HF_MUTATED(WALL_CLOCK)) {
+        return node->started_at + node->wall_ms -
+               (int64_t)node->config.self.started_ms;
+    }
+    return node->now;
+}
+
 /* Makes a record of node->effects, applies it and sends it on its way. Returns
  * 0 or HF_ENOMEM (nothing happened). */
 static int write_record(struct hf_node *node, uint16_t p,
@@ -258,8 +268,9 @@ static int write_record(struct hf_node *node, uint16_t p,
                                   view.version.sequence, reply);
     }
     if (error == 0) {
-        error = hf_sessions_apply(&partition->sessions, record->view.key, hash,
-                                  view.version, view.effects, node->now);
+        error =
+            hf_sessions_apply(&partition->sessions, record->view.key, hash,
+                              view.version, view.effects, deadlines_from(node));
         HF_ASSERT(error != HF_EPROTO); /* They are our own. */
         if (error != 0 && operation.number != 0) {
             hf_operations_remove(&node->operations, operation);
@@ -509,7 +520,7 @@ static enum outcome run_command(struct hf_node *node, uint16_t p,
     /* A fence hides nothing from who only reads, over or not. */
     bool expired = entry != NULL && hf_session_deadline(entry) <= node->now &&
                    (writes || hf_session_type(entry) != HF_SESSION_FENCE) &&
-                   !HF_MUTATED(NIL_WITHOUT_DELETE);
+                   !HF_MUTATED(EXPIRED_IS_SERVED);
     if ((writes || expired) && !streams_have_room(node, p)) {
         return OUTCOME_WAIT;
     }

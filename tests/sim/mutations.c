@@ -1,6 +1,7 @@
 #include "sim/mutations.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum hf_mutation hf_mutation = HF_MUTATION_NONE;
@@ -9,11 +10,13 @@ struct mutation {
     const char *name;
     unsigned seed;
     unsigned limit;
+    const char *story;
     const char *text;
 };
 
-static const struct mutation mutations[] = {{"NONE", 1, 1, ""},
-#define MUTATION_ROW(name, seed, limit, text) {#name, seed, limit, text},
+static const struct mutation mutations[] = {{"NONE", 1, 1, "", ""},
+#define MUTATION_ROW(name, seed, limit, story, text)                           \
+    {#name, seed, limit, story, text},
                                             MUTATIONS(MUTATION_ROW)
 #undef MUTATION_ROW
 };
@@ -34,7 +37,18 @@ bool mutation_choose(const char *name)
 void mutations_print(void)
 {
     for (size_t i = 1; i < MUTATION_COUNT; i++) {
-        (void)printf("%s\t%u\t%u\t%s\n", mutations[i].name, mutations[i].seed,
-                     mutations[i].limit, mutations[i].text);
+        const struct mutation *m = &mutations[i];
+        (void)printf("%s\t%u\t%u\t%s\t%s\n", m->name, m->seed, m->limit,
+                     m->story[0] == '\0' ? "-" : m->story, m->text);
+    }
+}
+
+/* For the stories, whose command line is not ours. */
+__attribute__((constructor)) static void choose_by_environment(void)
+{
+    const char *name = getenv("HOLDFAST_MUTATE");
+    if (name != NULL && !mutation_choose(name)) {
+        (void)fprintf(stderr, "no mutation %s\n", name);
+        _Exit(64);
     }
 }

@@ -69,7 +69,7 @@ if ! "$sim" --seeds 10 >"$log" 2>&1; then
     exit 1
 fi
 printf '%-24s seeds needed, and what noticed\n' "switch"
-while IFS=$'\t' read -r name first bound _; do
+while IFS=$'\t' read -r name first bound story _; do
     if [ "$names" = " " ] || [[ $names == *" $name "* ]]; then
         check "$name" "${from:-$first}" "${limit:-$bound}"
     fi

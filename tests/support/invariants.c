@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "base/hash.h"
+#include "core/node_state.h"
 #include "support/cluster.h"
 
 #define PARTITIONS_IN_TURN 8
@@ -145,6 +146,31 @@ static void check_server(struct cluster *c, const struct process *process,
     *server = process->number + 1;
 }
 
+/* Its leases only get longer within a turn, unless it promises something or
+ * enters a view, or somebody dies: then this turn is not judged. */
+static void check_commit(struct cluster *c, const struct process *process,
+                         uint16_t p, struct invariants_commit *last)
+{
+    const struct hf_node *node = process->node;
+    const struct invariants_commit now = {
+        .epoch = node->view->epoch,
+        .promised = node->promised,
+        .fresh = node->fresh,
+        .committed = node->partitions[p].committed,
+    };
+    bool same = now.epoch == last->epoch && now.promised == last->promised &&
+                now.fresh == last->fresh;
+    if (same && node->partitions[p].primary &&
+        now.committed > last->committed &&
+        !hf_node_serves(node, p, process_now(process))) {
+        cluster_fail(c,
+                     "n%u acknowledges a write to partition %u, which it does "
+                     "not serve",
+                     process->number + 1, p);
+    }
+    *last = now;
+}
+
 void invariants_after_turn(struct cluster *c, struct process *process)
 {
     struct invariants *invariants = &c->invariants;
@@ -158,6 +184,8 @@ void invariants_after_turn(struct cluster *c, struct process *process)
     check_epoch(c, process);
     for (size_t i = 0; i < invariants->watched_count; i++) {
         check_server(c, process, i);
+        check_commit(c, process, invariants->watched[i],
+                     &invariants->commits[process->number][i]);
     }
     bool all = invariants->watched_count == HF_PARTITION_COUNT;
     for (unsigned i = 0; !all && i < PARTITIONS_IN_TURN; i++) {

@@ -4,6 +4,7 @@
  *   - At most one node serves a partition. All partitions that clients use are
  *     looked at each time, and some others in turn. A node begins to serve only
  *     in a turn of its own, so it is enough to know who served last.
+ *   - A node acknowledges writes only to partitions that it serves.
  *   - Two nodes never hold different views under one epoch.
  *   - The epoch of a node never goes back.
  *   - A node keeps to the contract of core/node.h.
@@ -15,6 +16,7 @@
 #define HF_TESTS_INVARIANTS_H
 
 #include "core/view.h"
+#include "support/network.h"
 
 struct cluster;
 struct process;
@@ -26,11 +28,21 @@ struct invariants_view {
     uint64_t hash;
 };
 
+/* How far a node had committed a partition after its last turn, and what else
+ * its right to do so hung on. */
+struct invariants_commit {
+    hf_epoch epoch;
+    hf_epoch promised;
+    hf_member_set fresh;
+    uint64_t committed;
+};
+
 struct invariants {
     bool two_clusters; /* A story has two, each with servers of its own. */
     uint16_t watched[INVARIANTS_WATCHED_MAX];
     size_t watched_count;
     unsigned servers[INVARIANTS_WATCHED_MAX]; /* Who served it last, plus 1. */
+    struct invariants_commit commits[NETWORK_NODES_MAX][INVARIANTS_WATCHED_MAX];
     uint16_t next; /* Of the partitions looked at in turn. */
     struct invariants_view *views;
     size_t view_count;
