@@ -347,6 +347,7 @@ void nodes_init(struct run *run)
     for (unsigned i = 0; i < c->options.node_count; i++) {
         struct hf_node_config *config = &c->processes[i].config;
         run->beacons[i] = NOBODY;
+        config->hold_ms = run->plan.hold_ms;
         if (run->plan.small_queues) {
             config->held_bytes_max = 16384;
             config->stream_bytes_max = 8192;

@@ -90,6 +90,21 @@ static void draw_nodes(struct plan *plan, const struct options *options,
     }
 }
 
+/* What some races need and most seeds do not have: partitions that take many
+ * steps to fill, writes that meet every change of a view, and commands that
+ * are held long enough to be repeated after one. */
+static void draw_rarely(struct plan *plan, struct hf_rng *rng)
+{
+    plan->workload.crowded = hf_rng_chance(rng, 1, 4);
+    if (hf_rng_chance(rng, 1, 8)) {
+        plan->workload.think_us_max = 5000 + scaled(rng, 30000);
+    }
+    plan->hold_ms = 400;
+    if (hf_rng_chance(rng, 1, 4)) {
+        plan->hold_ms = 100 + (uint32_t)scaled(rng, 2500);
+    }
+}
+
 void plan_draw(struct plan *plan, const struct options *options, uint64_t seed)
 {
     struct hf_rng rng;
@@ -112,6 +127,7 @@ void plan_draw(struct plan *plan, const struct options *options, uint64_t seed)
     for (unsigned i = 0; i < FAULT_COUNT; i++) {
         plan->rates[i] = maybe(&rng, faults[i].rate_max);
     }
+    draw_rarely(plan, &rng);
 }
 
 void plan_print(const struct plan *plan, FILE *file)

@@ -74,7 +74,8 @@ struct plan {
     int64_t down_ms_max; /* A node that died stays so. */
     int64_t pause_ms_max;
     uint32_t memory_chance; /* Of 10,000 allocations. */
-    bool small_queues;      /* Bounds of nodes that a little load reaches. */
+    uint32_t hold_ms;
+    bool small_queues; /* Bounds of nodes that a little load reaches. */
     struct workload_options workload;
 };
 

@@ -82,7 +82,10 @@ static void key_name(const struct workload *workload, uint32_t key,
                        : key_is_hash(workload, key)   ? "hash"
                        : key_is_fenced(workload, key) ? "sess"
                                                       : "string";
-    (void)snprintf(name, KEY_BYTES_MAX, "%s:%" PRIu32, kind, key);
+    bool tagged =
+        workload->options.crowded && key_class_of(workload, key) == KEY_COLD;
+    (void)snprintf(name, KEY_BYTES_MAX, "%s:%s%" PRIu32, kind,
+                   tagged ? "{crowd}" : "", key);
 }
 
 /* A class to ask about now; one that has keys. */

@@ -30,6 +30,7 @@ struct workload_options {
     unsigned hot_keys;
     unsigned cold_keys;
     unsigned counters;
+    bool crowded; /* All cold keys are in one partition. */
     unsigned once_keys;
     unsigned fleeting_keys;
     int64_t ttl_ms_max;   /* Of fleeting ones. */
