@@ -85,11 +85,92 @@ static void who_is_in_a_later_view_does_not_bind(void **state)
     cluster_expect(c, "k", "new");
 }
 
+/* Three nodes, and time to look between two messages. */
+static struct cluster *start_slow(void **state, uint64_t seed)
+{
+    struct cluster_options options;
+    cluster_options_init(&options, seed);
+    options.faults.delay_us = 20000;
+    return story_start_with(state, &options);
+}
+
+/* Two that go on without the third. */
+struct pair {
+    unsigned proposer;
+    unsigned voter;
+};
+
+static bool has_accepted(struct cluster *c, void *user)
+{
+    const struct pair *pair = user;
+    const struct hf_node *proposer = c->processes[pair->proposer].node;
+    const struct hf_node *voter = c->processes[pair->voter].node;
+    return proposer->ballot.active &&
+           proposer->ballot.number == voter->accepted_ballot;
+}
+
+static bool is_of_two(struct cluster *c, void *user)
+{
+    const unsigned *node = user;
+    return c->processes[*node].node->view->member_count == 2;
+}
+
+/* X is cut off, and A and B agree to go on without it. A learns that they
+ * agreed, B does not, and then A is cut off as well, serving what only it has.
+ * X and B together are enough to decide, but what B has accepted may be the
+ * view of somebody: they must decide the same, and not a view without A. */
+static void what_was_accepted_is_decided(void **state)
+{
+    struct cluster *c = start_slow(state, 7);
+    const struct hf_view *view = cluster_view(c);
+    struct pair pair = {cluster_node_of(c, view, 0),
+                        cluster_node_of(c, view, 1)};
+    unsigned a = pair.proposer;
+    unsigned b = pair.voter;
+    unsigned x = cluster_node_of(c, view, 2);
+    hf_node_id first = view->members[0].id;
+    cluster_isolate(c, x);
+    cluster_check(c, cluster_wait(c, SILENCE_MS, has_accepted, &pair),
+                  "B does not accept what A proposes");
+    network_cut(&c->network, a, b, true);
+    cluster_check(c, cluster_wait(c, 100, is_of_two, &a),
+                  "A does not hear that B has accepted");
+    network_cut(&c->network, b, a, true);
+    network_cut(&c->network, b, x, false);
+    network_cut(&c->network, x, b, false);
+    cluster_run(c, 2 * SILENCE_MS);
+    const struct hf_view *decided = c->processes[b].node->view;
+    cluster_check(c, is_of_two(c, &b) && decided->members[0].id == first,
+                  "B and X decide something else");
+    cluster_heal(c);
+    cluster_settle_and_check(c);
+}
+
+/* Of two, the one of lower rank could go on alone. When it stood still itself,
+ * the silence it finds is its own. */
+static void who_stood_still_accuses_nobody(void **state)
+{
+    for (uint64_t seed = 1; seed <= 10; seed++) {
+        struct cluster *c = story_start(state, 2, seed);
+        const struct hf_view *view = cluster_view(c);
+        unsigned first = cluster_node_of(c, view, 0);
+        hf_epoch before = view->epoch;
+        cluster_pause(c, first);
+        cluster_run(c, 1300 + 50 * (int64_t)seed);
+        cluster_resume(c, first);
+        cluster_settle_and_check(c);
+        cluster_check(c, cluster_view(c)->epoch == before,
+                      "the other one was left out");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         STORY(proposers_do_not_outbid_each_other),
         STORY(who_is_in_a_later_view_does_not_bind),
+        STORY(what_was_accepted_is_decided),
+        STORY(who_stood_still_accuses_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -115,6 +115,12 @@ static void check_view(struct cluster *c, const struct hf_view *view,
 
 static void check_epoch(struct cluster *c, struct process *process)
 {
+    if (process->node->promised < process->promised_max) {
+        cluster_fail(c, "n%u accepts less than it promised",
+                     process->number + 1);
+        return;
+    }
+    process->promised_max = process->node->promised;
     const struct hf_view *view = hf_node_get_view(process->node);
     if (view == NULL || view->epoch == process->epoch_max) {
         return;

@@ -6,7 +6,7 @@
  *     in a turn of its own, so it is enough to know who served last.
  *   - A node acknowledges writes only to partitions that it serves.
  *   - Two nodes never hold different views under one epoch.
- *   - The epoch of a node never goes back.
+ *   - The epoch of a node never goes back, nor do its promises.
  *   - A node keeps to the contract of core/node.h.
  * Checked when a client is told that a write is done:
  *   - Every copy that is in sync has it.

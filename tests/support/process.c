@@ -112,6 +112,7 @@ void process_start(struct process *process)
     process->config.self.started_ms = (uint64_t)process_wall_ms(process);
     process->config.random_seed = hf_rng_next(&process->rng);
     process->epoch_max = 0;
+    process->promised_max = 0;
     struct hf_mem *mem =
         process->memory_fails ? &process->failing.mem : &process->mem;
     failing_mem_fail_often(&process->failing, 0, 0);

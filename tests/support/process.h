@@ -68,6 +68,7 @@ struct process {
     struct hf_list queue;      /* Requests not yet given to the node. */
     struct hf_list unanswered; /* Requests that the node has. */
     hf_epoch epoch_max;        /* Highest this incarnation was seen in. */
+    hf_epoch promised_max;     /* The same of ballots it has promised. */
     const char *violation;     /* A promise of core/node.h that it broke. */
     void (*turned)(void *user, struct process *process);
     void *user;
