@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/mutation.h"
 #include "core/commands.h"
 #include "core/glob.h"
 
@@ -240,7 +241,8 @@ void hf_command_apply(struct hf_apply *apply, const struct hf_command *command)
     struct hf_slice key = command->argv[1];
     if (apply->effects->size > 0 && !apply->effects->failed &&
         hf_sessions_is_fenced(apply->sessions, key, hf_sessions_hash(key),
-                              apply->now)) {
+                              apply->now) &&
+        !HF_MUTATED(WRITE_LIFTS_FENCE)) {
         hf_buffer_clear(apply->effects);
         apply->reply = fenced_reply(command->row);
     }

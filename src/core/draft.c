@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "base/hash.h"
+#include "base/mutation.h"
 #include "core/effects.h"
 #include "holdfast/error.h"
 
@@ -170,7 +171,7 @@ static bool apply_effect(struct hf_draft *draft, const struct hf_effect *effect,
         return draft->exists && draft->type != HF_SESSION_FENCE;
     case HF_EFFECT_FENCE:
         draft_forget(draft);
-        draft->exists = true;
+        draft->exists = !HF_MUTATED(NO_FENCE);
         draft->type = HF_SESSION_FENCE;
         draft->deadline = hf_draft_deadline(effect->ttl_ms, now);
         return true;

@@ -239,7 +239,8 @@ static void on_session(void *user, const struct hf_session *session)
 {
     struct visit *visit = user;
     struct hf_node *node = visit->node;
-    if (visit->error != 0) {
+    if (visit->error != 0 || (HF_MUTATED(FENCE_NOT_REFILLED) &&
+                              hf_session_type(session) == HF_SESSION_FENCE)) {
         return;
     }
     /* Expired ones too: other copies have them until they are deleted by a

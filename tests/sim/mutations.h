@@ -98,7 +98,13 @@
     X(EXPIRED_IS_SERVED, 1, 2000, "",                                          \
       "an expired session is answered until it is dropped")                    \
     X(WALL_CLOCK, 1, 2000, "",                                                 \
-      "the time to live of sessions follows the wall clock")
+      "the time to live of sessions follows the wall clock")                   \
+    X(NO_FENCE, 1, 2000, "",                                                   \
+      "a deleted session leaves no fence")                                     \
+    X(WRITE_LIFTS_FENCE, 1, 2000, "",                                          \
+      "a write where there is a fence is carried out")                         \
+    X(FENCE_NOT_REFILLED, 1, 2000, "",                                         \
+      "a learner does not get the fences")
 /* clang-format on */
 
 enum hf_mutation {
