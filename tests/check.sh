@@ -164,6 +164,12 @@ asan_tests() {
     ctests build-asan '^(unit|cluster|fuzz)$'
 }
 
+# Whether the tests notice what they are for.
+mutations() {
+    ninja -C build-gcc -j "$jobs" --quiet stories_mutable
+    timeout 900 tests/sim/mutations.sh build-gcc
+}
+
 asan_sim() {
     "${plainly[@]}" timeout 300 build-asan/tests/sim --seed 3000 \
         --seeds 100
@@ -211,6 +217,7 @@ step "purity" tests/tidy/purity.sh build-gcc
 step "purity as clang builds" tests/tidy/purity.sh build-clang
 step "unit tests, cluster stories, simulation" \
     ctests build-gcc '^(unit|cluster|sim)$'
+step "mechanisms broken on purpose" mutations
 step "fuzz corpus" ctests build-gcc '^fuzz$'
 step "end to end" e2e build-gcc
 step "the quickstart" quickstart

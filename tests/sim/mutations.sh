@@ -5,13 +5,16 @@
 # Runs sim_mutable with each switch of tests/sim/mutations.h (or with those
 # named) until a seed fails, and prints how many it took and what noticed. Not
 # noticed within the bound of the switch is a failure. --from and --limit take
-# the place of the first seed and the bound in the list.
+# the place of the first seed and the bound in the list. A switch with the
+# bound 0 must be noticed by the stories it names (build stories_mutable first),
+# or is one that does no harm, and is only run when --limit is given.
 set -euo pipefail
 export LC_ALL=C
 
 usage="usage: mutations.sh BUILD [--from SEED] [--limit N] [NAME...]"
 [ $# -ge 1 ] || { echo "$usage" >&2 && exit 2; }
-sim=$1/tests/sim_mutable
+build=$1/tests
+sim=$build/sim_mutable
 shift
 from=
 limit=
@@ -80,9 +83,29 @@ check() {
         "$((end - first))" "$first" "$((SECONDS - began))"
 }
 
+# check_story NAME STORY
+check_story() {
+    local text began=$SECONDS
+    count=$((count + 1))
+    if HOLDFAST_MUTATE=$1 timeout 600 "$build/mutable_$2_test" \
+        >"$log" 2>&1; then
+        failed=$((failed + 1))
+        echo "$1 NOT NOTICED by the stories of $2"
+        return
+    fi
+    text=$(sed -nE 's/^\[  FAILED  \] ([a-z_]+)$/\1/p' "$log" | head -n 1)
+    printf '%-24s      %-11s %3d s  %s\n' "$1" "$2" "$((SECONDS - began))" \
+        "${text:?the stories of $2 do not run}"
+}
+
 printf '%-24s seeds needed, and what noticed\n' "switch"
-while IFS=$'\t' read -r name first bound _; do
-    if [ "$names" = " " ] || [[ $names == *" $name "* ]]; then
+while IFS=$'\t' read -r name first bound story _; do
+    if [ "$names" != " " ] && [[ $names != *" $name "* ]]; then
+        continue
+    fi
+    if [ -z "$limit" ] && [ "$bound" -eq 0 ]; then
+        [ "$story" = - ] || check_story "$name" "$story"
+    else
         check "$name" "${from:-$first}" "${limit:-$bound}"
     fi
 done < <("$sim" --list-mutations)
