@@ -71,9 +71,8 @@
       "a learner gets no writes to sessions it already has")                   \
     X(EARLY_NOMINATION, 25, 2000, "",                                          \
       "a learner is nominated before it confirmed that it has everything")     \
-    X(NO_PULL, 1, 0, "",                                                       \
-      "a new primary does not ask for what other copies have and it lacks; "   \
-      "harmless: nobody saw such a write; the other copy is filled anew")      \
+    X(NO_PULL, 695, 2000, "",                                                  \
+      "a new primary does not ask for what other copies have and it lacks")    \
     X(NO_LEVELLING, 4, 200, "",                                                \
       "a copy that lags counts as full in a new view")                         \
     X(SEQUENCE_ALONE, 152, 2000, "",                                           \
@@ -81,8 +80,9 @@
     X(OLD_RECORDS, 1, 0, "",                                                   \
       "records of another epoch are applied; "                                 \
       "harmless: only the next one of a partition, from its primary, fits")    \
-    X(OLD_ACKS, 1, 2000, "",                                                   \
-      "acknowledgements of another epoch count")                               \
+    X(OLD_ACKS, 1, 0, "",                                                      \
+      "acknowledgements of another epoch count; "                              \
+      "harmless: nothing is sent before the positions, which come later")      \
     X(OLD_FORWARD, 1, 0, "",                                                   \
       "commands forwarded in another epoch are carried out; "                  \
       "harmless: it is known when it is sent again")                           \
@@ -100,9 +100,9 @@
       "a command that is sent twice is carried out twice")                     \
     X(OPERATIONS_NOT_COPIED, 1, 200, "",                                       \
       "backups do not remember operations")                                    \
-    X(OPERATIONS_NOT_REFILLED, 1, 2000, "",                                    \
+    X(OPERATIONS_NOT_REFILLED, 1599, 4000, "",                                 \
       "a learner does not get the operations that are remembered")             \
-    X(REPEATED_AFTER_THE_END, 1, 2000, "",                                     \
+    X(REPEATED_AFTER_THE_END, 1, 0, "repeat",                                  \
       "a command whose origin gave it up is carried out all the same")         \
     X(COPY_EXPIRES, 1, 200, "",                                                \
       "a copy drops expired sessions by itself")                               \
