@@ -207,10 +207,10 @@ static void push_to_copies(struct hf_node *node, uint16_t p,
             hf_node_put_off(node, copy->member);
             continue;
         }
-        bool skip = copy->state == HF_COPY_LEARNING &&
-                    (hash >= member->learn_from ||
-                     HF_MUTATED(LEARNER_MISSES_WRITES)) &&
-                    !hf_effects_clear_all(record->view.effects);
+        bool skip =
+            copy->state == HF_COPY_LEARNING &&
+            (hash >= member->learn_from || HF_MUTATED(LEARNER_MISSES_WRITES)) &&
+            !hf_effects_clear_all(record->view.effects);
         if (counts) {
             record->pending++;
         }
