@@ -274,15 +274,14 @@ static void lend_patience(struct hf_node *node, hf_time late)
  * us: hold no lease, and accuse nobody of the silence that was ours. */
 static void notice_pause(struct hf_node *node)
 {
-    hf_time gap = node->now - node->stepped_at;
+    hf_time gap =
+        HF_MUTATED(PAUSE_NOT_NOTICED) ? 0 : node->now - node->stepped_at;
     if (gap > HF_LATE_MS && node->state == HF_STATE_ACTIVE) {
         lend_patience(node, gap - HF_LATE_MS);
     }
-    if (node->now - node->stepped_at > HF_SUSPECT_MS &&
-        node->state == HF_STATE_ACTIVE && !HF_MUTATED(PAUSE_NOT_NOTICED)) {
+    if (gap > HF_SUSPECT_MS && node->state == HF_STATE_ACTIVE) {
         hf_log(&node->config.log, HF_LOG_WARNING,
-               "this node stood still for %lld ms",
-               (long long)(node->now - node->stepped_at));
+               "this node stood still for %lld ms", (long long)gap);
         for (uint8_t i = 0; i < node->view->member_count; i++) {
             node->members[i].heard = node->now;
             node->members[i].grant = HF_TIME_PAST;

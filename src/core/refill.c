@@ -143,6 +143,10 @@ static int push(struct hf_node *node, uint8_t member,
 static void copy_is_streamed(struct hf_node *node, struct hf_copy *copy)
 {
     copy->state = HF_COPY_STREAMED;
+    if (HF_MUTATED(EARLY_NOMINATION)) {
+        copy->state = HF_COPY_LEARNT;
+        copy->confirmed = true;
+    }
     copy->learnt_number =
         hf_stream_next(&node->members[copy->member].stream) - 1;
 }
@@ -360,7 +364,7 @@ static void copy_is_learnt(struct hf_node *node, uint16_t p,
         hf_stream_next(&node->members[copy->member].stream) - 1;
     copy->state = HF_COPY_LEARNT;
     copy->learnt_at = node->partitions[p].version.sequence;
-    copy->confirmed = HF_MUTATED(EARLY_NOMINATION);
+    copy->confirmed = false;
     hf_node_stream_send(node, copy->member);
 }
 

@@ -117,10 +117,57 @@ static void a_repeated_read_is_answered_with_what_it_shows(void **state)
     cluster_settle_and_check(c);
 }
 
+static void hold_long(struct cluster *c)
+{
+    for (unsigned i = 0; i < c->options.node_count; i++) {
+        c->processes[i].config.hold_ms = 8000;
+        cluster_boot(c, i);
+    }
+    cluster_settle(c, CLUSTER_SETTLE_MS);
+}
+
+static bool is_copy(struct cluster *c, void *user)
+{
+    const unsigned *node = user;
+    const struct hf_view *view = cluster_view(c);
+    const struct hf_acting *acting =
+        &view->acting[hf_partition_of_key(hf_slice_text("n"))];
+    return acting->count == 2 &&
+           cluster_node_of(c, view, acting->members[1]) == *node;
+}
+
+/* The answer of an increment does not get through, and then the one that
+ * carried it out dies. Whoever takes over was no copy when it happened, but was
+ * filled since: with what was carried out, not only with what came of it. */
+static void a_copy_filled_since_knows_what_was_carried_out(void **state)
+{
+    struct cluster_options options;
+    cluster_options_init(&options, 3);
+    options.boot_none = true;
+    struct cluster *c = story_create(state, &options);
+    hold_long(c);
+    unsigned primary = cluster_primary_of(c, "n");
+    unsigned backup = cluster_backup_of(c, "n");
+    unsigned origin = cluster_stranger_to(c, "n");
+    cluster_clog(c, primary, origin, HF_CHANNEL_DATA);
+    struct request *request = cluster_ask(c, origin, "INCR", "n", NULL);
+    cluster_run(c, 10);
+    cluster_restart(c, backup);
+    cluster_check(c, cluster_wait(c, 1900, is_copy, &backup),
+                  "the one that was restarted is not filled");
+    cluster_kill(c, primary);
+    cluster_check(c, cluster_await(c, request, CLUSTER_COMMAND_MS),
+                  "the increment is not answered");
+    cluster_expect_answer(c, "1", request);
+    cluster_forget(request);
+    cluster_expect_reply(c, "1", origin, "GET", "n", NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         STORY(a_dead_node_keeps_nothing_of_others_remembered),
+        STORY(a_copy_filled_since_knows_what_was_carried_out),
         STORY(a_repeated_read_waits_for_what_it_shows),
         STORY(a_repeated_read_is_answered_with_what_it_shows),
     };
