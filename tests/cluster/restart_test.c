@@ -123,6 +123,7 @@ static void a_late_word_of_a_dead_process_does_no_harm(void **state)
         network_break(&c->network, node, other, HF_CHANNEL_DATA);
         cluster_clog(c, node, other, HF_CHANNEL_DATA);
         cluster_run(c, 350); /* It dials, and its HELLO is held up. */
+        const struct hf_peer_info dead = c->processes[node].config.self;
         cluster_restart(c, node);
         cluster_run(c, 700); /* The new process has made itself known. */
         cluster_unclog(c, node, other, HF_CHANNEL_DATA);
@@ -133,6 +134,9 @@ static void a_late_word_of_a_dead_process_does_no_harm(void **state)
             cluster_check(c, is_member(c, &node),
                           "a live process was taken for dead");
         }
+        const struct process *hears = &c->processes[other];
+        cluster_check(c, !hf_node_takes(hears->node, &dead, process_now(hears)),
+                      "a greeting of the dead process is taken");
         cluster_settle_and_check(c);
         story_expect_filled(c, KEYS);
     }

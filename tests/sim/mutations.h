@@ -17,9 +17,9 @@
 #define MUTATIONS(X)                                                           \
     X(NO_LEASE, 7, 200, "",                                                    \
       "the primary serves without any lease")                                  \
-    X(NO_LEASE_OF_COPIES, 815, 2000, "",                                       \
+    X(NO_LEASE_OF_COPIES, 815, 6000, "",                                       \
       "the primary serves without a grant from every copy")                    \
-    X(NO_SAFE_SET, 289, 2000, "",                                              \
+    X(NO_SAFE_SET, 36, 2000, "",                                               \
       "the primary serves though it and its grants are no safe set")           \
     X(SERVES_AFTER_PROMISE, 1, 0, "",                                          \
       "the primary serves on when it has promised a later view; "              \
@@ -32,12 +32,12 @@
       "a node that stood still trusts its leases and accuses others")          \
     X(NO_GUARD, 1, 200, "",                                                    \
       "a view is agreed on before the leases it ends are over")                \
-    X(GRANTS_AFTER_PROMISE, 27, 2000, "",                                      \
+    X(GRANTS_AFTER_PROMISE, 181, 2000, "",                                     \
       "grants are given after the promise of a later view")                    \
     X(ACKS_AFTER_PROMISE, 1, 0, "",                                            \
       "records are applied and acknowledged after such a promise; "            \
       "harmless: the next primary levels all copies as they are then")         \
-    X(LOWER_BALLOT, 50, 2000, "",                                              \
+    X(LOWER_BALLOT, 18, 200, "",                                               \
       "a view is accepted whose ballot is lower than the promised one")        \
     X(ACCEPTED_FORGOTTEN, 1, 0, "agreement",                                   \
       "a proposer ignores what others have accepted")                          \
@@ -49,7 +49,7 @@
       "a member that is suspected passes for dead")                            \
     X(ANY_PROBE_IS_DEATH, 1, 200, "",                                          \
       "a probe without an answer proves a death")                              \
-    X(OLDER_VIEW, 4, 200, "",                                                  \
+    X(OLDER_VIEW, 133, 2000, "",                                               \
       "a view is entered that is older than the one held")                     \
     X(ANY_INCARNATION, 1, 200, "",                                             \
       "a node that was started again passes for the one before")               \
@@ -57,25 +57,25 @@
       "a greeting of an older process counts as of a newer one")               \
     X(ABSENT_IS_EMPTY, 7, 200, "",                                             \
       "what only silent nodes have starts empty")                              \
-    X(LEAVES_WITH_COPIES, 825, 2000, "",                                       \
+    X(LEAVES_WITH_COPIES, 24, 2000, "",                                        \
       "a leaving node is let go before it has handed over")                    \
     X(EARLY_OK, 1, 200, "",                                                    \
       "a write is answered before the copies have it")                         \
-    X(DIRTY_READ, 258, 2000, "",                                               \
+    X(DIRTY_READ, 63, 2000, "",                                                \
       "a read shows a write that not all copies have")                         \
-    X(EARLY_NIL, 253, 2000, "",                                                \
+    X(EARLY_NIL, 337, 2000, "",                                                \
       "a read shows a removal that not all copies have")                       \
-    X(LEARNER_NOT_AWAITED, 10, 200, "",                                        \
+    X(LEARNER_NOT_AWAITED, 32, 2000, "",                                       \
       "writes do not wait for a learner that was sent everything")             \
-    X(LEARNER_MISSES_WRITES, 173, 2000, "",                                    \
+    X(LEARNER_MISSES_WRITES, 172, 2000, "",                                    \
       "a learner gets no writes to sessions it already has")                   \
     X(EARLY_NOMINATION, 25, 2000, "",                                          \
       "a learner is nominated before it confirmed that it has everything")     \
     X(NO_PULL, 695, 2000, "",                                                  \
       "a new primary does not ask for what other copies have and it lacks")    \
-    X(NO_LEVELLING, 4, 200, "",                                                \
+    X(NO_LEVELLING, 1, 200, "",                                                \
       "a copy that lags counts as full in a new view")                         \
-    X(SEQUENCE_ALONE, 152, 2000, "",                                           \
+    X(SEQUENCE_ALONE, 83, 2000, "",                                            \
       "copies that diverged pass for level")                                   \
     X(OLD_RECORDS, 1, 0, "",                                                   \
       "records of another epoch are applied; "                                 \
@@ -89,22 +89,22 @@
     X(REPEATED_RECORDS, 1, 0, "",                                              \
       "records that come twice are applied twice; "                            \
       "harmless: a write that is not the next of its partition is refused")    \
-    X(RECORD_GAPS, 50, 2000, "",                                               \
+    X(RECORD_GAPS, 16, 200, "",                                                \
       "a record is applied though some before it are missing")                 \
     X(REPEATED_FRAMES, 1, 0, "",                                               \
       "a frame that comes twice is taken twice; "                              \
       "harmless: all that a frame may hold can be heard twice")                \
-    X(LOST_FRAMES, 46, 2000, "",                                               \
+    X(LOST_FRAMES, 734, 6000, "",                                              \
       "a session goes on though frames are missing")                           \
-    X(NO_DEDUP, 4, 200, "",                                                    \
+    X(NO_DEDUP, 1, 200, "",                                                    \
       "a command that is sent twice is carried out twice")                     \
-    X(OPERATIONS_NOT_COPIED, 1, 200, "",                                       \
+    X(OPERATIONS_NOT_COPIED, 17, 200, "",                                      \
       "backups do not remember operations")                                    \
-    X(OPERATIONS_NOT_REFILLED, 1599, 4000, "",                                 \
+    X(OPERATIONS_NOT_REFILLED, 1, 0, "repeat",                                 \
       "a learner does not get the operations that are remembered")             \
     X(REPEATED_AFTER_THE_END, 1, 0, "repeat",                                  \
       "a command whose origin gave it up is carried out all the same")         \
-    X(COPY_EXPIRES, 1, 200, "",                                                \
+    X(COPY_EXPIRES, 18, 200, "",                                               \
       "a copy drops expired sessions by itself")                               \
     X(EXPIRED_IS_SERVED, 1, 0, "expiry",                                       \
       "an expired session is answered until it is dropped")                    \
