@@ -29,6 +29,12 @@ enum hf_config_log_level {
     HF_CONFIG_LOG_ERROR,
 };
 
+enum hf_config_partition_policy {
+    HF_CONFIG_POLICY_HALF,
+    HF_CONFIG_POLICY_MAJORITY,
+    HF_CONFIG_POLICY_AVAILABLE,
+};
+
 enum hf_config_log_format { HF_CONFIG_LOG_TEXT, HF_CONFIG_LOG_JSON };
 
 struct hf_config_seed {
@@ -63,6 +69,10 @@ struct hf_config {
     char cluster_name[HF_CONFIG_NAME_MAX + 1];
     /* backups: copies besides the primary. Default 1; 0 to 3. */
     unsigned backups;
+    /* partition-policy: which side of a cut goes on when it is no majority and
+     * has no tie-break, as a fork that is merged later: exactly half of the
+     * members (default), none, or any. Of the node that starts a cluster. */
+    enum hf_config_partition_policy partition_policy;
     /* hold: how long a command waits for a primary, in ms. Default 400; 0 to
      * 60000. */
     uint32_t hold_ms;

@@ -50,6 +50,8 @@ void hf_node_form_cluster(struct hf_node *node)
     view->cluster = hf_rng_next(&node->rng) | 1;
     view->founded_ms = (uint64_t)node->wall_ms;
     view->backups = (uint8_t)node->config.backups;
+    view->policy = (uint8_t)node->config.policy;
+    hf_lineage_fork(view, view->cluster, 0);
     view->member_count = 1;
     view->members[0] = node->config.self;
     for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
@@ -84,10 +86,10 @@ static void ballot_send(struct hf_node *node)
             .type = HF_MESSAGE_ACCEPT,
             .accept = {ballot->number, node->view->epoch, node->accepted}};
     } else {
-        message =
-            (struct hf_message){.type = HF_MESSAGE_PREPARE,
-                                .prepare = {ballot->number, node->view->epoch,
-                                            ballot->excluded, node->dead}};
+        message = (struct hf_message){
+            .type = HF_MESSAGE_PREPARE,
+            .prepare = {ballot->number, node->view->epoch, ballot->excluded,
+                        node->dead, (uint8_t)ballot->fork}};
     }
     for (uint8_t i = 0; i < node->view->member_count; i++) {
         hf_member_set bit = hf_member_set_of(i);
@@ -114,21 +116,39 @@ static void ballot_commit(struct hf_node *node)
     hf_node_view_heard(node, node->accepted); /* It may be without us. */
 }
 
-static void ballot_choose(struct hf_node *node)
+/* What was accepted before may be what others decided. A fork begins there:
+ * whoever is in that view and went no further is only behind it. */
+static void ballot_propose(struct hf_node *node, bool safe)
 {
     struct hf_ballot *ballot = &node->ballot;
-    if (!hf_view_is_safe(hf_view_voters(node->view), ballot->fresh,
-                         ballot->voters) &&
-        !HF_MUTATED(ANY_SET_DECIDES)) {
-        ballot->active = false;
-        return;
-    }
+    hf_epoch forked = node->view->epoch;
     if (ballot->accepted_ballot != 0 && !HF_MUTATED(ACCEPTED_FORGOTTEN)) {
         *node->proposal = *node->best;
+        forked = ballot->accepted_ballot;
     } else {
         hf_proposal_make(node, ballot->voters, node->proposal);
     }
     node->proposal->epoch = ballot->number;
+    if (!safe) {
+        hf_lineage_fork(node->proposal, hf_rng_next(&node->rng) | 1, forked);
+    }
+}
+
+static void ballot_choose(struct hf_node *node)
+{
+    struct hf_ballot *ballot = &node->ballot;
+    bool safe = hf_view_is_safe(hf_view_voters(node->view), ballot->fresh,
+                                ballot->voters) ||
+                HF_MUTATED(ANY_SET_DECIDES);
+    if (!safe &&
+        !hf_node_may_fork(node, ballot->fork, ballot->fresh, ballot->voters)) {
+        ballot->active = false;
+        return;
+    }
+    if (safe) {
+        ballot->fork = HF_FORK_NO;
+    }
+    ballot_propose(node, safe);
     *node->accepted = *node->proposal;
     node->accepted_ballot = ballot->number;
     ballot->accepting = true;
@@ -137,6 +157,13 @@ static void ballot_choose(struct hf_node *node)
     if (ballot->answered == ballot->voters) {
         ballot_commit(node);
     }
+}
+
+/* Of what was accepted only that counts which goes on with our lineage: a fork
+ * that others tried is no decision of it. */
+static bool is_decision(const struct hf_node *node, const struct hf_view *view)
+{
+    return hf_lineage_of(view) == hf_lineage_of(node->view);
 }
 
 static void promise_self(struct hf_node *node)
@@ -148,18 +175,20 @@ static void promise_self(struct hf_node *node)
     hf_node_lease_changed(node);
     ballot->fresh = node->fresh;
     ballot->answered = hf_member_set_of(node->self);
-    if (node->accepted_ballot != 0) {
+    if (node->accepted_ballot != 0 && is_decision(node, node->accepted)) {
         ballot->accepted_ballot = node->accepted_ballot;
         *node->best = *node->accepted;
     }
 }
 
-static void ballot_start(struct hf_node *node, hf_member_set excluded)
+static void ballot_start(struct hf_node *node, hf_member_set excluded,
+                         enum hf_fork fork)
 {
     struct hf_ballot *ballot = &node->ballot;
     *ballot = (struct hf_ballot){
         .active = true,
         .number = ballot_above(node),
+        .fork = fork,
         .excluded = excluded,
         .voters = hf_view_voters(node->view) & ~excluded,
         .started_at = node->now,
@@ -193,7 +222,7 @@ static bool change_is_needed(struct hf_node *node, hf_member_set suspects,
     bool died = (node->dead & node->view->absent) != 0;
     *urgent = suspects != 0 || stuck || died;
     if (*urgent || hf_proposal_joins(node) || hf_proposal_leaves(node) ||
-        hf_proposal_slow(node)) {
+        hf_proposal_slow(node) || hf_node_merge_wants_view(node)) {
         return true;
     }
     hf_time age = node->now - node->installed_at;
@@ -241,6 +270,8 @@ void hf_node_consider_change(struct hf_node *node)
     if (HF_MUTATED(SILENCE_IS_DEATH)) {
         believe_deaths(node, suspects);
     }
+    hf_member_set live = hf_view_voters(node->view) & ~suspects;
+    hf_node_watch_safety(node, live);
     if (!change_is_needed(node, suspects, &urgent)) {
         node->need_since = 0;
         return;
@@ -255,7 +286,6 @@ void hf_node_consider_change(struct hf_node *node)
     if ((hf_node_disputed(node, suspects) & before_us) != 0) {
         return; /* Only we are cut off from them: it is we who will go. */
     }
-    hf_member_set live = hf_view_voters(node->view) & ~suspects;
     hf_member_set lower = live & before_us;
     hf_time wait = (hf_time)hf_member_set_count(lower) * HF_TAKEOVER_STEP_MS;
     if (!urgent) {
@@ -266,12 +296,14 @@ void hf_node_consider_change(struct hf_node *node)
     bool promised = node->promised > node->view->epoch &&
                     !node->ballot.active &&
                     (suspects & ~node->promised_without) == 0;
+    enum hf_fork fork = hf_node_fork_due(node, live);
     if ((promised && node->now - node->promised_at < HF_STUCK_MS + wait) ||
-        node->now - node->need_since < wait || !may_decide(node, live) ||
+        node->now - node->need_since < wait ||
+        (fork == HF_FORK_NO && !may_decide(node, live)) ||
         !guard_is_over(node, suspects)) {
         return;
     }
-    ballot_start(node, suspects);
+    ballot_start(node, suspects, fork);
 }
 
 /* A member that joined just before all others died: their deaths are not
@@ -340,6 +372,15 @@ static void send_promise(struct hf_node *node, struct hf_peer *to)
     hf_node_send(node, to, &message);
 }
 
+/* A side of a cut forks only as one: nobody in it hears the other. */
+static bool agrees_to_fork(const struct hf_node *node,
+                           const struct hf_prepare *prepare)
+{
+    return (prepare->excluded & ~hf_node_suspects(node)) == 0 &&
+           (prepare->fork == HF_FORK_TAKEOVER ||
+            node->view->policy != HF_POLICY_MAJORITY);
+}
+
 void hf_node_prepared(struct hf_node *node, struct hf_peer *from,
                       const struct hf_prepare *prepare)
 {
@@ -349,6 +390,9 @@ void hf_node_prepared(struct hf_node *node, struct hf_peer *from,
         return;
     }
     believe_deaths(node, prepare->dead);
+    if (prepare->fork != HF_FORK_NO && !agrees_to_fork(node, prepare)) {
+        return;
+    }
     /* Of two that cannot reach each other the one that ranks lower stays. */
     hf_member_set after = ~(hf_member_set_of(from->member) |
                             (hf_member_set_of(from->member) - 1));
@@ -380,7 +424,8 @@ void hf_node_promised(struct hf_node *node, struct hf_peer *from,
     ballot->answered |= hf_member_set_of(from->member);
     ballot->fresh |= promise->fresh & hf_view_voters(node->view);
     if (promise->accepted != NULL &&
-        promise->accepted_ballot > ballot->accepted_ballot) {
+        promise->accepted_ballot > ballot->accepted_ballot &&
+        is_decision(node, promise->accepted)) {
         ballot->accepted_ballot = promise->accepted_ballot;
         *node->best = *promise->accepted;
     }

@@ -20,10 +20,44 @@ void hf_node_partition_clear(struct hf_node *node, uint16_t p)
         hf_operations_forget_partition(&node->operations, p);
     }
     partition->version = (struct hf_version){0, 0};
+    partition->start_count = 0;
+    partition->starts_dropped = false;
     partition->base = partition->version;
     partition->learnt = 0;
     partition->committed = 0;
     partition->last_delete = 0;
+    memset(partition->merges, 0, sizeof(partition->merges));
+    partition->merges_pending = 0;
+}
+
+void hf_partition_advance(struct hf_partition *partition,
+                          struct hf_version version)
+{
+    uint8_t count = partition->start_count;
+    partition->version = version;
+    if (count > 0 && partition->starts[count - 1].epoch == version.epoch) {
+        return;
+    }
+    if (count == HF_STARTS_MAX) {
+        count--;
+        memmove(partition->starts, partition->starts + 1,
+                count * sizeof(partition->starts[0]));
+        partition->starts_dropped = true;
+    }
+    partition->starts[count] = version;
+    partition->start_count = (uint8_t)(count + 1);
+}
+
+uint64_t hf_partition_known(const struct hf_partition *partition,
+                            hf_epoch epoch)
+{
+    for (uint8_t i = 0; i < partition->start_count; i++) {
+        if (partition->starts[i].epoch > epoch) {
+            bool first = i == 0 && partition->starts_dropped;
+            return first ? 0 : partition->starts[i].sequence - 1;
+        }
+    }
+    return partition->version.sequence;
 }
 
 void hf_node_log_trim(struct hf_node *node, struct hf_partition *partition,
@@ -103,7 +137,7 @@ int hf_node_apply_write(struct hf_node *node,
     }
     error = hf_record_queue_push(&partition->log, node->mem, record);
     HF_ASSERT(error == 0); /* Reserved. */
-    partition->version = write->version;
+    hf_partition_advance(partition, write->version);
     if (write->operation.number != 0) {
         partition->touched_at = node->now;
     }
@@ -165,7 +199,7 @@ static int record_skip(struct hf_node *node,
         partition->learnt == HF_SESSIONS_END) {
         return HF_EPROTO;
     }
-    partition->version = record->version;
+    hf_partition_advance(partition, record->version);
     partition->base = record->version;
     return 0;
 }
@@ -174,7 +208,17 @@ static int record_learn(struct hf_node *node,
                         const struct hf_record_view *record)
 {
     struct hf_partition *partition = &node->partitions[record->partition];
+    struct hf_reader starts = hf_reader_of(record->effects);
+    if (record->effects.size > sizeof(partition->starts) + 1) {
+        return HF_EPROTO;
+    }
     hf_node_partition_clear(node, record->partition);
+    partition->starts_dropped = hf_reader_u8(&starts) != 0;
+    while (hf_reader_left(&starts) >= sizeof(struct hf_version)) {
+        struct hf_version *start = &partition->starts[partition->start_count++];
+        start->epoch = hf_reader_u64(&starts);
+        start->sequence = hf_reader_u64(&starts);
+    }
     partition->version = record->version;
     partition->base = record->version;
     return 0;

@@ -124,7 +124,8 @@ static bool cluster_is_known(const struct hf_node *node)
 {
     for (size_t i = 0; i < node->peer_count; i++) {
         const struct hf_peer *peer = &node->peers[i];
-        bool inside = peer->beat.state == HF_STATE_ACTIVE;
+        bool inside = peer->beat.state == HF_STATE_ACTIVE ||
+                      peer->beat.state == HF_STATE_MERGING;
         bool outside = peer->beat.state == HF_STATE_OUT &&
                        node->state == HF_STATE_STARTING;
         if (peer->has_beat && !peer->refused && (inside || outside)) {

@@ -22,12 +22,13 @@
 #include "holdfast/error.h"
 
 /* What an epoch leaves behind: streams, waiting commands, roles. */
-static void leave_epoch(struct hf_node *node)
+void hf_node_leave_epoch(struct hf_node *node)
 {
     hf_node_requests_reset(node);
     node->ballot.active = false;
     node->nomination_count = 0;
     node->need_since = 0;
+    node->unsafe_since = 0;
     node->accepted_ballot = 0;
     for (uint8_t i = 0; i < HF_MEMBERS_MAX; i++) {
         hf_stream_reset(&node->members[i].stream, node->mem);
@@ -49,6 +50,7 @@ static void leave_epoch(struct hf_node *node)
         partition->synced = false;
         partition->pulling = false;
         partition->copy_count = 0;
+        hf_node_merge_forget(partition);
     }
     node->unsynced = 0;
     node->commit_blocked = false;
@@ -61,14 +63,8 @@ bool hf_node_is_kept(const struct hf_node *node)
                         node->config.self.incarnation) != HF_MEMBER_NONE;
 }
 
-static void go_out(struct hf_node *node, const struct hf_view *view)
+void hf_node_stay_out(struct hf_node *node, const struct hf_view *view)
 {
-    hf_log(&node->config.log,
-           node->leaving != HF_LEAVING_NO ? HF_LOG_INFO : HF_LOG_WARNING,
-           "view %u goes on without this node: %s",
-           (unsigned)(view->epoch >> 32),
-           node->leaving != HF_LEAVING_NO ? "it has left" : "joining anew");
-    leave_epoch(node);
     *node->view = *view;
     node->state = HF_STATE_OUT;
     node->self = HF_MEMBER_NONE;
@@ -80,13 +76,52 @@ static void go_out(struct hf_node *node, const struct hf_view *view)
     hf_node_route_held(node);
 }
 
+static void go_out(struct hf_node *node, const struct hf_view *view)
+{
+    hf_log(&node->config.log,
+           node->leaving != HF_LEAVING_NO ? HF_LOG_INFO : HF_LOG_WARNING,
+           "view %u goes on without this node: %s",
+           (unsigned)(view->epoch >> 32),
+           node->leaving != HF_LEAVING_NO ? "it has left" : "joining anew");
+    hf_node_leave_epoch(node);
+    hf_node_stay_out(node, view);
+}
+
+/* Whether all members of the view that we are out of are in it, or dead. Those
+ * who agreed on it with us may not know yet that it was agreed. */
+static bool is_view_known(const struct hf_node *node)
+{
+    hf_member_set voters = hf_view_voters(node->view);
+    for (uint8_t i = 0; i < node->view->member_count; i++) {
+        const struct hf_peer_info *info = &node->view->members[i];
+        const struct hf_peer *peer =
+            hf_node_peer_find(node, info->id, info->incarnation);
+        if ((voters & hf_member_set_of(i)) != 0 && peer != NULL &&
+            !peer->refused &&
+            (!peer->has_beat || peer->beat.cluster != node->view->cluster ||
+             peer->beat.epoch < node->view->epoch)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Kept as absent we hold the last copies of something: then we stay. */
+void hf_node_leave_for_good(struct hf_node *node)
+{
+    if (node->state == HF_STATE_OUT && node->leaving != HF_LEAVING_NO &&
+        !hf_node_is_kept(node) && is_view_known(node)) {
+        node->state = HF_STATE_LEFT;
+    }
+}
+
 void hf_node_start_over(struct hf_node *node)
 {
     hf_log(&node->config.log, HF_LOG_WARNING,
            "all other members are dead and this node has no copy of anything: "
            "looking for a cluster anew");
     hf_node_doubt(node);
-    leave_epoch(node);
+    hf_node_leave_epoch(node);
     memset(node->view, 0, sizeof(*node->view));
     node->state = HF_STATE_STARTING;
     node->self = HF_MEMBER_NONE;
@@ -97,55 +132,13 @@ void hf_node_start_over(struct hf_node *node)
     hf_node_peers_attach(node);
 }
 
-/* Which of two clusters that met goes on: the one that was founded first, for
- * it is where the sessions are; then the larger; then the lower number. */
-static bool is_lesser(const struct hf_view *view, const struct hf_view *than)
-{
-    if (view->founded_ms != than->founded_ms) {
-        return view->founded_ms > than->founded_ms;
-    }
-    if (view->member_count != than->member_count) {
-        return view->member_count < than->member_count;
-    }
-    return view->cluster > than->cluster;
-}
-
-static void give_up_cluster(struct hf_node *node, const struct hf_view *view)
-{
-    uint64_t sessions = 0;
-    for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
-        if (node->partitions[p].primary) {
-            sessions += node->partitions[p].sessions.count;
-        }
-    }
-    hf_log(&node->config.log, sessions > 0 ? HF_LOG_ERROR : HF_LOG_WARNING,
-           "met an older cluster of the same name: joining it, dropping %llu "
-           "sessions of ours",
-           (unsigned long long)sessions);
-    node->counters.sessions_dropped += sessions;
-    go_out(node, view);
-}
-
-void hf_node_view_heard(struct hf_node *node, const struct hf_view *view)
+/* What comes after our view, with us or without. */
+static void follow(struct hf_node *node, const struct hf_view *view)
 {
     uint8_t index =
         hf_view_find(view, node->config.self.id, node->config.self.incarnation);
     bool member = index != HF_MEMBER_NONE &&
                   (view->absent & hf_member_set_of(index)) == 0;
-    bool ours = view->cluster == node->view->cluster;
-    if (view->epoch > node->highest_ballot) {
-        node->highest_ballot = view->epoch;
-    }
-    if (node->state == HF_STATE_ACTIVE && !ours) {
-        if (is_lesser(node->view, view)) {
-            give_up_cluster(node, view);
-        } else {
-            return;
-        }
-    } else if (ours && view->epoch <= node->view->epoch &&
-               !HF_MUTATED(OLDER_VIEW)) {
-        return;
-    }
     if (member) {
         *node->proposal = *view;
         hf_node_install(node, node->proposal);
@@ -153,9 +146,76 @@ void hf_node_view_heard(struct hf_node *node, const struct hf_view *view)
         go_out(node, view);
     } else {
         hf_node_peers_meet(node, view);
-        if (node->state == HF_STATE_OUT && ours) {
+        if (node->state == HF_STATE_OUT) {
             *node->view = *view;
         }
+    }
+}
+
+/* Whether nobody of the view that we are out of was heard lately: then any
+ * other lineage is as good, unless we hold what only this one has. */
+static bool is_abandoned(const struct hf_node *node)
+{
+    for (size_t i = 0; i < node->peer_count; i++) {
+        const struct hf_peer *peer = &node->peers[i];
+        if (node->now - peer->heard <= HF_SUSPECT_MS &&
+            hf_view_find(node->view, peer->info.id, peer->info.incarnation) !=
+                HF_MEMBER_NONE &&
+            hf_lineage_of(node->view) == peer->beat.lineage) {
+            return false;
+        }
+    }
+    return !hf_node_is_kept(node);
+}
+
+static void lose_to(struct hf_node *node, const struct hf_view *view,
+                    hf_epoch forked)
+{
+    if (node->state == HF_STATE_ACTIVE ||
+        (node->state == HF_STATE_OUT && hf_node_is_kept(node))) {
+        hf_node_merge_begin(node, view, forked);
+    } else {
+        follow(node, view);
+    }
+}
+
+void hf_node_view_heard(struct hf_node *node, const struct hf_view *view)
+{
+    hf_epoch forked;
+    if (view->epoch > node->highest_ballot) {
+        node->highest_ballot = view->epoch;
+    }
+    if (node->state == HF_STATE_MERGING) {
+        hf_node_merge_view_heard(node, view);
+        return;
+    }
+    if (node->view->epoch == 0) {
+        follow(node, view);
+        return;
+    }
+    hf_epoch decided = node->view->epoch;
+    if (node->state == HF_STATE_ACTIVE && node->accepted_ballot > decided &&
+        hf_lineage_of(node->accepted) == hf_lineage_of(node->view)) {
+        decided = node->accepted_ballot; /* For all we know it was. */
+    }
+    switch (hf_lineage_compare(node->view, decided, view, &forked)) {
+    case HF_RELATION_BEHIND:
+        follow(node, view);
+        return;
+    case HF_RELATION_LOSES:
+        lose_to(node, view, forked);
+        return;
+    case HF_RELATION_WINS:
+        if (node->state == HF_STATE_OUT && is_abandoned(node)) {
+            follow(node, view);
+        }
+        return;
+    case HF_RELATION_SAME:
+    case HF_RELATION_AHEAD:
+        if (HF_MUTATED(OLDER_VIEW)) {
+            follow(node, view);
+        }
+        return;
     }
 }
 
@@ -351,17 +411,44 @@ static void greet_members(struct hf_node *node)
     }
 }
 
+/* The view is of another lineage than the one before, or the first. */
+static void note_lineage(struct hf_node *node, uint64_t before)
+{
+    const struct hf_view *view = node->view;
+    uint64_t lineage = hf_lineage_of(view);
+    if (lineage == before) {
+        return;
+    }
+    if (view->policy != (uint8_t)node->config.policy) {
+        hf_log(&node->config.log, HF_LOG_WARNING,
+               "the cluster has another partition-policy than this node; the "
+               "cluster's holds");
+    }
+    uint8_t count = view->lineage_count;
+    if (count < 2 || view->lineages[count - 2].id != before) {
+        return;
+    }
+    node->counters.forks++;
+    hf_log(&node->config.log, HF_LOG_WARNING,
+           "going on as a fork (lineage %08x): members that are not heard may "
+           "go on, too; when they are heard again both sides are merged, and "
+           "of a session that both changed one version is lost",
+           (unsigned)(lineage >> 32));
+}
+
 void hf_node_install(struct hf_node *node, const struct hf_view *view)
 {
     struct hf_node_losses losses = {{false}};
-    bool again = node->state == HF_STATE_ACTIVE &&
-                 node->view->cluster == view->cluster &&
-                 node->view->base == view->base;
-    leave_epoch(node);
+    bool again =
+        (node->state == HF_STATE_ACTIVE || node->state == HF_STATE_MERGING) &&
+        node->view->cluster == view->cluster && node->view->base == view->base;
+    uint64_t lineage = hf_lineage_of(node->view);
+    hf_node_leave_epoch(node);
     install_members(node, view);
-    if (view->epoch > node->promised) {
-        node->promised = view->epoch;
+    if (view->epoch > node->promised || lineage != hf_lineage_of(view)) {
+        node->promised = view->epoch; /* Nobody asked us here before. */
     }
+    note_lineage(node, lineage);
     if (view->epoch > node->highest_ballot) {
         node->highest_ballot = view->epoch;
     }

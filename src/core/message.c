@@ -35,6 +35,10 @@ const char *hf_message_name(enum hf_message_type type)
         return "pull";
     case HF_MESSAGE_SUFFIX:
         return "suffix";
+    case HF_MESSAGE_MERGE:
+        return "merge";
+    case HF_MESSAGE_MERGED:
+        return "merged";
     }
     return "unknown";
 }

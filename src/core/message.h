@@ -39,6 +39,8 @@ enum hf_message_type {
     HF_MESSAGE_POSITIONS = 22,
     HF_MESSAGE_PULL = 23,
     HF_MESSAGE_SUFFIX = 24,
+    HF_MESSAGE_MERGE = 25,
+    HF_MESSAGE_MERGED = 26,
 };
 
 enum hf_member_state {
@@ -46,6 +48,8 @@ enum hf_member_state {
     HF_STATE_ACTIVE,   /* In a view. */
     HF_STATE_OUT,      /* Was in a view that went on without it; rejoins. */
     HF_STATE_LEFT,     /* Left on purpose; does not come back. */
+    HF_STATE_MERGING,  /* Its lineage gives way to another: hands over what it
+                        * has, then is OUT. */
 };
 
 #define HF_GUESTS_MAX 4 /* More wait until these are in. */
@@ -64,6 +68,8 @@ struct hf_heartbeat {
                        * lease from then on. 0: no grant. */
     uint8_t state;    /* enum hf_member_state. */
     uint64_t cluster; /* Of its view; 0 when it has none. */
+    uint64_t lineage; /* The same. */
+    hf_epoch follows; /* MERGING: the view that it hands over to. */
     hf_member_set reach;       /* Members it hears, in the view of epoch. */
     uint64_t ops_finished;     /* All its operations below this number ended. */
     uint64_t sessions;         /* For which it is primary. */
@@ -74,7 +80,7 @@ struct hf_heartbeat {
     /* Counted since its start, for `holdfast status`. */
     uint64_t writes_degraded; /* With fewer copies than wanted. */
     uint64_t partitions_lost;
-    uint64_t sessions_lost;     /* With those, and dropped. */
+    uint64_t sessions_lost;     /* With those. */
     hf_member_set slow;         /* Copies of its partitions that acknowledge
                                  * nothing: to be dropped from them. */
     hf_member_set put_off;      /* Members it fills no copies of for a while,
@@ -89,11 +95,19 @@ struct hf_heartbeat {
     hf_incarnation guests[HF_GUESTS_MAX];
 };
 
+/* Whether a ballot may succeed though its voters are no safe set. */
+enum hf_fork {
+    HF_FORK_NO,
+    HF_FORK_POLICY,   /* When the policy of the view allows it. */
+    HF_FORK_TAKEOVER, /* By order of an operator. */
+};
+
 struct hf_prepare {
     hf_epoch ballot;
     hf_epoch base;          /* The view to be replaced. */
     hf_member_set excluded; /* Of the base view, to be left out. */
     hf_member_set dead;     /* Of those, certified dead. */
+    uint8_t fork;           /* enum hf_fork. */
 };
 
 struct hf_promise {
@@ -231,6 +245,41 @@ struct hf_suffix {
     struct hf_record_view record;
 };
 
+/* A session that the sender's lineage has. */
+struct hf_merge_entry {
+    struct hf_slice key;
+    struct hf_version version;
+    struct hf_slice effects; /* What makes it; empty: the receiver knew it. */
+};
+
+/* What a lineage that gives way has of a partition, by hash from @from to
+ * before @to. from == to: how far did others get with it, and what is known
+ * there? */
+struct hf_merge {
+    hf_epoch epoch;   /* Of the receiver's view. */
+    uint64_t lineage; /* The sender's, */
+    hf_epoch held;    /* and its view, in which it had a full copy. */
+    hf_epoch forked;  /* Up to there both lineages know the same. */
+    uint16_t partition;
+    uint64_t base; /* The sequence up to which it knew all that is of epochs
+                    * up to @forked. */
+    uint64_t from;
+    uint64_t to;
+    size_t count;
+    const struct hf_merge_entry *entries; /* In the order of their hashes. */
+};
+
+/* All up to @to has been taken over and is on every copy. Of epochs up to the
+ * fork, the sender knew all that is of sequences up to @base. */
+struct hf_merged {
+    hf_epoch epoch;
+    uint64_t lineage;
+    hf_epoch held;
+    uint16_t partition;
+    uint64_t to;
+    uint64_t base;
+};
+
 struct hf_message {
     enum hf_message_type type;
     union {
@@ -250,6 +299,8 @@ struct hf_message {
         struct hf_positions positions;
         struct hf_pull pull;
         struct hf_suffix suffix;
+        struct hf_merge merge;
+        struct hf_merged merged;
     };
 };
 

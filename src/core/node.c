@@ -28,7 +28,8 @@ static bool config_is_valid(const struct hf_node_config *config)
 {
     return config->self.incarnation != 0 && config->backups <= HF_BACKUPS_MAX &&
            config->seed_count <= HF_SEEDS_MAX && config->self.name[0] != '\0' &&
-           config->fences.lifetime_ms > 0;
+           config->fences.lifetime_ms > 0 &&
+           config->policy <= HF_POLICY_AVAILABLE;
 }
 
 /* The large pieces of a node, allocated once. */
@@ -44,6 +45,7 @@ static int node_allocate(struct hf_node *node)
     node->accepted = hf_mem_alloc_zero(mem, sizeof(*node->accepted));
     node->proposal = hf_mem_alloc_zero(mem, sizeof(*node->proposal));
     node->best = hf_mem_alloc_zero(mem, sizeof(*node->best));
+    node->target = hf_mem_alloc_zero(mem, sizeof(*node->target));
     node->targets =
         hf_mem_alloc_zero(mem, HF_PARTITION_COUNT * sizeof(*node->targets));
     node->nominations =
@@ -53,8 +55,9 @@ static int node_allocate(struct hf_node *node)
     bool complete = node->peers != NULL && node->members != NULL &&
                     node->previous != NULL && node->view != NULL &&
                     node->accepted != NULL && node->proposal != NULL &&
-                    node->best != NULL && node->targets != NULL &&
-                    node->nominations != NULL && node->partitions != NULL;
+                    node->best != NULL && node->target != NULL &&
+                    node->targets != NULL && node->nominations != NULL &&
+                    node->partitions != NULL;
     return complete ? 0 : HF_ENOMEM;
 }
 
@@ -68,6 +71,7 @@ static void node_free(struct hf_node *node)
     hf_mem_free(mem, node->accepted, sizeof(*node->accepted));
     hf_mem_free(mem, node->proposal, sizeof(*node->proposal));
     hf_mem_free(mem, node->best, sizeof(*node->best));
+    hf_mem_free(mem, node->target, sizeof(*node->target));
     hf_mem_free(mem, node->targets,
                 HF_PARTITION_COUNT * sizeof(*node->targets));
     hf_mem_free(mem, node->nominations,
@@ -163,6 +167,7 @@ static void node_tick(struct hf_node *node)
     node->ticked_at = node->now;
     hf_node_peers_tick(node);
     hf_node_agreement_tick(node);
+    hf_node_merge_tick(node);
     hf_node_sync_tick(node);
     hf_node_streams_tick(node);
     hf_node_slow_tick(node);
@@ -240,6 +245,12 @@ static void node_message(struct hf_node *node, struct hf_peer *from,
         hf_node_request_done(node, message->result.number,
                              &message->result.reply, message->result.scan_next);
         return;
+    case HF_MESSAGE_MERGE:
+        hf_node_merge(node, from, &message->merge);
+        return;
+    case HF_MESSAGE_MERGED:
+        hf_node_merged(node, &message->merged);
+        return;
     default:
         break;
     }
@@ -286,7 +297,11 @@ static void notice_pause(struct hf_node *node)
             node->members[i].heard = node->now;
             node->members[i].grant = HF_TIME_PAST;
         }
+        node->unsafe_since = 0; /* No fork before others had time to answer. */
         hf_node_lease_changed(node);
+    }
+    if (node->now - node->stepped_at > HF_SUSPECT_MS) {
+        node->merge_heard = node->now;
     }
     node->stepped_at = node->now;
 }
@@ -430,12 +445,35 @@ static bool is_settled(const struct hf_node *node,
            hf_node_suspects(node) == 0 && status->under_replicated == 0;
 }
 
+/* What one member counts, added to what the others do. */
+static void add_beat(struct hf_node_status *status,
+                     const struct hf_heartbeat *beat)
+{
+    status->sessions += beat->sessions;
+    status->under_replicated += beat->under_replicated;
+    status->fences += beat->fences;
+    status->fences_lifted_early += beat->fences_lifted;
+    status->writes_degraded += beat->writes_degraded;
+    status->partitions_lost += beat->partitions_lost;
+    status->sessions_lost += beat->sessions_lost;
+    status->refill_partitions += beat->refill_partitions;
+    status->refill_sessions += beat->refill_sessions;
+    status->refill_bytes += beat->refill_bytes;
+}
+
 void hf_node_get_status(const struct hf_node *node,
                         struct hf_node_status *status)
 {
     memset(status, 0, sizeof(*status));
     status->state = node->state;
     status->epoch = node->view->epoch;
+    status->lineage = hf_lineage_of(node->view);
+    status->forks =
+        node->view->lineage_count > 0 ? node->view->lineage_count - 1u : 0;
+    status->policy = node->view->epoch != 0
+                         ? (enum hf_partition_policy)node->view->policy
+                         : node->config.policy;
+    status->merge_done = hf_node_merge_progress(node, &status->merge_all);
     if (node->state != HF_STATE_ACTIVE) {
         return;
     }
@@ -461,16 +499,7 @@ void hf_node_get_status(const struct hf_node *node,
         if (beat != NULL) {
             member->sessions = beat->sessions;
             member->bytes = beat->bytes;
-            status->sessions += beat->sessions;
-            status->under_replicated += beat->under_replicated;
-            status->fences += beat->fences;
-            status->fences_lifted_early += beat->fences_lifted;
-            status->writes_degraded += beat->writes_degraded;
-            status->partitions_lost += beat->partitions_lost;
-            status->sessions_lost += beat->sessions_lost;
-            status->refill_partitions += beat->refill_partitions;
-            status->refill_sessions += beat->refill_sessions;
-            status->refill_bytes += beat->refill_bytes;
+            add_beat(status, beat);
             slow |= beat->slow | beat->put_off;
         }
     }

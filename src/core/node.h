@@ -31,7 +31,8 @@ struct hf_node_config {
     struct hf_peer_info self; /* incarnation: drawn anew for each start. */
     struct hf_address seeds[HF_SEEDS_MAX];
     size_t seed_count;
-    unsigned backups;              /* 0 to HF_BACKUPS_MAX. */
+    unsigned backups;                /* 0 to HF_BACKUPS_MAX. */
+    enum hf_partition_policy policy; /* Of a cluster that this node starts. */
     uint32_t hold_ms;              /* How long a command waits for a primary. */
     uint64_t random_seed;          /* For jitter and the cluster's number. */
     size_t value_bytes_max;        /* Of one session. */
@@ -150,6 +151,12 @@ void hf_node_drain(struct hf_node *node);
  * its state is HF_STATE_LEFT. Call when its clients have their answers. */
 void hf_node_leave(struct hf_node *node);
 
+/* An operator's order to go on without whoever is not heard, as a new lineage:
+ * what only they have is lost. For a node that serves nothing because it and
+ * those it hears are no safe set. Returns NULL when that was begun, which
+ * takes a few seconds, else why not. */
+const char *hf_node_takeover(struct hf_node *node);
+
 /* When the node next wants an HF_EVENT_TICK. */
 hf_time hf_node_deadline(const struct hf_node *node);
 
@@ -169,19 +176,24 @@ struct hf_member_status {
 
 struct hf_node_status {
     enum hf_member_state state;
-    hf_epoch epoch; /* 0: no view. The view number is epoch >> 32. */
+    hf_epoch epoch;   /* 0: no view. The view number is epoch >> 32. */
+    uint64_t lineage; /* Of the view; 0 when it has none. */
+    uint32_t forks;   /* That the view came through. */
+    enum hf_partition_policy policy; /* Of the view, or our own. */
+    uint32_t merge_done;             /* MERGING: partitions handed over, */
+    uint32_t merge_all;              /* of so many. */
     uint8_t member_count;
     struct hf_member_status members[HF_MEMBERS_MAX];
     uint64_t sessions; /* Of the whole cluster, as last heard. */
     uint64_t under_replicated;
     uint64_t fences;              /* Of the whole cluster, as last heard. */
     uint64_t fences_lifted_early; /* By its members since they started. */
-    uint64_t writes_degraded; /* Counted by all members since their starts: */
-    uint64_t partitions_lost; /* as in struct hf_node_counters, but with */
-    uint64_t sessions_lost;   /* sessions_dropped in it. */
-    uint8_t backups;          /* Wanted copies besides the primary. */
-    uint64_t local_sessions;  /* For which this node is primary. */
-    uint64_t local_alone; /* Of those, with fewer copies than they should. */
+    uint64_t writes_degraded; /* Counted by all members since their starts, */
+    uint64_t partitions_lost; /* as in struct hf_node_counters. */
+    uint64_t sessions_lost;
+    uint8_t backups;         /* Wanted copies besides the primary. */
+    uint64_t local_sessions; /* For which this node is primary. */
+    uint64_t local_alone;    /* Of those, with fewer copies than they should. */
     uint64_t local_bytes;
     uint64_t local_fences;       /* For which this node is primary. */
     uint64_t local_fence_bytes;  /* Of all its copies; part of local_bytes. */
@@ -216,7 +228,10 @@ struct hf_node_counters {
     uint64_t partitions_lost;     /* Partitions whose every copy was gone. */
     uint64_t sessions_lost;       /* With those: an estimate, by what the dead
                                    * said last. */
-    uint64_t sessions_dropped;    /* Given up when two clusters met. */
+    uint64_t forks;               /* Lineages it began or entered. */
+    uint64_t merges;              /* Times its lineage gave way to another. */
+    uint64_t sessions_merged;     /* Taken over from another lineage. */
+    uint64_t merge_conflicts;     /* Changed on both sides; one of them lost. */
     uint64_t records_refused;     /* Records from peers that did not fit. */
     uint64_t operations_repeated; /* Retries recognised. */
     uint64_t heartbeats;          /* Received from members. */

@@ -4,11 +4,14 @@
  *   peers.c       who is out there: links, probes, heartbeats, leases, deaths
  *   discovery.c   finding a cluster to join, or starting one
  *   agreement.c   agreeing on the next view: ballots, and what to propose
+ *   fork.c        going on without a safe set: when, and by whose order
  *   install.c     entering a view: what to keep, bringing all copies level
  *   writes.c      the primary: carrying out commands, commit, replies
  *   copies.c      the copy: applying records, acknowledging
  *   refill.c      filling a learner until it can be a copy
  *   slow.c        copies that do not keep up
+ *   merge.c       handing over what a fork has when it gives way
+ *   merge_take.c  taking that over
  *   requests.c    the node a client asked: routing and holding
  *   gathers.c     one answer made of several
  *   losses.c      counting what was promised with too few copies, or lost
@@ -20,6 +23,7 @@
 #include "base/mutation.h"
 #include "base/rng.h"
 #include "core/expiry.h"
+#include "core/lineage.h"
 #include "core/node.h"
 #include "core/operations.h"
 #include "core/placement.h"
@@ -35,6 +39,10 @@ enum {
     HF_SUSPECT_MS = 800,
     HF_LEASE_MS = 1000,
     HF_GUARD_MS = 1200,
+    HF_FORK_DELAY_MS = 2000,      /* After the guard; others may come back. */
+    HF_MERGE_RESEND_MS = 200,     /* What was handed over without an answer. */
+    HF_MERGE_LOST_MS = 3000,      /* Nobody to hand over to: go on ourselves. */
+    HF_TAKEOVER_ORDER_MS = 10000, /* How long an operator's order holds. */
     HF_TAKEOVER_STEP_MS = 200, /* Per rank, when lower ranks do not propose. */
     HF_BALLOT_RETRY_MS = 50,   /* Repeat PREPARE and ACCEPT. */
     HF_BALLOT_GIVE_UP_MS = 1000, /* Try again with a higher ballot. */
@@ -104,6 +112,7 @@ struct hf_member {
     hf_time grant; /* Our sent_at it last echoed in this epoch: a lease. */
     bool ready;    /* It is in our epoch. */
     bool positions_known; /* It told us where its copies stand. */
+    bool astray;          /* It is in a view that ours does not lead to. */
     bool echoed;          /* We answered a heartbeat of it in this epoch. */
     bool slow; /* Alive, but its copies of our partitions stand still. */
 
@@ -156,9 +165,37 @@ struct hf_waiting {
     struct hf_command command;
 };
 
+/* How far another lineage has handed a partition over to us. */
+struct hf_merge_in {
+    uint64_t lineage; /* 0: none. */
+    hf_epoch epoch;   /* Of the view in which its nodes held it. */
+    hf_epoch forked;  /* Up to there both lineages know the same. */
+    uint64_t position;
+    bool pending;        /* Carried out, not committed: */
+    uint64_t sequence;   /* its last record, */
+    uint64_t to;         /* where it gets to, */
+    hf_incarnation peer; /* and who waits to hear of it. */
+};
+
+#define HF_MERGES_IN_MAX 4
+#define HF_STARTS_MAX 16
+
+/* How far we have handed a partition over, when MERGING. */
+struct hf_merge_out {
+    bool wanted;       /* We held a full copy. */
+    bool asked;        /* How far others got with it is known. */
+    uint64_t base;     /* What they knew at the fork; when asked. */
+    uint64_t position; /* HF_SESSIONS_END: all is there. */
+    hf_time sent_at;   /* 0: nothing is on its way. */
+    uint8_t target;    /* Member of the target it went to. */
+};
+
 struct hf_partition {
     struct hf_sessions sessions;
-    struct hf_version version;  /* Of the last record applied. */
+    struct hf_version version;               /* Of the last record applied. */
+    struct hf_version starts[HF_STARTS_MAX]; /* First records of epochs. */
+    uint8_t start_count;
+    bool starts_dropped;        /* There were more, and earlier ones. */
     struct hf_version base;     /* Of the record before the log's first. */
     struct hf_record_queue log; /* Records not known to be on all copies. */
     uint64_t learnt;            /* HF_SESSIONS_END: has everything; else 0. */
@@ -166,12 +203,16 @@ struct hf_partition {
 
     /* As primary. */
     bool primary;
+    struct hf_merge_out merge;
     bool synced;        /* All copies confirmed our state in this epoch. */
     bool pulling;       /* A copy is further on than we are. */
     uint8_t copy_count; /* Copies and learners, without ourselves. */
     struct hf_copy copies[HF_COPIES_MAX + 1 + HF_BACKUPS_MAX];
-    uint64_t committed;          /* Sequence up to which all copies have it. */
-    uint64_t last_delete;        /* Sequence of the last record that removed. */
+    uint64_t committed;   /* Sequence up to which all copies have it. */
+    uint64_t last_delete; /* Sequence of the last record that removed. */
+    struct hf_merge_in merges[HF_MERGES_IN_MAX];
+    uint8_t merge_next; /* The one to be replaced. */
+    uint8_t merges_pending;
     struct hf_list waiting;      /* struct hf_waiting, in order. */
     struct hf_list waiting_link; /* In node->waiting_partitions. */
 };
@@ -241,7 +282,8 @@ struct hf_gathering {
 struct hf_ballot {
     bool active;
     bool accepting; /* Phase 2. */
-    bool first;     /* The first view of a cluster. */
+    enum hf_fork fork;
+    bool first; /* The first view of a cluster. */
     hf_epoch number;
     hf_member_set voters;
     hf_member_set excluded;
@@ -321,9 +363,19 @@ struct hf_node {
     struct hf_view *proposal;
     struct hf_view *best; /* Accepted view of the highest ballot promised. */
     struct hf_ballot ballot;
-    hf_time need_since;                /* A change is needed since; 0: none. */
+    hf_time need_since; /* A change is needed since; 0: none. */
+    hf_time
+        unsafe_since; /* Those we hear are no safe set since; 0: they are. */
+    hf_time takeover_until; /* An operator's order holds until then. */
     struct hf_nomination *nominations; /* Heard in this epoch. */
     size_t nomination_count;           /* At most HF_NOMINATIONS_MAX. */
+
+    /* Merging into another lineage. */
+    struct hf_view *target;  /* The newest view of it. */
+    hf_epoch forked;         /* Up to there both sides know the same. */
+    hf_time merge_heard;     /* Anything of a member of the target. */
+    hf_time conflicts_since; /* When conflicts_logged was last 0. */
+    uint32_t conflicts_logged;
 
     /* Data. */
     struct hf_partition *partitions; /* HF_PARTITION_COUNT. */
@@ -434,6 +486,37 @@ hf_time hf_node_given(const struct hf_node *node, uint8_t member);
 /* Tells a peer of our view, not too often. */
 void hf_node_offer_view(struct hf_node *node, struct hf_peer *peer);
 
+/* fork.c */
+/* Whether @rest may go on without being a safe set, given that @dead are
+ * freshly certified dead. */
+bool hf_node_may_fork(const struct hf_node *node, enum hf_fork fork,
+                      hf_member_set dead, hf_member_set rest);
+/* Notes whether @live are a safe set, and how long not. */
+void hf_node_watch_safety(struct hf_node *node, hf_member_set live);
+/* What kind of fork it is time for, if any. */
+enum hf_fork hf_node_fork_due(const struct hf_node *node, hf_member_set live);
+
+/* merge.c: our lineage gives way to another. */
+void hf_node_merge_begin(struct hf_node *node, const struct hf_view *view,
+                         hf_epoch forked);
+/* A view, while MERGING. */
+void hf_node_merge_view_heard(struct hf_node *node, const struct hf_view *view);
+/* An answer to what we handed over. */
+void hf_node_merged(struct hf_node *node, const struct hf_merged *merged);
+void hf_node_merge_tick(struct hf_node *node);
+/* How many partitions were handed over, of how many. */
+uint32_t hf_node_merge_progress(const struct hf_node *node, uint32_t *all);
+
+/* merge_take.c: another lineage gives way to ours. */
+void hf_node_merge(struct hf_node *node, const struct hf_peer *from,
+                   const struct hf_merge *merge);
+/* Records of @partition were committed: answer what waited for that. */
+void hf_node_merge_committed(struct hf_node *node, uint16_t partition);
+/* The epoch ends: what is not committed may be for nothing. */
+void hf_node_merge_forget(struct hf_partition *partition);
+/* Whether somebody needs a view that is later than its own to merge into. */
+bool hf_node_merge_wants_view(const struct hf_node *node);
+
 /* agreement.c */
 void hf_node_agreement_tick(struct hf_node *node);
 /* Something happened that may call for a new view: look at once. */
@@ -471,8 +554,14 @@ bool hf_proposal_joins(const struct hf_node *node);
 /* install.c */
 void hf_node_view_heard(struct hf_node *node, const struct hf_view *view);
 void hf_node_install(struct hf_node *node, const struct hf_view *view);
+/* Ends all roles, streams and waiting commands of the epoch. */
+void hf_node_leave_epoch(struct hf_node *node);
+/* The node is in no view any more but knows @view, and wants to join it. */
+void hf_node_stay_out(struct hf_node *node, const struct hf_view *view);
 /* Out of a view that lists us as absent, for what only we have. */
 bool hf_node_is_kept(const struct hf_node *node);
+/* Out, to leave, and not needed any more: it is LEFT. */
+void hf_node_leave_for_good(struct hf_node *node);
 /* Nothing is lost by it: look for a cluster as if just started. */
 void hf_node_start_over(struct hf_node *node);
 void hf_node_member_ready(struct hf_node *node, uint8_t member);
@@ -516,6 +605,13 @@ bool hf_node_is_over(const struct hf_node *node, struct hf_operation_id id);
 bool hf_node_is_repeated(struct hf_node *node, uint64_t committed,
                          struct hf_operation_id operation);
 
+/* Makes a record of node->effects on @key, on behalf of nobody. 0, HF_ENOMEM
+ * or HF_EPROTO: the effects do not fit; then nothing changed. */
+HF_NODISCARD int hf_node_write_session(struct hf_node *node, uint16_t partition,
+                                       struct hf_slice key);
+/* Whether every stream this partition's writes go to has room. */
+bool hf_node_streams_have_room(const struct hf_node *node, uint16_t partition);
+
 /* ranges.c: commands over many partitions. */
 void hf_node_execute_range(struct hf_node *node,
                            struct hf_operation_id operation,
@@ -553,6 +649,13 @@ HF_NODISCARD int hf_node_apply_write(struct hf_node *node,
 /* Drops what is committed up to @sequence from the log. */
 void hf_node_log_trim(struct hf_node *node, struct hf_partition *partition,
                       uint64_t sequence);
+/* The last record applied is now the one of @version. */
+void hf_partition_advance(struct hf_partition *partition,
+                          struct hf_version version);
+/* The highest sequence of a record of an epoch up to @epoch that it has, which
+ * means it has all those before; 0 when that is not known any more. */
+uint64_t hf_partition_known(const struct hf_partition *partition,
+                            hf_epoch epoch);
 /* Whether the log can take a copy at @from to where we are. */
 bool hf_partition_reaches(const struct hf_partition *partition,
                           struct hf_version from);

@@ -147,7 +147,7 @@ static void certify_replaced(struct hf_node *node, hf_node_id id,
     }
 }
 
-/* Those we do not hear, and those that are dead. */
+/* Those we do not hear, or not in our lineage, and those that are dead. */
 static hf_member_set unreached(const struct hf_node *node)
 {
     hf_member_set voters = hf_view_voters(node->view);
@@ -155,7 +155,8 @@ static hf_member_set unreached(const struct hf_node *node)
     for (uint8_t i = 0; i < node->view->member_count; i++) {
         hf_member_set bit = hf_member_set_of(i);
         if (i != node->self && (voters & bit) != 0 &&
-            node->now - node->members[i].heard > HF_SUSPECT_MS) {
+            (node->members[i].astray ||
+             node->now - node->members[i].heard > HF_SUSPECT_MS)) {
             set |= bit;
         }
     }
@@ -549,8 +550,7 @@ void hf_node_count_local(const struct hf_node *node, struct hf_heartbeat *beat)
     beat->fences_lifted = node->counters.fences_lifted_early;
     beat->writes_degraded = node->counters.writes_degraded;
     beat->partitions_lost = node->counters.partitions_lost;
-    beat->sessions_lost =
-        node->counters.sessions_lost + node->counters.sessions_dropped;
+    beat->sessions_lost = node->counters.sessions_lost;
     unsigned wanted = 1u + node->view->backups;
     if (wanted > node->view->member_count) {
         wanted = node->view->member_count;
@@ -580,6 +580,8 @@ static void fill_heartbeat(const struct hf_node *node,
         .sent_at = node->now,
         .state = (uint8_t)node->state,
         .cluster = node->view->cluster,
+        .lineage = hf_lineage_of(node->view),
+        .follows = node->state == HF_STATE_MERGING ? node->target->epoch : 0,
         .reach = reach(node),
         .ops_finished = hf_node_requests_finished(node),
         .leaving = (uint8_t)node->leaving,
@@ -663,6 +665,31 @@ void hf_node_take_beat(struct hf_node *node, struct hf_peer *peer)
     }
 }
 
+/* In our lineage, and further on than we are. */
+static bool is_later(const struct hf_node *node,
+                     const struct hf_heartbeat *beat)
+{
+    return beat->cluster == node->view->cluster &&
+           beat->lineage == hf_lineage_of(node->view) &&
+           beat->epoch > node->view->epoch;
+}
+
+/* MERGING, all that we hear should know who goes on. */
+static void merging_answer(struct hf_node *node, struct hf_peer *peer)
+{
+    const struct hf_heartbeat *beat = &peer->beat;
+    uint8_t member =
+        hf_view_find(node->target, peer->info.id, peer->info.incarnation);
+    bool there = beat->cluster == node->target->cluster &&
+                 beat->lineage == hf_lineage_of(node->target);
+    if (there && member != HF_MEMBER_NONE && beat->state == HF_STATE_ACTIVE) {
+        node->merge_heard = node->now;
+    }
+    if (!there && beat->cluster != 0 && beat->follows != node->target->epoch) {
+        hf_node_offer_view(node, peer);
+    }
+}
+
 void hf_node_heartbeat(struct hf_node *node, struct hf_peer *peer,
                        const struct hf_heartbeat *beat)
 {
@@ -672,8 +699,9 @@ void hf_node_heartbeat(struct hf_node *node, struct hf_peer *peer,
     peer->their_sent_at = beat->sent_at;
     peer->beaten = node->now;
     /* One that is in a later view may have agreed to it without us. */
-    bool binds = beat->cluster == 0 || (beat->cluster == node->view->cluster &&
-                                        beat->epoch <= node->view->epoch);
+    bool includes = beat->cluster == node->view->cluster &&
+                    hf_lineage_includes(node->view, beat->lineage, beat->epoch);
+    bool binds = beat->cluster == 0 || includes;
     if (binds && beat->echo > peer->bound && beat->echo <= node->now) {
         peer->bound = beat->echo;
     }
@@ -688,17 +716,21 @@ void hf_node_heartbeat(struct hf_node *node, struct hf_peer *peer,
          * have left, and nobody else tell it. */
         hf_node_offer_view(node, peer);
     }
+    if (node->state == HF_STATE_MERGING) {
+        merging_answer(node, peer);
+    }
     if (node->state != HF_STATE_ACTIVE) {
         return;
     }
-    bool active = beat->state == HF_STATE_ACTIVE;
-    bool foreign = beat->cluster != 0 && beat->cluster != node->view->cluster;
-    if (peer->member != HF_MEMBER_NONE && active &&
+    bool apart = beat->cluster != 0 && !includes && !is_later(node, beat);
+    if (peer->member != HF_MEMBER_NONE) {
+        node->members[peer->member].astray = apart;
+    }
+    if (peer->member != HF_MEMBER_NONE && beat->state == HF_STATE_ACTIVE &&
         beat->epoch == node->view->epoch) {
         hf_node_take_beat(node, peer);
-    } else if (foreign && active) {
-        hf_node_offer_view(node, peer);
-    } else if (!foreign && beat->epoch < node->view->epoch) {
+    } else if (apart ? beat->follows != node->view->epoch
+                     : beat->epoch < node->view->epoch) {
         hf_node_offer_view(node, peer); /* It may only learn whom to dial. */
     }
 }
@@ -708,7 +740,9 @@ void hf_node_offer_view(struct hf_node *node, struct hf_peer *peer)
     if (node->now - peer->view_sent_at < HF_VIEW_RESEND_MS) {
         return;
     }
-    struct hf_message message = {.type = HF_MESSAGE_VIEW, .view = node->view};
+    struct hf_message message = {
+        .type = HF_MESSAGE_VIEW,
+        .view = node->state == HF_STATE_MERGING ? node->target : node->view};
     if (hf_node_send(node, peer, &message)) {
         peer->view_sent_at = node->now;
     }
@@ -733,37 +767,9 @@ static void count_suspicions(struct hf_node *node)
     }
 }
 
-/* Whether all members of the view that we are out of are in it, or dead. Those
- * who agreed on it with us may not know yet that it was agreed. */
-static bool is_view_known(const struct hf_node *node)
-{
-    hf_member_set voters = hf_view_voters(node->view);
-    for (uint8_t i = 0; i < node->view->member_count; i++) {
-        const struct hf_peer_info *info = &node->view->members[i];
-        const struct hf_peer *peer =
-            hf_node_peer_find(node, info->id, info->incarnation);
-        if ((voters & hf_member_set_of(i)) != 0 && peer != NULL &&
-            !peer->refused &&
-            (!peer->has_beat || peer->beat.cluster != node->view->cluster ||
-             peer->beat.epoch < node->view->epoch)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* Kept as absent we hold the last copies of something: then we stay. */
-static void leave_for_good(struct hf_node *node)
-{
-    if (node->state == HF_STATE_OUT && node->leaving != HF_LEAVING_NO &&
-        !hf_node_is_kept(node) && is_view_known(node)) {
-        node->state = HF_STATE_LEFT;
-    }
-}
-
 void hf_node_peers_tick(struct hf_node *node)
 {
-    leave_for_good(node);
+    hf_node_leave_for_good(node);
     count_suspicions(node);
     if (node->now >= node->beat_at) {
         node->beat_at = node->now + HF_HEARTBEAT_MS;

@@ -291,6 +291,9 @@ static void passage_make(const struct hf_node *node, hf_member_set voters,
                 HF_MUTATED(ABSENT_IS_EMPTY) ? 0 : copies & ~node->dead;
         }
     }
+    if (node->ballot.fork == HF_FORK_TAKEOVER) {
+        passage->absent = 0; /* The operator says that they are gone. */
+    }
     hf_member_set leaving = leavers(node);
     memset(passage->map, HF_MEMBER_NONE, sizeof(passage->map));
     for (uint8_t i = 0; i < old->member_count; i++) {
@@ -467,6 +470,9 @@ void hf_proposal_make(const struct hf_node *node, hf_member_set voters,
     view->cluster = node->view->cluster;
     view->founded_ms = node->view->founded_ms;
     view->backups = node->view->backups;
+    view->policy = node->view->policy;
+    view->lineage_count = node->view->lineage_count;
+    memcpy(view->lineages, node->view->lineages, sizeof(view->lineages));
     view->member_count = 0;
     view->absent = 0;
     view->leaving = 0;

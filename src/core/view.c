@@ -65,6 +65,13 @@ bool hf_view_is_safe(hf_member_set all, hf_member_set dead, hf_member_set rest)
     return (rest & hf_member_set_of(hf_member_set_first(base))) != 0;
 }
 
+bool hf_view_is_half(hf_member_set all, hf_member_set dead, hf_member_set rest)
+{
+    hf_member_set base = all & ~dead;
+    return rest != 0 && (rest & ~base) == 0 &&
+           2 * hf_member_set_count(rest) >= hf_member_set_count(base);
+}
+
 void hf_view_targets(const struct hf_view *view,
                      struct hf_owners targets[HF_PARTITION_COUNT])
 {

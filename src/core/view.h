@@ -36,13 +36,31 @@ struct hf_acting {
     bool empty; /* Every copy was lost: the primary starts with nothing. */
 };
 
+/* Who goes on after a cut when the tie-break does not say. */
+enum hf_partition_policy {
+    HF_POLICY_HALF,      /* Exactly half of the members, as a fork. */
+    HF_POLICY_MAJORITY,  /* Nobody. */
+    HF_POLICY_AVAILABLE, /* Any side, as a fork. */
+};
+
+#define HF_LINEAGES_MAX 16
+
+/* One of the lineages that a view came through (core/lineage.h). */
+struct hf_lineage {
+    uint64_t id;     /* Drawn when it was forked. */
+    hf_epoch forked; /* Of the view it was forked from; 0: the first one. */
+};
+
 struct hf_view {
     hf_epoch epoch;
     hf_epoch base;       /* The epoch this view was agreed in; 0: the first. */
     uint64_t founded_ms; /* Unix time at its first view. */
     uint64_t cluster;    /* Drawn when the first view was formed. */
     uint8_t backups;     /* Wanted copies besides the primary. */
+    uint8_t policy;      /* enum hf_partition_policy, of the founder. */
     uint8_t member_count;
+    uint8_t lineage_count;                       /* At least 1. */
+    struct hf_lineage lineages[HF_LINEAGES_MAX]; /* The own one last. */
     /* Members that fell silent and may come back, kept because they hold the
      * only copies of some partition. They have no vote and own nothing else;
      * those partitions are served by nobody until they return, or are
@@ -73,6 +91,9 @@ hf_member_set hf_view_copies(const struct hf_view *view, uint16_t partition);
  * exactly half of them with the lowest rank among them. Two disjoint sets are
  * never both safe (design: "Safe set"). */
 bool hf_view_is_safe(hf_member_set all, hf_member_set dead, hf_member_set rest);
+
+/* Whether @rest is half of the members not in @dead, or more. */
+bool hf_view_is_half(hf_member_set all, hf_member_set dead, hf_member_set rest);
 
 /* The owners each partition should have, from the members alone: those that
  * are neither absent nor, as long as there are others, leaving. */

@@ -166,7 +166,7 @@ static bool stream_is_full(const struct hf_node *node, uint8_t member)
 }
 
 /* Whether every stream this partition's writes wait for has room. */
-static bool streams_have_room(const struct hf_node *node, uint16_t p)
+bool hf_node_streams_have_room(const struct hf_node *node, uint16_t p)
 {
     const struct hf_partition *partition = &node->partitions[p];
     for (uint8_t i = 0; i < partition->copy_count; i++) {
@@ -243,7 +243,8 @@ static hf_time deadlines_from(const struct hf_node *node)
 }
 
 /* Makes a record of node->effects, applies it and sends it on its way. Returns
- * 0 or HF_ENOMEM (nothing happened). */
+ * 0 or HF_ENOMEM, or HF_EPROTO for effects that a peer gave us and that do not
+ * fit (nothing happened). */
 static int write_record(struct hf_node *node, uint16_t p,
                         struct hf_operation_id operation, struct hf_slice key,
                         uint32_t hash, struct hf_slice reply,
@@ -271,7 +272,6 @@ static int write_record(struct hf_node *node, uint16_t p,
         error =
             hf_sessions_apply(&partition->sessions, record->view.key, hash,
                               view.version, view.effects, deadlines_from(node));
-        HF_ASSERT(error != HF_EPROTO); /* They are our own. */
         if (error != 0 && operation.number != 0) {
             hf_operations_remove(&node->operations, operation);
         }
@@ -280,7 +280,7 @@ static int write_record(struct hf_node *node, uint16_t p,
         hf_record_release(node->mem, record);
         return error;
     }
-    partition->version = view.version;
+    hf_partition_advance(partition, view.version);
     if (operation.number != 0) {
         partition->touched_at = node->now;
     }
@@ -312,12 +312,9 @@ static void record_commit(struct hf_node *node, struct hf_record *record)
     }
 }
 
-void hf_node_try_commit(struct hf_node *node, uint16_t p)
+static void commit_ready(struct hf_node *node, uint16_t p)
 {
     struct hf_partition *partition = &node->partitions[p];
-    if (!partition->primary || !partition->synced) {
-        return;
-    }
     while (partition->log.count > 0) {
         struct hf_record *record = hf_record_queue_at(&partition->log, 0);
         if (record->pending > 0 && !HF_MUTATED(EARLY_OK)) {
@@ -335,6 +332,18 @@ void hf_node_try_commit(struct hf_node *node, uint16_t p)
         hf_record_release(node->mem, record);
     }
     hf_node_nominate_learnt(node, p);
+}
+
+void hf_node_try_commit(struct hf_node *node, uint16_t p)
+{
+    const struct hf_partition *partition = &node->partitions[p];
+    if (!partition->primary || !partition->synced) {
+        return;
+    }
+    commit_ready(node, p);
+    if (partition->merges_pending > 0) {
+        hf_node_merge_committed(node, p);
+    }
 }
 
 struct hf_apply hf_node_apply_context(struct hf_node *node, uint16_t p)
@@ -473,7 +482,7 @@ void hf_node_expire_key(struct hf_node *node, uint16_t p, struct hf_slice key)
 {
     const struct hf_session *session = hf_sessions_find(
         &node->partitions[p].sessions, key, hf_sessions_hash(key));
-    if (session != NULL && streams_have_room(node, p) &&
+    if (session != NULL && hf_node_streams_have_room(node, p) &&
         expire_entry(node, p, session) == 0) {
         hf_node_try_commit(node, p);
     }
@@ -487,6 +496,17 @@ int hf_node_write_cleared(struct hf_node *node, uint16_t p,
                              none, range);
     if (error == 0) {
         hf_node_try_commit(node, p);
+    }
+    return error;
+}
+
+int hf_node_write_session(struct hf_node *node, uint16_t p, struct hf_slice key)
+{
+    int error =
+        write_record(node, p, (struct hf_operation_id){0, 0}, key,
+                     hf_sessions_hash(key), (struct hf_slice){NULL, 0}, NULL);
+    if (error == 0) {
+        bound_fences(node, p);
     }
     return error;
 }
@@ -521,7 +541,7 @@ static enum outcome run_command(struct hf_node *node, uint16_t p,
     bool expired = entry != NULL && hf_session_deadline(entry) <= node->now &&
                    (writes || hf_session_type(entry) != HF_SESSION_FENCE) &&
                    !HF_MUTATED(EXPIRED_IS_SERVED);
-    if ((writes || expired) && !streams_have_room(node, p)) {
+    if ((writes || expired) && !hf_node_streams_have_room(node, p)) {
         return OUTCOME_WAIT;
     }
     if (expired) {
@@ -678,7 +698,7 @@ static void on_session_due(void *user, struct hf_session *session)
     struct hf_node *node = user;
     uint16_t p = hf_session_partition(session);
     if ((!hf_node_may_serve(node, p) && !HF_MUTATED(COPY_EXPIRES)) ||
-        !streams_have_room(node, p)) {
+        !hf_node_streams_have_room(node, p)) {
         return;
     }
     if (expire_entry(node, p, session) == 0) {

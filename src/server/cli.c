@@ -16,7 +16,13 @@
  *
  *   0  the node handed over, left and stops
  *   1  it stops, but not all was handed over; or it is not known
- *   2  no such member, the node cannot be reached, or bad usage */
+ *   2  no such member, the node cannot be reached, or bad usage
+ *
+ *   holdfast takeover [--yes] [--host H] [--port P]
+ *
+ *   0  the node goes on without those it does not hear
+ *   1  not without --yes, or the node refused
+ *   2  the node cannot be reached, or bad usage */
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -27,11 +33,15 @@ struct cli_command {
     const char *name;
     bool takes_node; /* A word after the command. */
     int (*run)(const struct hf_cli_options *options);
+    const char *allowed; /* After the command. */
 };
 
 static const struct cli_command commands[] = {
-    {"status", false, hf_cli_status},
-    {"drain", true, hf_cli_drain},
+    {"status", false, hf_cli_status,
+     "--host, --port, --json, --safe-to-stop (see --help)"},
+    {"drain", true, hf_cli_drain,
+     "the name of a node, --host, --port (see --help)"},
+    {"takeover", false, hf_cli_takeover, "--yes, --host, --port (see --help)"},
 };
 
 static void print_help(FILE *to)
@@ -42,11 +52,14 @@ static void print_help(FILE *to)
         "       holdfast status --safe-to-stop NODE [--host HOST] "
         "[--port PORT]\n"
         "       holdfast drain [NODE] [--host HOST] [--port PORT]\n"
+        "       holdfast takeover [--yes] [--host HOST] [--port PORT]\n"
         "\n"
         "status asks any node for the state of its cluster. drain makes a "
         "node, the one\n"
         "asked or the member NODE, hand over all it holds, leave the cluster "
         "and stop.\n"
+        "takeover makes the node asked, and those it hears, go on without the "
+        "others.\n"
         "\n"
         "  --host HOST  a node [127.0.0.1]\n"
         "  --port PORT  its port for clients (1 to 65535) [7379]\n"
@@ -54,6 +67,7 @@ static void print_help(FILE *to)
         "  --safe-to-stop NODE\n"
         "               whether the member NODE may stop now and "
         "nothing is lost\n"
+        "  --yes        takeover: though sessions may be lost\n"
         "  --help       this text\n"
         "  --version    the version\n"
         "\n"
@@ -65,7 +79,9 @@ static void print_help(FILE *to)
         "0 it has\n"
         "left and others hold all that it held, 1 it stops without that, or "
         "it is not\n"
-        "known, 2 as above\n");
+        "known, 2 as above; of takeover: 0 it goes on, 1 not without --yes, or "
+        "the\n"
+        "node refused, 2 as above\n");
 }
 
 static int fail_usage(const char *what, const char *value, const char *allowed)
@@ -112,10 +128,13 @@ static int read_option(struct hf_cli_options *options,
                        char **arguments, int *used)
 {
     bool status = command->run == hf_cli_status;
+    bool takeover = command->run == hf_cli_takeover;
     const char *value;
     *used = 1;
     if (status && strcmp(arguments[0], "--json") == 0) {
         options->json = true;
+    } else if (takeover && strcmp(arguments[0], "--yes") == 0) {
+        options->yes = true;
     } else if ((value = option_value("--host", count, arguments, used)) !=
                NULL) {
         if (value[0] == '\0') {
@@ -135,11 +154,7 @@ static int read_option(struct hf_cli_options *options,
                arguments[0][0] != '-' && arguments[0][0] != '\0') {
         options->node = arguments[0];
     } else {
-        return fail_usage("argument", arguments[0],
-                          status ? "--host, --port, --json, --safe-to-stop "
-                                   "(see --help)"
-                                 : "the name of a node, --host, --port (see "
-                                   "--help)");
+        return fail_usage("argument", arguments[0], command->allowed);
     }
     return 0;
 }
@@ -191,7 +206,9 @@ int main(int argc, char *argv[])
     }
     const struct cli_command *command = command_find(argv[1]);
     if (command == NULL) {
-        return fail_usage("command", argv[1], "status or drain (see --help)");
+        return fail_usage("command", argv[1],
+                          "status, drain or takeover (see "
+                          "--help)");
     }
     if (read_options(&options, command, argc - 2, argv + 2) != 0) {
         return HF_CLI_UNREACHABLE;

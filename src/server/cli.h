@@ -3,7 +3,8 @@
  *   cli.c         commands and options
  *   cli_ask.c     connections to nodes, and reading what they answer
  *   cli_status.c  holdfast status
- *   cli_drain.c   holdfast drain */
+ *   cli_drain.c   holdfast drain
+ *   cli_takeover.c holdfast takeover */
 #ifndef HF_SERVER_CLI_H
 #define HF_SERVER_CLI_H
 
@@ -24,11 +25,13 @@ struct hf_cli_options {
     bool json;
     const char *safe_to_stop; /* NULL: tell the status. */
     const char *node;         /* The word after the command, or NULL. */
+    bool yes;                 /* --yes. */
 };
 
 /* Each command returns the exit code and has said why. */
 int hf_cli_status(const struct hf_cli_options *options);
 int hf_cli_drain(const struct hf_cli_options *options);
+int hf_cli_takeover(const struct hf_cli_options *options);
 
 /* A map in RESP2: keys and values in turn. NULL when there is no such key; 0
  * or "" when it is not of that type. */

@@ -60,6 +60,12 @@ static void print_json(const redisReply *status)
     print_json_pair("name", status);
     putchar(',');
     print_json_pair("state", status);
+    putchar(',');
+    print_json_pair("partition_policy", status);
+    putchar(',');
+    print_json_pair("lineage", status);
+    putchar(',');
+    print_json_number("lineage_forks", status);
     printf(",\"settled\":%s,",
            hf_cli_number(status, "settled") != 0 ? "true" : "false");
     print_json_number("sessions", status);
@@ -163,6 +169,14 @@ static void print_refill(const redisReply *status)
     printf("\n");
 }
 
+static void print_lineage(const redisReply *status)
+{
+    printf("partition policy %s, lineage %s, %" PRId64 " forks\n",
+           hf_cli_text(status, "partition_policy"),
+           hf_cli_text(status, "lineage"),
+           hf_cli_number(status, "lineage_forks"));
+}
+
 static void print_table(const redisReply *status)
 {
     const redisReply *members = hf_cli_field(status, "members");
@@ -178,7 +192,13 @@ static void print_table(const redisReply *status)
            hf_cli_number(status, "settled") != 0 ? "settled" : "not settled");
     print_fences(status);
     print_refill(status);
-    if (strcmp(hf_cli_text(status, "state"), "active") != 0) {
+    print_lineage(status);
+    if (strcmp(hf_cli_text(status, "state"), "merging") == 0) {
+        printf("node '%s' hands over: %" PRId64 " of %" PRId64 " partitions\n",
+               hf_cli_text(status, "name"),
+               hf_cli_number(status, "merging_done"),
+               hf_cli_number(status, "merging_all"));
+    } else if (strcmp(hf_cli_text(status, "state"), "active") != 0) {
         printf("node '%s' is %s: it serves nothing yet\n",
                hf_cli_text(status, "name"), hf_cli_text(status, "state"));
     }

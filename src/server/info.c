@@ -17,6 +17,21 @@ const char *hf_info_state_name(enum hf_member_state state)
         return "out";
     case HF_STATE_LEFT:
         return "left";
+    case HF_STATE_MERGING:
+        return "merging";
+    }
+    return "unknown";
+}
+
+const char *hf_info_policy_name(enum hf_partition_policy policy)
+{
+    switch (policy) {
+    case HF_POLICY_HALF:
+        return "half";
+    case HF_POLICY_MAJORITY:
+        return "majority";
+    case HF_POLICY_AVAILABLE:
+        return "available";
     }
     return "unknown";
 }
@@ -140,6 +155,11 @@ static void write_holdfast(struct hf_buffer *out, const struct hf_info *info)
     LINE(out, "peer_port:%u\r\n", (unsigned)info->peer_port);
     LINE(out, "view:%llu\r\n", (wide)(node->epoch >> 32));
     LINE(out, "state:%s\r\n", hf_info_state_name(node->state));
+    LINE(out, "partition_policy:%s\r\n", hf_info_policy_name(node->policy));
+    LINE(out, "lineage:%08x\r\n", (unsigned)(node->lineage >> 32));
+    LINE(out, "lineage_forks:%u\r\n", (unsigned)node->forks);
+    LINE(out, "merging_done:%u\r\n", (unsigned)node->merge_done);
+    LINE(out, "merging_all:%u\r\n", (unsigned)node->merge_all);
     LINE(out, "serving:%d\r\n", node->serving ? 1 : 0);
     LINE(out, "settled:%d\r\n", node->settled ? 1 : 0);
     LINE(out, "members:%u\r\n", (unsigned)node->member_count);
@@ -167,7 +187,10 @@ static void write_holdfast(struct hf_buffer *out, const struct hf_info *info)
     LINE(out, "views_entered:%llu\r\n", (wide)counters->views);
     LINE(out, "partitions_lost:%llu\r\n", (wide)counters->partitions_lost);
     LINE(out, "sessions_lost:%llu\r\n", (wide)counters->sessions_lost);
-    LINE(out, "sessions_dropped:%llu\r\n", (wide)counters->sessions_dropped);
+    LINE(out, "forks:%llu\r\n", (wide)counters->forks);
+    LINE(out, "merges:%llu\r\n", (wide)counters->merges);
+    LINE(out, "sessions_merged:%llu\r\n", (wide)counters->sessions_merged);
+    LINE(out, "merge_conflicts:%llu\r\n", (wide)counters->merge_conflicts);
     LINE(out, "records_refused:%llu\r\n", (wide)counters->records_refused);
     write_health(out, node, counters);
 }

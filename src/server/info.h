@@ -31,8 +31,10 @@ struct hf_info {
     const struct hf_node_counters *counters;
 };
 
-/* "starting", "active", "out" or "left". */
+/* "starting", "active", "out", "left" or "merging". */
 const char *hf_info_state_name(enum hf_member_state state);
+/* "half", "majority" or "available". */
+const char *hf_info_policy_name(enum hf_partition_policy policy);
 
 /* Appends @section (any case of letters), or all of them when it is empty,
  * "all", "default" or "everything"; nothing when there is none such. */

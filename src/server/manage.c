@@ -62,6 +62,22 @@ static void drain_run(struct hf_server *server, uint64_t client, uint64_t tag,
     }
 }
 
+/* TAKEOVER: answered when it was begun. */
+static void takeover_run(struct hf_server *server, uint64_t client,
+                         uint64_t tag, const struct hf_command *command)
+{
+    (void)command;
+    const char *why = hf_node_takeover(server->node);
+    if (why == NULL) {
+        const struct hf_reply ok = hf_reply_ok();
+        hf_clients_reply(server->clients, client, tag, &ok);
+        return;
+    }
+    char text[TEXT_BYTES_MAX];
+    snprintf(text, sizeof(text), "ERR no takeover: %s", why);
+    answer_error(server, client, tag, text);
+}
+
 void hf_server_manage(void *user, uint64_t client, uint64_t tag,
                       const struct hf_command *command)
 {
@@ -70,6 +86,7 @@ void hf_server_manage(void *user, uint64_t client, uint64_t tag,
         run_function *run;
     } rows[] = {
         {"DRAIN", drain_run},
+        {"TAKEOVER", takeover_run},
     };
     for (size_t i = 0; i < HF_ARRAY_COUNT(rows); i++) {
         if (hf_slice_equal_nocase(command->argv[1], rows[i].name)) {

@@ -442,6 +442,8 @@ static int server_open_node(struct hf_server *server, char *error,
             seed->port = config->seeds[i].port;
         }
         node_config->backups = config->backups;
+        node_config->policy =
+            (enum hf_partition_policy)config->partition_policy;
         node_config->hold_ms = config->hold_ms;
         hf_config_fences(config, &node_config->fences);
         node_config->value_bytes_max = config->value_bytes_max;

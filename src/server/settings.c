@@ -28,6 +28,7 @@ enum kind {
     KIND_PREFIXES,
     KIND_LEVEL,
     KIND_FORMAT,
+    KIND_POLICY,
 };
 
 struct row {
@@ -61,6 +62,8 @@ static const struct row rows[] = {
      "nodes of other clusters are refused"},
     {"backups", KIND_UNSIGNED, AT(backups), 0, HF_CONFIG_BACKUPS_MAX, "1",
      "copies besides the primary"},
+    {"partition-policy", KIND_POLICY, AT(partition_policy), 0, 0, "half",
+     "half, majority or available"},
     {"hold", KIND_UINT32, AT(hold_ms), 0, HF_CONFIG_HOLD_MS_MAX, "400",
      "ms that a command waits while no node serves its key"},
     {"fence-prefix", KIND_PREFIXES, AT(fence_prefixes), 0, 0,
@@ -79,6 +82,7 @@ static const struct row rows[] = {
     {"log-format", KIND_FORMAT, AT(log_format), 0, 0, "text", "text or json"},
 };
 
+static const char *const policy_names[] = {"half", "majority", "available"};
 static const char *const level_names[] = {"debug", "info", "warning", "error"};
 static const char *const format_names[] = {"text", "json"};
 
@@ -116,6 +120,7 @@ static void say_allowed(const struct row *row, char *text, size_t size)
         return;
     case KIND_LEVEL:
     case KIND_FORMAT:
+    case KIND_POLICY:
         snprintf(text, size, "%s", row->help);
         return;
     }
@@ -343,6 +348,13 @@ static bool set_row(const struct row *row, struct hf_config *config,
             return false;
         }
         config->log_format = (enum hf_config_log_format)choice;
+        return true;
+    case KIND_POLICY:
+        if (!read_choice(policy_names, HF_ARRAY_COUNT(policy_names), value,
+                         &choice)) {
+            return false;
+        }
+        config->partition_policy = (enum hf_config_partition_policy)choice;
         return true;
     }
     return false;

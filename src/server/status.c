@@ -1,5 +1,7 @@
 #include "server/status.h"
 
+#include <stdio.h>
+
 #include "core/limits.h"
 #include "core/reply.h"
 #include "io/resolve.h"
@@ -54,10 +56,19 @@ static void put_member(struct hf_buffer *out,
 void hf_status_write(struct hf_buffer *out, const struct hf_node_status *status,
                      const struct hf_peer_info *self, uint32_t drain_timeout_s)
 {
-    hf_reply_put_map(out, 18);
+    char lineage[16];
+    hf_reply_put_map(out, 24);
     put_number(out, "view", status->epoch >> 32);
     put_text(out, "state", hf_info_state_name(status->state));
     put_text(out, "name", self->name);
+    (void)snprintf(lineage, sizeof(lineage), "%08x",
+                   (unsigned)(status->lineage >> 32));
+    put_text(out, "partition_policy", hf_info_policy_name(status->policy));
+    put_text(out, "lineage", lineage);
+    put_number(out, "lineage_forks", status->forks);
+    put_number(out, "merging_done", status->merge_done);
+    put_number(out, "merging_all", status->merge_all);
+    put_number(out, "serving", status->serving ? 1 : 0);
     put_number(out, "settled", status->settled ? 1 : 0);
     put_number(out, "sessions", status->sessions);
     put_number(out, "under_replicated", status->under_replicated);

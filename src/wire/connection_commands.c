@@ -697,6 +697,7 @@ static struct hf_reply status_run(struct hf_connection *connection,
 static const struct subcommand holdfast_rows[] = {
     {"DRAIN", " [<node>]", -2, NULL},
     {"STATUS", "", 2, status_run},
+    {"TAKEOVER", "", 2, NULL},
 };
 
 bool hf_connection_is_managed(const struct hf_command *command)

@@ -92,6 +92,12 @@ void hf_field_put_view(struct hf_buffer *out, const struct hf_view *view)
     hf_buffer_put_u64(out, view->cluster);
     hf_buffer_put_u64(out, view->founded_ms);
     hf_buffer_put_u8(out, view->backups);
+    hf_buffer_put_u8(out, view->policy);
+    hf_buffer_put_u8(out, view->lineage_count);
+    for (size_t i = 0; i < view->lineage_count; i++) {
+        hf_buffer_put_u64(out, view->lineages[i].id);
+        hf_buffer_put_u64(out, view->lineages[i].forked);
+    }
     hf_buffer_put_u8(out, view->member_count);
     hf_buffer_put_u64(out, view->absent);
     hf_buffer_put_u64(out, view->leaving);
@@ -144,6 +150,19 @@ static bool read_acting(struct hf_reader *reader, uint8_t member_count,
     return true;
 }
 
+static bool read_lineages(struct hf_reader *reader, struct hf_view *view)
+{
+    view->lineage_count = hf_reader_u8(reader);
+    if (view->lineage_count == 0 || view->lineage_count > HF_LINEAGES_MAX) {
+        return false;
+    }
+    for (size_t i = 0; i < view->lineage_count; i++) {
+        view->lineages[i].id = hf_reader_u64(reader);
+        view->lineages[i].forked = hf_reader_u64(reader);
+    }
+    return true;
+}
+
 bool hf_field_read_view(struct hf_reader *reader, struct hf_view *view)
 {
     memset(view, 0, sizeof(*view));
@@ -152,6 +171,10 @@ bool hf_field_read_view(struct hf_reader *reader, struct hf_view *view)
     view->cluster = hf_reader_u64(reader);
     view->founded_ms = hf_reader_u64(reader);
     view->backups = hf_reader_u8(reader);
+    view->policy = hf_reader_u8(reader);
+    if (view->policy > HF_POLICY_AVAILABLE || !read_lineages(reader, view)) {
+        return false;
+    }
     view->member_count = hf_reader_u8(reader);
     view->absent = hf_reader_u64(reader);
     view->leaving = hf_reader_u64(reader);
@@ -170,4 +193,74 @@ bool hf_field_read_view(struct hf_reader *reader, struct hf_view *view)
         }
     }
     return !reader->failed;
+}
+
+void hf_field_put_heartbeat(struct hf_buffer *out,
+                            const struct hf_heartbeat *heartbeat)
+{
+    hf_buffer_put_u64(out, heartbeat->epoch);
+    hf_buffer_put_u64(out, (uint64_t)heartbeat->sent_at);
+    hf_buffer_put_u64(out, (uint64_t)heartbeat->echo);
+    hf_buffer_put_u8(out, heartbeat->state);
+    hf_buffer_put_u8(out, heartbeat->leaving);
+    HF_ASSERT(heartbeat->guest_count <= HF_GUESTS_MAX);
+    hf_buffer_put_u8(out, heartbeat->guest_count);
+    for (uint8_t i = 0; i < heartbeat->guest_count; i++) {
+        hf_buffer_put_u64(out, heartbeat->guests[i]);
+    }
+    hf_buffer_put_u64(out, heartbeat->cluster);
+    hf_buffer_put_u64(out, heartbeat->lineage);
+    hf_buffer_put_u64(out, heartbeat->follows);
+    hf_buffer_put_u64(out, heartbeat->reach);
+    hf_buffer_put_u64(out, heartbeat->ops_finished);
+    hf_buffer_put_u64(out, heartbeat->sessions);
+    hf_buffer_put_u64(out, heartbeat->under_replicated);
+    hf_buffer_put_u64(out, heartbeat->bytes);
+    hf_buffer_put_u64(out, heartbeat->fences);
+    hf_buffer_put_u64(out, heartbeat->fences_lifted);
+    hf_buffer_put_u64(out, heartbeat->writes_degraded);
+    hf_buffer_put_u64(out, heartbeat->partitions_lost);
+    hf_buffer_put_u64(out, heartbeat->sessions_lost);
+    hf_buffer_put_u64(out, heartbeat->slow);
+    hf_buffer_put_u64(out, heartbeat->put_off);
+    hf_buffer_put_u64(out, heartbeat->refill_partitions);
+    hf_buffer_put_u64(out, heartbeat->refill_sessions);
+    hf_buffer_put_u64(out, heartbeat->refill_bytes);
+}
+
+bool hf_field_read_heartbeat(struct hf_reader *reader,
+                             struct hf_heartbeat *heartbeat)
+{
+    heartbeat->epoch = hf_reader_u64(reader);
+    heartbeat->sent_at = (hf_time)hf_reader_u64(reader);
+    heartbeat->echo = (hf_time)hf_reader_u64(reader);
+    heartbeat->state = hf_reader_u8(reader);
+    heartbeat->leaving = hf_reader_u8(reader);
+    heartbeat->guest_count = hf_reader_u8(reader);
+    if (heartbeat->guest_count > HF_GUESTS_MAX) {
+        return false;
+    }
+    for (uint8_t i = 0; i < heartbeat->guest_count; i++) {
+        heartbeat->guests[i] = hf_reader_u64(reader);
+    }
+    heartbeat->cluster = hf_reader_u64(reader);
+    heartbeat->lineage = hf_reader_u64(reader);
+    heartbeat->follows = hf_reader_u64(reader);
+    heartbeat->reach = hf_reader_u64(reader);
+    heartbeat->ops_finished = hf_reader_u64(reader);
+    heartbeat->sessions = hf_reader_u64(reader);
+    heartbeat->under_replicated = hf_reader_u64(reader);
+    heartbeat->bytes = hf_reader_u64(reader);
+    heartbeat->fences = hf_reader_u64(reader);
+    heartbeat->fences_lifted = hf_reader_u64(reader);
+    heartbeat->writes_degraded = hf_reader_u64(reader);
+    heartbeat->partitions_lost = hf_reader_u64(reader);
+    heartbeat->sessions_lost = hf_reader_u64(reader);
+    heartbeat->slow = hf_reader_u64(reader);
+    heartbeat->put_off = hf_reader_u64(reader);
+    heartbeat->refill_partitions = hf_reader_u64(reader);
+    heartbeat->refill_sessions = hf_reader_u64(reader);
+    heartbeat->refill_bytes = hf_reader_u64(reader);
+    return heartbeat->state <= HF_STATE_MERGING &&
+           heartbeat->leaving <= HF_LEAVING_READY;
 }

@@ -7,6 +7,7 @@
 #define HF_WIRE_FIELDS_H
 
 #include "base/bytes.h"
+#include "core/message.h"
 #include "core/view.h"
 
 /* Whether @text, of at most @capacity bytes, ends with a zero byte and holds
@@ -38,9 +39,18 @@ HF_NODISCARD bool hf_field_read_info(struct hf_reader *reader,
 void hf_field_put_view(struct hf_buffer *out, const struct hf_view *view);
 
 /* Reads what hf_field_put_view wrote. False when it is cut off, when a member
- * is not sound or there twice, when a count is out of range, or when a copy is
- * no member or counted twice. */
+ * is not sound or there twice, when a count is out of range, when there is no
+ * lineage, or when a copy is no member or counted twice. */
 HF_NODISCARD bool hf_field_read_view(struct hf_reader *reader,
                                      struct hf_view *view);
+
+/* Appends @heartbeat. Check out->failed. */
+void hf_field_put_heartbeat(struct hf_buffer *out,
+                            const struct hf_heartbeat *heartbeat);
+
+/* Reads what hf_field_put_heartbeat wrote. False when a number is out of its
+ * range; when it is cut off, reader->failed says so. */
+HF_NODISCARD bool hf_field_read_heartbeat(struct hf_reader *reader,
+                                          struct hf_heartbeat *heartbeat);
 
 #endif

@@ -11,11 +11,13 @@
 /* More than these never make sense in one message. */
 #define POSITION_COUNT_MAX HF_PARTITION_COUNT
 #define NOMINATION_COUNT_MAX (HF_PARTITION_COUNT * HF_COPIES_MAX)
+#define ENTRY_COUNT_MAX ((size_t)1 << 20)
 
 /* What one item takes at least, to bound a count by the bytes left. */
 #define ARGUMENT_BYTES_MIN 4
 #define POSITION_BYTES (2 + 8 + 8 + 8)
 #define NOMINATION_BYTES (2 + 1)
+#define ENTRY_BYTES (4 + 8 + 8 + 4)
 
 /* A record without the bytes of its slices. */
 #define RECORD_FIXED_BYTES (1 + 2 + 8 + 8 + 8 + 8 + 3 * 4)
@@ -35,6 +37,8 @@ void hf_peer_scratch_close(struct hf_peer_scratch *scratch)
                 scratch->position_capacity * sizeof(*scratch->positions));
     hf_mem_free(mem, scratch->nominations,
                 scratch->nomination_capacity * sizeof(*scratch->nominations));
+    hf_mem_free(mem, scratch->entries,
+                scratch->entry_capacity * sizeof(*scratch->entries));
     hf_peer_scratch_init(scratch, mem);
 }
 
@@ -168,37 +172,6 @@ static void put_result(struct hf_buffer *out, const struct hf_result *result)
     }
 }
 
-static void put_heartbeat(struct hf_buffer *out,
-                          const struct hf_heartbeat *heartbeat)
-{
-    hf_buffer_put_u64(out, heartbeat->epoch);
-    hf_buffer_put_u64(out, (uint64_t)heartbeat->sent_at);
-    hf_buffer_put_u64(out, (uint64_t)heartbeat->echo);
-    hf_buffer_put_u8(out, heartbeat->state);
-    hf_buffer_put_u8(out, heartbeat->leaving);
-    HF_ASSERT(heartbeat->guest_count <= HF_GUESTS_MAX);
-    hf_buffer_put_u8(out, heartbeat->guest_count);
-    for (uint8_t i = 0; i < heartbeat->guest_count; i++) {
-        hf_buffer_put_u64(out, heartbeat->guests[i]);
-    }
-    hf_buffer_put_u64(out, heartbeat->cluster);
-    hf_buffer_put_u64(out, heartbeat->reach);
-    hf_buffer_put_u64(out, heartbeat->ops_finished);
-    hf_buffer_put_u64(out, heartbeat->sessions);
-    hf_buffer_put_u64(out, heartbeat->under_replicated);
-    hf_buffer_put_u64(out, heartbeat->bytes);
-    hf_buffer_put_u64(out, heartbeat->fences);
-    hf_buffer_put_u64(out, heartbeat->fences_lifted);
-    hf_buffer_put_u64(out, heartbeat->writes_degraded);
-    hf_buffer_put_u64(out, heartbeat->partitions_lost);
-    hf_buffer_put_u64(out, heartbeat->sessions_lost);
-    hf_buffer_put_u64(out, heartbeat->slow);
-    hf_buffer_put_u64(out, heartbeat->put_off);
-    hf_buffer_put_u64(out, heartbeat->refill_partitions);
-    hf_buffer_put_u64(out, heartbeat->refill_sessions);
-    hf_buffer_put_u64(out, heartbeat->refill_bytes);
-}
-
 static void put_promise(struct hf_buffer *out, const struct hf_promise *promise)
 {
     HF_ASSERT((promise->accepted_ballot != 0) == (promise->accepted != NULL));
@@ -239,18 +212,50 @@ static void put_positions(struct hf_buffer *out,
     }
 }
 
+static void put_merge(struct hf_buffer *out, const struct hf_merge *merge)
+{
+    HF_ASSERT(merge->count <= ENTRY_COUNT_MAX);
+    hf_buffer_put_u64(out, merge->epoch);
+    hf_buffer_put_u64(out, merge->lineage);
+    hf_buffer_put_u64(out, merge->held);
+    hf_buffer_put_u64(out, merge->forked);
+    hf_buffer_put_u16(out, merge->partition);
+    hf_buffer_put_u64(out, merge->base);
+    hf_buffer_put_u64(out, merge->from);
+    hf_buffer_put_u64(out, merge->to);
+    hf_buffer_put_u32(out, (uint32_t)merge->count);
+    for (size_t i = 0; i < merge->count; i++) {
+        const struct hf_merge_entry *entry = &merge->entries[i];
+        hf_buffer_put_slice(out, entry->key);
+        hf_buffer_put_u64(out, entry->version.epoch);
+        hf_buffer_put_u64(out, entry->version.sequence);
+        hf_buffer_put_slice(out, entry->effects);
+    }
+}
+
+static void put_merged(struct hf_buffer *out, const struct hf_merged *merged)
+{
+    hf_buffer_put_u64(out, merged->epoch);
+    hf_buffer_put_u64(out, merged->lineage);
+    hf_buffer_put_u64(out, merged->held);
+    hf_buffer_put_u16(out, merged->partition);
+    hf_buffer_put_u64(out, merged->to);
+    hf_buffer_put_u64(out, merged->base);
+}
+
 static void put_control(struct hf_buffer *out, const struct hf_message *message)
 {
     hf_buffer_put_u8(out, (uint8_t)message->type);
     switch (message->type) {
     case HF_MESSAGE_HEARTBEAT:
-        put_heartbeat(out, &message->heartbeat);
+        hf_field_put_heartbeat(out, &message->heartbeat);
         return;
     case HF_MESSAGE_PREPARE:
         hf_buffer_put_u64(out, message->prepare.ballot);
         hf_buffer_put_u64(out, message->prepare.base);
         hf_buffer_put_u64(out, message->prepare.excluded);
         hf_buffer_put_u64(out, message->prepare.dead);
+        hf_buffer_put_u8(out, message->prepare.fork);
         return;
     case HF_MESSAGE_PROMISE:
         put_promise(out, &message->promise);
@@ -273,6 +278,12 @@ static void put_control(struct hf_buffer *out, const struct hf_message *message)
         hf_buffer_put_u64(out, message->pull.epoch);
         hf_buffer_put_u16(out, message->pull.partition);
         hf_buffer_put_u64(out, message->pull.sequence);
+        return;
+    case HF_MESSAGE_MERGE:
+        put_merge(out, &message->merge);
+        return;
+    case HF_MESSAGE_MERGED:
+        put_merged(out, &message->merged);
         return;
     default:
         HF_ASSERT(message->type == HF_MESSAGE_PULL); /* No such type. */
@@ -381,50 +392,14 @@ static int read_view(struct hf_reader *reader, struct hf_peer_scratch *scratch,
     return hf_field_read_view(reader, scratch->view) ? 0 : HF_EPROTO;
 }
 
-static int read_heartbeat(struct hf_reader *reader,
-                          struct hf_heartbeat *heartbeat)
-{
-    heartbeat->epoch = hf_reader_u64(reader);
-    heartbeat->sent_at = (hf_time)hf_reader_u64(reader);
-    heartbeat->echo = (hf_time)hf_reader_u64(reader);
-    heartbeat->state = hf_reader_u8(reader);
-    heartbeat->leaving = hf_reader_u8(reader);
-    heartbeat->guest_count = hf_reader_u8(reader);
-    if (heartbeat->guest_count > HF_GUESTS_MAX) {
-        return HF_EPROTO;
-    }
-    for (uint8_t i = 0; i < heartbeat->guest_count; i++) {
-        heartbeat->guests[i] = hf_reader_u64(reader);
-    }
-    heartbeat->cluster = hf_reader_u64(reader);
-    heartbeat->reach = hf_reader_u64(reader);
-    heartbeat->ops_finished = hf_reader_u64(reader);
-    heartbeat->sessions = hf_reader_u64(reader);
-    heartbeat->under_replicated = hf_reader_u64(reader);
-    heartbeat->bytes = hf_reader_u64(reader);
-    heartbeat->fences = hf_reader_u64(reader);
-    heartbeat->fences_lifted = hf_reader_u64(reader);
-    heartbeat->writes_degraded = hf_reader_u64(reader);
-    heartbeat->partitions_lost = hf_reader_u64(reader);
-    heartbeat->sessions_lost = hf_reader_u64(reader);
-    heartbeat->slow = hf_reader_u64(reader);
-    heartbeat->put_off = hf_reader_u64(reader);
-    heartbeat->refill_partitions = hf_reader_u64(reader);
-    heartbeat->refill_sessions = hf_reader_u64(reader);
-    heartbeat->refill_bytes = hf_reader_u64(reader);
-    return heartbeat->state <= HF_STATE_LEFT &&
-                   heartbeat->leaving <= HF_LEAVING_READY
-               ? 0
-               : HF_EPROTO;
-}
-
 static int read_prepare(struct hf_reader *reader, struct hf_prepare *prepare)
 {
     prepare->ballot = hf_reader_u64(reader);
     prepare->base = hf_reader_u64(reader);
     prepare->excluded = hf_reader_u64(reader);
     prepare->dead = hf_reader_u64(reader);
-    return 0;
+    prepare->fork = hf_reader_u8(reader);
+    return prepare->fork <= HF_FORK_TAKEOVER ? 0 : HF_EPROTO;
 }
 
 static int read_promise(struct hf_reader *reader,
@@ -622,13 +597,60 @@ static int read_record(struct hf_reader *reader, struct hf_record_view *record)
     return 0;
 }
 
+static int read_merge(struct hf_reader *reader, struct hf_peer_scratch *scratch,
+                      struct hf_merge *merge)
+{
+    merge->epoch = hf_reader_u64(reader);
+    merge->lineage = hf_reader_u64(reader);
+    merge->held = hf_reader_u64(reader);
+    merge->forked = hf_reader_u64(reader);
+    merge->partition = read_partition(reader);
+    merge->base = hf_reader_u64(reader);
+    merge->from = hf_reader_u64(reader);
+    merge->to = hf_reader_u64(reader);
+    if (merge->from > merge->to || merge->to > HF_SESSIONS_END) {
+        return HF_EPROTO;
+    }
+    merge->count = read_count(reader, ENTRY_COUNT_MAX, ENTRY_BYTES);
+    struct hf_merge_entry *items =
+        grow(scratch->mem, scratch->entries, &scratch->entry_capacity,
+             merge->count, sizeof(*items));
+    if (items == NULL) {
+        return HF_ENOMEM;
+    }
+    scratch->entries = items;
+    merge->entries = items;
+    for (size_t i = 0; i < merge->count; i++) {
+        items[i].key = hf_reader_slice(reader);
+        items[i].version.epoch = hf_reader_u64(reader);
+        items[i].version.sequence = hf_reader_u64(reader);
+        items[i].effects = hf_reader_slice(reader);
+        if (reader->failed || items[i].key.size > HF_KEY_BYTES_MAX) {
+            return HF_EPROTO;
+        }
+    }
+    return 0;
+}
+
+static int read_merged(struct hf_reader *reader, struct hf_merged *merged)
+{
+    merged->epoch = hf_reader_u64(reader);
+    merged->lineage = hf_reader_u64(reader);
+    merged->held = hf_reader_u64(reader);
+    merged->partition = read_partition(reader);
+    merged->to = hf_reader_u64(reader);
+    merged->base = hf_reader_u64(reader);
+    return merged->to <= HF_SESSIONS_END ? 0 : HF_EPROTO;
+}
+
 static int read_control(struct hf_reader *reader,
                         struct hf_peer_scratch *scratch,
                         struct hf_message *message)
 {
     switch (message->type) {
     case HF_MESSAGE_HEARTBEAT:
-        return read_heartbeat(reader, &message->heartbeat);
+        return hf_field_read_heartbeat(reader, &message->heartbeat) ? 0
+                                                                    : HF_EPROTO;
     case HF_MESSAGE_PREPARE:
         return read_prepare(reader, &message->prepare);
     case HF_MESSAGE_PROMISE:
@@ -682,6 +704,10 @@ static int read_data(struct hf_reader *reader, struct hf_peer_scratch *scratch,
     case HF_MESSAGE_SUFFIX:
         message->suffix.epoch = hf_reader_u64(reader);
         return read_record(reader, &message->suffix.record);
+    case HF_MESSAGE_MERGE:
+        return read_merge(reader, scratch, &message->merge);
+    case HF_MESSAGE_MERGED:
+        return read_merged(reader, &message->merged);
     default:
         return HF_EPROTO;
     }

@@ -20,6 +20,8 @@ struct hf_peer_scratch {
     size_t position_capacity;
     struct hf_nomination *nominations;
     size_t nomination_capacity;
+    struct hf_merge_entry *entries;
+    size_t entry_capacity;
 };
 
 void hf_peer_scratch_init(struct hf_peer_scratch *scratch, struct hf_mem *mem);

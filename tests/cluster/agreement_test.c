@@ -91,6 +91,7 @@ static struct cluster *start_slow(void **state, uint64_t seed)
     struct cluster_options options;
     cluster_options_init(&options, seed);
     options.faults.delay_us = 20000;
+    options.policy = HF_POLICY_MAJORITY; /* A fork would be none of it. */
     return story_start_with(state, &options);
 }
 

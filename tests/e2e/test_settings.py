@@ -11,7 +11,7 @@ import cluster
 
 NAMES = (
     "port peer-port bind advertise seeds name host-label backups "
-    "cluster-name log-level log-format hold"
+    "cluster-name log-level log-format hold partition-policy"
 ).split()
 
 
@@ -59,6 +59,19 @@ class Settings(cluster.ClusterTest):
         for name in NAMES:
             self.assertIn("--" + name, out)
 
+    def test_takeover_warns_and_is_refused_where_there_is_no_need(self):
+        code, out, error = run(cluster.HOLDFAST, "takeover")
+        self.assertEqual((code, out), (1, ""))
+        self.assertIn("--yes", error)
+        self.assertIn("lost", error)
+        node = self.cluster(1).nodes[0]
+        where = ("--port", str(node.port))
+        code, out, error = run(cluster.HOLDFAST, "takeover", "--yes", *where)
+        self.assertEqual((code, out), (1, ""))
+        self.assertIn("no takeover", error)
+        code = run(cluster.HOLDFAST, "status", "--yes", *where)[0]
+        self.assertEqual(code, 2)
+
     def test_bad_values_name_the_setting_and_the_value(self):
         for setting, value in (
             ("port", "word"),
@@ -70,6 +83,7 @@ class Settings(cluster.ClusterTest):
             ("backups", "-1"),
             ("log-level", "loud"),
             ("log-format", "xml"),
+            ("partition-policy", "quorum"),
             ("seeds", "nonsense"),
             ("seeds", "127.0.0.1:70000"),
             ("hold", "word"),

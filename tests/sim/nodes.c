@@ -314,8 +314,8 @@ static void counters_check(struct run *run)
         if (counters->partitions_lost > 0) {
             cluster_fail(c, "n%u says that it lost partitions", i + 1);
         }
-        if (counters->sessions_dropped > 0) {
-            cluster_fail(c, "n%u says that two clusters met", i + 1);
+        if (counters->forks > 0 || counters->merges > 0) {
+            cluster_fail(c, "n%u says that two lineages met", i + 1);
         }
     }
 }

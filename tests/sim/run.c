@@ -134,6 +134,7 @@ void seed_run(uint64_t seed, const struct options *options, bool trace,
     hf_rng_init(&run.rng, seed ^ UINT64_C(0x72756e));
     struct cluster_options cluster;
     cluster_options_init(&cluster, seed);
+    cluster.policy = HF_POLICY_MAJORITY; /* One history for the model. */
     cluster.node_count = run.plan.nodes;
     cluster.backups = run.plan.backups;
     cluster.drift_ppm = run.plan.drift_ppm;

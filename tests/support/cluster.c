@@ -99,6 +99,7 @@ static void processes_init(struct cluster *c, struct hf_rng *rng)
         info_init(&process->config.self, i);
         network_node_place(&c->network, i, &process->config.self);
         process->config.backups = options->backups;
+        process->config.policy = options->policy;
         process->config.log = (struct hf_log){
             .write = on_log,
             .user = process,

@@ -23,8 +23,9 @@ struct cluster_options {
     unsigned node_count; /* Those that ever run. */
     unsigned backups;
     uint64_t seed;
-    bool trace;           /* Keep a trace, printed when something fails. */
-    bool loud;            /* Print it as it comes. */
+    bool trace; /* Keep a trace, printed when something fails. */
+    bool loud;  /* Print it as it comes. */
+    enum hf_partition_policy policy; /* Default: half, as for users. */
     bool one_seed;        /* The first node is the only seed, else all are. */
     bool boot_none;       /* cluster_create starts no node. */
     int64_t drift_ppm;    /* Clocks run up to that much fast or slow. */

@@ -131,6 +131,15 @@ static void describe_body(const struct hf_message *message, char *text,
     case HF_MESSAGE_SUFFIX:
         describe_record(&message->suffix.record, text, size);
         break;
+    case HF_MESSAGE_MERGE:
+        (void)snprintf(text, size, "p%u %" PRIx64 "-%" PRIx64 " %zu",
+                       message->merge.partition, message->merge.from,
+                       message->merge.to, message->merge.count);
+        break;
+    case HF_MESSAGE_MERGED:
+        (void)snprintf(text, size, "p%u -%" PRIx64, message->merged.partition,
+                       message->merged.to);
+        break;
     case HF_MESSAGE_NOMINATE:
         (void)snprintf(text, size, "e%" PRIu64 " %zu",
                        view_number(message->nominate.epoch),

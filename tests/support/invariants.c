@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "base/hash.h"
+#include "core/lineage.h"
 #include "core/node_state.h"
 #include "support/cluster.h"
 
@@ -49,9 +50,9 @@ void invariants_watch(struct invariants *invariants, struct hf_slice key)
 
 static bool is_apart(const struct cluster *c, unsigned a, unsigned b)
 {
-    return c->invariants.two_clusters &&
-           hf_node_get_view(c->processes[a].node)->cluster !=
-               hf_node_get_view(c->processes[b].node)->cluster;
+    return c->invariants.two_sides &&
+           hf_lineage_of(hf_node_get_view(c->processes[a].node)) !=
+               hf_lineage_of(hf_node_get_view(c->processes[b].node));
 }
 
 static void check_servers(struct cluster *c, uint16_t partition)

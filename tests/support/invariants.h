@@ -38,7 +38,7 @@ struct invariants_commit {
 };
 
 struct invariants {
-    bool two_clusters; /* A story has two, each with servers of its own. */
+    bool two_sides; /* A story has forks, each with servers of its own. */
     uint16_t watched[INVARIANTS_WATCHED_MAX];
     size_t watched_count;
     unsigned servers[INVARIANTS_WATCHED_MAX]; /* Who served it last, plus 1. */

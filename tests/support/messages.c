@@ -38,6 +38,12 @@ void messages_fill_view(struct hf_view *view, uint8_t member_count,
     view->founded_ms = UINT64_C(1700000000000) + member_count;
     view->backups =
         copies > HF_BACKUPS_MAX ? HF_BACKUPS_MAX : (uint8_t)(copies - 1);
+    view->policy = (uint8_t)(member_count % 3);
+    view->lineage_count = (uint8_t)(1 + (member_count - 1) % HF_LINEAGES_MAX);
+    for (unsigned i = 0; i < view->lineage_count; i++) {
+        view->lineages[i] =
+            (struct hf_lineage){view->cluster + i, (uint64_t)i << 32};
+    }
     view->member_count = member_count;
     for (unsigned i = 0; i < member_count; i++) {
         struct hf_peer_info *info = &view->members[i];
@@ -81,6 +87,8 @@ static void add_heartbeats(struct messages *m)
         .echo = (hf_time)(unlike(m) >> 1),
         .state = HF_STATE_ACTIVE,
         .cluster = unlike(m),
+        .lineage = unlike(m),
+        .follows = unlike(m),
         .reach = unlike(m),
         .ops_finished = unlike(m),
         .sessions = unlike(m),
@@ -124,8 +132,8 @@ static void add_heartbeats(struct messages *m)
 
 static void add_views(struct messages *m)
 {
-    add(m, HF_MESSAGE_PREPARE)->prepare =
-        (struct hf_prepare){unlike(m), unlike(m), unlike(m), unlike(m)};
+    add(m, HF_MESSAGE_PREPARE)->prepare = (struct hf_prepare){
+        unlike(m), unlike(m), unlike(m), unlike(m), HF_FORK_TAKEOVER};
     add(m, HF_MESSAGE_PROMISE)->promise =
         (struct hf_promise){unlike(m), unlike(m), unlike(m), 0, NULL};
     add(m, HF_MESSAGE_PROMISE)->promise = (struct hf_promise){
@@ -292,6 +300,32 @@ static void add_rest(struct messages *m)
         (struct hf_pull){unlike(m), HF_PARTITION_COUNT - 1, unlike(m)};
 }
 
+static void add_merges(struct messages *m)
+{
+    struct hf_merge merge = {.epoch = unlike(m),
+                             .lineage = unlike(m),
+                             .held = unlike(m),
+                             .forked = unlike(m),
+                             .partition = 17,
+                             .base = unlike(m),
+                             .to = HF_SESSIONS_END};
+    add(m, HF_MESSAGE_MERGE)->merge = merge;
+    m->entries[0].key = HF_SLICE_LITERAL("cart:7");
+    m->entries[1].key = (struct hf_slice){m->big.data, HF_KEY_BYTES_MAX};
+    m->entries[2].key = HF_SLICE_LITERAL("");
+    m->entries[2].effects = hf_buffer_slice(&m->big);
+    for (size_t i = 0; i < MESSAGES_ENTRIES; i++) {
+        m->entries[i].version = (struct hf_version){unlike(m), unlike(m)};
+    }
+    merge.from = 5;
+    merge.count = MESSAGES_ENTRIES;
+    merge.entries = m->entries;
+    add(m, HF_MESSAGE_MERGE)->merge = merge;
+    add(m, HF_MESSAGE_MERGED)->merged = (struct hf_merged){
+        unlike(m),       unlike(m), unlike(m), HF_PARTITION_COUNT - 1,
+        HF_SESSIONS_END, unlike(m)};
+}
+
 static bool fill_pools(struct messages *m)
 {
     hf_buffer_init(&m->big, &m->mem);
@@ -337,6 +371,7 @@ struct messages *messages_create(void)
     add_results(m);
     add_records(m);
     add_rest(m);
+    add_merges(m);
     return m;
 }
 

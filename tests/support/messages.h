@@ -12,6 +12,8 @@
 #define MESSAGES_ARGUMENTS 2000
 #define MESSAGES_BIG_BYTES ((size_t)1 << 20)
 
+#define MESSAGES_ENTRIES 3
+
 struct messages {
     struct hf_message items[MESSAGES_MAX];
     size_t count;
@@ -25,6 +27,7 @@ struct messages {
     struct hf_view full;     /* All members, all copies, longest texts. */
     struct hf_nomination nominations[HF_PARTITION_COUNT];
     struct hf_position positions[HF_PARTITION_COUNT];
+    struct hf_merge_entry entries[MESSAGES_ENTRIES];
     struct hf_slice arguments[16][4];
     struct hf_slice many_arguments[MESSAGES_ARGUMENTS];
 };

@@ -38,6 +38,8 @@ void next_view_open(struct next_view *n, uint8_t member_count, uint8_t backups)
                                .base = NEXT_VIEW_EPOCH - 1,
                                .founded_ms = NEXT_VIEW_FOUNDED_MS,
                                .cluster = NEXT_VIEW_CLUSTER,
+                               .lineage_count = 1,
+                               .lineages = {{NEXT_VIEW_CLUSTER, 0}},
                                .backups = backups,
                                .member_count = member_count};
     for (uint8_t i = 0; i < member_count; i++) {

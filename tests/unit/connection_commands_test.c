@@ -225,8 +225,8 @@ static void asks_the_host_for_info_and_status(void **state)
         {"HOLDFAST foo\r\n",
          "-ERR unknown subcommand 'foo'. Try HOLDFAST HELP.\r\n"},
         {"HOLDFAST HELP\r\n",
-         "*3\r\n+HOLDFAST <subcommand> [<arg> [value] [opt] ...]. "
-         "Subcommands are:\r\n+DRAIN [<node>]\r\n+STATUS\r\n"},
+         "*4\r\n+HOLDFAST <subcommand> [<arg> [value] [opt] ...]. "
+         "Subcommands are:\r\n+DRAIN [<node>]\r\n+STATUS\r\n+TAKEOVER\r\n"},
         {"HOLDFAST\r\n", ARITY("holdfast")},
     };
     ASSERT_EXCHANGES(exchanges);

@@ -15,8 +15,10 @@
 /* Where things are in an encoded view: epoch, base, cluster and when it was
  * founded go before. */
 #define BACKUPS_AT 32
-#define COUNT_AT 33
-#define EMPTY 0x80 /* In the count of copies. */
+#define POLICY_AT 33
+#define LINEAGES_AT 34
+#define COUNT_AT (35 + 3 * 16) /* Behind three lineages. */
+#define EMPTY 0x80             /* In the count of copies. */
 
 struct fixture {
     struct hf_mem mem;
@@ -108,6 +110,16 @@ static void a_view_cut_anywhere_is_refused(void **state)
         assert_false(decode_view(f, size));
     }
     assert_true(decode_view(f, f->out.size));
+}
+
+static void a_view_has_a_policy_and_lineages(void **state)
+{
+    struct fixture *f = *state;
+    assert_true(view_is_taken_with(f, POLICY_AT, HF_POLICY_AVAILABLE));
+    assert_false(view_is_taken_with(f, POLICY_AT, HF_POLICY_AVAILABLE + 1));
+    assert_false(view_is_taken_with(f, LINEAGES_AT, 0));
+    assert_false(view_is_taken_with(f, LINEAGES_AT, HF_LINEAGES_MAX + 1));
+    assert_true(view_is_taken_with(f, LINEAGES_AT, 3));
 }
 
 static void the_number_of_members_is_bounded(void **state)
@@ -309,6 +321,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         STORY(a_view_comes_back_as_the_same_memory),
         STORY(a_view_cut_anywhere_is_refused),
+        STORY(a_view_has_a_policy_and_lineages),
         STORY(the_number_of_members_is_bounded),
         STORY(one_member_too_many_is_refused),
         STORY(the_number_of_backups_is_bounded),

@@ -10,6 +10,7 @@
 
 #include "base/rng.h"
 #include "holdfast/error.h"
+#include "support/expect_message.h"
 #include "support/messages.h"
 #include "wire/peer.h"
 
@@ -50,222 +51,6 @@ static int close_fixture(void **state)
     size_t used = f->mem.used_bytes;
     free(f);
     return used == 0 ? 0 : -1;
-}
-
-static void expect_slice(struct hf_slice a, struct hf_slice b)
-{
-    assert_int_equal(a.size, b.size);
-    if (a.size > 0) {
-        assert_memory_equal(a.data, b.data, a.size);
-    }
-}
-
-static void expect_info(const struct hf_peer_info *a,
-                        const struct hf_peer_info *b)
-{
-    assert_int_equal(a->id, b->id);
-    assert_int_equal(a->incarnation, b->incarnation);
-    assert_int_equal(a->peer_port, b->peer_port);
-    assert_int_equal(a->client_port, b->client_port);
-    assert_string_equal(a->name, b->name);
-    assert_string_equal(a->label, b->label);
-    assert_string_equal(a->host, b->host);
-}
-
-static void expect_view(const struct hf_view *a, const struct hf_view *b)
-{
-    if (b == NULL) {
-        assert_null(a);
-        return;
-    }
-    assert_non_null(a);
-    assert_int_equal(a->epoch, b->epoch);
-    assert_int_equal(a->base, b->base);
-    assert_int_equal(a->cluster, b->cluster);
-    assert_int_equal(a->backups, b->backups);
-    assert_int_equal(a->member_count, b->member_count);
-    for (size_t i = 0; i < b->member_count; i++) {
-        expect_info(&a->members[i], &b->members[i]);
-    }
-    assert_memory_equal(a->acting, b->acting, sizeof(a->acting));
-}
-
-static void expect_record(const struct hf_record_view *a,
-                          const struct hf_record_view *b)
-{
-    assert_int_equal(a->kind, b->kind);
-    assert_int_equal(a->partition, b->partition);
-    assert_int_equal(a->version.epoch, b->version.epoch);
-    assert_int_equal(a->version.sequence, b->version.sequence);
-    assert_int_equal(a->operation.origin, b->operation.origin);
-    assert_int_equal(a->operation.number, b->operation.number);
-    expect_slice(a->key, b->key);
-    expect_slice(a->effects, b->effects);
-    expect_slice(a->reply, b->reply);
-}
-
-static void expect_heartbeat(const struct hf_heartbeat *a,
-                             const struct hf_heartbeat *b)
-{
-    assert_int_equal(a->epoch, b->epoch);
-    assert_int_equal(a->sent_at, b->sent_at);
-    assert_int_equal(a->echo, b->echo);
-    assert_int_equal(a->state, b->state);
-    assert_int_equal(a->cluster, b->cluster);
-    assert_int_equal(a->reach, b->reach);
-    assert_int_equal(a->ops_finished, b->ops_finished);
-    assert_int_equal(a->sessions, b->sessions);
-    assert_int_equal(a->under_replicated, b->under_replicated);
-    assert_int_equal(a->bytes, b->bytes);
-    assert_int_equal(a->fences, b->fences);
-    assert_int_equal(a->fences_lifted, b->fences_lifted);
-    assert_int_equal(a->writes_degraded, b->writes_degraded);
-    assert_int_equal(a->partitions_lost, b->partitions_lost);
-    assert_int_equal(a->sessions_lost, b->sessions_lost);
-}
-
-static void expect_forward(const struct hf_forward *a,
-                           const struct hf_forward *b)
-{
-    assert_int_equal(a->epoch, b->epoch);
-    assert_int_equal(a->number, b->number);
-    assert_int_equal(a->ops_finished, b->ops_finished);
-    assert_int_equal(a->partition, b->partition);
-    assert_int_equal(a->partition_end, b->partition_end);
-    assert_int_equal(a->scan_position, b->scan_position);
-    assert_int_equal(a->scan_count, b->scan_count);
-    assert_ptr_equal(a->command.row, b->command.row);
-    assert_int_equal(a->command.argc, b->command.argc);
-    for (size_t i = 0; i < b->command.argc; i++) {
-        expect_slice(a->command.argv[i], b->command.argv[i]);
-    }
-}
-
-static void expect_nominate(const struct hf_nominate *a,
-                            const struct hf_nominate *b)
-{
-    assert_int_equal(a->epoch, b->epoch);
-    assert_int_equal(a->count, b->count);
-    for (size_t i = 0; i < b->count; i++) {
-        assert_int_equal(a->nominations[i].partition,
-                         b->nominations[i].partition);
-        assert_int_equal(a->nominations[i].member, b->nominations[i].member);
-    }
-}
-
-static void expect_positions(const struct hf_positions *a,
-                             const struct hf_positions *b)
-{
-    assert_int_equal(a->epoch, b->epoch);
-    assert_int_equal(a->last, b->last);
-    assert_int_equal(a->count, b->count);
-    for (size_t i = 0; i < b->count; i++) {
-        const struct hf_position *p = &a->positions[i];
-        const struct hf_position *q = &b->positions[i];
-        assert_int_equal(p->partition, q->partition);
-        assert_int_equal(p->version.epoch, q->version.epoch);
-        assert_int_equal(p->version.sequence, q->version.sequence);
-        assert_int_equal(p->learnt, q->learnt);
-    }
-}
-
-static void expect_control(const struct hf_message *a,
-                           const struct hf_message *b)
-{
-    switch (b->type) {
-    case HF_MESSAGE_HEARTBEAT:
-        expect_heartbeat(&a->heartbeat, &b->heartbeat);
-        return;
-    case HF_MESSAGE_PREPARE:
-        assert_int_equal(a->prepare.ballot, b->prepare.ballot);
-        assert_int_equal(a->prepare.base, b->prepare.base);
-        assert_int_equal(a->prepare.excluded, b->prepare.excluded);
-        assert_int_equal(a->prepare.dead, b->prepare.dead);
-        return;
-    case HF_MESSAGE_PROMISE:
-        assert_int_equal(a->promise.ballot, b->promise.ballot);
-        assert_int_equal(a->promise.base, b->promise.base);
-        assert_int_equal(a->promise.fresh, b->promise.fresh);
-        assert_int_equal(a->promise.accepted_ballot,
-                         b->promise.accepted_ballot);
-        expect_view(a->promise.accepted, b->promise.accepted);
-        return;
-    case HF_MESSAGE_ACCEPT:
-        assert_int_equal(a->accept.ballot, b->accept.ballot);
-        assert_int_equal(a->accept.base, b->accept.base);
-        expect_view(a->accept.view, b->accept.view);
-        return;
-    case HF_MESSAGE_ACCEPTED:
-        assert_int_equal(a->accepted.ballot, b->accepted.ballot);
-        assert_int_equal(a->accepted.base, b->accepted.base);
-        return;
-    case HF_MESSAGE_VIEW:
-        expect_view(a->view, b->view);
-        return;
-    case HF_MESSAGE_NOMINATE:
-        expect_nominate(&a->nominate, &b->nominate);
-        return;
-    default:
-        fail_msg("message type %d", (int)b->type);
-    }
-}
-
-static void expect_data(const struct hf_message *a, const struct hf_message *b)
-{
-    switch (b->type) {
-    case HF_MESSAGE_FORWARD:
-        expect_forward(&a->forward, &b->forward);
-        return;
-    case HF_MESSAGE_RESULT:
-        assert_int_equal(a->result.number, b->result.number);
-        assert_int_equal(a->result.scan_next, b->result.scan_next);
-        assert_int_equal(a->result.reply.kind, b->result.reply.kind);
-        assert_int_equal(a->result.reply.integer, b->result.reply.integer);
-        expect_slice(a->result.reply.bytes, b->result.reply.bytes);
-        return;
-    case HF_MESSAGE_BOUNCE:
-        assert_int_equal(a->bounce.epoch, b->bounce.epoch);
-        assert_int_equal(a->bounce.number, b->bounce.number);
-        return;
-    case HF_MESSAGE_RECORD:
-        assert_int_equal(a->record.epoch, b->record.epoch);
-        assert_int_equal(a->record.number, b->record.number);
-        expect_record(&a->record.record, &b->record.record);
-        return;
-    case HF_MESSAGE_ACK:
-        assert_int_equal(a->ack.epoch, b->ack.epoch);
-        assert_int_equal(a->ack.number, b->ack.number);
-        return;
-    case HF_MESSAGE_COMMITTED:
-        assert_int_equal(a->committed.epoch, b->committed.epoch);
-        assert_int_equal(a->committed.number, b->committed.number);
-        return;
-    case HF_MESSAGE_POSITIONS:
-        expect_positions(&a->positions, &b->positions);
-        return;
-    case HF_MESSAGE_PULL:
-        assert_int_equal(a->pull.epoch, b->pull.epoch);
-        assert_int_equal(a->pull.partition, b->pull.partition);
-        assert_int_equal(a->pull.sequence, b->pull.sequence);
-        return;
-    case HF_MESSAGE_SUFFIX:
-        assert_int_equal(a->suffix.epoch, b->suffix.epoch);
-        expect_record(&a->suffix.record, &b->suffix.record);
-        return;
-    default:
-        fail_msg("message type %d", (int)b->type);
-    }
-}
-
-static void expect_message(const struct hf_message *a,
-                           const struct hf_message *b)
-{
-    assert_int_equal(a->type, b->type);
-    if (hf_message_channel(b->type) == HF_CHANNEL_CONTROL) {
-        expect_control(a, b);
-    } else {
-        expect_data(a, b);
-    }
 }
 
 static void encode(struct fixture *f, const struct hf_message *message)
@@ -334,7 +119,7 @@ static void every_message_comes_back_as_it_was(void **state)
         struct hf_reader reader = hf_reader_of(hf_buffer_slice(&f->out));
         struct hf_message message;
         assert_int_equal(hf_peer_decode(&reader, &f->scratch, &message), 1);
-        expect_message(&message, &f->messages->items[i]);
+        messages_expect_equal(&message, &f->messages->items[i]);
         assert_int_equal(hf_reader_left(&reader), 0);
         assert_int_equal(hf_peer_decode(&reader, &f->scratch, &message), 0);
     }
@@ -362,7 +147,7 @@ static void messages_follow_each_other_in_one_batch(void **state)
     struct hf_message message;
     for (size_t i = 0; i < f->messages->count; i++) {
         assert_int_equal(hf_peer_decode(&reader, &f->scratch, &message), 1);
-        expect_message(&message, &f->messages->items[i]);
+        messages_expect_equal(&message, &f->messages->items[i]);
     }
     assert_int_equal(hf_peer_decode(&reader, &f->scratch, &message), 0);
 }
@@ -379,8 +164,8 @@ static void an_ack_has_these_bytes(void **state)
                   .ack = {UINT64_C(0x0102030405060708),
                           UINT64_C(0x1112131415161718)},
               });
-    expect_slice(hf_buffer_slice(&f->out),
-                 (struct hf_slice){bytes, sizeof(bytes)});
+    assert_int_equal(f->out.size, sizeof(bytes));
+    assert_memory_equal(f->out.data, bytes, sizeof(bytes));
 }
 
 static size_t stride_of(size_t size)
@@ -445,7 +230,7 @@ static void after_a_malformed_message_nothing_is_read(void **state)
 {
     struct fixture *f = *state;
     struct hf_message message = *sample(f, HF_MESSAGE_HEARTBEAT);
-    message.heartbeat.state = HF_STATE_LEFT + 1;
+    message.heartbeat.state = HF_STATE_MERGING + 1;
     encode(f, &message);
     hf_peer_encode(&f->out, sample(f, HF_MESSAGE_ACK));
     struct hf_reader reader = hf_reader_of(hf_buffer_slice(&f->out));
@@ -472,9 +257,33 @@ static void an_unknown_state_in_a_heartbeat_is_refused(void **state)
 {
     struct fixture *f = *state;
     struct hf_message message = *sample(f, HF_MESSAGE_HEARTBEAT);
-    message.heartbeat.state = HF_STATE_LEFT;
+    message.heartbeat.state = HF_STATE_MERGING;
     assert_int_equal(encode_and_decode(f, &message), 0);
-    message.heartbeat.state = HF_STATE_LEFT + 1;
+    message.heartbeat.state = HF_STATE_MERGING + 1;
+    assert_int_equal(encode_and_decode(f, &message), HF_EPROTO);
+}
+
+static void an_unknown_kind_of_fork_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct hf_message message = *sample(f, HF_MESSAGE_PREPARE);
+    message.prepare.fork = HF_FORK_TAKEOVER + 1;
+    assert_int_equal(encode_and_decode(f, &message), HF_EPROTO);
+}
+
+static void a_merge_out_of_range_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct hf_message message = *sample(f, HF_MESSAGE_MERGE);
+    message.merge.to = HF_SESSIONS_END + 1;
+    assert_int_equal(encode_and_decode(f, &message), HF_EPROTO);
+    message.merge.to = 4;
+    message.merge.from = 5;
+    assert_int_equal(encode_and_decode(f, &message), HF_EPROTO);
+    message.merge.from = 4;
+    assert_int_equal(encode_and_decode(f, &message), 0);
+    message = *sample(f, HF_MESSAGE_MERGED);
+    message.merged.to = HF_SESSIONS_END + 1;
     assert_int_equal(encode_and_decode(f, &message), HF_EPROTO);
 }
 
@@ -773,6 +582,8 @@ int main(void)
         STORY(after_a_malformed_message_nothing_is_read),
         STORY(an_unknown_type_is_refused),
         STORY(an_unknown_state_in_a_heartbeat_is_refused),
+        STORY(an_unknown_kind_of_fork_is_refused),
+        STORY(a_merge_out_of_range_is_refused),
         STORY(a_partition_past_the_last_is_refused),
         STORY(a_position_past_the_end_is_refused),
         STORY(a_nominated_index_past_the_last_is_refused),

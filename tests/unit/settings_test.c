@@ -193,7 +193,8 @@ static void unknown_settings_are_named_with_their_value(void **state)
     (void)state;
     static const char all[] =
         "port, peer-port, bind, advertise, seeds, name, host-label, "
-        "cluster-name, backups, hold, fence-prefix, fence-lifetime, "
+        "cluster-name, backups, partition-policy, hold, fence-prefix, "
+        "fence-lifetime, "
         "drain-timeout, max-clients, max-value, log-level, log-format";
     char text[512];
     struct result r = READ("--prot", "5");
@@ -244,6 +245,7 @@ static void numbers_out_of_bounds_are_refused(void **state)
         {"max-value", "1023", "a number from 1024 to 25165824"},
         {"log-level", "loud", "debug, info, warning or error"},
         {"log-format", "xml", "text or json"},
+        {"partition-policy", "quorum", "half, majority or available"},
         {"bind", "a b", "a host name or an IP address"},
         {"bind", "[::1]", "a host name or an IP address"},
         {"advertise", "", "a host name or an IP address"},
@@ -425,10 +427,14 @@ static void help_names_every_setting(void **state)
 {
     (void)state;
     static const char *const names[] = {
-        "--port ",      "--peer-port ",  "--bind ",        "--advertise ",
-        "--seeds ",     "--name ",       "--host-label ",  "--cluster-name ",
-        "--backups ",   "--hold ",       "--max-clients ", "--max-value ",
-        "--log-level ", "--log-format ",
+        "--port ",       "--peer-port ",
+        "--bind ",       "--advertise ",
+        "--seeds ",      "--name ",
+        "--host-label ", "--cluster-name ",
+        "--backups ",    "--partition-policy ",
+        "--hold ",       "--max-clients ",
+        "--max-value ",  "--log-level ",
+        "--log-format ",
     };
     struct hf_mem mem;
     struct hf_buffer out;

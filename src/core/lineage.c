@@ -1,0 +1,113 @@
+#include "core/lineage.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+
+/* Two clusters: the one that was founded first goes on, for it is where the
+ * sessions are. */
+static bool was_founded_later(const struct hf_view *ours,
+                              const struct hf_view *theirs)
+{
+    if (ours->founded_ms != theirs->founded_ms) {
+        return ours->founded_ms > theirs->founded_ms;
+    }
+    return ours->cluster > theirs->cluster;
+}
+
+static int find(const struct hf_view *view, uint64_t id)
+{
+    for (int i = (int)view->lineage_count - 1; i >= 0; i--) {
+        if (view->lineages[i].id == id) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+/* What came after the last lineage that both have in common; NULL: nothing. */
+static void part(const struct hf_view *ours, const struct hf_view *theirs,
+                 const struct hf_lineage **our_next,
+                 const struct hf_lineage **their_next)
+{
+    int mine = (int)ours->lineage_count - 1;
+    int other = -1;
+    while (mine >= 0 && (other = find(theirs, ours->lineages[mine].id)) < 0) {
+        mine--;
+    }
+    *our_next =
+        mine + 1 < (int)ours->lineage_count ? &ours->lineages[mine + 1] : NULL;
+    *their_next = other + 1 < (int)theirs->lineage_count
+                      ? &theirs->lineages[other + 1]
+                      : NULL;
+}
+
+static enum hf_relation compare_epochs(const struct hf_view *ours,
+                                       const struct hf_view *theirs)
+{
+    if (ours->epoch == theirs->epoch) {
+        return HF_RELATION_SAME;
+    }
+    return ours->epoch < theirs->epoch ? HF_RELATION_BEHIND : HF_RELATION_AHEAD;
+}
+
+enum hf_relation hf_lineage_compare(const struct hf_view *ours,
+                                    hf_epoch decided,
+                                    const struct hf_view *theirs,
+                                    hf_epoch *forked)
+{
+    const struct hf_lineage *our_next;
+    const struct hf_lineage *their_next;
+    *forked = 0;
+    if (ours->cluster != theirs->cluster) {
+        return was_founded_later(ours, theirs) ? HF_RELATION_LOSES
+                                               : HF_RELATION_WINS;
+    }
+    part(ours, theirs, &our_next, &their_next);
+    if (our_next == NULL && their_next == NULL) {
+        return compare_epochs(ours, theirs);
+    }
+    if (our_next == NULL) {
+        *forked = their_next->forked;
+        return decided <= *forked ? HF_RELATION_BEHIND : HF_RELATION_WINS;
+    }
+    if (their_next == NULL) {
+        *forked = our_next->forked;
+        return theirs->epoch <= *forked ? HF_RELATION_AHEAD : HF_RELATION_LOSES;
+    }
+    *forked = our_next->forked < their_next->forked ? our_next->forked
+                                                    : their_next->forked;
+    return our_next->id > their_next->id ? HF_RELATION_LOSES : HF_RELATION_WINS;
+}
+
+uint64_t hf_lineage_of(const struct hf_view *view)
+{
+    return view->lineage_count == 0
+               ? 0
+               : view->lineages[view->lineage_count - 1].id;
+}
+
+bool hf_lineage_includes(const struct hf_view *view, uint64_t id,
+                         hf_epoch epoch)
+{
+    int place = find(view, id);
+    if (place < 0) {
+        return id == hf_lineage_of(view) && epoch <= view->epoch;
+    }
+    hf_epoch last = place + 1 < (int)view->lineage_count
+                        ? view->lineages[place + 1].forked
+                        : view->epoch;
+    return epoch <= last;
+}
+
+void hf_lineage_fork(struct hf_view *view, uint64_t id, hf_epoch forked)
+{
+    if (view->lineage_count == HF_LINEAGES_MAX) {
+        memmove(view->lineages, view->lineages + 1,
+                (HF_LINEAGES_MAX - 1) * sizeof(view->lineages[0]));
+        view->lineage_count--;
+    }
+    HF_ASSERT(view->lineage_count < HF_LINEAGES_MAX);
+    view->lineages[view->lineage_count++] =
+        (struct hf_lineage){.id = id, .forked = forked};
+}

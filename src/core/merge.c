@@ -1,0 +1,467 @@
+/* merge.c - Handing over what a fork has when it gives way.
+ *
+ *   ACTIVE --- hears a view of a lineage that goes on instead ---> MERGING
+ *   MERGING -- all is handed over ---> OUT, and joins that lineage as if new
+ *   MERGING -- nobody of it is heard for long ---> ACTIVE, as before
+ *
+ * A MERGING node serves nothing, tells the members of its own lineage of the
+ * view that goes on, and waits until those it hears have stopped serving, too.
+ * Then it sends, of every partition it had a full copy of, what it has to that
+ * partition's primary there, in the order of hashes, one piece at a time:
+ *
+ *   MERGE from, to, sessions  -->   takes over what is newer (merge_take.c)
+ *   <-- MERGED to                   all of it is on every copy
+ *
+ * First it asks, with an empty piece, how far others got and what is known over
+ * there; what both knew when they parted, and is unchanged, is then only
+ * listed. Every full copy does that, in case the others die; how far one of
+ * them got is remembered over there. A partition that the other lineage keeps
+ * for us, because we had the only copies, stays here. */
+#include <string.h>
+
+#include "base/assert.h"
+#include "core/effects.h"
+#include "core/node_state.h"
+#include "core/session.h"
+#include "holdfast/error.h"
+
+#define PIECE_BYTES ((size_t)64 << 10)
+#define PIECE_STEP 16   /* Sessions between two looks at that. */
+#define ENTRY_BYTES 32  /* What a listed one counts besides its key. */
+#define IN_FLIGHT_MAX 8 /* Pieces on their way to one node. */
+
+static void reset(struct hf_node *node)
+{
+    uint8_t self = hf_view_find(node->view, node->config.self.id,
+                                node->config.self.incarnation);
+    for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
+        struct hf_partition *partition = &node->partitions[p];
+        bool full =
+            self != HF_MEMBER_NONE && partition->learnt == HF_SESSIONS_END &&
+            (hf_view_copies(node->view, p) & hf_member_set_of(self)) != 0;
+        /* With nothing in common what we do not have says nothing. */
+        bool silent = node->forked == 0 && partition->sessions.count == 0 &&
+                      partition->sessions.fences.count == 0;
+        partition->merge = (struct hf_merge_out){.wanted = full && !silent};
+    }
+}
+
+/* Tells those that are in our lineage. The others say themselves what they
+ * have not heard, by their heartbeats. */
+static void spread(struct hf_node *node)
+{
+    for (size_t i = 0; i < node->peer_count; i++) {
+        struct hf_peer *peer = &node->peers[i];
+        if (hf_view_find(node->view, peer->info.id, peer->info.incarnation) !=
+            HF_MEMBER_NONE) {
+            peer->view_sent_at = HF_TIME_PAST;
+            hf_node_offer_view(node, peer);
+        }
+    }
+}
+
+static void aim_at(struct hf_node *node, const struct hf_view *view,
+                   hf_epoch forked)
+{
+    *node->target = *view;
+    node->forked = forked;
+    node->merge_heard = node->now;
+    hf_node_peers_meet(node, view);
+    spread(node);
+    node->beat_at = node->now; /* Says whom we follow. */
+}
+
+void hf_node_merge_begin(struct hf_node *node, const struct hf_view *view,
+                         hf_epoch forked)
+{
+    hf_log(&node->config.log, HF_LOG_WARNING,
+           "met view %u of lineage %08x, which goes on instead of ours (%08x): "
+           "handing over what was changed here, then joining it",
+           (unsigned)(view->epoch >> 32), (unsigned)(hf_lineage_of(view) >> 32),
+           (unsigned)(hf_lineage_of(node->view) >> 32));
+    node->counters.merges++;
+    hf_node_leave_epoch(node);
+    node->state = HF_STATE_MERGING;
+    node->self = HF_MEMBER_NONE;
+    node->dead = 0;
+    node->fresh = 0;
+    node->takeover_until = 0;
+    hf_node_lease_changed(node);
+    hf_node_peers_attach(node);
+    aim_at(node, view, forked);
+    reset(node);
+    hf_node_route_held(node);
+}
+
+/* A newer view of where we hand over to: what was on its way is void, and
+ * what was lost there since is to be handed over again. */
+static void aim_again(struct hf_node *node, const struct hf_view *view,
+                      hf_epoch forked)
+{
+    for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
+        struct hf_merge_out *merge = &node->partitions[p].merge;
+        merge->sent_at = 0;
+        merge->asked = false;
+        if (view->acting[p].empty) {
+            merge->position = 0;
+        }
+    }
+    aim_at(node, view, forked);
+}
+
+/* It goes on instead of our lineage; and instead of our target? */
+static void target_heard(struct hf_node *node, const struct hf_view *view,
+                         hf_epoch forked)
+{
+    hf_epoch between;
+    switch (
+        hf_lineage_compare(node->target, node->target->epoch, view, &between)) {
+    case HF_RELATION_BEHIND:
+        aim_again(node, view, forked);
+        return;
+    case HF_RELATION_LOSES:
+        aim_at(node, view, forked);
+        reset(node);
+        return;
+    default:
+        return;
+    }
+}
+
+void hf_node_merge_view_heard(struct hf_node *node, const struct hf_view *view)
+{
+    hf_epoch forked;
+    switch (hf_lineage_compare(node->view, node->view->epoch, view, &forked)) {
+    case HF_RELATION_BEHIND:
+        /* Our lineage went on without us: others hold what is newest. */
+        *node->view = *view;
+        (void)hf_lineage_compare(node->view, view->epoch, node->target,
+                                 &node->forked);
+        reset(node);
+        spread(node);
+        return;
+    case HF_RELATION_LOSES:
+        target_heard(node, view, forked);
+        return;
+    default:
+        return;
+    }
+}
+
+/* Whom to hand a partition over to. */
+
+static struct hf_peer *target_peer(const struct hf_node *node, uint8_t member)
+{
+    const struct hf_peer_info *info = &node->target->members[member];
+    return hf_node_peer_find(node, info->id, info->incarnation);
+}
+
+static bool is_away(const struct hf_node *node, uint8_t member)
+{
+    return (node->target->absent & hf_member_set_of(member)) != 0;
+}
+
+/* Whether the other lineage waits for us, among others, to come back with the
+ * only copies of the partition that it knows of. */
+static bool is_waited_for(const struct hf_node *node, uint16_t p)
+{
+    uint8_t self = hf_view_find(node->target, node->config.self.id,
+                                node->config.self.incarnation);
+    return self != HF_MEMBER_NONE &&
+           is_away(node, node->target->acting[p].members[0]) &&
+           (hf_view_copies(node->target, p) & hf_member_set_of(self)) != 0;
+}
+
+/* The same, and of those that are heard we come first: ours is kept. The
+ * others wait until we are back, and hand theirs over to us. */
+static bool is_kept_for_us(const struct hf_node *node, uint16_t p)
+{
+    const struct hf_acting *acting = &node->target->acting[p];
+    uint8_t self = hf_view_find(node->target, node->config.self.id,
+                                node->config.self.incarnation);
+    if (!is_waited_for(node, p)) {
+        return false;
+    }
+    for (uint8_t i = 0; i < acting->count; i++) {
+        const struct hf_peer *peer = target_peer(node, acting->members[i]);
+        if (acting->members[i] < self && peer != NULL &&
+            node->now - peer->heard <= HF_SUSPECT_MS) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Whether it waits for somebody who was with us until the end, with a copy as
+ * good as ours. */
+static bool is_kept_by_another(const struct hf_node *node, uint16_t p)
+{
+    const struct hf_acting *acting = &node->target->acting[p];
+    for (uint8_t i = 0; i < acting->count; i++) {
+        const struct hf_peer *peer = target_peer(node, acting->members[i]);
+        if (!is_away(node, acting->members[i]) || peer == NULL ||
+            node->now - peer->heard > HF_SUSPECT_MS) {
+            continue;
+        }
+        uint8_t with_us =
+            hf_view_find(node->view, peer->info.id, peer->info.incarnation);
+        bool until_now = peer->has_beat &&
+                         peer->beat.state == HF_STATE_MERGING &&
+                         peer->beat.epoch == node->view->epoch;
+        if (with_us != HF_MEMBER_NONE && until_now &&
+            (hf_view_copies(node->view, p) & hf_member_set_of(with_us)) != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether somebody of our lineage that we hear may still serve. */
+static bool others_serve(const struct hf_node *node)
+{
+    for (size_t i = 0; i < node->peer_count; i++) {
+        const struct hf_peer *peer = &node->peers[i];
+        if (peer->has_beat && peer->beat.state == HF_STATE_ACTIVE &&
+            peer->beat.cluster == node->view->cluster &&
+            peer->beat.lineage == hf_lineage_of(node->view) &&
+            node->now - peer->heard <= HF_GUARD_MS) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* One piece. */
+
+struct piece {
+    struct hf_node *node;
+    struct hf_merge_entry *entries; /* Effects only by size, at first. */
+    size_t count;
+    size_t capacity;
+    size_t bytes;
+    uint64_t base; /* What is of the past and up to here they knew. */
+    bool failed;
+};
+
+static struct hf_merge_entry *piece_place(struct piece *piece)
+{
+    if (piece->count == piece->capacity) {
+        size_t capacity = piece->capacity * 2 + 64;
+        struct hf_merge_entry *grown = hf_mem_resize(
+            piece->node->mem, piece->entries, piece->capacity * sizeof(*grown),
+            capacity * sizeof(*grown));
+        if (grown == NULL) {
+            return NULL;
+        }
+        piece->entries = grown;
+        piece->capacity = capacity;
+    }
+    return &piece->entries[piece->count++];
+}
+
+static void on_session(void *user, const struct hf_session *session)
+{
+    struct piece *piece = user;
+    struct hf_node *node = piece->node;
+    if (piece->failed || hf_session_deadline(session) <= node->now) {
+        return;
+    }
+    struct hf_merge_entry *entry = piece_place(piece);
+    if (entry == NULL) {
+        piece->failed = true;
+        return;
+    }
+    *entry = (struct hf_merge_entry){.key = hf_session_key(session),
+                                     .version = hf_session_version(session)};
+    size_t before = node->scratch.size;
+    if (entry->version.epoch > node->forked ||
+        entry->version.sequence > piece->base) {
+        hf_effects_of_session(&node->scratch, session, node->now);
+        piece->failed = node->scratch.failed;
+    }
+    entry->effects.size = node->scratch.size - before;
+    piece->bytes += ENTRY_BYTES + entry->key.size + entry->effects.size;
+}
+
+/* Where the effects lie is known once the buffer has stopped to grow. */
+static void piece_place_effects(struct piece *piece)
+{
+    const uint8_t *at = piece->node->scratch.data;
+    for (size_t i = 0; i < piece->count; i++) {
+        struct hf_slice *effects = &piece->entries[i].effects;
+        effects->data = effects->size > 0 ? at : NULL;
+        at += effects->size;
+    }
+}
+
+static void send_piece(struct hf_node *node, uint16_t p,
+                       const struct hf_peer *peer)
+{
+    struct hf_partition *partition = &node->partitions[p];
+    struct hf_merge_out *out = &partition->merge;
+    struct piece piece = {.node = node, .base = out->base};
+    uint64_t to = out->position;
+    hf_buffer_clear(&node->scratch);
+    while (out->asked && to != HF_SESSIONS_END && !piece.failed &&
+           piece.bytes < PIECE_BYTES) {
+        to = hf_sessions_scan(
+            &partition->sessions, to,
+            partition->sessions.bytes / PIECE_BYTES > PIECE_STEP ? 1
+                                                                 : PIECE_STEP,
+            on_session, &piece);
+    }
+    if (!piece.failed) {
+        piece_place_effects(&piece);
+        struct hf_message message = {
+            .type = HF_MESSAGE_MERGE,
+            .merge = {.epoch = node->target->epoch,
+                      .lineage = hf_lineage_of(node->view),
+                      .held = node->view->epoch,
+                      .forked = node->forked,
+                      .partition = p,
+                      .base = hf_partition_known(partition, node->forked),
+                      .from = out->position,
+                      .to = to,
+                      .count = piece.count,
+                      .entries = piece.entries}};
+        hf_node_send(node, peer, &message);
+    }
+    hf_mem_free(node->mem, piece.entries,
+                piece.capacity * sizeof(*piece.entries));
+}
+
+/* All of them. */
+
+static bool is_done(const struct hf_node *node, uint16_t p)
+{
+    const struct hf_merge_out *merge = &node->partitions[p].merge;
+    if (is_waited_for(node, p)) {
+        return is_kept_for_us(node, p);
+    }
+    return !merge->wanted || merge->position == HF_SESSIONS_END ||
+           is_kept_by_another(node, p);
+}
+
+uint32_t hf_node_merge_progress(const struct hf_node *node, uint32_t *all)
+{
+    uint32_t done = 0;
+    *all = 0;
+    for (uint16_t p = 0;
+         node->state == HF_STATE_MERGING && p < HF_PARTITION_COUNT; p++) {
+        const struct hf_merge_out *merge = &node->partitions[p].merge;
+        *all += merge->wanted ? 1 : 0;
+        done += merge->wanted && is_done(node, p) ? 1 : 0;
+    }
+    return done;
+}
+
+static void finish(struct hf_node *node)
+{
+    for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
+        /* What they keep for us is as it was when they parted from us, or
+         * later, whoever has it in our own lineage. */
+        if (node->partitions[p].learnt != HF_SESSIONS_END ||
+            !is_kept_for_us(node, p)) {
+            hf_node_partition_clear(node, p);
+        }
+    }
+    hf_log(&node->config.log, HF_LOG_INFO,
+           "all is handed over: joining lineage %08x",
+           (unsigned)(hf_lineage_of(node->target) >> 32));
+    hf_node_stay_out(node, node->target);
+}
+
+/* Those that go on instead are gone, perhaps cut off again. We take up our own
+ * lineage, in a later view: what is changed from now on is newer than what was
+ * handed over. */
+static void resume(struct hf_node *node)
+{
+    uint8_t self = hf_view_find(node->view, node->config.self.id,
+                                node->config.self.incarnation);
+    hf_log(&node->config.log, HF_LOG_WARNING,
+           "nobody of lineage %08x is heard any more: going on with ours",
+           (unsigned)(hf_lineage_of(node->target) >> 32));
+    if (self == HF_MEMBER_NONE ||
+        (node->view->absent & hf_member_set_of(self)) != 0) {
+        *node->proposal = *node->view;
+        hf_node_stay_out(node, node->proposal);
+        return;
+    }
+    *node->proposal = *node->view;
+    hf_node_install(node, node->proposal);
+    hf_epoch above = ((node->highest_ballot >> 32) + 1) << 32;
+    if (above > node->promised) {
+        node->promised = above;
+        node->promised_at = node->now;
+        node->promised_without = 0;
+    }
+    hf_node_lease_changed(node);
+}
+
+/* One look at all partitions: sends what can be sent. True when nothing is
+ * left to do. */
+static bool hand_over(struct hf_node *node)
+{
+    uint32_t in_flight[HF_MEMBERS_MAX] = {0};
+    bool done = true;
+    for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
+        struct hf_merge_out *merge = &node->partitions[p].merge;
+        if (merge->sent_at != 0 &&
+            node->now - merge->sent_at > HF_MERGE_RESEND_MS) {
+            merge->sent_at = 0;
+        }
+        in_flight[merge->target] += merge->sent_at != 0 ? 1 : 0;
+    }
+    for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
+        struct hf_merge_out *merge = &node->partitions[p].merge;
+        uint8_t to = node->target->acting[p].members[0];
+        if (is_done(node, p)) {
+            continue;
+        }
+        done = false;
+        const struct hf_peer *peer = target_peer(node, to);
+        if (merge->sent_at == 0 && !is_away(node, to) && peer != NULL &&
+            in_flight[to] < IN_FLIGHT_MAX) {
+            in_flight[to]++;
+            merge->sent_at = node->now;
+            merge->target = to;
+            send_piece(node, p, peer);
+        }
+    }
+    return done;
+}
+
+static void go_on(struct hf_node *node)
+{
+    if (!others_serve(node) && hand_over(node)) {
+        finish(node);
+    }
+}
+
+void hf_node_merged(struct hf_node *node, const struct hf_merged *merged)
+{
+    struct hf_merge_out *merge = &node->partitions[merged->partition].merge;
+    if (node->state != HF_STATE_MERGING ||
+        merged->epoch != node->target->epoch ||
+        merged->lineage != hf_lineage_of(node->view) ||
+        merged->held != node->view->epoch || !merge->wanted) {
+        return;
+    }
+    merge->asked = true;
+    merge->base = merged->base;
+    merge->position = merged->to;
+    merge->sent_at = 0;
+    go_on(node);
+}
+
+void hf_node_merge_tick(struct hf_node *node)
+{
+    if (node->state != HF_STATE_MERGING) {
+        return;
+    }
+    if (node->now - node->merge_heard > HF_MERGE_LOST_MS) {
+        resume(node);
+        return;
+    }
+    go_on(node);
+}
