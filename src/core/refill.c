@@ -251,6 +251,9 @@ struct visit {
     struct hf_node *node;
     uint8_t member;
     int error;
+    bool any;      /* Some session was pushed, */
+    uint32_t last; /* the last one with this hash. */
+    uint32_t at;   /* The hash of the one that was not. */
 };
 
 static void on_session(void *user, const struct hf_session *session)
@@ -263,6 +266,7 @@ static void on_session(void *user, const struct hf_session *session)
     }
     /* Expired ones too: other copies have them until they are deleted by a
      * write, and if this learner is to write it, it must know of them. */
+    visit->at = hf_session_hash(session);
     hf_buffer_clear(&node->scratch);
     hf_effects_of_session(&node->scratch, session, node->now);
     if (node->scratch.failed) {
@@ -275,6 +279,10 @@ static void on_session(void *user, const struct hf_session *session)
                                   .key = hf_session_key(session),
                                   .effects = hf_buffer_slice(&node->scratch)};
     visit->error = push(node, visit->member, &view);
+    if (visit->error == 0) {
+        visit->any = true;
+        visit->last = visit->at;
+    }
 }
 
 /* How many sessions to push before the bound is looked at again: few when
@@ -287,8 +295,29 @@ static uint32_t step_count(const struct hf_partition *partition)
     return large ? 1 : ENTRIES_PER_STEP;
 }
 
-/* False when there is no memory to go on: tried again by a tick. Entries that
- * were pushed before are then pushed again, which does no harm. */
+/* It is filled anew, from the start. */
+static void copy_is_wanted(struct hf_node *node, struct hf_copy *copy)
+{
+    copy->state = HF_COPY_WANTED;
+    copy->learnt = 0; /* What it reported is not so any more. */
+    node->members[copy->member].refill_wanted = true;
+}
+
+/* Writes tell by learn_from whether the learner has a session: it must be right
+ * even when a step ended halfway. Where sessions of one hash were torn apart,
+ * no position is. */
+static void step_failed(struct hf_node *node, const struct visit *visit)
+{
+    struct hf_member *to = &node->members[visit->member];
+    struct hf_partition *partition = &node->partitions[to->learning];
+    to->learn_from = visit->at;
+    if (visit->any && visit->last == visit->at) {
+        to->learning = -1;
+        copy_is_wanted(node, hf_partition_copy(partition, visit->member));
+    }
+}
+
+/* False when there is no memory to go on: tried again by a tick. */
 static bool advance(struct hf_node *node, uint8_t member)
 {
     struct hf_member *to = &node->members[member];
@@ -298,6 +327,7 @@ static bool advance(struct hf_node *node, uint8_t member)
     uint64_t next = hf_sessions_scan(&partition->sessions, to->learn_from,
                                      step_count(partition), on_session, &visit);
     if (visit.error != 0) {
+        step_failed(node, &visit);
         return false;
     }
     to->learn_from = next;
@@ -369,9 +399,7 @@ static void copy_is_learnt(struct hf_node *node, uint16_t p,
                            struct hf_copy *copy)
 {
     if (push_learnt(node, p, copy->member) != 0) {
-        copy->state = HF_COPY_WANTED; /* No memory: once more. */
-        copy->learnt = 0;
-        node->members[copy->member].refill_wanted = true;
+        copy_is_wanted(node, copy); /* No memory: once more. */
         return;
     }
     copy->learnt_number =

@@ -190,6 +190,71 @@ static void what_was_touched_last_is_filled_first(void **state)
     cluster_settle_and_check(c);
 }
 
+#define CROWD 300
+#define OOM_CHANCE 2000 /* Of 10,000. */
+
+/* Fills a copy of one partition with the sessions "{crowd}N" for all @count
+ * @numbers, from memory that fails time and again, while all are deleted: also
+ * those that were sent in a step that failed. */
+static void delete_while_filling(void **state, const unsigned *numbers,
+                                 unsigned count, uint64_t seed)
+{
+    struct cluster_options options;
+    cluster_options_init(&options, seed);
+    options.node_count = 2;
+    options.boot_none = true;
+    options.memory_fails = true;
+    struct cluster *c = story_create(state, &options);
+    c->processes[0].config.learn_bytes_per_second = 10 * SLOW_RATE;
+    cluster_boot(c, 0);
+    cluster_settle(c, CLUSTER_SETTLE_MS);
+    char key[32];
+    for (unsigned i = 0; i < count; i++) {
+        (void)snprintf(key, sizeof(key), "{crowd}%u", numbers[i]);
+        cluster_set(c, key, "here");
+    }
+    cluster_boot(c, 1);
+    failing_mem_fail_often(&c->processes[0].failing, OOM_CHANCE, seed);
+    cluster_check(c, cluster_wait(c, 5000, any_begun, NULL), "nothing filled");
+    for (unsigned i = 0; i < count; i++) {
+        (void)snprintf(key, sizeof(key), "{crowd}%u", numbers[i * 7 % count]);
+        cluster_forget(cluster_ask(c, 0, "DEL", key, NULL));
+        cluster_run(c, 1);
+    }
+    failing_mem_fail_often(&c->processes[0].failing, 0, 0);
+    cluster_settle_and_check(c);
+}
+
+static void a_failed_step_leaves_nothing_behind_that_is_deleted(void **state)
+{
+    unsigned numbers[CROWD];
+    for (unsigned i = 0; i < CROWD; i++) {
+        numbers[i] = i;
+    }
+    delete_while_filling(state, numbers, CROWD, 5);
+}
+
+/* A step may also fail between two sessions of one hash, as these pairs are. */
+static void a_failed_step_does_not_tear_twins_apart(void **state)
+{
+    static const unsigned twins[] = {
+        287895, 393981, 23822,  166466, 44797,  284913, 161650, 311998,
+        171416, 226466, 37636,  380148, 36443,  289736, 81686,  252929,
+        226581, 323643, 23475,  173288, 14862,  204227, 281423, 308053,
+        239512, 284035, 208579, 375577, 17533,  336092, 130603, 178374,
+        46764,  392599, 10702,  108188, 165827, 290409,
+    };
+    char keys[2][32];
+    (void)snprintf(keys[0], sizeof(keys[0]), "{crowd}%u", twins[0]);
+    (void)snprintf(keys[1], sizeof(keys[1]), "{crowd}%u", twins[1]);
+    assert_int_equal(hf_sessions_hash(hf_slice_text(keys[0])),
+                     hf_sessions_hash(hf_slice_text(keys[1])));
+    for (uint64_t seed = 0; seed < 20; seed++) {
+        delete_while_filling(state, twins, HF_ARRAY_COUNT(twins), seed);
+        story_end(state);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -197,6 +262,8 @@ int main(void)
         STORY(what_was_filled_is_not_filled_again),
         STORY(a_node_that_dies_while_it_is_filled_changes_nothing),
         STORY(what_was_touched_last_is_filled_first),
+        STORY(a_failed_step_leaves_nothing_behind_that_is_deleted),
+        STORY(a_failed_step_does_not_tear_twins_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
