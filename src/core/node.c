@@ -474,6 +474,8 @@ void hf_node_get_status(const struct hf_node *node,
                          ? (enum hf_partition_policy)node->view->policy
                          : node->config.policy;
     status->merge_done = hf_node_merge_progress(node, &status->merge_all);
+    status->kept = node->state == HF_STATE_MERGING ||
+                   (node->state == HF_STATE_OUT && hf_node_is_kept(node));
     if (node->state != HF_STATE_ACTIVE) {
         return;
     }

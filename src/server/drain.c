@@ -74,7 +74,13 @@ static void drain_give_up(struct hf_server *server)
 {
     const struct hf_node_status *status = &server->status;
     char text[TEXT_BYTES_MAX];
-    if (status->drained || status->state != HF_STATE_ACTIVE) {
+    if (status->kept) {
+        snprintf(text, sizeof(text),
+                 "not drained within %u s (drain-timeout), stopping anyway: "
+                 "the others, who have not taken this node back, know of no "
+                 "copies but its own of some sessions",
+                 (unsigned)server->config.drain_timeout_s);
+    } else if (status->drained || status->state != HF_STATE_ACTIVE) {
         snprintf(text, sizeof(text),
                  "not drained within %u s (drain-timeout), stopping anyway: "
                  "all is handed over, but the others have not agreed to go on "
@@ -175,7 +181,7 @@ void hf_server_drain_begin(struct hf_server *server)
     }
     drain->stage = HF_DRAIN_HAND_OVER;
     hf_node_get_status(server->node, &server->status);
-    if (server->status.state != HF_STATE_ACTIVE) {
+    if (server->status.state != HF_STATE_ACTIVE && !server->status.kept) {
         drain_succeed(server, "this node held nothing");
         return;
     }

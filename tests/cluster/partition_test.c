@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/node_state.h"
 #include "support/story.h"
 
 #define KEYS 200
@@ -79,6 +80,62 @@ static void one_copy_that_comes_back_is_enough(void **state)
     story_expect_filled(c, KEYS);
 }
 
+static bool is_out(struct cluster *c, void *user)
+{
+    const unsigned *node = user;
+    return c->processes[*node].node->state == HF_STATE_OUT;
+}
+
+/* It has left at once when the other came back first and has the same. */
+static bool may_go(struct cluster *c, void *user)
+{
+    const unsigned *node = user;
+    struct hf_node_status status;
+    hf_node_get_status(c->processes[*node].node, &status);
+    return status.drained || status.state == HF_STATE_LEFT;
+}
+
+/* The two are told to leave before they are members again. They say that they
+ * are not to go yet, come back, and hand over what nobody else has. */
+static void the_cut_off_do_not_leave_with_what_only_they_hold(void **state)
+{
+    struct cluster *c = story_start(state, 5, 25);
+    story_fill(c, KEYS);
+    cut_off_two_of_five(c);
+    cluster_heal(c);
+    for (unsigned node = 3; node < 5; node++) {
+        struct hf_node_status status;
+        cluster_check(c, cluster_wait(c, SILENCE_MS, is_out, &node),
+                      "it hears that the others went on");
+        hf_node_get_status(c->processes[node].node, &status);
+        cluster_check(c, status.kept, "it says that it holds nothing");
+        hf_node_drain(c->processes[node].node);
+    }
+    for (unsigned node = 3; node < 5; node++) {
+        cluster_check(c, cluster_wait(c, CLUSTER_SETTLE_MS, may_go, &node),
+                      "others take over what it held");
+        cluster_kill(c, node);
+    }
+    cluster_settle_and_check(c);
+    story_expect_filled(c, KEYS);
+}
+
+/* Whoever was left out alone holds nothing that others do not have. */
+static void who_was_cut_off_alone_may_leave(void **state)
+{
+    struct cluster *c = story_start(state, 3, 26);
+    unsigned node = 2;
+    struct hf_node_status status;
+    story_fill(c, KEYS);
+    cluster_isolate(c, node);
+    cluster_run(c, SILENCE_MS);
+    cluster_heal(c);
+    cluster_check(c, cluster_wait(c, SILENCE_MS, is_out, &node),
+                  "it hears that the others went on");
+    hf_node_get_status(c->processes[node].node, &status);
+    cluster_check(c, !status.kept, "it says that it is needed");
+}
+
 /* Both are dead for good: their sessions are lost, which is said, and new ones
  * can be made in their place. */
 static void what_died_with_both_copies_is_counted_and_starts_empty(void **state)
@@ -142,6 +199,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         STORY(what_only_the_cut_off_hold_is_unavailable_not_absent),
         STORY(one_copy_that_comes_back_is_enough),
+        STORY(the_cut_off_do_not_leave_with_what_only_they_hold),
+        STORY(who_was_cut_off_alone_may_leave),
         STORY(a_cut_between_two_of_three_leaves_two),
         STORY(what_died_with_both_copies_is_counted_and_starts_empty),
     };

@@ -143,6 +143,33 @@ class Leave(cluster.ClusterTest):
             value = c.nodes[0].call("GET", client.key)
             self.assertEqual(int(value), client.answered)
 
+    def test_who_was_left_out_with_last_copies_hands_them_over(self):
+        # Two of five fall silent: nobody else has what these two share.
+        c = self.cluster(5)
+        others, silent = c.nodes[:3], c.nodes[3:]
+        self.fill(others[0], 2000)
+        view = others[0].status()[1]["view"]
+        for node in silent:
+            node.pause()
+        cluster.until(
+            lambda: all(n.status()[1]["view"] > view for n in others),
+            30,
+            "the others go on",
+        )
+        for node in silent:
+            node.resume()
+        for node in silent:
+            cluster.until(
+                lambda: "goes on without this node" in node.log(),
+                30,
+                "%s hears of it" % node.name,
+            )
+            node.signal(signal.SIGTERM)
+        for node in silent:
+            self.assertEqual(node.wait_exit(60), 0)
+        c.wait_settled(3, nodes=others)
+        self.check_filled(others[0], 2000)
+
     def test_drain_waits_until_the_node_has_left(self):
         c = self.cluster(3)
         self.fill(c.nodes[0], 500)
