@@ -15,9 +15,20 @@
 #include "core/node_state.h"
 #include "holdfast/error.h"
 
+/* How much the parts that came so far hold. */
+static void gather_set_bytes(struct hf_node *node, struct hf_gathering *gather,
+                             size_t bytes)
+{
+    if (gather->scan) {
+        node->page_bytes = node->page_bytes - gather->bytes + bytes;
+    }
+    gather->bytes = bytes;
+}
+
 static void gather_free(struct hf_node *node, struct hf_gathering *gather)
 {
     hf_list_remove(&gather->link);
+    gather_set_bytes(node, gather, 0);
     for (uint32_t i = 0; gather->parts != NULL && i < gather->part_count; i++) {
         hf_buffer_close(&gather->parts[i]);
     }
@@ -42,7 +53,7 @@ static int gather_set_parts(struct hf_node *node, struct hf_gathering *gather,
     gather->part_count = count;
     gather->remaining = count;
     gather->sum = 0;
-    gather->bytes = 0;
+    gather_set_bytes(node, gather, 0);
     if (gather->kind != HF_GATHER_ARRAY && !gather->scan) {
         return 0;
     }
@@ -87,12 +98,35 @@ static void gather_fail(struct hf_gathering *gather,
     }
 }
 
-static void gather_drop_parts(struct hf_gathering *gather)
+static void gather_drop_parts(struct hf_node *node, struct hf_gathering *gather)
 {
     for (uint32_t i = 0; i < gather->part_count; i++) {
         hf_buffer_close(&gather->parts[i]);
     }
-    gather->bytes = 0;
+    gather_set_bytes(node, gather, 0);
+}
+
+/* A part has come. Other pages that wait already may be too much. */
+static void gather_keep(struct hf_node *node, struct hf_gathering *gather,
+                        struct hf_buffer *part, const struct hf_reply *reply)
+{
+    const char *why = NULL;
+    hf_buffer_clear(part);
+    hf_reply_encode(reply, part);
+    gather_set_bytes(node, gather, gather->bytes + part->size);
+    if (part->failed) {
+        why = hf_no_memory_text;
+    } else if (gather->bytes > HF_REPLY_BYTES_MAX) {
+        why = HF_REPLY_TOO_LARGE;
+    } else if (gather->scan &&
+               node->page_bytes - gather->bytes > node->config.held_bytes_max) {
+        why = hf_many_pages_text;
+    }
+    if (why != NULL) {
+        struct hf_reply error = hf_reply_error(why);
+        gather_fail(gather, &error);
+        gather_drop_parts(node, gather);
+    }
 }
 
 /* SCAN: the parts are arrays of keys; joined, behind the next cursor. */
@@ -177,18 +211,7 @@ void hf_node_gather_part(struct hf_node *node, struct hf_gathering *gather,
     } else if (gather->failed) {
         /* The answer is an error already: keep nothing. */
     } else if (gather->parts != NULL) {
-        struct hf_buffer *part = &gather->parts[request->part];
-        hf_buffer_clear(part);
-        hf_reply_encode(reply, part);
-        gather->bytes += part->size;
-        if (gather->bytes > HF_REPLY_BYTES_MAX) {
-            struct hf_reply error = hf_reply_error(HF_REPLY_TOO_LARGE);
-            gather_fail(gather, &error);
-            gather_drop_parts(gather);
-        } else if (part->failed) {
-            struct hf_reply error = hf_reply_error(hf_no_memory_text);
-            gather_fail(gather, &error);
-        }
+        gather_keep(node, gather, &gather->parts[request->part], reply);
         page_position(gather, request, scan_next);
     } else if (reply->kind == HF_REPLY_INTEGER) {
         /* Another node may say any number: no sum of them is a reason to

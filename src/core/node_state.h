@@ -228,6 +228,7 @@ struct hf_range {
     struct hf_forward forward; /* Arguments inside this allocation. */
     struct hf_reply reply;     /* Once started. */
     struct hf_buffer held;     /* What it borrows. */
+    size_t held_bytes;         /* Of that, as counted in node->page_bytes. */
     uint64_t scan_next;
 };
 
@@ -396,6 +397,7 @@ struct hf_node {
     struct hf_list waiting_partitions;
     struct hf_list ranges;
     size_t waiting_bytes;
+    size_t page_bytes; /* Of answers to SCAN that wait for others. */
 
     /* Requests. */
     struct hf_list requests; /* By number. */
@@ -721,6 +723,7 @@ void hf_node_answer_client(struct hf_node *node, uint64_t client, uint64_t tag,
 void hf_node_refuse_client(struct hf_node *node, uint64_t client, uint64_t tag,
                            const char *text);
 extern const char hf_no_memory_text[];
+extern const char hf_many_pages_text[];
 
 /* gathers.c */
 void hf_node_scatter(struct hf_node *node, uint64_t client, uint64_t tag,

@@ -27,6 +27,7 @@ static bool range_is_served(struct hf_node *node,
 static void range_free(struct hf_node *node, struct hf_range *range)
 {
     hf_list_remove(&range->link);
+    node->page_bytes -= range->held_bytes;
     hf_buffer_close(&range->held);
     hf_mem_free(node->mem, range, range->size);
 }
@@ -132,7 +133,13 @@ static void start_scan(struct hf_node *node, struct hf_range *range)
     if (!hf_scan_parse(&range->forward.command, &options, &range->reply)) {
         return;
     }
+    if (node->page_bytes > node->config.held_bytes_max) {
+        range->reply = hf_reply_error(hf_many_pages_text);
+        return;
+    }
     range->scan_next = run_scan(node, range, &options);
+    range->held_bytes = range->held.size;
+    node->page_bytes += range->held_bytes;
     range->reply = range->held.failed ? hf_reply_error(hf_no_memory_text)
                                       : hf_reply_nested(&range->held);
 }
@@ -205,7 +212,8 @@ static void run_range(struct hf_node *node, struct hf_range *range)
             }
         }
     }
-    if ((row->flags & HF_COMMAND_WRITE) == 0) {
+    if ((row->flags & HF_COMMAND_WRITE) == 0 &&
+        range->reply.kind != HF_REPLY_ERROR) {
         wait_for_writes(node, range);
     }
     hf_node_range_committed(node, range);

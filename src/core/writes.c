@@ -24,6 +24,8 @@ static const char busy_link_text[] =
     "CLUSTERDOWN the link between two nodes is busy with large answers";
 static const char no_primary_text[] =
     "CLUSTERDOWN too many commands wait for this session's primary";
+const char hf_many_pages_text[] =
+    "CLUSTERDOWN too many answers to SCAN wait for other nodes";
 const char hf_no_memory_text[] =
     "OOM command not allowed: this node is out of memory";
 

@@ -425,6 +425,52 @@ static void at_the_bound_of_a_stream_clients_are_told(void **state)
     cluster_settle_and_check(c);
 }
 
+/* Answers to SCAN wait for what they show, too, but not in any number. */
+static void pages_that_wait_cost_bounded_memory(void **state)
+{
+    enum { BOUND = 200000, ASKED = 300, KEYS = 3000 };
+    static struct request *asked[ASKED];
+    struct cluster_options options;
+    cluster_options_init(&options, 12);
+    options.boot_none = true;
+    struct cluster *c = story_create(state, &options);
+    for (unsigned i = 0; i < 3; i++) {
+        c->processes[i].config.held_bytes_max = BOUND;
+        cluster_boot(c, i);
+    }
+    cluster_settle(c, CLUSTER_SETTLE_MS);
+    story_fill(c, KEYS);
+    char stuck[16];
+    key_with(c, 0, 1, stuck);
+    cluster_clog(c, 0, 1, HF_CHANNEL_DATA);
+    cluster_forget(cluster_ask(c, 0, "SET", stuck, "x", NULL));
+    cluster_run(c, ASK_MS);
+    size_t before = c->processes[0].mem.used_bytes;
+    for (unsigned i = 0; i < ASKED; i++) {
+        asked[i] = cluster_ask(c, i % 3, "SCAN", "0", "COUNT", "100000", NULL);
+        cluster_run(c, 1);
+    }
+    cluster_check(c, c->processes[0].mem.used_bytes < before + 5 * BOUND,
+                  "pages pile up");
+    cluster_check(c, strcmp(cluster_answer(asked[0]), "(waiting)") == 0,
+                  "a page does not wait");
+    /* By the third node, which hears the first one. */
+    cluster_check(c, cluster_await(c, asked[ASKED - 1], 50), "not told");
+    cluster_expect_answer(
+        c, "(error) CLUSTERDOWN too many answers to SCAN wait for other nodes",
+        asked[ASKED - 1]);
+    cluster_heal(c);
+    cluster_settle_and_check(c);
+    for (unsigned i = 0; i < 3; i++) {
+        cluster_check(c, node_of(c, i)->page_bytes == 0, "counted for good");
+        struct request *page =
+            cluster_ask(c, i, "SCAN", "0", "COUNT", "100000", NULL);
+        cluster_check(c, cluster_await(c, page, 50), "no page");
+        cluster_check(c, strncmp(cluster_answer(page), "[0 [", 4) == 0,
+                      "pages are refused for good");
+    }
+}
+
 /* Links stick and come loose at random under load: nothing is lost. */
 static void links_that_stick_now_and_then_lose_nothing(void **state)
 {
@@ -483,6 +529,7 @@ int main(void)
         STORY(a_copy_that_is_late_but_goes_on_is_waited_for),
         STORY(a_link_that_is_stuck_at_a_view_change_is_given_up),
         STORY(a_learner_that_stops_costs_no_client_its_answer),
+        STORY(pages_that_wait_cost_bounded_memory),
         STORY(links_that_stick_now_and_then_lose_nothing),
         STORY(a_node_that_was_held_up_is_patient),
         STORY(at_the_bound_of_a_stream_clients_are_told),
