@@ -207,8 +207,8 @@ struct hf_node_status {
     bool serving;   /* In a view, with a lease. */
     bool drained;   /* It is leaving, and others hold all that it held. */
     bool abandoned; /* It is leaving, and nobody stays to take over. */
-    bool kept;      /* Left out of the view, but for the last copies it has of
-                     * something: it is to come back with them. */
+    bool kept;      /* Out of the view, with sessions that nobody else has: it
+                     * comes back with them, or hands them over. */
 };
 
 void hf_node_get_status(const struct hf_node *node,
