@@ -8,7 +8,10 @@
  * either. Whoever looks from outside sees all of that.
  *
  * And so that the cluster can go on, which is judged after healing, those who
- * are left must be a safe set. */
+ * are left must be a safe set, or what the policy wants instead.
+ *
+ * Where there are several sides, all that holds on each of them: only those
+ * who are in the very same view then count as other copies, or as the rest. */
 #include "core/node_state.h"
 #include "sim/run.h"
 
@@ -22,6 +25,12 @@ static unsigned node_of_incarnation(const struct cluster *c,
         }
     }
     return CLUSTER_NODES_MAX;
+}
+
+static bool is_in(const struct cluster *c, unsigned node, hf_epoch epoch)
+{
+    const struct hf_view *view = hf_node_get_view(c->processes[node].node);
+    return view != NULL && view->epoch == epoch;
 }
 
 /* The nodes, as a bit each, that run and are members @set of @view. */
@@ -84,9 +93,10 @@ static bool view_spares(const struct cluster *c, const struct hf_view *view,
 
 /* Whether those who are left may decide to go on. Nothing can ever replace the
  * vote of a process that died unproven: what it did last nobody knows. */
-static bool rest_is_safe(const struct cluster *c, const struct hf_view *view,
+static bool rest_goes_on(const struct run *run, const struct hf_view *view,
                          unsigned victim, bool proven)
 {
+    const struct cluster *c = run->c;
     hf_member_set rest = 0;
     hf_member_set fresh = 0;
     for (uint8_t i = 0; i < view->member_count; i++) {
@@ -94,7 +104,8 @@ static bool rest_is_safe(const struct cluster *c, const struct hf_view *view,
         if (at == victim && proven) {
             fresh |= hf_member_set_of(i);
         }
-        if (at == victim || at >= CLUSTER_NODES_MAX) {
+        if (at == victim || at >= CLUSTER_NODES_MAX ||
+            (plan_has_sides(&run->plan) && !is_in(c, at, view->epoch))) {
             continue;
         }
         const struct hf_node *node = c->processes[at].node;
@@ -105,7 +116,15 @@ static bool rest_is_safe(const struct cluster *c, const struct hf_view *view,
         }
     }
     hf_member_set voters = hf_view_voters(view);
-    return hf_view_is_safe(voters, fresh, rest & voters & ~fresh);
+    switch (run->plan.policy) {
+    case POLICY_TAKEOVER:
+    case POLICY_AVAILABLE:
+        return (rest & voters & ~fresh) != 0;
+    case POLICY_HALF:
+        return hf_view_is_half(voters, fresh, rest & voters & ~fresh);
+    default:
+        return hf_view_is_safe(voters, fresh, rest & voters & ~fresh);
+    }
 }
 
 static bool is_voter(const struct cluster *c, const struct hf_view *view,
@@ -135,28 +154,55 @@ static uint64_t leaving_few(const struct cluster *c, const struct hf_view *view)
     return staying <= view->backups ? nodes : 0;
 }
 
-static bool view_allows(const struct cluster *c, const struct hf_view *view,
+static bool view_allows(const struct run *run, const struct hf_view *view,
                         unsigned node, bool proven, uint64_t out)
 {
+    const struct cluster *c = run->c;
     return view_spares(c, view, node, out | leaving_few(c, view)) &&
-           (!is_voter(c, view, node) || rest_is_safe(c, view, node, proven));
+           (!is_voter(c, view, node) || rest_goes_on(run, view, node, proven));
 }
 
-bool budget_allows_death(const struct cluster *c, unsigned node, bool proven)
+/* Whether each side allows it. */
+static bool sides_allow(const struct run *run, unsigned node, uint64_t out)
 {
+    const struct cluster *c = run->c;
+    for (unsigned i = 0; i < c->options.node_count; i++) {
+        const struct hf_view *view =
+            c->processes[i].running ? hf_node_get_view(c->processes[i].node)
+                                    : NULL;
+        if (view == NULL) {
+            continue;
+        }
+        uint64_t apart = 0;
+        for (unsigned k = 0; k < c->options.node_count; k++) {
+            bool is_apart =
+                c->processes[k].running && !is_in(c, k, view->epoch);
+            apart |= is_apart ? UINT64_C(1) << k : 0;
+        }
+        if (!view_allows(run, view, node, false, out | apart)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool budget_allows_death(const struct run *run, unsigned node, bool proven)
+{
+    const struct cluster *c = run->c;
     const struct hf_view *newest = cluster_view(c);
     if (newest == NULL) {
         return false;
     }
     uint64_t out = left_out(c);
-    if (!view_allows(c, newest, node, proven, out)) {
+    if (!view_allows(run, newest, node, proven, out) ||
+        (plan_has_sides(&run->plan) && !sides_allow(run, node, out))) {
         return false;
     }
     for (unsigned i = 0; i < c->options.node_count; i++) {
         const struct hf_node *other = c->processes[i].node;
         if (c->processes[i].running && other->accepted_ballot != 0 &&
             other->accepted->epoch > newest->epoch &&
-            !view_allows(c, other->accepted, node, false, out)) {
+            !view_allows(run, other->accepted, node, false, out)) {
             return false;
         }
     }

@@ -16,7 +16,8 @@ enum shape {
     SHAPE_RING,    /* Each sees its two neighbours. */
     SHAPE_ONE_WAY, /* Two groups; one of them hears the other. */
     SHAPE_THREE,   /* Three groups. */
-    SHAPE_COUNT,
+    SHAPE_COUNT,   /* That are drawn; and where sides go on: */
+    SHAPE_EQUAL,   /* Two groups of the same size, or nearly. */
 };
 
 static void cut(struct run *run, unsigned from, unsigned to, int64_t from_us,
@@ -45,6 +46,7 @@ static bool shape_cuts(enum shape shape, unsigned count, unsigned one,
         return to == one;
     case SHAPE_DUMB:
         return from == one;
+    case SHAPE_EQUAL:
     case SHAPE_HALVES:
         return group[from] % 2 != group[to] % 2;
     case SHAPE_BRIDGE:
@@ -61,6 +63,27 @@ static bool shape_cuts(enum shape shape, unsigned count, unsigned one,
     return false;
 }
 
+/* Two groups of those who run. */
+static void groups_make_equal(struct run *run,
+                              unsigned group[CLUSTER_NODES_MAX])
+{
+    unsigned count = run->c->options.node_count;
+    unsigned nodes[CLUSTER_NODES_MAX];
+    unsigned running = 0;
+    for (unsigned i = 0; i < count; i++) {
+        if (run->c->processes[i].running) {
+            nodes[running++] = i;
+        }
+    }
+    for (unsigned i = 0; i < running; i++) {
+        unsigned k = i + (unsigned)hf_rng_below(&run->rng, running - i);
+        unsigned node = nodes[k];
+        nodes[k] = nodes[i];
+        nodes[i] = node;
+        group[node] = i % 2;
+    }
+}
+
 static void split(struct run *run)
 {
     static const char *const names[SHAPE_COUNT] = {
@@ -74,9 +97,14 @@ static void split(struct run *run)
     for (unsigned i = 0; i < count; i++) {
         group[i] = (unsigned)hf_rng_below(&run->rng, 3);
     }
+    if (plan_has_sides(&run->plan) && hf_rng_chance(&run->rng, 1, 3)) {
+        shape = SHAPE_EQUAL;
+        groups_make_equal(run, group);
+    }
     int64_t now_us = cluster_now_us(c);
     int64_t until_us = run_until(run, run->plan.away_ms_max);
-    trace_add(&c->trace, now_us, "net: split, %s, for %d ms", names[shape],
+    trace_add(&c->trace, now_us, "net: split, %s, for %d ms",
+              shape == SHAPE_EQUAL ? "equal groups" : names[shape],
               (int)((until_us - now_us) / SCHEDULE_US_PER_MS));
     for (unsigned from = 0; from < count; from++) {
         for (unsigned to = 0; to < count; to++) {

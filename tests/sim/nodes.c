@@ -155,11 +155,11 @@ static bool node_die(struct run *run, unsigned node, bool lose, int64_t ms_max)
     }
     bool proven = !lose && is_watched(run, node);
     if (is_beacon(run, node) || cluster_now_us(c) < run->quiet_until_us ||
-        !budget_allows_death(c, node, proven)) {
+        !budget_allows_death(run, node, proven)) {
         run->spared++;
         return false;
     }
-    if (proven && !budget_allows_death(c, node, false)) {
+    if (proven && !budget_allows_death(run, node, false)) {
         run->quiet_until_us = cluster_now_us(c) + QUIET_US;
     }
     unsigned flaps = run->nodes[node].flaps;
@@ -314,7 +314,8 @@ static void counters_check(struct run *run)
         if (counters->partitions_lost > 0) {
             cluster_fail(c, "n%u says that it lost partitions", i + 1);
         }
-        if (counters->forks > 0 || counters->merges > 0) {
+        if (!plan_has_sides(&run->plan) && run->takeovers == 0 &&
+            (counters->forks > 0 || counters->merges > 0)) {
             cluster_fail(c, "n%u says that two lineages met", i + 1);
         }
     }
@@ -361,17 +362,25 @@ void nodes_init(struct run *run)
 
 /* Healing. */
 
-/* Whether the cluster went on without the process that last ran there. */
+/* Whether the cluster went on without the process that last ran there, on all
+ * sides. */
 static bool is_forgotten(const struct run *run, unsigned node)
 {
-    const struct hf_view *view = cluster_view(run->c);
-    hf_incarnation last = run->c->processes[node].config.self.incarnation;
-    for (uint8_t i = 0; view != NULL && i < view->member_count; i++) {
-        if (view->members[i].incarnation == last) {
-            return false;
+    const struct cluster *c = run->c;
+    hf_incarnation last = c->processes[node].config.self.incarnation;
+    bool any = false;
+    for (unsigned n = 0; n < c->options.node_count; n++) {
+        const struct process *process = &c->processes[n];
+        const struct hf_view *view =
+            process->running ? hf_node_get_view(process->node) : NULL;
+        any = any || view != NULL;
+        for (uint8_t i = 0; view != NULL && i < view->member_count; i++) {
+            if (view->members[i].incarnation == last) {
+                return false;
+            }
         }
     }
-    return view != NULL;
+    return any;
 }
 
 static bool somebody_stays(const struct run *run)
@@ -421,6 +430,9 @@ void nodes_heal(struct run *run)
                      hf_rng_chance(&run->rng, 1, 2))) {
             node_boot(run, i);
         }
+    }
+    if (!plan_has_sides(&run->plan)) {
+        (void)operator_act(run);
     }
     leavers_finish(run);
     counters_check(run);

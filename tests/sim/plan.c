@@ -1,6 +1,7 @@
 #include "sim/plan.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #define HOUR_MS INT64_C(3600000)
 
@@ -29,6 +30,34 @@ static const struct {
 const char *fault_name(enum fault fault)
 {
     return faults[fault].name;
+}
+
+static const char *const policies[POLICY_COUNT] = {
+    [POLICY_MAJORITY] = "majority",
+    [POLICY_TAKEOVER] = "takeover",
+    [POLICY_HALF] = "half",
+    [POLICY_AVAILABLE] = "available",
+};
+
+const char *policy_name(enum policy policy)
+{
+    return policies[policy];
+}
+
+bool policy_read(const char *name, enum policy *policy)
+{
+    *policy = POLICY_COUNT;
+    for (unsigned i = 0; i < POLICY_COUNT; i++) {
+        if (strcmp(name, policies[i]) == 0) {
+            *policy = (enum policy)i;
+        }
+    }
+    return *policy != POLICY_COUNT || strcmp(name, "drawn") == 0;
+}
+
+bool plan_has_sides(const struct plan *plan)
+{
+    return plan->policy == POLICY_HALF || plan->policy == POLICY_AVAILABLE;
 }
 
 /* 0 half of the time, else 1 to @most, small ones as likely as large ones. */
@@ -105,12 +134,35 @@ static void draw_rarely(struct plan *plan, struct hf_rng *rng)
     }
 }
 
+/* From draws of its own: what else a seed does is the same with any policy,
+ * but for what is needed so that there are sides. */
+static void draw_policy(struct plan *plan, const struct options *options,
+                        uint64_t seed)
+{
+    struct hf_rng rng;
+    hf_rng_init(&rng, seed ^ UINT64_C(0x7369646573));
+    uint64_t draw = hf_rng_below(&rng, 8);
+    plan->policy = options->policy != POLICY_COUNT ? options->policy
+                   : draw <= POLICY_AVAILABLE      ? (enum policy)draw
+                                                   : POLICY_MAJORITY;
+    if (!plan_has_sides(plan)) {
+        return;
+    }
+    plan->workload.sides = true;
+    if (options->nodes == 0) {
+        plan->nodes = 2 + (unsigned)hf_rng_below(&rng, 5);
+        plan->booted = plan->nodes - (unsigned)hf_rng_below(&rng, 2);
+    }
+    plan->booted = plan->booted < 2 ? 2 : plan->booted;
+    plan->rates[FAULT_SPLIT] = 20 + (uint32_t)hf_rng_below(&rng, 80);
+    plan->away_ms_max += 4000 + scaled(&rng, 12000);
+}
+
 void plan_draw(struct plan *plan, const struct options *options, uint64_t seed)
 {
     struct hf_rng rng;
     hf_rng_init(&rng, seed ^ UINT64_C(0x706c616e));
     *plan = (struct plan){
-        .policy = POLICY_MAJORITY,
         .ms = options->ms,
         .drift_ppm = hf_rng_chance(&rng, 1, 2) ? 10000 : 0,
         .wall_skew_ms =
@@ -128,19 +180,20 @@ void plan_draw(struct plan *plan, const struct options *options, uint64_t seed)
         plan->rates[i] = maybe(&rng, faults[i].rate_max);
     }
     draw_rarely(plan, &rng);
+    draw_policy(plan, options, seed);
 }
 
 void plan_print(const struct plan *plan, FILE *file)
 {
     const struct network_faults *network = &plan->network;
     (void)fprintf(file,
-                  "%u nodes, %u from the start, %u backups%s; of 10,000 "
+                  "%s, %u nodes, %u from the start, %u backups%s; of 10,000 "
                   "frames: loss %u, duplicates %u, reordered %u, corrupt %u, "
                   "bursts %u; of 10,000 steps:",
-                  plan->nodes, plan->booted, plan->backups,
-                  plan->small_queues ? ", small queues" : "", network->loss,
-                  network->duplicate, network->reorder, network->corrupt,
-                  network->burst);
+                  policy_name(plan->policy), plan->nodes, plan->booted,
+                  plan->backups, plan->small_queues ? ", small queues" : "",
+                  network->loss, network->duplicate, network->reorder,
+                  network->corrupt, network->burst);
     for (unsigned i = 0; i < FAULT_COUNT; i++) {
         if (plan->rates[i] != 0) {
             (void)fprintf(file, " %s %" PRIu32, faults[i].name, plan->rates[i]);

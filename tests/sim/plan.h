@@ -13,6 +13,18 @@
 
 #define FAULT_STEP_MS 20
 
+/* What a side of a split does that is not a safe set. It decides what answers
+ * are right: where it stops, those of one honest server (support/model.h), else
+ * what support/sides.h says. */
+enum policy {
+    POLICY_MAJORITY,  /* It stops. */
+    POLICY_TAKEOVER,  /* The same; and nodes die where the rest has to stop, so
+                       * that in the end an operator has to order it on. */
+    POLICY_HALF,      /* Half of the nodes go on. */
+    POLICY_AVAILABLE, /* All do. */
+    POLICY_COUNT,
+};
+
 enum verdict {
     VERDICT_FINE = 0,
     VERDICT_BROKEN = 1, /* A promise. */
@@ -28,15 +40,10 @@ struct options {
     const char *seeds_file;
     const char *commit; /* Only to be printed. */
     unsigned nodes;     /* 0: drawn. */
+    enum policy policy; /* POLICY_COUNT: drawn. */
     int64_t ms;
     bool verbose;
     bool keep_going; /* After a seed that failed. */
-};
-
-/* What a side of a split does that is not a safe set. It decides what answers
- * are right: today every answer is judged against one honest server. */
-enum policy {
-    POLICY_MAJORITY, /* It stops. */
 };
 
 /* The faults that are drawn step by step. */
@@ -84,6 +91,12 @@ void plan_draw(struct plan *plan, const struct options *options, uint64_t seed);
 /* In one line, for people. */
 void plan_print(const struct plan *plan, FILE *file);
 
+/* Whether several sides may go on. */
+bool plan_has_sides(const struct plan *plan);
+
 const char *fault_name(enum fault fault);
+const char *policy_name(enum policy policy);
+/* POLICY_COUNT for "drawn"; false when @name is none. */
+bool policy_read(const char *name, enum policy *policy);
 
 #endif

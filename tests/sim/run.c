@@ -60,6 +60,9 @@ static void run_safety(struct run *run)
         links_step(run);
         cluster_run(c, FAULT_STEP_MS);
         bounds_check(run);
+        if (plan_has_sides(&run->plan)) {
+            sides_watch(&run->workload.sides, c);
+        }
     }
 }
 
@@ -99,6 +102,34 @@ static void run_judge(struct run *run)
     }
 }
 
+static bool is_settled(struct cluster *c, void *user)
+{
+    (void)user;
+    return cluster_is_settled(c);
+}
+
+static void run_settle(struct run *run)
+{
+    if (!cluster_wait(run->c, SETTLE_MS, is_settled, NULL)) {
+        int64_t ms = operator_act(run) ? SETTLE_MS : 0;
+        cluster_settle(run->c, ms);
+    }
+}
+
+static void sides_count(struct run *run)
+{
+    const struct cluster *c = run->c;
+    for (unsigned i = 0; i < c->options.node_count; i++) {
+        if (c->processes[i].running) {
+            const struct hf_node_counters *counters =
+                hf_node_get_counters(c->processes[i].node);
+            run->forks += counters->forks;
+            run->merges += counters->merges;
+            run->conflicts += counters->merge_conflicts;
+        }
+    }
+}
+
 /* False when it is the progress that failed. */
 static bool run_all(struct run *run)
 {
@@ -107,6 +138,7 @@ static bool run_all(struct run *run)
     if (c->failed) {
         return false;
     }
+    c->invariants.two_sides = plan_has_sides(&run->plan);
     workload_start(&run->workload, c, &run->plan.workload,
                    hf_rng_next(&run->rng));
     run_safety(run);
@@ -116,13 +148,36 @@ static bool run_all(struct run *run)
     run_heal(run);
     workload_stop(&run->workload);
     if (!c->failed) {
-        cluster_settle(c, SETTLE_MS);
+        run_settle(run);
     }
     if (c->failed) {
         return false;
     }
+    c->invariants.two_sides = false;
+    sides_count(run);
     run_judge(run);
     return true;
+}
+
+static enum hf_partition_policy cluster_policy(enum policy policy)
+{
+    return policy == POLICY_HALF        ? HF_POLICY_HALF
+           : policy == POLICY_AVAILABLE ? HF_POLICY_AVAILABLE
+                                        : HF_POLICY_MAJORITY;
+}
+
+static void outcome_count(const struct run *run, struct outcome *outcome)
+{
+    outcome->answered = run->workload.answered;
+    outcome->acknowledged = run->workload.acknowledged;
+    outcome->down = run->workload.down;
+    memcpy(outcome->counts, run->counts, sizeof(outcome->counts));
+    outcome->spared = run->spared;
+    outcome->takeovers = run->takeovers;
+    outcome->forks = run->forks;
+    outcome->merges = run->merges;
+    outcome->conflicts = run->conflicts;
+    outcome->virtual_ms = cluster_now_us(run->c) / SCHEDULE_US_PER_MS;
 }
 
 void seed_run(uint64_t seed, const struct options *options, bool trace,
@@ -134,7 +189,7 @@ void seed_run(uint64_t seed, const struct options *options, bool trace,
     hf_rng_init(&run.rng, seed ^ UINT64_C(0x72756e));
     struct cluster_options cluster;
     cluster_options_init(&cluster, seed);
-    cluster.policy = HF_POLICY_MAJORITY; /* One history for the model. */
+    cluster.policy = cluster_policy(run.plan.policy);
     cluster.node_count = run.plan.nodes;
     cluster.backups = run.plan.backups;
     cluster.drift_ppm = run.plan.drift_ppm;
@@ -145,15 +200,11 @@ void seed_run(uint64_t seed, const struct options *options, bool trace,
     cluster.boot_none = true;
     run.c = cluster_create(&cluster);
     nodes_init(&run);
-    *outcome = (struct outcome){.verdict = VERDICT_FINE};
+    *outcome =
+        (struct outcome){.verdict = VERDICT_FINE, .policy = run.plan.policy};
     bool progress = run_all(&run);
     outcome->hash = run.c->trace.hash;
-    outcome->answered = run.workload.answered;
-    outcome->acknowledged = run.workload.acknowledged;
-    outcome->down = run.workload.down;
-    memcpy(outcome->counts, run.counts, sizeof(outcome->counts));
-    outcome->spared = run.spared;
-    outcome->virtual_ms = cluster_now_us(run.c) / SCHEDULE_US_PER_MS;
+    outcome_count(&run, outcome);
     if (run.c->failed) {
         outcome->verdict = progress ? VERDICT_BROKEN : VERDICT_STUCK;
         memcpy(outcome->failure, run.c->failure, sizeof(outcome->failure));

@@ -8,7 +8,11 @@
  *   live    in bounded virtual time there is one view, everybody has an
  *           answer, every partition has its copies
  *   judge   copies are equal byte for byte, and one honest server could have
- *           given all the answers */
+ *           given all the answers; or, where sides of a split go on, nothing
+ *           that only one of them changed is lost (support/sides.h)
+ *
+ * Where those who are left may not go on by themselves, an operator orders a
+ * takeover (operator.c). */
 #ifndef HF_TESTS_SIM_RUN_H
 #define HF_TESTS_SIM_RUN_H
 
@@ -50,6 +54,10 @@ struct run {
     uint64_t counts[FAULT_COUNT]; /* Faults injected. */
     uint64_t spared; /* Deaths not injected: they would have broken more than
                       * was promised to hold. */
+    uint64_t takeovers;
+    uint64_t forks; /* As counted by those who run in the end. */
+    uint64_t merges;
+    uint64_t conflicts;
 };
 
 struct outcome {
@@ -60,6 +68,11 @@ struct outcome {
     uint64_t down; /* Operations refused with CLUSTERDOWN. */
     uint64_t counts[FAULT_COUNT];
     uint64_t spared;
+    enum policy policy;
+    uint64_t forks; /* As counted by those who run in the end. */
+    uint64_t merges;
+    uint64_t conflicts;
+    uint64_t takeovers;
     int64_t virtual_ms;
     char failure[CLUSTER_FAILURE_BYTES];
 };
@@ -87,7 +100,12 @@ bool nodes_need_link(const struct run *run, unsigned a, unsigned b);
 /* budget.c: whether @node may die now, by what the copies of all partitions
  * are at this moment, and so that the rest is a safe set. @proven: the rest
  * will have proof of its death, from its kernel and in time. */
-bool budget_allows_death(const struct cluster *c, unsigned node, bool proven);
+bool budget_allows_death(const struct run *run, unsigned node, bool proven);
+
+/* operator.c: orders a takeover if, seen from outside, those who run are no
+ * safe set of the newest view, and waits for what comes of it. Whether it was
+ * ordered. */
+bool operator_act(struct run *run);
 
 /* True by the chance of @fault in this step; counts it. */
 bool run_draws(struct run *run, enum fault fault);

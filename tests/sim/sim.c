@@ -1,12 +1,15 @@
 /* sim.c - Random clusters from a seed, until one breaks a promise.
  *
  *   sim [--seed S] [--seeds N] [--seeds-file FILE] [--nodes N] [--ms M]
- *       [--commit TEXT] [--keep-going] [--verbose]
+ *       [--policy P] [--commit TEXT] [--keep-going] [--verbose]
  *
  * A seed decides everything: the size of the cluster, the number of backups,
  * which faults there are and when, what clients ask (plan.h, run.h). Faults
- * last for M virtual milliseconds. Every tenth seed runs twice and must do the
- * same twice. --commit, or HOLDFAST_COMMIT, only says what is printed first.
+ * last for M virtual milliseconds. P is majority, takeover, half or available
+ * (plan.h); without, each seed draws it, and those of a file have majority
+ * unless the word is after the seed. Every tenth seed runs twice and must do
+ * the same twice. --commit, or HOLDFAST_COMMIT, only says what is printed
+ * first.
  *
  * Exit codes: 0 all held; 1 a promise was broken; 2 the cluster made no
  * progress; 3 two runs of a seed differed; 64 bad usage. */
@@ -38,14 +41,17 @@ static void on_abort(int number)
 
 static void replay_set(uint64_t seed, const struct options *options)
 {
+    struct plan plan;
+    plan_draw(&plan, options, seed);
     char nodes[32] = "";
     if (options->nodes != 0) {
         (void)snprintf(nodes, sizeof(nodes), " --nodes %u", options->nodes);
     }
     (void)snprintf(replay_line, sizeof(replay_line),
                    "replay: %s --seed %" PRIu64 " --ms %" PRId64
-                   "%s --verbose\n",
-                   options->program, seed, options->ms, nodes);
+                   "%s --policy %s --verbose\n",
+                   options->program, seed, options->ms, nodes,
+                   policy_name(plan.policy));
 }
 
 static void print_failure(uint64_t seed, const struct options *options,
@@ -93,7 +99,9 @@ static int usage(void)
     (void)fprintf(stderr,
                   "usage: sim [--seed S] [--seeds N] [--seeds-file FILE] "
                   "[--nodes 2..%d] [--ms M]\n"
-                  "           [--commit TEXT] [--keep-going] [--verbose]\n",
+                  "           [--policy majority|takeover|half|available] "
+                  "[--commit TEXT]\n"
+                  "           [--keep-going] [--verbose]\n",
                   CLUSTER_NODES_MAX);
     return VERDICT_USAGE;
 }
@@ -136,6 +144,7 @@ static bool options_read(struct options *options, int argc, char **argv)
         .seed = 1,
         .seeds = 1,
         .ms = 20000,
+        .policy = POLICY_COUNT,
         .commit = getenv("HOLDFAST_COMMIT"),
     };
     for (int i = 1; i < argc; i++) {
@@ -148,6 +157,10 @@ static bool options_read(struct options *options, int argc, char **argv)
             return false;
         } else if (strcmp(name, "--seeds-file") == 0) {
             options->seeds_file = argv[i];
+        } else if (strcmp(name, "--policy") == 0) {
+            if (!policy_read(argv[i], &options->policy)) {
+                return false;
+            }
         } else if (strcmp(name, "--commit") == 0) {
             options->commit = argv[i];
 #ifdef HF_MUTATIONS
@@ -173,6 +186,11 @@ struct totals {
     uint64_t down;
     uint64_t counts[FAULT_COUNT];
     uint64_t spared;
+    uint64_t policies[POLICY_COUNT];
+    uint64_t forks;
+    uint64_t merges;
+    uint64_t conflicts;
+    uint64_t takeovers;
     int64_t virtual_ms;
     enum verdict first; /* Of the first that failed. */
 };
@@ -188,6 +206,11 @@ static bool seed_count(uint64_t seed, const struct options *options,
     totals->acknowledged += outcome.acknowledged;
     totals->down += outcome.down;
     totals->spared += outcome.spared;
+    totals->policies[outcome.policy]++;
+    totals->forks += outcome.forks;
+    totals->merges += outcome.merges;
+    totals->conflicts += outcome.conflicts;
+    totals->takeovers += outcome.takeovers;
     totals->virtual_ms += outcome.virtual_ms;
     for (unsigned i = 0; i < FAULT_COUNT; i++) {
         totals->counts[i] += outcome.counts[i];
@@ -199,7 +222,7 @@ static bool seed_count(uint64_t seed, const struct options *options,
     return verdict == VERDICT_FINE || options->keep_going;
 }
 
-/* One seed a line; '#' begins a comment. */
+/* One seed a line, and maybe a policy; '#' begins a comment. */
 static bool file_run(const struct options *options, struct totals *totals)
 {
     FILE *file = fopen(options->seeds_file, "r");
@@ -212,18 +235,22 @@ static bool file_run(const struct options *options, struct totals *totals)
     char line[200];
     while (go_on && fgets(line, sizeof(line), file)) {
         uint64_t seed;
-        line[strcspn(line, "# \t\n")] = '\0';
+        char policy[16] = "majority";
+        struct options own = *options;
+        line[strcspn(line, "#\n")] = '\0';
+        (void)sscanf(line, "%*s %15s", policy);
+        line[strcspn(line, " \t")] = '\0';
         if (line[0] == '\0') {
             continue;
         }
-        if (!number_read(line, &seed)) {
+        if (!number_read(line, &seed) || !policy_read(policy, &own.policy)) {
             (void)fprintf(stderr, "sim: %s: not a seed: %s\n",
                           options->seeds_file, line);
             totals->first = VERDICT_USAGE;
             go_on = false;
             break;
         }
-        go_on = seed_count(seed, options, totals);
+        go_on = seed_count(seed, &own, totals);
     }
     (void)fclose(file);
     return go_on;
@@ -239,6 +266,15 @@ static void print_totals(const struct totals *totals)
                      totals->counts[i]);
     }
     (void)printf("; deaths spared %" PRIu64 "\n", totals->spared);
+    (void)printf("sim: seeds by policy:");
+    for (unsigned i = 0; i < POLICY_COUNT; i++) {
+        (void)printf(" %s %" PRIu64, policy_name((enum policy)i),
+                     totals->policies[i]);
+    }
+    (void)printf("; forks %" PRIu64 ", merges %" PRIu64 ", conflicts %" PRIu64
+                 ", takeovers %" PRIu64 "\n",
+                 totals->forks, totals->merges, totals->conflicts,
+                 totals->takeovers);
     (void)printf("sim: %" PRIu64 " seeds, %" PRId64 " virtual seconds, %" PRIu64
                  " faults, %" PRIu64 " answers, %" PRIu64 " refused, %" PRIu64
                  " acknowledged writes checked, %" PRIu64 " failed: %s\n",

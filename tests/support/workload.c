@@ -148,6 +148,7 @@ void workload_start(struct workload *workload, struct cluster *c,
     *workload = (struct workload){.c = c, .options = *options};
     hf_rng_init(&workload->rng, seed);
     model_init(&workload->model);
+    sides_init(&workload->sides);
     workload->keys = calloc(key_count(workload), sizeof(*workload->keys));
     HF_ASSERT(workload->keys != NULL);
     for (unsigned i = 0; i < options->clients; i++) {
@@ -172,6 +173,7 @@ void workload_close(struct workload *workload)
         }
     }
     model_close(&workload->model);
+    sides_close(&workload->sides);
     free(workload->keys);
     workload->keys = NULL;
 }
@@ -198,7 +200,8 @@ static void acknowledged(struct workload *workload,
 {
     const struct workload_key *key = &workload->keys[operation->key];
     workload->acknowledged++;
-    if (key_class_of(workload, operation->key) == KEY_FLEETING ||
+    if (workload->options.sides ||
+        key_class_of(workload, operation->key) == KEY_FLEETING ||
         key->under_way > 0 || key->started_us != operation->started ||
         key->ended_us >= operation->started ||
         key->doubt_us > workload->c->schedule.now_us) {
@@ -258,6 +261,26 @@ static void answer_judge(struct workload *workload,
     }
 }
 
+/* Told to the model, or to who judges sides. */
+static void operation_add(struct workload_client *client,
+                          const struct request *request)
+{
+    struct workload *workload = client->workload;
+    if (!workload->options.sides) {
+        model_add(&workload->model, &client->operation);
+        return;
+    }
+    struct sides_operation done = {
+        .operation = client->operation,
+        .begin = client->begin,
+        .found = request->kind == HF_REPLY_INTEGER && request->integer > 0,
+        .fades = client->ttl_ms != 0,
+    };
+    sides_place(&workload->sides, workload->c, client->operation.node, true,
+                &done.end);
+    sides_add(&workload->sides, &done);
+}
+
 static void operation_end(struct workload_client *client,
                           struct request *request)
 {
@@ -279,8 +302,8 @@ static void operation_end(struct workload_client *client,
         }
         key->ended_us = workload->c->schedule.now_us;
     }
-    model_add(&workload->model, operation);
-    if (client->ttl_ms != 0) {
+    operation_add(client, request);
+    if (client->ttl_ms != 0 && !workload->options.sides) {
         struct model_operation expiry = *operation;
         expiry.kind = MODEL_DELETE;
         expiry.started +=
@@ -418,6 +441,7 @@ static void client_ask(struct workload_client *client)
         .ended = MODEL_UNKNOWN,
         .node = client->node,
     };
+    sides_place(&workload->sides, c, client->node, false, &client->begin);
     operation->kind = kind_pick(workload, operation->key);
     operation->fenced = key_is_fenced(workload, operation->key);
     char name[KEY_BYTES_MAX];
@@ -525,7 +549,12 @@ static void read_key(struct workload *workload, uint32_t key, unsigned node)
                      name);
         return;
     }
-    model_add(&workload->model, &operation);
+    if (workload->options.sides) {
+        struct sides_operation last = {.operation = operation, .last = true};
+        sides_add(&workload->sides, &last);
+    } else {
+        model_add(&workload->model, &operation);
+    }
 }
 
 void workload_read_all(struct workload *workload)
@@ -545,7 +574,11 @@ void workload_check(struct workload *workload)
         return;
     }
     struct model_verdict verdict;
-    model_check(&workload->model, &verdict);
+    if (workload->options.sides) {
+        sides_check(&workload->sides, &verdict);
+    } else {
+        model_check(&workload->model, &verdict);
+    }
     if (!verdict.linearizable) {
         char name[KEY_BYTES_MAX];
         key_name(workload, verdict.key, name);

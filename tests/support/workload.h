@@ -15,6 +15,9 @@
  * Every fourth of the hot and cold ones is fenced (core/fences.h), for longer
  * than any run: once deleted, it is not used again.
  *
+ * Where both sides of a cut go on (options.sides), support/sides.h judges in
+ * place of the model, and copies are looked at only in the end.
+ *
  * The only error a client may see is CLUSTERDOWN, and OOM where allocations
  * are made to fail. */
 #ifndef HF_TESTS_WORKLOAD_H
@@ -22,6 +25,7 @@
 
 #include "support/cluster.h"
 #include "support/model.h"
+#include "support/sides.h"
 
 #define WORKLOAD_CLIENTS_MAX 16
 
@@ -37,6 +41,7 @@ struct workload_options {
     int64_t think_us_max; /* Between an answer and the next question. */
     int64_t patience_ms;  /* Then a client gives up waiting. */
     bool only_writes;     /* And increments. */
+    bool sides; /* Both sides of a cut may go on: judged by sides.h. */
 };
 
 /* What clients do for a while instead of their usual mix, without a pause. */
@@ -54,7 +59,8 @@ struct workload_client {
     unsigned node; /* Whom it asks. */
     struct request *request;
     struct model_operation operation;
-    int64_t ttl_ms; /* Of that operation; 0: none. */
+    struct sides_place begin; /* Of that, */
+    int64_t ttl_ms;           /* Of that operation; 0: none. */
 };
 
 /* What is known about writes to a key. */
@@ -69,7 +75,8 @@ struct workload {
     struct cluster *c;
     struct workload_options options;
     struct hf_rng rng;
-    struct model model;
+    struct model model; /* Or: */
+    struct sides sides;
     struct workload_client clients[WORKLOAD_CLIENTS_MAX];
     struct workload_key *keys;
     int64_t value_last;
@@ -97,7 +104,8 @@ void workload_burst(struct workload *workload, enum workload_burst burst,
 void workload_stop(struct workload *workload);
 /* Reads every key from every running node, for the model to judge. */
 void workload_read_all(struct workload *workload);
-/* Fails the cluster unless everything that was answered is linearizable. */
+/* Fails the cluster unless everything that was answered is linearizable, or
+ * what may be with sides. */
 void workload_check(struct workload *workload);
 void workload_close(struct workload *workload);
 

@@ -1,0 +1,301 @@
+#include "support/sides.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "core/node_state.h"
+#include "support/cluster.h"
+
+#define REPORT_OPERATIONS 14
+
+void sides_init(struct sides *sides)
+{
+    *sides = (struct sides){.settled_us = -1};
+}
+
+void sides_close(struct sides *sides)
+{
+    free(sides->operations);
+    sides->operations = NULL;
+}
+
+void sides_watch(struct sides *sides, struct cluster *c)
+{
+    for (unsigned i = 0; i < c->options.node_count; i++) {
+        if (c->processes[i].running && c->processes[i].paused) {
+            return;
+        }
+    }
+    if (cluster_is_settled(c)) {
+        sides->settled_us = cluster_now_us(c);
+    }
+}
+
+/* The highest epoch that anybody in lineage @id is in. */
+static hf_epoch newest_of(const struct cluster *c, uint64_t id, hf_epoch epoch)
+{
+    for (unsigned i = 0; i < c->options.node_count; i++) {
+        const struct hf_view *view =
+            c->processes[i].running ? hf_node_get_view(c->processes[i].node)
+                                    : NULL;
+        if (view != NULL && hf_lineage_of(view) == id && view->epoch > epoch) {
+            epoch = view->epoch;
+        }
+    }
+    return epoch;
+}
+
+void sides_place(const struct sides *sides, const struct cluster *c,
+                 unsigned node, bool ends, struct sides_place *place)
+{
+    const struct process *process = &c->processes[node];
+    *place = (struct sides_place){.settled_us = sides->settled_us};
+    const struct hf_view *view =
+        process->running ? hf_node_get_view(process->node) : NULL;
+    if (view == NULL || process->node->state != HF_STATE_ACTIVE) {
+        return;
+    }
+    place->known = true;
+    place->count = view->lineage_count;
+    memcpy(place->lineages, view->lineages, sizeof(place->lineages));
+    place->epoch =
+        ends ? newest_of(c, hf_lineage_of(view), view->epoch) : view->epoch;
+}
+
+void sides_add(struct sides *sides, const struct sides_operation *operation)
+{
+    if (sides->count == sides->capacity) {
+        sides->capacity = 2 * sides->capacity + 256;
+        sides->operations = realloc(
+            sides->operations, sides->capacity * sizeof(*sides->operations));
+        HF_ASSERT(sides->operations != NULL);
+    }
+    sides->operations[sides->count++] = *operation;
+}
+
+/* Whether who is at @place follows from lineage @id at @epoch. */
+static bool follows(const struct sides_place *place, uint64_t id,
+                    hf_epoch epoch)
+{
+    for (unsigned i = 0; i < place->count; i++) {
+        if (place->lineages[i].id == id) {
+            hf_epoch last = i + 1u < place->count
+                                ? place->lineages[i + 1].forked
+                                : place->epoch;
+            return epoch <= last;
+        }
+    }
+    return false;
+}
+
+static uint64_t lineage_of(const struct sides_place *place)
+{
+    return place->count == 0 ? 0 : place->lineages[place->count - 1].id;
+}
+
+/* Whether it happened in one chain of views, between where it began and where
+ * it ended. */
+static bool is_placed(const struct sides_operation *o)
+{
+    return o->begin.known && o->end.known &&
+           follows(&o->end, lineage_of(&o->begin), o->begin.epoch);
+}
+
+static bool is_acknowledged(const struct sides_operation *o)
+{
+    return o->operation.ended != MODEL_UNKNOWN;
+}
+
+static bool is_change(const struct sides_operation *o)
+{
+    return o->operation.kind == MODEL_WRITE ||
+           o->operation.kind == MODEL_DELETE || o->operation.kind == MODEL_ADD;
+}
+
+static bool covers(const struct sides_operation *later,
+                   const struct sides_operation *o)
+{
+    if (!is_acknowledged(o) || o->operation.ended >= later->operation.started) {
+        return false;
+    }
+    if (later->last || o->operation.ended <= later->begin.settled_us) {
+        return true;
+    }
+    return is_placed(later) && is_placed(o) &&
+           follows(&later->begin, lineage_of(&o->end), o->end.epoch);
+}
+
+/* The operations of one key. */
+struct history {
+    const struct sides_operation **list;
+    size_t count;
+};
+
+/* Whether @read may still show what @o left; NULL: that nothing ever was. */
+static bool may_show(const struct history *history,
+                     const struct sides_operation *read,
+                     const struct sides_operation *o)
+{
+    if (o != NULL && o->operation.started > read->operation.ended) {
+        return false;
+    }
+    for (size_t i = 0; i < history->count; i++) {
+        const struct sides_operation *other = history->list[i];
+        bool after = o == NULL ? other->operation.kind != MODEL_DELETE
+                               : other != o && covers(other, o);
+        if (after && is_change(other) && covers(read, other)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Whether @o leaves what @read shows, as far as that can be told. */
+static bool leaves(const struct sides_operation *o,
+                   const struct sides_operation *read, bool guesses)
+{
+    const struct model_operation *operation = &o->operation;
+    if (!is_change(o)) {
+        return false;
+    }
+    if (read->operation.value == MODEL_NIL) {
+        return operation->kind == MODEL_DELETE || o->fades;
+    }
+    if (operation->kind == MODEL_ADD) {
+        return guesses || operation->value == read->operation.value;
+    }
+    return operation->kind == MODEL_WRITE &&
+           operation->value == read->operation.value;
+}
+
+/* With increments of unknown outcome, values are not known either. */
+static bool has_guesses(const struct history *history)
+{
+    for (size_t i = 0; i < history->count; i++) {
+        const struct sides_operation *o = history->list[i];
+        if (o->operation.kind == MODEL_ADD && !is_acknowledged(o)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static const char *read_judge(const struct history *history,
+                              const struct sides_operation *read)
+{
+    bool nil = read->operation.value == MODEL_NIL;
+    bool known = nil;
+    bool guesses = has_guesses(history);
+    if (nil && may_show(history, read, NULL)) {
+        return NULL;
+    }
+    for (size_t i = 0; i < history->count; i++) {
+        const struct sides_operation *o = history->list[i];
+        if (!nil && o->operation.kind == MODEL_DELETE && o->found &&
+            o->operation.fenced && covers(read, o)) {
+            return "is back, though fenced and deleted";
+        }
+        if (leaves(o, read, guesses)) {
+            known = true;
+            if (may_show(history, read, o)) {
+                return NULL;
+            }
+        }
+    }
+    return !known ? "was never written"
+           : nil  ? "is lost"
+                  : "shows what was changed since";
+}
+
+static void report(const struct history *history,
+                   const struct sides_operation *read, const char *what,
+                   struct model_verdict *verdict)
+{
+    static const char *const kinds[] = {"read", "write",   "delete",
+                                        "add",  "refused", "expire"};
+    size_t used = (size_t)snprintf(verdict->text, sizeof(verdict->text),
+                                   "with sides: %s", what);
+    size_t at = 0;
+    while (at < history->count && history->list[at] != read) {
+        at++;
+    }
+    size_t from = at > REPORT_OPERATIONS ? at - REPORT_OPERATIONS : 0;
+    for (size_t i = from; i <= at && i < history->count; i++) {
+        const struct sides_operation *o = history->list[i];
+        char value[24] = "nil";
+        if (o->operation.value != MODEL_NIL) {
+            (void)snprintf(value, sizeof(value), "%" PRId64,
+                           o->operation.value);
+        }
+        if (used < sizeof(verdict->text)) {
+            used += (size_t)snprintf(
+                verdict->text + used, sizeof(verdict->text) - used,
+                "\n  %s %s at n%u %" PRId64 "-%" PRId64 " us, lineage %04x e%u",
+                kinds[o->operation.kind], value, o->operation.node + 1,
+                o->operation.started,
+                is_acknowledged(o) ? o->operation.ended : -1,
+                (unsigned)(lineage_of(&o->end) >> 48),
+                (unsigned)(o->end.epoch >> 32));
+        }
+    }
+}
+
+static bool key_judge(const struct history *history, uint32_t key,
+                      struct model_verdict *verdict)
+{
+    for (size_t i = 0; i < history->count; i++) {
+        const struct sides_operation *o = history->list[i];
+        if (o->operation.kind != MODEL_READ || !is_acknowledged(o)) {
+            continue;
+        }
+        const char *what = read_judge(history, o);
+        if (what != NULL) {
+            verdict->linearizable = false;
+            verdict->key = key;
+            report(history, o, what, verdict);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* By key, and then as they were added: as they ended. */
+static int by_key(const void *left, const void *right)
+{
+    const struct sides_operation *a =
+        *(const struct sides_operation *const *)left;
+    const struct sides_operation *b =
+        *(const struct sides_operation *const *)right;
+    if (a->operation.key != b->operation.key) {
+        return a->operation.key < b->operation.key ? -1 : 1;
+    }
+    return a < b ? -1 : a > b;
+}
+
+void sides_check(const struct sides *sides, struct model_verdict *verdict)
+{
+    *verdict = (struct model_verdict){.linearizable = true};
+    if (sides->count == 0) {
+        return;
+    }
+    const struct sides_operation **all = calloc(sides->count, sizeof(*all));
+    HF_ASSERT(all != NULL);
+    for (size_t i = 0; i < sides->count; i++) {
+        all[i] = &sides->operations[i];
+    }
+    qsort(all, sides->count, sizeof(*all), by_key);
+    bool fine = true;
+    size_t to = 0;
+    for (size_t from = 0; fine && from < sides->count; from = to) {
+        uint32_t key = all[from]->operation.key;
+        while (to < sides->count && all[to]->operation.key == key) {
+            to++;
+        }
+        fine =
+            key_judge(&(struct history){all + from, to - from}, key, verdict);
+    }
+    free(all);
+}
