@@ -168,13 +168,30 @@ static bool is_abandoned(const struct hf_node *node)
     return !hf_node_is_kept(node);
 }
 
+/* Whether @view counts on copies that we do not have any more: it is from
+ * before we handed them over to another lineage, or decided by those who had
+ * not heard of that. They go on without us, and then take us in anew. */
+static bool is_beyond_us(const struct hf_node *node, const struct hf_view *view)
+{
+    uint8_t self =
+        hf_view_find(view, node->config.self.id, node->config.self.incarnation);
+    for (uint16_t p = 0; self != HF_MEMBER_NONE && p < HF_PARTITION_COUNT;
+         p++) {
+        if ((hf_view_copies(view, p) & hf_member_set_of(self)) != 0 &&
+            node->partitions[p].learnt != HF_SESSIONS_END) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void lose_to(struct hf_node *node, const struct hf_view *view,
                     hf_epoch forked)
 {
     if (node->state == HF_STATE_ACTIVE ||
         (node->state == HF_STATE_OUT && hf_node_is_kept(node))) {
         hf_node_merge_begin(node, view, forked);
-    } else {
+    } else if (node->state != HF_STATE_OUT || !is_beyond_us(node, view)) {
         follow(node, view);
     }
 }
@@ -206,7 +223,8 @@ void hf_node_view_heard(struct hf_node *node, const struct hf_view *view)
         lose_to(node, view, forked);
         return;
     case HF_RELATION_WINS:
-        if (node->state == HF_STATE_OUT && is_abandoned(node)) {
+        if (node->state == HF_STATE_OUT && is_abandoned(node) &&
+            !is_beyond_us(node, view)) {
             follow(node, view);
         }
         return;

@@ -27,9 +27,21 @@ static unsigned node_of_incarnation(const struct cluster *c,
     return CLUSTER_NODES_MAX;
 }
 
+/* The view by which @node holds sessions, also while it hands them over; NULL:
+ * it has none. */
+static const struct hf_view *view_of(const struct cluster *c, unsigned node)
+{
+    const struct process *process = &c->processes[node];
+    if (!process->running || (process->node->state != HF_STATE_ACTIVE &&
+                              process->node->state != HF_STATE_MERGING)) {
+        return NULL;
+    }
+    return process->node->view;
+}
+
 static bool is_in(const struct cluster *c, unsigned node, hf_epoch epoch)
 {
-    const struct hf_view *view = hf_node_get_view(c->processes[node].node);
+    const struct hf_view *view = view_of(c, node);
     return view != NULL && view->epoch == epoch;
 }
 
@@ -167,9 +179,7 @@ static bool sides_allow(const struct run *run, unsigned node, uint64_t out)
 {
     const struct cluster *c = run->c;
     for (unsigned i = 0; i < c->options.node_count; i++) {
-        const struct hf_view *view =
-            c->processes[i].running ? hf_node_get_view(c->processes[i].node)
-                                    : NULL;
+        const struct hf_view *view = view_of(c, i);
         if (view == NULL) {
             continue;
         }
