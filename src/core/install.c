@@ -196,6 +196,16 @@ static void lose_to(struct hf_node *node, const struct hf_view *view,
     }
 }
 
+/* A fork that counted us as dead, as a takeover does: what only we have began
+ * empty there, so joining anew would lose it. */
+static bool is_forked_without_us(const struct hf_node *node,
+                                 const struct hf_view *view)
+{
+    return hf_lineage_of(view) != hf_lineage_of(node->view) &&
+           hf_view_find(view, node->config.self.id,
+                        node->config.self.incarnation) == HF_MEMBER_NONE;
+}
+
 void hf_node_view_heard(struct hf_node *node, const struct hf_view *view)
 {
     hf_epoch forked;
@@ -217,7 +227,11 @@ void hf_node_view_heard(struct hf_node *node, const struct hf_view *view)
     }
     switch (hf_lineage_compare(node->view, decided, view, &forked)) {
     case HF_RELATION_BEHIND:
-        follow(node, view);
+        if (is_forked_without_us(node, view)) {
+            lose_to(node, view, forked);
+        } else {
+            follow(node, view);
+        }
         return;
     case HF_RELATION_LOSES:
         lose_to(node, view, forked);

@@ -128,17 +128,67 @@ static void target_heard(struct hf_node *node, const struct hf_view *view,
     }
 }
 
+/* We take up our own lineage, in a later view: what is changed from now on is
+ * newer than what was handed over. */
+static void resume(struct hf_node *node)
+{
+    uint8_t self = hf_view_find(node->view, node->config.self.id,
+                                node->config.self.incarnation);
+    if (self == HF_MEMBER_NONE ||
+        (node->view->absent & hf_member_set_of(self)) != 0) {
+        *node->proposal = *node->view;
+        hf_node_stay_out(node, node->proposal);
+        return;
+    }
+    *node->proposal = *node->view;
+    hf_node_install(node, node->proposal);
+    hf_epoch above = ((node->highest_ballot >> 32) + 1) << 32;
+    if (above > node->promised) {
+        node->promised = above;
+        node->promised_at = node->now;
+        node->promised_without = 0;
+    }
+    hf_node_lease_changed(node);
+}
+
+/* Whether @view is in the lineage that we hand over to, or came from it, and
+ * not from ours without it. */
+static bool is_of_target(const struct hf_node *node, const struct hf_view *view)
+{
+    uint64_t target = hf_lineage_of(node->target);
+    return !hf_lineage_includes(node->view, target, 0) &&
+           hf_lineage_includes(view, target, 0);
+}
+
+/* Our lineage went on without us: others hold what is newest. If we only
+ * followed a fork it is now the fork that gives way. */
+static void lineage_went_on(struct hf_node *node, const struct hf_view *view)
+{
+    *node->view = *view;
+    enum hf_relation relation = hf_lineage_compare(node->view, view->epoch,
+                                                   node->target, &node->forked);
+    if (relation != HF_RELATION_LOSES && relation != HF_RELATION_BEHIND) {
+        hf_log(&node->config.log, HF_LOG_WARNING,
+               "view %u goes on instead of lineage %08x after all",
+               (unsigned)(view->epoch >> 32),
+               (unsigned)(hf_lineage_of(node->target) >> 32));
+        resume(node);
+        return;
+    }
+    reset(node);
+    spread(node);
+}
+
 void hf_node_merge_view_heard(struct hf_node *node, const struct hf_view *view)
 {
     hf_epoch forked;
     switch (hf_lineage_compare(node->view, node->view->epoch, view, &forked)) {
     case HF_RELATION_BEHIND:
-        /* Our lineage went on without us: others hold what is newest. */
-        *node->view = *view;
-        (void)hf_lineage_compare(node->view, view->epoch, node->target,
-                                 &node->forked);
-        reset(node);
-        spread(node);
+        if (is_of_target(node, view)) {
+            target_heard(node, view, forked);
+        } else {
+            lineage_went_on(node, view);
+        }
         return;
     case HF_RELATION_LOSES:
         target_heard(node, view, forked);
@@ -371,33 +421,6 @@ static void finish(struct hf_node *node)
     hf_node_stay_out(node, node->target);
 }
 
-/* Those that go on instead are gone, perhaps cut off again. We take up our own
- * lineage, in a later view: what is changed from now on is newer than what was
- * handed over. */
-static void resume(struct hf_node *node)
-{
-    uint8_t self = hf_view_find(node->view, node->config.self.id,
-                                node->config.self.incarnation);
-    hf_log(&node->config.log, HF_LOG_WARNING,
-           "nobody of lineage %08x is heard any more: going on with ours",
-           (unsigned)(hf_lineage_of(node->target) >> 32));
-    if (self == HF_MEMBER_NONE ||
-        (node->view->absent & hf_member_set_of(self)) != 0) {
-        *node->proposal = *node->view;
-        hf_node_stay_out(node, node->proposal);
-        return;
-    }
-    *node->proposal = *node->view;
-    hf_node_install(node, node->proposal);
-    hf_epoch above = ((node->highest_ballot >> 32) + 1) << 32;
-    if (above > node->promised) {
-        node->promised = above;
-        node->promised_at = node->now;
-        node->promised_without = 0;
-    }
-    hf_node_lease_changed(node);
-}
-
 /* One look at all partitions: sends what can be sent. True when nothing is
  * left to do. */
 static bool hand_over(struct hf_node *node)
@@ -460,6 +483,10 @@ void hf_node_merge_tick(struct hf_node *node)
         return;
     }
     if (node->now - node->merge_heard > HF_MERGE_LOST_MS) {
+        hf_log(&node->config.log, HF_LOG_WARNING,
+               "nobody of lineage %08x is heard any more, perhaps cut off "
+               "again: going on with ours",
+               (unsigned)(hf_lineage_of(node->target) >> 32));
         resume(node);
         return;
     }

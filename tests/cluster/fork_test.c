@@ -475,6 +475,30 @@ static void a_takeover_brings_a_minority_back(void **state)
     expect_all(c, "only:0", "zero");
 }
 
+/* A takeover counted the two others as dead, and what only they had started
+ * empty. They had merely lost each other as well, and did not go on: what they
+ * bring back has to be taken, though they only follow. */
+static void who_follows_a_takeover_brings_back_what_it_lacked(void **state)
+{
+    struct cluster *c = start(state, 3, 192, HF_POLICY_MAJORITY);
+    fill_before(c);
+    c->invariants.two_sides = true;
+    split(c, 4);
+    cluster_cut(c, 0, 1);
+    cluster_run(c, STOPPED_MS);
+    cluster_check(c, hf_node_takeover(c->processes[2].node) == NULL,
+                  "a takeover is refused");
+    cluster_run(c, STOPPED_MS);
+    cluster_check(c, fill(c, 2, "only:0", "zero") == 0,
+                  "it does not serve everything");
+    cluster_check(c, fill(c, 2, "changed0", "zero") == 0,
+                  "it does not serve everything");
+    go_together(c);
+    expect_all(c, "old", "old");
+    expect_all(c, "only:0", "zero");
+    expect_all(c, "changed0", "zero");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -492,6 +516,7 @@ int main(void)
         STORY(a_side_may_restart_before_they_meet),
         STORY(a_takeover_is_refused_where_there_is_no_need),
         STORY(a_takeover_brings_a_minority_back),
+        STORY(who_follows_a_takeover_brings_back_what_it_lacked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
