@@ -132,6 +132,15 @@ chaos() {
     return "$result"
 }
 
+# Cuts under each partition policy, in network namespaces, too.
+policies() {
+    local result=0
+    timeout -k 10 300 python3 -B tests/chaos/policies.py \
+        --build build-gcc 2>&1 | tee "$log" || result=$?
+    grep '^counted ' "$log" >>"$log.count" || true
+    return "$result"
+}
+
 # A base from which the quickstart finds all its ports free just now: those of
 # nodes, of their peers, of the applications and of the front.
 free_port_base() {
@@ -222,6 +231,7 @@ step "fuzz corpus" ctests build-gcc '^fuzz$'
 step "end to end" e2e build-gcc
 step "the quickstart" quickstart
 step "faults on real processes" chaos
+step "partition policies on real processes" policies
 must "build with ASan and UBSan" build build-asan -DCMAKE_C_COMPILER=clang \
     -DCMAKE_BUILD_TYPE=RelWithDebInfo -DHF_SANITIZE=address,undefined
 step "tests with ASan and UBSan" asan_tests

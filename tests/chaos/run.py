@@ -132,7 +132,7 @@ class Run:
         self.directory = tempfile.mkdtemp(prefix="holdfast-chaos-")
         kind = servers.KINDS[server]
         machines = network.machines[: kind.machines_for(options.nodes)]
-        self.cluster = kind(self.directory, machines)
+        self.cluster = kind(self.directory, machines, **kind.ONE_HISTORY)
         self.result = Result(server, faults)
         self.workload = None
 

@@ -82,6 +82,8 @@ class Holdfast:
     """@machines nodes with the default settings but for @settings."""
 
     name = "holdfast"
+    # Where no side forks, what clients see has a single history.
+    ONE_HISTORY = {"partition_policy": "majority"}
 
     def __init__(self, directory, machines, **settings):
         self.servers = [
@@ -154,6 +156,7 @@ class Redis:
     memory only, like Holdfast. The settings are those of RedisServer."""
 
     name = "redis"
+    ONE_HISTORY = {}
     PRIMARIES = 3
     SLOTS = 16384
 
