@@ -181,7 +181,7 @@ mutations() {
 
 asan_sim() {
     "${plainly[@]}" timeout 300 build-asan/tests/sim --seed 3000 \
-        --seeds 100
+        --seeds 100 --policy majority
 }
 
 asan_e2e() {
