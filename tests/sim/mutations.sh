@@ -48,7 +48,8 @@ oracle() {
 # run NAME SEED COUNT: the exit code in $result, the seed that failed in $seed.
 run() {
     result=0
-    timeout 600 "$sim" --mutate "$1" --seed "$2" --seeds "$3" >"$log" 2>&1 ||
+    timeout 600 "$sim" --policy majority --mutate "$1" --seed "$2" \
+        --seeds "$3" >"$log" 2>&1 ||
         result=$?
     if [ "$result" -eq 64 ]; then
         cat "$log"
@@ -59,7 +60,7 @@ run() {
 
 # Whether $seed is fine when nothing is broken: else it proves nothing.
 holds_unbroken() {
-    "$sim" --seed "$1" >/dev/null 2>&1
+    "$sim" --policy majority --seed "$1" >/dev/null 2>&1
 }
 
 # check NAME FIRST BOUND
