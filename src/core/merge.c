@@ -80,7 +80,9 @@ void hf_node_merge_begin(struct hf_node *node, const struct hf_view *view,
            (unsigned)(view->epoch >> 32), (unsigned)(hf_lineage_of(view) >> 32),
            (unsigned)(hf_lineage_of(node->view) >> 32));
     node->counters.merges++;
+    hf_epoch accepted = node->accepted_ballot;
     hf_node_leave_epoch(node);
+    node->accepted_ballot = accepted; /* We may come back to this view. */
     node->state = HF_STATE_MERGING;
     node->self = HF_MEMBER_NONE;
     node->dead = 0;
@@ -140,8 +142,12 @@ static void resume(struct hf_node *node)
         hf_node_stay_out(node, node->proposal);
         return;
     }
+    /* What we accepted here may be decided: whoever asks next must hear it. */
+    hf_epoch accepted =
+        node->accepted->base == node->view->epoch ? node->accepted_ballot : 0;
     *node->proposal = *node->view;
     hf_node_install(node, node->proposal);
+    node->accepted_ballot = accepted;
     hf_epoch above = ((node->highest_ballot >> 32) + 1) << 32;
     if (above > node->promised) {
         node->promised = above;
