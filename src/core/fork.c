@@ -72,7 +72,8 @@ const char *hf_node_takeover(struct hf_node *node)
     }
     hf_member_set live = hf_view_voters(node->view) & ~hf_node_suspects(node);
     if (hf_view_is_safe(hf_view_voters(node->view), node->fresh, live)) {
-        return "this node and those it hears go on by themselves";
+        return "it is not needed, this node and those it hears go on "
+               "by themselves";
     }
     node->takeover_until = node->now + HF_TAKEOVER_ORDER_MS;
     hf_log(&node->config.log, HF_LOG_WARNING,

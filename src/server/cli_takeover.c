@@ -1,6 +1,7 @@
 /* cli_takeover.c - holdfast takeover: a node goes on without those it does not
  * hear. */
 #include <stdio.h>
+#include <string.h>
 
 #include "server/cli.h"
 
@@ -23,7 +24,9 @@ static int order(redisContext *context, const struct hf_cli_options *options)
         return rv;
     }
     if (reply->type == REDIS_REPLY_ERROR) {
-        fprintf(stderr, "holdfast: %s\n", reply->str);
+        fprintf(stderr, "holdfast: %s\n",
+                strncmp(reply->str, "ERR ", 4) == 0 ? reply->str + 4
+                                                    : reply->str);
         rv = HF_CLI_NOT_YET;
     } else {
         puts("takeover has begun: see holdfast status");
