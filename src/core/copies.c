@@ -28,6 +28,7 @@ void hf_node_partition_clear(struct hf_node *node, uint16_t p)
     partition->last_delete = 0;
     memset(partition->merges, 0, sizeof(partition->merges));
     partition->merges_pending = 0;
+    hf_node_merge_drop(node, p);
 }
 
 void hf_partition_advance(struct hf_partition *partition,
@@ -315,6 +316,10 @@ void hf_node_record(struct hf_node *node, uint8_t member,
         &node->view->acting[message->record.partition];
     if (message->number > from->in_number + 1 && !HF_MUTATED(RECORD_GAPS)) {
         return;
+    }
+    if (message->record.kind == HF_RECORD_LEARN &&
+        node->partitions[message->record.partition].merge.deferred) {
+        return; /* It comes again; until then we hand over what we have. */
     }
     int error = HF_EPROTO;
     if (acting->members[0] == member) {

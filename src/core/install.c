@@ -59,7 +59,8 @@ void hf_node_leave_epoch(struct hf_node *node)
 
 bool hf_node_is_kept(const struct hf_node *node)
 {
-    return hf_view_find(node->view, node->config.self.id,
+    return node->merge_deferred > 0 ||
+           hf_view_find(node->view, node->config.self.id,
                         node->config.self.incarnation) != HF_MEMBER_NONE;
 }
 
@@ -408,14 +409,17 @@ static void install_partition(struct hf_node *node, uint16_t p, bool again,
     bool copy =
         (hf_view_copies(node->view, p) & hf_member_set_of(node->self)) != 0;
     bool primary = acting->members[0] == node->self;
-    if (!copy && !owners_have(&node->targets[p], node->self)) {
+    bool deferred = partition->merge.deferred;
+    if (!copy && !owners_have(&node->targets[p], node->self) && !deferred) {
         hf_node_partition_clear(node, p);
         return;
     }
     if (!copy) {
         return; /* A learner: what it has may do. */
     }
-    bool empty = acting->empty && !again;
+    hf_node_merge_drop(node, p);
+    /* What another lineage had is better than nothing. */
+    bool empty = acting->empty && !again && !deferred;
     if (primary && (empty || partition->learnt != HF_SESSIONS_END)) {
         /* Every copy there was is gone. What we may still have is older. */
         hf_node_partition_clear(node, p);
@@ -492,6 +496,7 @@ void hf_node_install(struct hf_node *node, const struct hf_view *view)
     for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
         install_partition(node, p, again, &losses);
     }
+    hf_node_merge_entered(node);
     hf_log(&node->config.log, HF_LOG_INFO,
            "view %u: %u members, this is number %u, primary of %u partitions",
            (unsigned)(view->epoch >> 32), node->view->member_count,
@@ -528,7 +533,8 @@ void hf_node_send_positions(struct hf_node *node, uint8_t member)
     for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
         const struct hf_partition *partition = &node->partitions[p];
         if (node->view->acting[p].members[0] == member &&
-            partition->learnt == HF_SESSIONS_END) {
+            partition->learnt == HF_SESSIONS_END &&
+            !partition->merge.deferred) {
             positions[out->count++] =
                 (struct hf_position){p, partition->version, partition->learnt};
         }

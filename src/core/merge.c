@@ -16,7 +16,12 @@
  * there; what both knew when they parted, and is unchanged, is then only
  * listed. Every full copy does that, in case the others die; how far one of
  * them got is remembered over there. A partition that the other lineage keeps
- * for us, because we had the only copies, stays here. */
+ * for us, because we had the only copies, stays here.
+ *
+ * It may also keep one for somebody who is away, and who perhaps waits for us
+ * to come back with another. So that not everybody waits for everybody, we join
+ * without having handed over such a partition, keep what we have of it aside,
+ * and hand it over as soon as somebody serves it (`deferred`). */
 #include <string.h>
 
 #include "base/assert.h"
@@ -30,6 +35,13 @@
 #define ENTRY_BYTES 32  /* What a listed one counts besides its key. */
 #define IN_FLIGHT_MAX 8 /* Pieces on their way to one node. */
 
+/* What was on its way is void, and what was known there may be. */
+static void merge_again(struct hf_merge_out *merge)
+{
+    merge->sent_at = 0;
+    merge->asked = false;
+}
+
 static void reset(struct hf_node *node)
 {
     uint8_t self = hf_view_find(node->view, node->config.self.id,
@@ -42,7 +54,19 @@ static void reset(struct hf_node *node)
         /* With nothing in common what we do not have says nothing. */
         bool silent = node->forked == 0 && partition->sessions.count == 0 &&
                       partition->sessions.fences.count == 0;
-        partition->merge = (struct hf_merge_out){.wanted = full && !silent};
+        struct hf_merge_out *merge = &partition->merge;
+        if (merge->deferred) { /* From the time before; parted then, or now. */
+            hf_epoch forked =
+                merge->forked < node->forked ? merge->forked : node->forked;
+            merge_again(merge);
+            merge->position = 0;
+            merge->forked = forked;
+            continue;
+        }
+        *merge = (struct hf_merge_out){.wanted = full && !silent,
+                                       .lineage = hf_lineage_of(node->view),
+                                       .held = node->view->epoch,
+                                       .forked = node->forked};
     }
 }
 
@@ -66,6 +90,7 @@ static void aim_at(struct hf_node *node, const struct hf_view *view,
     *node->target = *view;
     node->forked = forked;
     node->merge_heard = node->now;
+    node->merge_moved = node->now;
     hf_node_peers_meet(node, view);
     spread(node);
     node->beat_at = node->now; /* Says whom we follow. */
@@ -102,8 +127,7 @@ static void aim_again(struct hf_node *node, const struct hf_view *view,
 {
     for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
         struct hf_merge_out *merge = &node->partitions[p].merge;
-        merge->sent_at = 0;
-        merge->asked = false;
+        merge_again(merge);
         if (view->acting[p].empty) {
             merge->position = 0;
         }
@@ -206,15 +230,21 @@ void hf_node_merge_view_heard(struct hf_node *node, const struct hf_view *view)
 
 /* Whom to hand a partition over to. */
 
+/* The view that names them. */
+static const struct hf_view *goal(const struct hf_node *node)
+{
+    return node->state == HF_STATE_MERGING ? node->target : node->view;
+}
+
 static struct hf_peer *target_peer(const struct hf_node *node, uint8_t member)
 {
-    const struct hf_peer_info *info = &node->target->members[member];
+    const struct hf_peer_info *info = &goal(node)->members[member];
     return hf_node_peer_find(node, info->id, info->incarnation);
 }
 
 static bool is_away(const struct hf_node *node, uint8_t member)
 {
-    return (node->target->absent & hf_member_set_of(member)) != 0;
+    return (goal(node)->absent & hf_member_set_of(member)) != 0;
 }
 
 /* Whether the other lineage waits for us, among others, to come back with the
@@ -296,6 +326,7 @@ struct piece {
     size_t capacity;
     size_t bytes;
     uint64_t base; /* What is of the past and up to here they knew. */
+    hf_epoch forked;
     bool failed;
 };
 
@@ -330,7 +361,7 @@ static void on_session(void *user, const struct hf_session *session)
     *entry = (struct hf_merge_entry){.key = hf_session_key(session),
                                      .version = hf_session_version(session)};
     size_t before = node->scratch.size;
-    if (entry->version.epoch > node->forked ||
+    if (entry->version.epoch > piece->forked ||
         entry->version.sequence > piece->base) {
         hf_effects_of_session(&node->scratch, session, node->now);
         piece->failed = node->scratch.failed;
@@ -355,7 +386,8 @@ static void send_piece(struct hf_node *node, uint16_t p,
 {
     struct hf_partition *partition = &node->partitions[p];
     struct hf_merge_out *out = &partition->merge;
-    struct piece piece = {.node = node, .base = out->base};
+    struct piece piece = {
+        .node = node, .base = out->base, .forked = out->forked};
     uint64_t to = out->position;
     hf_buffer_clear(&node->scratch);
     while (out->asked && to != HF_SESSIONS_END && !piece.failed &&
@@ -370,12 +402,12 @@ static void send_piece(struct hf_node *node, uint16_t p,
         piece_place_effects(&piece);
         struct hf_message message = {
             .type = HF_MESSAGE_MERGE,
-            .merge = {.epoch = node->target->epoch,
-                      .lineage = hf_lineage_of(node->view),
-                      .held = node->view->epoch,
-                      .forked = node->forked,
+            .merge = {.epoch = goal(node)->epoch,
+                      .lineage = out->lineage,
+                      .held = out->held,
+                      .forked = out->forked,
                       .partition = p,
-                      .base = hf_partition_known(partition, node->forked),
+                      .base = hf_partition_known(partition, out->forked),
                       .from = out->position,
                       .to = to,
                       .count = piece.count,
@@ -391,6 +423,9 @@ static void send_piece(struct hf_node *node, uint16_t p,
 static bool is_done(const struct hf_node *node, uint16_t p)
 {
     const struct hf_merge_out *merge = &node->partitions[p].merge;
+    if (node->state != HF_STATE_MERGING) {
+        return !merge->deferred;
+    }
     if (is_waited_for(node, p)) {
         return is_kept_for_us(node, p);
     }
@@ -411,18 +446,51 @@ uint32_t hf_node_merge_progress(const struct hf_node *node, uint32_t *all)
     return done;
 }
 
+/* Whether who is to take it over is away, so that we may join before. */
+static bool is_deferrable(const struct hf_node *node, uint16_t p)
+{
+    return node->now - node->merge_moved > HF_MERGE_DEFER_MS &&
+           !is_waited_for(node, p) &&
+           is_away(node, goal(node)->acting[p].members[0]);
+}
+
+void hf_node_merge_drop(struct hf_node *node, uint16_t p)
+{
+    struct hf_merge_out *merge = &node->partitions[p].merge;
+    node->merge_deferred -= merge->deferred ? 1 : 0;
+    *merge = (struct hf_merge_out){0};
+}
+
+void hf_node_merge_entered(struct hf_node *node)
+{
+    for (uint16_t p = 0; node->merge_deferred > 0 && p < HF_PARTITION_COUNT;
+         p++) {
+        merge_again(&node->partitions[p].merge);
+    }
+}
+
 static void finish(struct hf_node *node)
 {
     for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
+        struct hf_merge_out *merge = &node->partitions[p].merge;
+        if (!is_done(node, p)) {
+            node->merge_deferred += merge->deferred ? 0 : 1;
+            merge->deferred = true;
+            merge_again(merge);
+            continue;
+        }
         /* What they keep for us is as it was when they parted from us, or
          * later, whoever has it in our own lineage. */
         if (node->partitions[p].learnt != HF_SESSIONS_END ||
             !is_kept_for_us(node, p)) {
             hf_node_partition_clear(node, p);
         }
+        hf_node_merge_drop(node, p);
     }
     hf_log(&node->config.log, HF_LOG_INFO,
-           "all is handed over: joining lineage %08x",
+           "all is handed over but %u partitions that nobody serves: joining "
+           "lineage %08x",
+           (unsigned)node->merge_deferred,
            (unsigned)(hf_lineage_of(node->target) >> 32));
     hf_node_stay_out(node, node->target);
 }
@@ -443,11 +511,11 @@ static bool hand_over(struct hf_node *node)
     }
     for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
         struct hf_merge_out *merge = &node->partitions[p].merge;
-        uint8_t to = node->target->acting[p].members[0];
+        uint8_t to = goal(node)->acting[p].members[0];
         if (is_done(node, p)) {
             continue;
         }
-        done = false;
+        done = done && is_deferrable(node, p);
         const struct hf_peer *peer = target_peer(node, to);
         if (merge->sent_at == 0 && !is_away(node, to) && peer != NULL &&
             in_flight[to] < IN_FLIGHT_MAX) {
@@ -470,21 +538,29 @@ static void go_on(struct hf_node *node)
 void hf_node_merged(struct hf_node *node, const struct hf_merged *merged)
 {
     struct hf_merge_out *merge = &node->partitions[merged->partition].merge;
-    if (node->state != HF_STATE_MERGING ||
-        merged->epoch != node->target->epoch ||
-        merged->lineage != hf_lineage_of(node->view) ||
-        merged->held != node->view->epoch || !merge->wanted) {
+    bool expected = node->state == HF_STATE_MERGING ||
+                    (node->state == HF_STATE_ACTIVE && merge->deferred);
+    if (!expected || !merge->wanted || merged->epoch != goal(node)->epoch ||
+        merged->lineage != merge->lineage || merged->held != merge->held) {
         return;
     }
+    node->merge_moved = node->now;
     merge->asked = true;
     merge->base = merged->base;
     merge->position = merged->to;
     merge->sent_at = 0;
-    go_on(node);
+    if (node->state == HF_STATE_MERGING) {
+        go_on(node);
+    } else if (merge->position == HF_SESSIONS_END) {
+        hf_node_partition_clear(node, merged->partition);
+    }
 }
 
 void hf_node_merge_tick(struct hf_node *node)
 {
+    if (node->state == HF_STATE_ACTIVE && node->merge_deferred > 0) {
+        (void)hand_over(node);
+    }
     if (node->state != HF_STATE_MERGING) {
         return;
     }

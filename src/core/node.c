@@ -375,13 +375,13 @@ hf_time hf_node_deadline(const struct hf_node *node)
     if (node->ticked_at == HF_TIME_PAST || node->expiry_waits) {
         return node->now;
     }
-    bool busy = node->state != HF_STATE_ACTIVE || node->need_since != 0 ||
-                node->unsynced > 0 || !node->settled_map ||
-                node->promised > node->view->epoch ||
-                !hf_list_is_empty(&node->requests) ||
-                !hf_list_is_empty(&node->waiting_partitions) ||
-                !hf_list_is_empty(&node->ranges) ||
-                !hf_list_is_empty(&node->gathers);
+    bool busy =
+        node->state != HF_STATE_ACTIVE || node->need_since != 0 ||
+        node->unsynced > 0 || !node->settled_map || node->merge_deferred > 0 ||
+        node->promised > node->view->epoch ||
+        !hf_list_is_empty(&node->requests) ||
+        !hf_list_is_empty(&node->waiting_partitions) ||
+        !hf_list_is_empty(&node->ranges) || !hf_list_is_empty(&node->gathers);
     return node->ticked_at + (busy ? HF_TICK_BUSY_MS : HF_TICK_IDLE_MS);
 }
 
@@ -441,8 +441,9 @@ static bool is_settled(const struct hf_node *node,
                        const struct hf_node_status *status)
 {
     return node->state == HF_STATE_ACTIVE && node->settled_map &&
-           node->unsynced == 0 && status->serving &&
-           hf_node_suspects(node) == 0 && status->under_replicated == 0;
+           node->unsynced == 0 && node->merge_deferred == 0 &&
+           status->serving && hf_node_suspects(node) == 0 &&
+           status->under_replicated == 0;
 }
 
 /* What one member counts, added to what the others do. */

@@ -41,6 +41,7 @@ enum {
     HF_GUARD_MS = 1200,
     HF_FORK_DELAY_MS = 2000,      /* After the guard; others may come back. */
     HF_MERGE_RESEND_MS = 200,     /* What was handed over without an answer. */
+    HF_MERGE_DEFER_MS = 1000,     /* Who is to take it over is away. */
     HF_MERGE_LOST_MS = 3000,      /* Nobody to hand over to: go on ourselves. */
     HF_TAKEOVER_ORDER_MS = 10000, /* How long an operator's order holds. */
     HF_TAKEOVER_STEP_MS = 200, /* Per rank, when lower ranks do not propose. */
@@ -180,9 +181,13 @@ struct hf_merge_in {
 #define HF_MERGES_IN_MAX 4
 #define HF_STARTS_MAX 16
 
-/* How far we have handed a partition over, when MERGING. */
+/* How far we have handed a partition over, when MERGING or after. */
 struct hf_merge_out {
-    bool wanted;       /* We held a full copy. */
+    bool wanted;       /* We held a full copy: */
+    uint64_t lineage;  /* in this lineage, */
+    hf_epoch held;     /* in this view. */
+    hf_epoch forked;   /* Up to there both sides know the same. */
+    bool deferred;     /* We have joined, and hand it over when we can. */
     bool asked;        /* How far others got with it is known. */
     uint64_t base;     /* What they knew at the fork; when asked. */
     uint64_t position; /* HF_SESSIONS_END: all is there. */
@@ -375,6 +380,8 @@ struct hf_node {
     struct hf_view *target;  /* The newest view of it. */
     hf_epoch forked;         /* Up to there both sides know the same. */
     hf_time merge_heard;     /* Anything of a member of the target. */
+    hf_time merge_moved;     /* Something was handed over, or a new target. */
+    uint32_t merge_deferred; /* Partitions that are. */
     hf_time conflicts_since; /* When conflicts_logged was last 0. */
     uint32_t conflicts_logged;
 
@@ -506,6 +513,10 @@ void hf_node_merge_view_heard(struct hf_node *node, const struct hf_view *view);
 /* An answer to what we handed over. */
 void hf_node_merged(struct hf_node *node, const struct hf_merged *merged);
 void hf_node_merge_tick(struct hf_node *node);
+/* A view was entered: what is deferred goes to whom it names. */
+void hf_node_merge_entered(struct hf_node *node);
+/* Forgets what is to be handed over of a partition. */
+void hf_node_merge_drop(struct hf_node *node, uint16_t partition);
 /* How many partitions were handed over, of how many. */
 uint32_t hf_node_merge_progress(const struct hf_node *node, uint32_t *all);
 
@@ -560,7 +571,8 @@ void hf_node_install(struct hf_node *node, const struct hf_view *view);
 void hf_node_leave_epoch(struct hf_node *node);
 /* The node is in no view any more but knows @view, and wants to join it. */
 void hf_node_stay_out(struct hf_node *node, const struct hf_view *view);
-/* Out of a view that lists us as absent, for what only we have. */
+/* Out of a view, with copies that only we have: it lists us as absent, or we
+ * have yet to hand them over. */
 bool hf_node_is_kept(const struct hf_node *node);
 /* Out, to leave, and not needed any more: it is LEFT. */
 void hf_node_leave_for_good(struct hf_node *node);
