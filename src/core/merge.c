@@ -376,8 +376,10 @@ static void piece_place_effects(struct piece *piece)
     const uint8_t *at = piece->node->scratch.data;
     for (size_t i = 0; i < piece->count; i++) {
         struct hf_slice *effects = &piece->entries[i].effects;
-        effects->data = effects->size > 0 ? at : NULL;
-        at += effects->size;
+        if (effects->size > 0) { /* Else there may be no buffer at all. */
+            effects->data = at;
+            at += effects->size;
+        }
     }
 }
 
