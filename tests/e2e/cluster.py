@@ -235,9 +235,9 @@ class Cluster:
         self.nodes.append(node)
         return node
 
-    def start(self):
+    def start(self, **options):
         for node in self.nodes:
-            node.start()
+            node.start(**options)
         self.wait_settled()
 
     def running(self):
