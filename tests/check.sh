@@ -224,6 +224,7 @@ must "clang build" build build-clang -DCMAKE_C_COMPILER=clang \
 step "tidiness" tests/tidy/tidy.sh
 step "purity" tests/tidy/purity.sh build-gcc
 step "purity as clang builds" tests/tidy/purity.sh build-clang
+step "instructions per operation" tests/bench/budgets.py
 step "unit tests, cluster stories, simulation" \
     ctests build-gcc '^(unit|cluster|sim)$'
 step "mechanisms broken on purpose" mutations

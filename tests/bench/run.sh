@@ -8,7 +8,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 if [ -z "${HOLDFAST_BUILD:-}" ]; then
     export HOLDFAST_BUILD=$PWD/build-bench
-    if ! { cmake -S . -B build-bench -G Ninja -DCMAKE_BUILD_TYPE=Release &&
+    if ! { cmake -S . -B build-bench -G Ninja -DCMAKE_BUILD_TYPE=Release \
+        -DCMAKE_C_COMPILER=gcc &&
         ninja -C build-bench -j 2 holdfastd holdfast load; } \
         >build-bench.log 2>&1; then
         cat build-bench.log >&2
