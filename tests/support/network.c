@@ -416,8 +416,11 @@ void network_send(struct network *network, unsigned src, hf_node_id to,
         if (link->out.frame.size == 0) {
             hf_frame_begin(&link->out.frame);
         }
+        size_t before = link->out.frame.size;
         hf_peer_encode(&link->out.frame, message);
         link->messages[message->type % NETWORK_MESSAGE_TYPES]++;
+        link->bytes[message->type % NETWORK_MESSAGE_TYPES] +=
+            link->out.frame.size - before;
     }
 }
 
