@@ -84,7 +84,7 @@ static void ballot_send(struct hf_node *node)
     if (ballot->accepting) {
         message = (struct hf_message){
             .type = HF_MESSAGE_ACCEPT,
-            .accept = {ballot->number, node->view->epoch, node->accepted}};
+            .accept = {ballot->number, node->view->epoch, node->proposal}};
     } else {
         message = (struct hf_message){
             .type = HF_MESSAGE_PREPARE,
@@ -103,17 +103,17 @@ static void ballot_commit(struct hf_node *node)
 {
     node->ballot.active = false;
     struct hf_message message = {.type = HF_MESSAGE_VIEW,
-                                 .view = node->accepted};
+                                 .view = node->proposal};
     for (size_t i = 0; i < node->peer_count; i++) {
         struct hf_peer *peer = &node->peers[i];
         if (peer->member != HF_MEMBER_NONE ||
-            hf_view_find(node->accepted, peer->info.id,
+            hf_view_find(node->proposal, peer->info.id,
                          peer->info.incarnation) != HF_MEMBER_NONE) {
             hf_node_send(node, peer, &message);
             peer->view_sent_at = node->now;
         }
     }
-    hf_node_view_heard(node, node->accepted); /* It may be without us. */
+    hf_node_view_heard(node, node->proposal); /* It may be without us. */
 }
 
 /* What was accepted before may be what others decided. A fork begins there:
@@ -134,6 +134,22 @@ static void ballot_propose(struct hf_node *node, bool safe)
     }
 }
 
+/* Of what is accepted only that counts which goes on with our lineage: a fork
+ * that came to nothing is no decision of it, and must not hide one. */
+static bool is_decision(const struct hf_node *node, const struct hf_view *view)
+{
+    return hf_lineage_of(view) == hf_lineage_of(node->view);
+}
+
+static void note_accepted(struct hf_node *node, hf_epoch ballot,
+                          const struct hf_view *view)
+{
+    if (is_decision(node, view)) {
+        node->accepted_ballot = ballot;
+        *node->accepted = *view;
+    }
+}
+
 static void ballot_choose(struct hf_node *node)
 {
     struct hf_ballot *ballot = &node->ballot;
@@ -149,21 +165,13 @@ static void ballot_choose(struct hf_node *node)
         ballot->fork = HF_FORK_NO;
     }
     ballot_propose(node, safe);
-    *node->accepted = *node->proposal;
-    node->accepted_ballot = ballot->number;
+    note_accepted(node, ballot->number, node->proposal);
     ballot->accepting = true;
     ballot->answered = hf_member_set_of(node->self);
     ballot_send(node);
     if (ballot->answered == ballot->voters) {
         ballot_commit(node);
     }
-}
-
-/* Of what was accepted only that counts which goes on with our lineage: a fork
- * that others tried is no decision of it. */
-static bool is_decision(const struct hf_node *node, const struct hf_view *view)
-{
-    return hf_lineage_of(view) == hf_lineage_of(node->view);
 }
 
 static void promise_self(struct hf_node *node)
@@ -175,7 +183,7 @@ static void promise_self(struct hf_node *node)
     hf_node_lease_changed(node);
     ballot->fresh = node->fresh;
     ballot->answered = hf_member_set_of(node->self);
-    if (node->accepted_ballot != 0 && is_decision(node, node->accepted)) {
+    if (node->accepted_ballot != 0) {
         ballot->accepted_ballot = node->accepted_ballot;
         *node->best = *node->accepted;
     }
@@ -448,8 +456,7 @@ void hf_node_accept_asked(struct hf_node *node, struct hf_peer *from,
     node->promised = accept->ballot;
     node->promised_at = node->now;
     hf_node_lease_changed(node);
-    node->accepted_ballot = accept->ballot;
-    *node->accepted = *accept->view;
+    note_accepted(node, accept->ballot, accept->view);
     struct hf_message message = {.type = HF_MESSAGE_ACCEPTED,
                                  .accepted = {accept->ballot, accept->base}};
     hf_node_send(node, from, &message);

@@ -141,8 +141,7 @@ static void follow(struct hf_node *node, const struct hf_view *view)
     bool member = index != HF_MEMBER_NONE &&
                   (view->absent & hf_member_set_of(index)) == 0;
     if (member) {
-        *node->proposal = *view;
-        hf_node_install(node, node->proposal);
+        hf_node_install(node, view);
     } else if (node->state == HF_STATE_ACTIVE) {
         go_out(node, view);
     } else {

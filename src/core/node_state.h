@@ -365,7 +365,7 @@ struct hf_node {
     hf_member_set promised_without; /* Whom that ballot leaves out. */
     hf_epoch highest_ballot;        /* Seen anywhere. */
     hf_epoch accepted_ballot;
-    struct hf_view *accepted;
+    struct hf_view *accepted; /* Of our lineage: others may have decided it. */
     struct hf_view *proposal;
     struct hf_view *best; /* Accepted view of the highest ballot promised. */
     struct hf_ballot ballot;

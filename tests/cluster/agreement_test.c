@@ -85,11 +85,13 @@ static void who_is_in_a_later_view_does_not_bind(void **state)
     cluster_expect(c, "k", "new");
 }
 
-/* Three nodes, and time to look between two messages. */
-static struct cluster *start_slow(void **state, uint64_t seed)
+/* With time to look between two messages. */
+static struct cluster *start_slow(void **state, unsigned node_count,
+                                  uint64_t seed)
 {
     struct cluster_options options;
     cluster_options_init(&options, seed);
+    options.node_count = node_count;
     options.faults.delay_us = 20000;
     options.policy = HF_POLICY_MAJORITY; /* A fork would be none of it. */
     return story_start_with(state, &options);
@@ -113,7 +115,8 @@ static bool has_accepted(struct cluster *c, void *user)
 static bool is_of_two(struct cluster *c, void *user)
 {
     const unsigned *node = user;
-    return c->processes[*node].node->view->member_count == 2;
+    const struct hf_view *view = c->processes[*node].node->view;
+    return hf_member_set_count(hf_view_voters(view)) == 2;
 }
 
 /* X is cut off, and A and B agree to go on without it. A learns that they
@@ -122,7 +125,7 @@ static bool is_of_two(struct cluster *c, void *user)
  * view of somebody: they must decide the same, and not a view without A. */
 static void what_was_accepted_is_decided(void **state)
 {
-    struct cluster *c = start_slow(state, 7);
+    struct cluster *c = start_slow(state, 3, 7);
     const struct hf_view *view = cluster_view(c);
     struct pair pair = {cluster_node_of(c, view, 0),
                         cluster_node_of(c, view, 1)};
@@ -143,6 +146,65 @@ static void what_was_accepted_is_decided(void **state)
     const struct hf_view *decided = c->processes[b].node->view;
     cluster_check(c, is_of_two(c, &b) && decided->members[0].id == first,
                   "B and X decide something else");
+    cluster_heal(c);
+    cluster_settle_and_check(c);
+}
+
+static bool is_not_of_all(struct cluster *c, void *user)
+{
+    const unsigned *node = user;
+    const struct hf_view *view = c->processes[*node].node->view;
+    return hf_member_set_count(hf_view_voters(view)) != c->options.node_count;
+}
+
+/* @to is asked by @from to accept a fork of the two, as when a takeover was
+ * ordered there. */
+static void offer_fork(struct cluster *c, unsigned from, unsigned to)
+{
+    const struct hf_node *node = c->processes[from].node;
+    const struct hf_peer_info *info = &node->config.self;
+    struct hf_view fork = *node->view;
+    fork.epoch = c->processes[to].node->promised + (UINT64_C(1) << 32);
+    fork.base = node->view->epoch;
+    hf_lineage_fork(&fork, 77, fork.base);
+    const struct hf_message message = {
+        .type = HF_MESSAGE_ACCEPT,
+        .accept = {fork.epoch, fork.base, &fork},
+    };
+    process_on_message(&c->processes[to], info->id, info->incarnation,
+                       &message);
+}
+
+/* A and B agree to go on, and only A hears that they did. Then B, which hears
+ * nobody but C, accepts a fork that comes to nothing. That binds nobody, but
+ * what B accepted before still does: B, C and D are enough to decide, and they
+ * must decide what A has decided, or two views of one lineage go on. */
+static void a_fork_that_failed_hides_no_decision(void **state)
+{
+    struct cluster *c = start_slow(state, 4, 1);
+    const struct hf_view *view = cluster_view(c);
+    struct pair pair = {cluster_node_of(c, view, 0),
+                        cluster_node_of(c, view, 1)};
+    unsigned a = pair.proposer;
+    unsigned b = pair.voter;
+    unsigned others[] = {cluster_node_of(c, view, 2),
+                         cluster_node_of(c, view, 3)};
+    hf_node_id first = view->members[0].id;
+    cluster_isolate(c, others[0]);
+    cluster_isolate(c, others[1]);
+    cluster_check(c, cluster_wait(c, SILENCE_MS, has_accepted, &pair),
+                  "B does not accept what A proposes");
+    network_cut(&c->network, a, b, true);
+    cluster_check(c, cluster_wait(c, 100, is_of_two, &a),
+                  "A does not hear that B has accepted");
+    cluster_heal(c);
+    cluster_isolate(c, a);
+    offer_fork(c, others[0], b);
+    cluster_check(c, cluster_wait(c, 2 * SILENCE_MS, is_not_of_all, &b),
+                  "B, C and D decide nothing");
+    const struct hf_view *decided = c->processes[b].node->view;
+    cluster_check(c, is_of_two(c, &b) && decided->members[0].id == first,
+                  "B, C and D decide something else than A");
     cluster_heal(c);
     cluster_settle_and_check(c);
 }
@@ -171,6 +233,7 @@ int main(void)
         STORY(proposers_do_not_outbid_each_other),
         STORY(who_is_in_a_later_view_does_not_bind),
         STORY(what_was_accepted_is_decided),
+        STORY(a_fork_that_failed_hides_no_decision),
         STORY(who_stood_still_accuses_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

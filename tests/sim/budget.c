@@ -210,10 +210,18 @@ bool budget_allows_death(const struct run *run, unsigned node, bool proven)
     }
     for (unsigned i = 0; i < c->options.node_count; i++) {
         const struct hf_node *other = c->processes[i].node;
-        if (c->processes[i].running && other->accepted_ballot != 0 &&
-            other->accepted->epoch > newest->epoch &&
-            !view_allows(run, other->accepted, node, false, out)) {
-            return false;
+        if (!c->processes[i].running) {
+            continue;
+        }
+        const struct hf_view *next[] = {
+            other->accepted_ballot != 0 ? other->accepted : NULL,
+            other->ballot.active && other->ballot.accepting ? other->proposal
+                                                            : NULL};
+        for (unsigned k = 0; k < HF_ARRAY_COUNT(next); k++) {
+            if (next[k] != NULL && next[k]->epoch > newest->epoch &&
+                !view_allows(run, next[k], node, false, out)) {
+                return false;
+            }
         }
     }
     return true;
