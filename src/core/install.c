@@ -185,6 +185,18 @@ static bool is_beyond_us(const struct hf_node *node, const struct hf_view *view)
     return false;
 }
 
+/* Whether we vote in @view, and may have been in it, or in a later one: then we
+ * may have agreed there to what came next, which we do not remember now. They
+ * go on without us, and then take us in anew. */
+static bool is_behind_us(const struct hf_node *node, const struct hf_view *view)
+{
+    uint8_t self =
+        hf_view_find(view, node->config.self.id, node->config.self.incarnation);
+    return self != HF_MEMBER_NONE &&
+           (hf_view_voters(view) & hf_member_set_of(self)) != 0 &&
+           view->epoch <= node->promised;
+}
+
 static void lose_to(struct hf_node *node, const struct hf_view *view,
                     hf_epoch forked)
 {
@@ -238,7 +250,7 @@ void hf_node_view_heard(struct hf_node *node, const struct hf_view *view)
         return;
     case HF_RELATION_WINS:
         if (node->state == HF_STATE_OUT && is_abandoned(node) &&
-            !is_beyond_us(node, view)) {
+            !is_beyond_us(node, view) && !is_behind_us(node, view)) {
             follow(node, view);
         }
         return;
@@ -480,8 +492,8 @@ void hf_node_install(struct hf_node *node, const struct hf_view *view)
     uint64_t lineage = hf_lineage_of(node->view);
     hf_node_leave_epoch(node);
     install_members(node, view);
-    if (view->epoch > node->promised || lineage != hf_lineage_of(view)) {
-        node->promised = view->epoch; /* Nobody asked us here before. */
+    if (view->epoch > node->promised) {
+        node->promised = view->epoch;
     }
     note_lineage(node, lineage);
     if (view->epoch > node->highest_ballot) {

@@ -209,6 +209,86 @@ static void a_fork_that_failed_hides_no_decision(void **state)
     cluster_settle_and_check(c);
 }
 
+static bool all_are_in_it(struct cluster *c, void *user)
+{
+    (void)user;
+    for (unsigned i = 0; i < c->options.node_count; i++) {
+        const struct hf_node *node = c->processes[i].node;
+        if (!c->processes[i].running || node->state != HF_STATE_ACTIVE ||
+            node->view->member_count != c->options.node_count ||
+            node->promised != node->view->epoch) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* @node hears of a cluster that is older than its own, and of which nobody can
+ * be reached. */
+static void tell_of_another_cluster(struct cluster *c, unsigned node,
+                                    unsigned from)
+{
+    const struct hf_peer_info *info = &c->processes[from].node->config.self;
+    struct hf_view other = *c->processes[node].node->view;
+    other.cluster++;
+    other.founded_ms = 0;
+    other.member_count = 1;
+    other.members[0] = *info;
+    other.members[0].incarnation++;
+    for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
+        other.acting[p] = (struct hf_acting){.count = 1};
+    }
+    const struct hf_message message = {.type = HF_MESSAGE_VIEW, .view = &other};
+    process_on_message(&c->processes[node], info->id, info->incarnation,
+                       &message);
+}
+
+/* A and M, which has no copies yet, go on without B and C. M then gives its
+ * cluster up for another one, finds nobody there, and hears of the view that it
+ * agreed to leave. With M there B and C were enough to decide; but not by what
+ * M has forgotten that it agreed to. */
+static void nobody_comes_back_to_a_view_it_has_left(void **state)
+{
+    struct cluster_options options;
+    cluster_options_init(&options, 3);
+    options.node_count = 4;
+    options.boot_none = true;
+    options.faults.delay_us = 20000;
+    options.policy = HF_POLICY_MAJORITY;
+    struct cluster *c = story_create(state, &options);
+    for (unsigned i = 0; i < 3; i++) {
+        cluster_boot(c, i);
+    }
+    cluster_settle(c, CLUSTER_SETTLE_MS);
+    cluster_boot(c, 3);
+    cluster_check(c, cluster_wait(c, SILENCE_MS, all_are_in_it, NULL),
+                  "the last one does not join");
+    const struct hf_view *view = cluster_view(c);
+    struct pair pair = {cluster_node_of(c, view, 0), 3};
+    unsigned a = pair.proposer;
+    unsigned m = pair.voter;
+    unsigned b = cluster_node_of(c, view, 1);
+    unsigned x = cluster_node_of(c, view, 2);
+    cluster_isolate(c, b);
+    cluster_isolate(c, x);
+    cluster_check(c, cluster_wait(c, SILENCE_MS, has_accepted, &pair),
+                  "M does not accept what A proposes");
+    network_cut(&c->network, a, m, true);
+    cluster_check(c, cluster_wait(c, 100, is_of_two, &a),
+                  "A does not hear that M has accepted");
+    cluster_isolate(c, a);
+    tell_of_another_cluster(c, m, a);
+    cluster_check(c, cluster_wait(c, 2 * SILENCE_MS, is_out, &m),
+                  "M does not give its cluster up");
+    cluster_heal(c);
+    cluster_isolate(c, a);
+    cluster_run(c, 2 * SILENCE_MS);
+    cluster_check(c, !is_not_of_all(c, &b),
+                  "B, C and M decide something else than A");
+    cluster_heal(c);
+    cluster_settle_and_check(c);
+}
+
 /* Of two, the one of lower rank could go on alone. When it stood still itself,
  * the silence it finds is its own. */
 static void who_stood_still_accuses_nobody(void **state)
@@ -234,6 +314,7 @@ int main(void)
         STORY(who_is_in_a_later_view_does_not_bind),
         STORY(what_was_accepted_is_decided),
         STORY(a_fork_that_failed_hides_no_decision),
+        STORY(nobody_comes_back_to_a_view_it_has_left),
         STORY(who_stood_still_accuses_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
