@@ -597,8 +597,10 @@ static void heartbeat_to(struct hf_node *node, struct hf_peer *peer,
 {
     struct hf_heartbeat *beat = &message->heartbeat;
     beat->echo = 0;
-    bool may_bind = node->state != HF_STATE_ACTIVE ||
-                    node->promised <= node->view->epoch ||
+    /* A promise holds while we merge, too: we may come back to our view. */
+    bool votes =
+        node->state == HF_STATE_ACTIVE || node->state == HF_STATE_MERGING;
+    bool may_bind = !votes || node->promised <= node->view->epoch ||
                     HF_MUTATED(GRANTS_AFTER_PROMISE);
     /* Whoever we suspect, or others do with more right, gets no grants even if
      * we hear it, so that the guard can run out. */

@@ -289,6 +289,39 @@ static void nobody_comes_back_to_a_view_it_has_left(void **state)
     cluster_settle_and_check(c);
 }
 
+/* A and M agree to go on without B. Then M gives its cluster up for another
+ * one, and while it looks for somebody there it hears B again. What it promised
+ * A holds: it must give B no reason to take its death for one that leaves B
+ * alone with A, for A may go on without B. */
+static void who_promised_binds_itself_to_nobody_while_it_merges(void **state)
+{
+    struct cluster *c = start_slow(state, 3, 7);
+    story_fill(c, 20); /* So that there is something to hand over. */
+    const struct hf_view *view = cluster_view(c);
+    struct pair pair = {cluster_node_of(c, view, 0),
+                        cluster_node_of(c, view, 1)};
+    unsigned a = pair.proposer;
+    unsigned m = pair.voter;
+    unsigned b = cluster_node_of(c, view, 2);
+    const struct hf_peer_info info = view->members[1];
+    cluster_isolate(c, b);
+    cluster_check(c, cluster_wait(c, SILENCE_MS, has_accepted, &pair),
+                  "M does not accept what A proposes");
+    cluster_isolate(c, a);
+    tell_of_another_cluster(c, m, a);
+    network_cut(&c->network, b, m, false);
+    network_cut(&c->network, m, b, false);
+    cluster_run(c, HF_WITHHOLD_MS + 2 * HF_LEASE_MS);
+    cluster_check(c, c->processes[m].node->state == HF_STATE_MERGING,
+                  "M does not merge any more");
+    const struct hf_node *node = c->processes[b].node;
+    const struct hf_peer *peer =
+        hf_node_peer_find(node, info.id, info.incarnation);
+    cluster_check(c, node->now - peer->heard < HF_SUSPECT_MS,
+                  "B does not hear M");
+    cluster_check(c, peer->bound + HF_LEASE_MS <= node->now, "M is bound to B");
+}
+
 /* Of two, the one of lower rank could go on alone. When it stood still itself,
  * the silence it finds is its own. */
 static void who_stood_still_accuses_nobody(void **state)
@@ -315,6 +348,7 @@ int main(void)
         STORY(what_was_accepted_is_decided),
         STORY(a_fork_that_failed_hides_no_decision),
         STORY(nobody_comes_back_to_a_view_it_has_left),
+        STORY(who_promised_binds_itself_to_nobody_while_it_merges),
         STORY(who_stood_still_accuses_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
