@@ -44,6 +44,13 @@ void hf_node_watch_safety(struct hf_node *node, hf_member_set live)
     }
 }
 
+bool hf_node_is_cut_off(const struct hf_node *node)
+{
+    /* Those that fell silent were suspected before the guard was over. */
+    hf_time wait = HF_GUARD_MS - HF_SUSPECT_MS + HF_FORK_DELAY_MS;
+    return node->unsafe_since != 0 && node->now - node->unsafe_since >= wait;
+}
+
 enum hf_fork hf_node_fork_due(const struct hf_node *node, hf_member_set live)
 {
     if (node->unsafe_since == 0) {
@@ -52,9 +59,7 @@ enum hf_fork hf_node_fork_due(const struct hf_node *node, hf_member_set live)
     if (node->now < node->takeover_until) {
         return HF_FORK_TAKEOVER;
     }
-    /* Those that fell silent were suspected before the guard was over. */
-    hf_time wait = HF_GUARD_MS - HF_SUSPECT_MS + HF_FORK_DELAY_MS;
-    bool due = node->now - node->unsafe_since >= wait &&
+    bool due = hf_node_is_cut_off(node) &&
                hf_node_may_fork(node, HF_FORK_POLICY, node->dead, live);
     return due ? HF_FORK_POLICY : HF_FORK_NO;
 }

@@ -234,8 +234,10 @@ void hf_node_view_heard(struct hf_node *node, const struct hf_view *view)
     }
     hf_epoch decided = node->view->epoch;
     if (node->state == HF_STATE_ACTIVE && node->accepted_ballot > decided &&
-        hf_lineage_of(node->accepted) == hf_lineage_of(node->view)) {
-        decided = node->accepted_ballot; /* For all we know it was. */
+        !hf_node_is_cut_off(node)) {
+        /* For all we know it was: we wait a while for who decided it. We have
+         * nothing of that view ourselves, so a fork may have what we have. */
+        decided = node->accepted_ballot;
     }
     switch (hf_lineage_compare(node->view, decided, view, &forked)) {
     case HF_RELATION_BEHIND:

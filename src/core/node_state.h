@@ -502,6 +502,8 @@ bool hf_node_may_fork(const struct hf_node *node, enum hf_fork fork,
                       hf_member_set dead, hf_member_set rest);
 /* Notes whether @live are a safe set, and how long not. */
 void hf_node_watch_safety(struct hf_node *node, hf_member_set live);
+/* Whether that lasts, so that those who are missing may not come soon. */
+bool hf_node_is_cut_off(const struct hf_node *node);
 /* What kind of fork it is time for, if any. */
 enum hf_fork hf_node_fork_due(const struct hf_node *node, hf_member_set live);
 

@@ -322,6 +322,54 @@ static void who_promised_binds_itself_to_nobody_while_it_merges(void **state)
     cluster_check(c, peer->bound + HF_LEASE_MS <= node->now, "M is bound to B");
 }
 
+static bool has_forked(struct cluster *c, void *user)
+{
+    const unsigned *node = user;
+    return hf_node_get_counters(c->processes[*node].node)->forks > 0;
+}
+
+/* A and B agree to go on, only A hears that they did, and is lost with its
+ * host. Meanwhile C and D fork. B could wait for what A has decided for ever:
+ * it takes part in the fork, where the only copies that it has are missed. */
+static void who_accepted_what_is_lost_follows_a_fork(void **state)
+{
+    struct cluster_options options;
+    cluster_options_init(&options, 1);
+    options.node_count = 4;
+    options.faults.delay_us = 20000;
+    struct cluster *c = story_start_with(state, &options);
+    c->invariants.two_sides = true;
+    story_fill(c, 50);
+    const struct hf_view *view = cluster_view(c);
+    struct pair pair = {cluster_node_of(c, view, 0),
+                        cluster_node_of(c, view, 1)};
+    unsigned a = pair.proposer;
+    unsigned b = pair.voter;
+    unsigned x = cluster_node_of(c, view, 2);
+    unsigned y = cluster_node_of(c, view, 3);
+    unsigned here[] = {a, b};
+    unsigned there[] = {x, y};
+    for (unsigned i = 0; i < 4; i++) {
+        cluster_cut(c, here[i / 2], there[i % 2]);
+    }
+    cluster_check(c, cluster_wait(c, SILENCE_MS, has_accepted, &pair),
+                  "B does not accept what A proposes");
+    network_cut(&c->network, a, b, true);
+    cluster_check(c, cluster_wait(c, 100, is_of_two, &a),
+                  "A does not hear that B has accepted");
+    cluster_lose(c, a);
+    cluster_check(c, cluster_wait(c, 2 * SILENCE_MS, has_forked, &x),
+                  "C and D do not fork");
+    for (unsigned i = 0; i < 2; i++) {
+        network_cut(&c->network, b, there[i], false);
+        network_cut(&c->network, there[i], b, false);
+    }
+    cluster_settle(c, CLUSTER_SETTLE_MS);
+    c->invariants.two_sides = false;
+    cluster_settle_and_check(c);
+    story_expect_filled(c, 50);
+}
+
 /* Of two, the one of lower rank could go on alone. When it stood still itself,
  * the silence it finds is its own. */
 static void who_stood_still_accuses_nobody(void **state)
@@ -349,6 +397,7 @@ int main(void)
         STORY(a_fork_that_failed_hides_no_decision),
         STORY(nobody_comes_back_to_a_view_it_has_left),
         STORY(who_promised_binds_itself_to_nobody_while_it_merges),
+        STORY(who_accepted_what_is_lost_follows_a_fork),
         STORY(who_stood_still_accuses_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
