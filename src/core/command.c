@@ -26,6 +26,11 @@
         name, arity, flags, HF_ROUTE_KEYS, gather, step, apply,                \
             HF_FENCED_ERROR                                                    \
     }
+#define PARTITIONS(name, arity, flags, gather, apply)                          \
+    {                                                                          \
+        name, arity, flags, HF_ROUTE_PARTITIONS, gather, 0, apply,             \
+            HF_FENCED_ERROR                                                    \
+    }
 #define EVERYWHERE(name, arity, flags, gather, apply)                          \
     {                                                                          \
         name, arity, flags, HF_ROUTE_EVERYWHERE, gather, 0, apply,             \
@@ -48,8 +53,8 @@ static const struct hf_command_row rows[] = {
     KEY("EXPIRE", -3, W | F, hf_apply_expire),
     KEY("EXPIREAT", -3, W | F, hf_apply_expireat),
     KEY("EXPIRETIME", 2, F, hf_apply_expiretime),
-    EVERYWHERE("FLUSHALL", -1, W, HF_GATHER_OK, hf_apply_flush),
-    EVERYWHERE("FLUSHDB", -1, W, HF_GATHER_OK, hf_apply_flush),
+    PARTITIONS("FLUSHALL", -1, W, HF_GATHER_OK, hf_apply_flush),
+    PARTITIONS("FLUSHDB", -1, W, HF_GATHER_OK, hf_apply_flush),
     KEY("GET", 2, F, hf_apply_get),
     KEY("GETDEL", 2, W | F, hf_apply_getdel),
     KEY("GETEX", -2, W | F, hf_apply_getex),

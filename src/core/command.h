@@ -25,12 +25,15 @@ enum hf_route {
     HF_ROUTE_CONNECTION, /* Answered by the connection: PING, HELLO, INFO. */
     HF_ROUTE_KEY,        /* argv[1] is the one key. */
     HF_ROUTE_KEYS,       /* Each key on its own, then gathered. */
-    HF_ROUTE_EVERYWHERE, /* Every partition, then gathered: DBSIZE. */
+    HF_ROUTE_PARTITIONS, /* Each partition on its own, then gathered: FLUSHALL.
+                          */
+    HF_ROUTE_EVERYWHERE, /* Every partition in one view, then gathered: DBSIZE.
+                          * Only reads, for it is begun anew in the next. */
     HF_ROUTE_SCAN,       /* SCAN: some partitions at a time. */
 };
 
-/* How the replies of the parts become one (KEYS, EVERYWHERE). An error of any
- * part is the answer of all. */
+/* How the replies of the parts become one (KEYS, PARTITIONS, EVERYWHERE). An
+ * error of any part is the answer of all. */
 enum hf_gather {
     HF_GATHER_NONE,
     HF_GATHER_SUM,   /* Integers: DEL, EXISTS, DBSIZE. */

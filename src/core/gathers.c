@@ -1,10 +1,11 @@
 /* gathers.c - One answer made of several: MGET and DEL of many keys, and
  * commands over many partitions.
  *
- * Several keys are one request each, gathered in the order of the keys. A
- * command over partitions is one ranged request to each primary, stamped with
- * the epoch; when the view changes meanwhile it is begun anew, because only
- * within one view do the primaries cover every partition exactly once.
+ * Several keys are one request each, gathered in the order of the keys; so are
+ * the partitions that FLUSHALL empties, each at most once. DBSIZE and SCAN are
+ * one ranged request to each primary, stamped with the epoch; when the view
+ * changes meanwhile they are begun anew, because only within one view do the
+ * primaries cover every partition exactly once.
  *
  * SCAN's cursor is the next partition and, when one call does not cover a
  * whole partition, the hash position in it: partition << 33 | position, under
@@ -15,25 +16,36 @@
 #include "core/node_state.h"
 #include "holdfast/error.h"
 
-/* How much the parts that came so far hold. */
-static void gather_set_bytes(struct hf_node *node, struct hf_gathering *gather,
-                             size_t bytes)
+/* How much memory the parts hold, and the room for them. */
+static void gather_set_held(struct hf_node *node, struct hf_gathering *gather,
+                            size_t bytes)
 {
-    if (gather->scan) {
-        node->page_bytes = node->page_bytes - gather->bytes + bytes;
-    }
-    gather->bytes = bytes;
+    node->answer_bytes = node->answer_bytes - gather->held_bytes + bytes;
+    gather->held_bytes = bytes;
+}
+
+static size_t room_for_parts(const struct hf_gathering *gather)
+{
+    return gather->parts == NULL ? 0
+                                 : gather->part_count * sizeof(*gather->parts);
+}
+
+/* Other answers that wait may be too much; one alone is not. */
+static bool others_hold_too_much(const struct hf_node *node,
+                                 const struct hf_gathering *gather)
+{
+    return node->answer_bytes - gather->held_bytes >
+           node->config.held_bytes_max;
 }
 
 static void gather_free(struct hf_node *node, struct hf_gathering *gather)
 {
     hf_list_remove(&gather->link);
-    gather_set_bytes(node, gather, 0);
+    gather_set_held(node, gather, 0);
     for (uint32_t i = 0; gather->parts != NULL && i < gather->part_count; i++) {
         hf_buffer_close(&gather->parts[i]);
     }
-    hf_mem_free(node->mem, gather->parts,
-                gather->part_count * sizeof(*gather->parts));
+    hf_mem_free(node->mem, gather->parts, room_for_parts(gather));
     hf_buffer_close(&gather->error);
     if (gather->origin != NULL) {
         hf_mem_free(node->mem, gather->origin, gather->origin->size);
@@ -47,13 +59,13 @@ static int gather_set_parts(struct hf_node *node, struct hf_gathering *gather,
     for (uint32_t i = 0; gather->parts != NULL && i < gather->part_count; i++) {
         hf_buffer_close(&gather->parts[i]);
     }
-    hf_mem_free(node->mem, gather->parts,
-                gather->part_count * sizeof(*gather->parts));
+    hf_mem_free(node->mem, gather->parts, room_for_parts(gather));
     gather->parts = NULL;
     gather->part_count = count;
     gather->remaining = count;
     gather->sum = 0;
-    gather_set_bytes(node, gather, 0);
+    gather->bytes = 0;
+    gather_set_held(node, gather, 0);
     if (gather->kind != HF_GATHER_ARRAY && !gather->scan) {
         return 0;
     }
@@ -66,6 +78,7 @@ static int gather_set_parts(struct hf_node *node, struct hf_gathering *gather,
     for (uint32_t i = 0; i < count; i++) {
         hf_buffer_init(&gather->parts[i], node->mem);
     }
+    gather_set_held(node, gather, room_for_parts(gather));
     return 0;
 }
 
@@ -83,7 +96,8 @@ static struct hf_gathering *gather_new(struct hf_node *node, uint64_t client,
         .deadline = node->now + (hf_time)node->config.hold_ms,
         .kind = command->row->gather,
         .scan = command->row->route == HF_ROUTE_SCAN,
-        .ranged = command->row->route != HF_ROUTE_KEYS};
+        .ranged = command->row->route == HF_ROUTE_EVERYWHERE ||
+                  command->row->route == HF_ROUTE_SCAN};
     hf_buffer_init(&gather->error, node->mem);
     hf_list_push_back(&node->gathers, &gather->link);
     return gather;
@@ -103,29 +117,31 @@ static void gather_drop_parts(struct hf_node *node, struct hf_gathering *gather)
     for (uint32_t i = 0; i < gather->part_count; i++) {
         hf_buffer_close(&gather->parts[i]);
     }
-    gather_set_bytes(node, gather, 0);
+    gather_set_held(node, gather, room_for_parts(gather));
 }
 
-/* A part has come. Other pages that wait already may be too much. */
+static void gather_refuse(struct hf_node *node, struct hf_gathering *gather,
+                          const char *why)
+{
+    struct hf_reply error = hf_reply_error(why);
+    gather_fail(gather, &error);
+    gather_drop_parts(node, gather);
+}
+
+/* A part has come. */
 static void gather_keep(struct hf_node *node, struct hf_gathering *gather,
                         struct hf_buffer *part, const struct hf_reply *reply)
 {
-    const char *why = NULL;
     hf_buffer_clear(part);
     hf_reply_encode(reply, part);
-    gather_set_bytes(node, gather, gather->bytes + part->size);
+    gather->bytes += part->size;
+    gather_set_held(node, gather, gather->held_bytes + part->capacity);
     if (part->failed) {
-        why = hf_no_memory_text;
+        gather_refuse(node, gather, hf_no_memory_text);
     } else if (gather->bytes > HF_REPLY_BYTES_MAX) {
-        why = HF_REPLY_TOO_LARGE;
-    } else if (gather->scan &&
-               node->page_bytes - gather->bytes > node->config.held_bytes_max) {
-        why = hf_many_pages_text;
-    }
-    if (why != NULL) {
-        struct hf_reply error = hf_reply_error(why);
-        gather_fail(gather, &error);
-        gather_drop_parts(node, gather);
+        gather_refuse(node, gather, HF_REPLY_TOO_LARGE);
+    } else if (others_hold_too_much(node, gather)) {
+        gather_refuse(node, gather, hf_many_answers_text);
     }
 }
 
@@ -225,10 +241,11 @@ void hf_node_gather_part(struct hf_node *node, struct hf_gathering *gather,
     }
 }
 
-/* One client's command on several keys: each key on its own. */
+/* One client's command on several keys, or partitions: each on its own. */
 
 static void submit_part(struct hf_node *node, struct hf_gathering *gather,
-                        uint32_t part, const struct hf_command *command)
+                        uint32_t part, uint16_t partition,
+                        const struct hf_command *command)
 {
     const char *why = NULL;
     struct hf_request *request =
@@ -241,29 +258,15 @@ static void submit_part(struct hf_node *node, struct hf_gathering *gather,
     }
     request->gather = gather;
     request->part = part;
-    request->partition = hf_partition_of_key(command->argv[1]);
-    request->partition_end = (uint16_t)(request->partition + 1);
+    request->partition = partition;
+    request->partition_end = (uint16_t)(partition + 1);
     hf_node_request_route(node, request);
 }
 
-void hf_node_scatter(struct hf_node *node, uint64_t client, uint64_t tag,
-                     const struct hf_command *command)
+static void submit_keys(struct hf_node *node, struct hf_gathering *gather,
+                        uint32_t parts, const struct hf_command *command)
 {
     uint32_t step = command->row->key_step;
-    uint32_t parts = (command->argc - 1) / step;
-    if (parts == 1 && command->row->gather == HF_GATHER_SUM) {
-        hf_node_submit(node, client, tag, command);
-        return;
-    }
-    struct hf_gathering *gather = gather_new(node, client, tag, command);
-    if (gather == NULL || gather_set_parts(node, gather, parts) != 0) {
-        if (gather != NULL) {
-            gather_free(node, gather);
-        }
-        hf_node_refuse_client(node, client, tag, hf_no_memory_text);
-        return;
-    }
-    gather->remaining++; /* Not done before all parts are on their way. */
     for (uint32_t i = 0; i < parts; i++) {
         struct hf_slice argv[1 + 2];
         HF_ASSERT(step < HF_ARRAY_COUNT(argv));
@@ -272,7 +275,40 @@ void hf_node_scatter(struct hf_node *node, uint64_t client, uint64_t tag,
             argv[1 + k] = command->argv[1 + i * step + k];
         }
         struct hf_command share = {command->row, 1 + step, argv};
-        submit_part(node, gather, i, &share);
+        submit_part(node, gather, i, hf_partition_of_key(argv[1]), &share);
+    }
+}
+
+void hf_node_scatter(struct hf_node *node, uint64_t client, uint64_t tag,
+                     const struct hf_command *command)
+{
+    bool keys = command->row->route == HF_ROUTE_KEYS;
+    uint32_t parts = keys ? (command->argc - 1) / command->row->key_step
+                          : HF_PARTITION_COUNT;
+    if (parts == 1 && command->row->gather == HF_GATHER_SUM) {
+        hf_node_submit(node, client, tag, command);
+        return;
+    }
+    struct hf_gathering *gather = gather_new(node, client, tag, command);
+    const char *why = hf_no_memory_text;
+    bool fits = gather != NULL && gather_set_parts(node, gather, parts) == 0;
+    if (fits && gather->parts != NULL && others_hold_too_much(node, gather)) {
+        why = hf_many_answers_text;
+        fits = false;
+    }
+    if (!fits) {
+        if (gather != NULL) {
+            gather_free(node, gather);
+        }
+        hf_node_refuse_client(node, client, tag, why);
+        return;
+    }
+    gather->remaining++; /* Not done before all parts are on their way. */
+    if (keys) {
+        submit_keys(node, gather, parts, command);
+    }
+    for (uint16_t p = 0; !keys && p < parts; p++) {
+        submit_part(node, gather, p, p, command);
     }
     gather->remaining--;
     if (gather->remaining == 0) {
@@ -280,7 +316,7 @@ void hf_node_scatter(struct hf_node *node, uint64_t client, uint64_t tag,
     }
 }
 
-/* Commands over many partitions. */
+/* Reads over many partitions. */
 
 static uint64_t cluster_sessions(const struct hf_node *node)
 {

@@ -42,9 +42,8 @@ void hf_node_leave_epoch(struct hf_node *node)
         hf_node_drop_waiting(node, p);
         for (uint32_t i = 0; i < partition->log.count; i++) {
             struct hf_record *record = hf_record_queue_at(&partition->log, i);
-            hf_record_drop_waiters(node->mem, record);
+            node->answer_bytes -= hf_record_drop_waiters(node->mem, record);
             record->pending = 0;
-            record->range = NULL;
         }
         partition->primary = false;
         partition->synced = false;

@@ -222,7 +222,7 @@ struct hf_partition {
     struct hf_list waiting_link; /* In node->waiting_partitions. */
 };
 
-/* A command that runs on many partitions of this node at once. */
+/* A read of many partitions of this node at once. */
 struct hf_range {
     struct hf_list link;
     struct hf_operation_id operation;
@@ -233,7 +233,7 @@ struct hf_range {
     struct hf_forward forward; /* Arguments inside this allocation. */
     struct hf_reply reply;     /* Once started. */
     struct hf_buffer held;     /* What it borrows. */
-    size_t held_bytes;         /* Of that, as counted in node->page_bytes. */
+    size_t held_bytes;         /* Of that, as counted in node->answer_bytes. */
     uint64_t scan_next;
 };
 
@@ -278,7 +278,8 @@ struct hf_gathering {
     bool scan;
     uint64_t scan_next; /* Cursor for the next call. */
     int64_t sum;
-    size_t bytes;              /* Of all parts. */
+    size_t bytes;              /* Of all parts that came. */
+    size_t held_bytes;         /* By them, as counted in node->answer_bytes. */
     bool failed;               /* `error` is the answer. */
     struct hf_buffer error;    /* Tokens. */
     struct hf_buffer *parts;   /* Tokens by part; ARRAY and scan. */
@@ -404,7 +405,7 @@ struct hf_node {
     struct hf_list waiting_partitions;
     struct hf_list ranges;
     size_t waiting_bytes;
-    size_t page_bytes; /* Of answers to SCAN that wait for others. */
+    size_t answer_bytes; /* Held by answers that wait for others. */
 
     /* Requests. */
     struct hf_list requests; /* By number. */
@@ -617,10 +618,6 @@ void hf_node_forget_operations(struct hf_node *node);
 
 /* Whether its origin gave it up or was answered, or is gone. */
 bool hf_node_is_over(const struct hf_node *node, struct hf_operation_id id);
-/* Whether it was carried out before, and is or will be answered as then. */
-bool hf_node_is_repeated(struct hf_node *node, uint64_t committed,
-                         struct hf_operation_id operation);
-
 /* Makes a record of node->effects on @key, on behalf of nobody. 0, HF_ENOMEM
  * or HF_EPROTO: the effects do not fit; then nothing changed. */
 HF_NODISCARD int hf_node_write_session(struct hf_node *node, uint16_t partition,
@@ -628,22 +625,17 @@ HF_NODISCARD int hf_node_write_session(struct hf_node *node, uint16_t partition,
 /* Whether every stream this partition's writes go to has room. */
 bool hf_node_streams_have_room(const struct hf_node *node, uint16_t partition);
 
-/* ranges.c: commands over many partitions. */
+/* ranges.c: reads over many partitions. */
 void hf_node_execute_range(struct hf_node *node,
                            struct hf_operation_id operation,
                            const struct hf_forward *forward);
 void hf_node_run_ranges(struct hf_node *node);
 void hf_node_drop_ranges(struct hf_node *node);
 void hf_node_range_committed(struct hf_node *node, struct hf_range *range);
-/* writes.c: expires a session whose time is over, on a partition that is
- * served. */
-void hf_node_expire_key(struct hf_node *node, uint16_t partition,
-                        struct hf_slice key);
-/* The same: node->effects on the whole of @partition, for @range. 0 or
- * HF_ENOMEM. */
-HF_NODISCARD int hf_node_write_cleared(struct hf_node *node, uint16_t partition,
-                                       struct hf_range *range);
-
+/* writes.c: expires a session whose time is over, on a partition that is served
+ * and whose streams have room. 0 or HF_ENOMEM. */
+HF_NODISCARD int hf_node_expire_key(struct hf_node *node, uint16_t partition,
+                                    struct hf_slice key);
 /* copies.c */
 void hf_node_record(struct hf_node *node, uint8_t member,
                     const struct hf_record_message *message);
@@ -737,7 +729,7 @@ void hf_node_answer_client(struct hf_node *node, uint64_t client, uint64_t tag,
 void hf_node_refuse_client(struct hf_node *node, uint64_t client, uint64_t tag,
                            const char *text);
 extern const char hf_no_memory_text[];
-extern const char hf_many_pages_text[];
+extern const char hf_many_answers_text[];
 
 /* gathers.c */
 void hf_node_scatter(struct hf_node *node, uint64_t client, uint64_t tag,

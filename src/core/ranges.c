@@ -1,5 +1,5 @@
-/* ranges.c - Commands that run on all partitions of this node at once: DBSIZE,
- * FLUSHALL, and SCAN over a run of partitions.
+/* ranges.c - Reads of all partitions of this node at once: DBSIZE, and SCAN
+ * over a run of partitions.
  *
  * Whoever was asked sends one such command to every primary, stamped with the
  * epoch, and gathers the answers: in one epoch every partition has one
@@ -13,11 +13,16 @@
 #include "core/node_state.h"
 #include "holdfast/error.h"
 
-static bool range_is_served(struct hf_node *node,
-                            const struct hf_forward *forward)
+/* All its partitions here are served, and when it is a SCAN, what it finds to
+ * be over can be deleted. */
+static bool range_is_ready(struct hf_node *node,
+                           const struct hf_forward *forward)
 {
+    bool scan = forward->command.row->route == HF_ROUTE_SCAN;
     for (uint16_t p = forward->partition; p < forward->partition_end; p++) {
-        if (node->partitions[p].primary && !hf_node_may_serve(node, p)) {
+        if (node->partitions[p].primary &&
+            (!hf_node_may_serve(node, p) ||
+             (scan && !hf_node_streams_have_room(node, p)))) {
             return false;
         }
     }
@@ -27,27 +32,9 @@ static bool range_is_served(struct hf_node *node,
 static void range_free(struct hf_node *node, struct hf_range *range)
 {
     hf_list_remove(&range->link);
-    node->page_bytes -= range->held_bytes;
+    node->answer_bytes -= range->held_bytes;
     hf_buffer_close(&range->held);
     hf_mem_free(node->mem, range, range->size);
-}
-
-/* So that a repetition does not flush what was written since. Without memory
- * for it there is none to answer with either. */
-static void remember(struct hf_node *node, const struct hf_range *range)
-{
-    if ((range->forward.command.row->flags & HF_COMMAND_WRITE) == 0) {
-        return;
-    }
-    hf_buffer_clear(&node->tokens);
-    hf_reply_encode(&range->reply, &node->tokens);
-    if (!node->tokens.failed &&
-        hf_operations_add_local(&node->operations, range->operation,
-                                range->forward.partition, 0,
-                                hf_buffer_slice(&node->tokens)) != 0) {
-        hf_log(&node->config.log, HF_LOG_ERROR,
-               "out of memory: an operation is not remembered");
-    }
 }
 
 void hf_node_range_committed(struct hf_node *node, struct hf_range *range)
@@ -59,7 +46,6 @@ void hf_node_range_committed(struct hf_node *node, struct hf_range *range)
         struct hf_reply reply = range->reply;
         struct hf_buffer held = range->held;
         uint64_t scan_next = range->scan_next;
-        remember(node, range);
         hf_buffer_init(&range->held, node->mem);
         range_free(node, range);
         hf_node_answer(node, operation, &reply, scan_next);
@@ -67,11 +53,19 @@ void hf_node_range_committed(struct hf_node *node, struct hf_range *range)
     }
 }
 
+enum page_result {
+    PAGE_MADE,
+    PAGE_WAITS, /* It would leave out what cannot be deleted now. */
+    PAGE_NO_MEMORY,
+};
+
 struct page {
     struct hf_node *node;
     const struct hf_scan_options *options;
     uint32_t count;
-    struct hf_buffer due; /* Keys of sessions whose time is over. */
+    uint64_t next;         /* Where the last partition goes on. */
+    struct hf_buffer keys; /* Of the sessions there are. */
+    struct hf_buffer due;  /* Keys of sessions whose time is over. */
 };
 
 static void on_session(void *user, const struct hf_session *session)
@@ -86,62 +80,81 @@ static void on_session(void *user, const struct hf_session *session)
 }
 
 /* What a client saw as over must stay so, whoever is primary next. */
-static void expire_page(struct page *page, uint16_t p)
+static enum page_result expire_page(struct page *page, uint16_t p)
 {
+    struct hf_node *node = page->node;
     struct hf_reader reader = hf_reader_of(hf_buffer_slice(&page->due));
     struct hf_token token;
     while (hf_token_next(&reader, &token)) {
-        hf_node_expire_key(page->node, p, token.bytes);
-    }
-    hf_buffer_clear(&page->due);
-}
-
-/* Puts the answer into range->held. */
-static uint64_t run_scan(struct hf_node *node, struct hf_range *range,
-                         const struct hf_scan_options *options)
-{
-    const struct hf_forward *forward = &range->forward;
-    bool single = forward->partition_end == forward->partition + 1;
-    struct page page = {.node = node, .options = options};
-    uint64_t next = HF_SESSIONS_END;
-    struct hf_buffer keys;
-    hf_buffer_init(&keys, node->mem);
-    hf_buffer_init(&page.due, node->mem);
-    for (uint16_t p = forward->partition; p < forward->partition_end; p++) {
-        if (node->partitions[p].primary) {
-            hf_buffer_clear(&node->effects);
-            next = hf_sessions_scan(&node->partitions[p].sessions,
-                                    single ? forward->scan_position : 0,
-                                    single ? forward->scan_count : UINT32_MAX,
-                                    on_session, &page);
-            hf_buffer_append_slice(&keys, hf_buffer_slice(&node->effects));
-            keys.failed = keys.failed || node->effects.failed;
-            expire_page(&page, p); /* It uses node->effects, too. */
+        if (!hf_node_streams_have_room(node, p)) {
+            return PAGE_WAITS;
+        }
+        if (hf_node_expire_key(node, p, token.bytes) != 0) {
+            return PAGE_NO_MEMORY;
         }
     }
-    hf_reply_put_array(&range->held, page.count);
-    hf_buffer_append_slice(&range->held, hf_buffer_slice(&keys));
-    range->held.failed = range->held.failed || keys.failed;
-    hf_buffer_close(&keys);
-    hf_buffer_close(&page.due);
-    return next;
+    return page->due.failed ? PAGE_NO_MEMORY : PAGE_MADE;
 }
 
-static void start_scan(struct hf_node *node, struct hf_range *range)
+static enum page_result
+scan_partition(struct page *page, const struct hf_forward *forward, uint16_t p)
+{
+    bool single = forward->partition_end == forward->partition + 1;
+    struct hf_buffer *effects = &page->node->effects;
+    hf_buffer_clear(effects);
+    hf_buffer_clear(&page->due);
+    page->next = hf_sessions_scan(&page->node->partitions[p].sessions,
+                                  single ? forward->scan_position : 0,
+                                  single ? forward->scan_count : UINT32_MAX,
+                                  on_session, page);
+    hf_buffer_append_slice(&page->keys, hf_buffer_slice(effects));
+    if (effects->failed || page->keys.failed) {
+        return PAGE_NO_MEMORY;
+    }
+    return expire_page(page, p); /* It uses node->effects, too. */
+}
+
+static enum page_result make_page(struct page *page, struct hf_range *range)
+{
+    const struct hf_forward *forward = &range->forward;
+    enum page_result result = PAGE_MADE;
+    for (uint16_t p = forward->partition;
+         result == PAGE_MADE && p < forward->partition_end; p++) {
+        if (page->node->partitions[p].primary) {
+            result = scan_partition(page, forward, p);
+        }
+    }
+    if (result == PAGE_MADE) {
+        hf_reply_put_array(&range->held, page->count);
+        hf_buffer_append_slice(&range->held, hf_buffer_slice(&page->keys));
+        range->scan_next = page->next;
+    }
+    return range->held.failed ? PAGE_NO_MEMORY : result;
+}
+
+/* Puts the answer into range->held. False: it has to wait. */
+static bool start_scan(struct hf_node *node, struct hf_range *range)
 {
     struct hf_scan_options options;
     if (!hf_scan_parse(&range->forward.command, &options, &range->reply)) {
-        return;
+        return true;
     }
-    if (node->page_bytes > node->config.held_bytes_max) {
-        range->reply = hf_reply_error(hf_many_pages_text);
-        return;
+    if (node->answer_bytes > node->config.held_bytes_max) {
+        range->reply = hf_reply_error(hf_many_answers_text);
+        return true;
     }
-    range->scan_next = run_scan(node, range, &options);
+    struct page page = {
+        .node = node, .options = &options, .next = HF_SESSIONS_END};
+    hf_buffer_init(&page.keys, node->mem);
+    hf_buffer_init(&page.due, node->mem);
+    enum page_result result = make_page(&page, range);
+    hf_buffer_close(&page.keys);
+    hf_buffer_close(&page.due);
     range->held_bytes = range->held.size;
-    node->page_bytes += range->held_bytes;
-    range->reply = range->held.failed ? hf_reply_error(hf_no_memory_text)
-                                      : hf_reply_nested(&range->held);
+    node->answer_bytes += range->held_bytes;
+    range->reply = result == PAGE_NO_MEMORY ? hf_reply_error(hf_no_memory_text)
+                                            : hf_reply_nested(&range->held);
+    return result != PAGE_WAITS;
 }
 
 /* What @range shows may still be lost: it waits for the last write. */
@@ -164,47 +177,27 @@ static void wait_for_writes(struct hf_node *node, struct hf_range *range)
     }
 }
 
-/* Applies the command to one partition; its effects are a write like any. */
+/* Adds what one partition says to the answer. */
 static void run_one(struct hf_node *node, struct hf_range *range, uint16_t p)
 {
     struct hf_apply apply = hf_node_apply_context(node, p);
     range->forward.command.row->apply(&apply, &range->forward.command);
-    bool flushes = (range->forward.command.row->flags & HF_COMMAND_WRITE) != 0;
-    if (flushes && apply.reply.kind != HF_REPLY_ERROR &&
-        node->partitions[p].committed != node->partitions[p].version.sequence) {
-        /* A removal under way may yet be lost; ours must not depend on it. */
-        hf_buffer_clear(&node->effects);
-        hf_effects_clear(&node->effects);
-    }
-    int error = node->effects.failed ? HF_ENOMEM : 0;
-    if (error == 0 && node->effects.size > 0) {
-        range->pending++;
-        error = hf_node_write_cleared(node, p, range);
-        if (error != 0) {
-            range->pending--;
-        }
-    }
-    if (error != 0) {
-        range->reply = hf_reply_error(hf_no_memory_text);
-    } else if (apply.reply.kind == HF_REPLY_INTEGER &&
-               range->reply.kind == HF_REPLY_INTEGER) {
-        range->reply.integer += apply.reply.integer;
-    } else if (range->reply.kind != HF_REPLY_ERROR) {
-        range->reply =
-            apply.reply.kind == HF_REPLY_ERROR ? apply.reply : hf_reply_ok();
-    }
+    HF_ASSERT(node->effects.size == 0);              /* It is a read, */
+    HF_ASSERT(apply.reply.kind == HF_REPLY_INTEGER); /* and a sum. */
+    range->reply.integer += apply.reply.integer;
 }
 
 static void run_range(struct hf_node *node, struct hf_range *range)
 {
-    const struct hf_command_row *row = range->forward.command.row;
     range->started = true;
     range->pending = 1; /* Ours, until all are under way. */
-    if (row->route == HF_ROUTE_SCAN) {
-        start_scan(node, range);
+    if (range->forward.command.row->route == HF_ROUTE_SCAN) {
+        if (!start_scan(node, range)) {
+            range->started = false;
+            return;
+        }
     } else {
-        range->reply =
-            row->gather == HF_GATHER_SUM ? hf_reply_integer(0) : hf_reply_ok();
+        range->reply = hf_reply_integer(0);
         for (uint16_t p = range->forward.partition;
              p < range->forward.partition_end; p++) {
             if (node->partitions[p].primary) {
@@ -212,8 +205,7 @@ static void run_range(struct hf_node *node, struct hf_range *range)
             }
         }
     }
-    if ((row->flags & HF_COMMAND_WRITE) == 0 &&
-        range->reply.kind != HF_REPLY_ERROR) {
+    if (range->reply.kind != HF_REPLY_ERROR) {
         wait_for_writes(node, range);
     }
     hf_node_range_committed(node, range);
@@ -259,9 +251,7 @@ void hf_node_execute_range(struct hf_node *node,
                            struct hf_operation_id operation,
                            const struct hf_forward *forward)
 {
-    /* All in this epoch: what we remember is all there is to know. */
-    if (hf_node_is_over(node, operation) || range_is_known(node, operation) ||
-        hf_node_is_repeated(node, UINT64_MAX, operation)) {
+    if (hf_node_is_over(node, operation) || range_is_known(node, operation)) {
         return;
     }
     struct hf_range *range = range_new(node, operation, forward);
@@ -270,7 +260,7 @@ void hf_node_execute_range(struct hf_node *node,
         hf_node_answer(node, operation, &reply, 0);
         return;
     }
-    if (range_is_served(node, &range->forward)) {
+    if (range_is_ready(node, &range->forward)) {
         run_range(node, range);
     }
 }
@@ -286,7 +276,7 @@ void hf_node_run_ranges(struct hf_node *node)
         }
         if (node->now - range->since > (hf_time)node->config.hold_ms) {
             range_free(node, range); /* Who asked has given up. */
-        } else if (range_is_served(node, &range->forward)) {
+        } else if (range_is_ready(node, &range->forward)) {
             run_range(node, range);
             link = node->ranges.next; /* Others may have ended with it. */
         }

@@ -91,14 +91,17 @@ int hf_record_wait_range(struct hf_mem *mem, struct hf_record *record,
     return 0;
 }
 
-void hf_record_drop_waiters(struct hf_mem *mem, struct hf_record *record)
+size_t hf_record_drop_waiters(struct hf_mem *mem, struct hf_record *record)
 {
+    size_t bytes = 0;
     while (record->waiters != NULL) {
         struct hf_waiter *waiter = record->waiters;
         record->waiters = waiter->next;
+        bytes += waiter->reply.size;
         hf_mem_free(mem, waiter, waiter->size);
     }
     record->waiters_end = &record->waiters;
+    return bytes;
 }
 
 int hf_record_queue_reserve(struct hf_record_queue *queue, struct hf_mem *mem)

@@ -27,8 +27,6 @@ struct hf_record {
     struct hf_waiter *waiters; /* In the order they came. */
     struct hf_waiter **waiters_end;
     uint64_t number; /* On a copy: its number in the stream it came by. */
-    struct hf_range *range; /* The operation on many partitions it is part
-                             * of, or NULL. */
 };
 
 /* Copies all that @view borrows. One reference, for the caller. NULL: no
@@ -47,8 +45,8 @@ HF_NODISCARD int hf_record_wait(struct hf_mem *mem, struct hf_record *record,
 HF_NODISCARD int hf_record_wait_range(struct hf_mem *mem,
                                       struct hf_record *record,
                                       struct hf_range *range);
-/* Forgets all waiters. */
-void hf_record_drop_waiters(struct hf_mem *mem, struct hf_record *record);
+/* Forgets all waiters. Returns how many bytes their replies took. */
+size_t hf_record_drop_waiters(struct hf_mem *mem, struct hf_record *record);
 
 /* A first-in first-out queue of shared records, in a growing ring. */
 struct hf_record_queue {

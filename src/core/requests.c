@@ -344,6 +344,7 @@ void hf_node_request(struct hf_node *node, uint64_t client, uint64_t tag,
         hf_node_submit(node, client, tag, command);
         return;
     case HF_ROUTE_KEYS:
+    case HF_ROUTE_PARTITIONS:
         hf_node_scatter(node, client, tag, command);
         return;
     case HF_ROUTE_EVERYWHERE:

@@ -24,8 +24,8 @@ static const char busy_link_text[] =
     "CLUSTERDOWN the link between two nodes is busy with large answers";
 static const char no_primary_text[] =
     "CLUSTERDOWN too many commands wait for this session's primary";
-const char hf_many_pages_text[] =
-    "CLUSTERDOWN too many answers to SCAN wait for other nodes";
+const char hf_many_answers_text[] =
+    "CLUSTERDOWN too many answers wait for other nodes";
 const char hf_no_memory_text[] =
     "OOM command not allowed: this node is out of memory";
 
@@ -249,8 +249,7 @@ static hf_time deadlines_from(const struct hf_node *node)
  * fit (nothing happened). */
 static int write_record(struct hf_node *node, uint16_t p,
                         struct hf_operation_id operation, struct hf_slice key,
-                        uint32_t hash, struct hf_slice reply,
-                        struct hf_range *range)
+                        uint32_t hash, struct hf_slice reply)
 {
     struct hf_partition *partition = &node->partitions[p];
     struct hf_record_view view = {
@@ -287,7 +286,6 @@ static int write_record(struct hf_node *node, uint16_t p,
         partition->touched_at = node->now;
     }
     note_delete(partition, record, hash);
-    record->range = range;
     error = hf_record_queue_push(&partition->log, node->mem, record);
     HF_ASSERT(error == 0); /* Reserved. */
     node->counters.writes++;
@@ -307,11 +305,7 @@ static void record_commit(struct hf_node *node, struct hf_record *record)
             answer_tokens(node, waiter->operation, waiter->reply);
         }
     }
-    hf_record_drop_waiters(node->mem, record);
-    if (record->range != NULL) {
-        hf_node_range_committed(node, record->range);
-        record->range = NULL;
-    }
+    node->answer_bytes -= hf_record_drop_waiters(node->mem, record);
 }
 
 static void commit_ready(struct hf_node *node, uint16_t p)
@@ -390,12 +384,18 @@ static void answer_read(struct hf_node *node, uint16_t p,
         hf_node_answer(node, operation, reply, 0);
         return;
     }
+    if (node->answer_bytes > node->config.held_bytes_max) {
+        answer_error(node, operation, hf_many_answers_text);
+        return;
+    }
     struct hf_slice tokens = reply_tokens(node, reply);
     if (node->tokens.failed ||
         hf_record_wait(node->mem, record_at(partition, shows), operation,
                        tokens) != 0) {
         answer_error(node, operation, hf_no_memory_text);
+        return;
     }
+    node->answer_bytes += tokens.size;
 }
 
 /* Whether its origin gave the operation up, or was answered. It may have been
@@ -419,8 +419,8 @@ bool hf_node_is_over(const struct hf_node *node, struct hf_operation_id id)
     return true; /* Its origin is gone. */
 }
 
-bool hf_node_is_repeated(struct hf_node *node, uint64_t committed,
-                         struct hf_operation_id operation)
+static bool is_repeated(struct hf_node *node, uint64_t committed,
+                        struct hf_operation_id operation)
 {
     const struct hf_operation *known =
         hf_operations_find(&node->operations, operation);
@@ -446,7 +446,7 @@ static int drop_entry(struct hf_node *node, uint16_t p,
         return HF_ENOMEM;
     }
     return write_record(node, p, (struct hf_operation_id){0, 0}, key, hash,
-                        (struct hf_slice){NULL, 0}, NULL);
+                        (struct hf_slice){NULL, 0});
 }
 
 /* One whose time is over. */
@@ -480,33 +480,19 @@ static void bound_fences(struct hf_node *node, uint16_t p)
     }
 }
 
-void hf_node_expire_key(struct hf_node *node, uint16_t p, struct hf_slice key)
+int hf_node_expire_key(struct hf_node *node, uint16_t p, struct hf_slice key)
 {
     const struct hf_session *session = hf_sessions_find(
         &node->partitions[p].sessions, key, hf_sessions_hash(key));
-    if (session != NULL && hf_node_streams_have_room(node, p) &&
-        expire_entry(node, p, session) == 0) {
-        hf_node_try_commit(node, p);
-    }
-}
-
-int hf_node_write_cleared(struct hf_node *node, uint16_t p,
-                          struct hf_range *range)
-{
-    struct hf_slice none = {NULL, 0};
-    int error = write_record(node, p, (struct hf_operation_id){0, 0}, none, 0,
-                             none, range);
-    if (error == 0) {
-        hf_node_try_commit(node, p);
-    }
+    int error = session == NULL ? 0 : expire_entry(node, p, session);
+    hf_node_try_commit(node, p);
     return error;
 }
 
 int hf_node_write_session(struct hf_node *node, uint16_t p, struct hf_slice key)
 {
-    int error =
-        write_record(node, p, (struct hf_operation_id){0, 0}, key,
-                     hf_sessions_hash(key), (struct hf_slice){NULL, 0}, NULL);
+    int error = write_record(node, p, (struct hf_operation_id){0, 0}, key,
+                             hf_sessions_hash(key), (struct hf_slice){NULL, 0});
     if (error == 0) {
         bound_fences(node, p);
     }
@@ -520,13 +506,34 @@ static enum outcome run_effects(struct hf_node *node, uint16_t p,
 {
     struct hf_slice tokens = reply_tokens(node, reply);
     if (node->tokens.failed || node->effects.failed ||
-        write_record(node, p, operation, key, hash, tokens, NULL) != 0) {
+        write_record(node, p, operation, key, hash, tokens) != 0) {
         answer_error(node, operation, hf_no_memory_text);
         return OUTCOME_DONE;
     }
     bound_fences(node, p);
     hf_node_try_commit(node, p);
     return OUTCOME_DONE;
+}
+
+/* A command that changed nothing, and @shows up to where others did. */
+static void answer_unchanged(struct hf_node *node, uint16_t p,
+                             struct hf_operation_id operation, bool writes,
+                             uint64_t shows, const struct hf_reply *reply)
+{
+    if (writes && operation.number != 0) {
+        /* Not on the copies: a repetition after a failover is carried out
+         * anew, which is as good, since nobody saw an answer. */
+        struct hf_slice tokens = reply_tokens(node, reply);
+        int error = node->tokens.failed
+                        ? HF_ENOMEM
+                        : hf_operations_add_local(&node->operations, operation,
+                                                  p, shows, tokens);
+        if (error != 0) {
+            answer_error(node, operation, hf_no_memory_text);
+            return;
+        }
+    }
+    answer_read(node, p, operation, shows, reply);
 }
 
 static enum outcome run_command(struct hf_node *node, uint16_t p,
@@ -563,22 +570,29 @@ static enum outcome run_command(struct hf_node *node, uint16_t p,
     if (node->effects.size > 0 || node->effects.failed) {
         return run_effects(node, p, operation, key, hash, &apply.reply);
     }
-    uint64_t shows = entry != NULL ? hf_session_version(entry).sequence
-                                   : partition->last_delete;
-    if (writes && operation.number != 0) {
-        /* Not on the copies: a repetition after a failover is carried out
-         * anew, which is as good, since nobody saw an answer. */
-        struct hf_slice tokens = reply_tokens(node, &apply.reply);
-        int error = node->tokens.failed
-                        ? HF_ENOMEM
-                        : hf_operations_add_local(&node->operations, operation,
-                                                  p, shows, tokens);
-        if (error != 0) {
-            answer_error(node, operation, hf_no_memory_text);
-            return OUTCOME_DONE;
-        }
+    answer_unchanged(node, p, operation, writes,
+                     entry != NULL ? hf_session_version(entry).sequence
+                                   : partition->last_delete,
+                     &apply.reply);
+    return OUTCOME_DONE;
+}
+
+/* FLUSHALL, as far as it is about this partition. */
+static enum outcome run_flush(struct hf_node *node, uint16_t p,
+                              struct hf_operation_id operation,
+                              const struct hf_command *command)
+{
+    if (!hf_node_streams_have_room(node, p)) {
+        return OUTCOME_WAIT;
     }
-    answer_read(node, p, operation, shows, &apply.reply);
+    struct hf_slice none = {NULL, 0};
+    struct hf_apply apply = hf_node_apply_context(node, p);
+    command->row->apply(&apply, command);
+    if (node->effects.size > 0 || node->effects.failed) {
+        return run_effects(node, p, operation, none, 0, &apply.reply);
+    }
+    answer_unchanged(node, p, operation, true, node->partitions[p].last_delete,
+                     &apply.reply);
     return OUTCOME_DONE;
 }
 
@@ -595,10 +609,12 @@ static enum outcome try_execute(struct hf_node *node, uint16_t p,
     bool writes = (command->row->flags & HF_COMMAND_WRITE) != 0;
     if (hf_node_is_over(node, operation) ||
         (writes &&
-         hf_node_is_repeated(node, node->partitions[p].committed, operation))) {
+         is_repeated(node, node->partitions[p].committed, operation))) {
         return OUTCOME_DONE;
     }
-    return run_command(node, p, operation, command);
+    return command->row->route == HF_ROUTE_PARTITIONS
+               ? run_flush(node, p, operation, command)
+               : run_command(node, p, operation, command);
 }
 
 void hf_node_execute(struct hf_node *node, uint16_t p,
@@ -669,8 +685,8 @@ void hf_node_forwarded(struct hf_node *node, uint8_t member,
 {
     struct hf_operation_id operation = {node->view->members[member].incarnation,
                                         forward->number};
-    bool ranged = forward->command.row->route != HF_ROUTE_KEY &&
-                  forward->command.row->route != HF_ROUTE_KEYS;
+    enum hf_route route = forward->command.row->route;
+    bool ranged = route == HF_ROUTE_EVERYWHERE || route == HF_ROUTE_SCAN;
     bool here = forward->epoch == node->view->epoch || HF_MUTATED(OLD_FORWARD);
     if (here && !ranged) {
         here = node->partitions[forward->partition].primary;
@@ -686,7 +702,8 @@ void hf_node_forwarded(struct hf_node *node, uint8_t member,
         hf_node_execute_range(node, operation, forward);
         return;
     }
-    if (hf_partition_of_key(forward->command.argv[1]) != forward->partition) {
+    if (route != HF_ROUTE_PARTITIONS &&
+        hf_partition_of_key(forward->command.argv[1]) != forward->partition) {
         answer_error(node, operation, "ERR the key is not of its partition");
         return;
     }

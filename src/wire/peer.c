@@ -554,8 +554,8 @@ static int read_forward(struct hf_reader *reader,
         return error;
     }
     enum hf_route route = forward->command.row->route;
-    if ((route == HF_ROUTE_KEY || route == HF_ROUTE_KEYS) &&
-        forward->partition_end != forward->partition + 1) {
+    bool ranged = route == HF_ROUTE_EVERYWHERE || route == HF_ROUTE_SCAN;
+    if (!ranged && forward->partition_end != forward->partition + 1) {
         return HF_EPROTO; /* A key is in one partition. */
     }
     return 0;

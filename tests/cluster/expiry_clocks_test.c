@@ -218,6 +218,62 @@ static void what_a_scan_left_out_stays_gone(void **state)
     cluster_expect(c, key, NULL);
 }
 
+#define STREAM_BYTES 20000
+#define VALUE_BYTES 2000
+
+/* A key whose primary is @primary and backup @backup, other than @other. */
+static void key_with(struct cluster *c, unsigned primary, unsigned backup,
+                     const char *other, char key[16])
+{
+    unsigned number = 0;
+    do {
+        (void)snprintf(key, 16, "k:%u", number++);
+    } while (cluster_primary_of(c, key) != primary ||
+             cluster_backup_of(c, key) != backup || strcmp(key, other) == 0);
+}
+
+/* The stream to the backup is full, so the session's end cannot be told to it
+ * now. Nor to a client, then: the heir's clock is slower, and by that the
+ * session lives on. */
+static void no_scan_says_what_the_copies_cannot_be_told(void **state)
+{
+    struct cluster_options options;
+    cluster_options_init(&options, 61);
+    options.boot_none = true;
+    struct cluster *c = story_create(state, &options);
+    for (unsigned i = 0; i < 3; i++) {
+        c->processes[i].clock.drift_ppm = i == 2 ? 10000 : -10000;
+        c->processes[i].config.stream_bytes_max = STREAM_BYTES;
+        cluster_boot(c, i);
+    }
+    cluster_settle_and_check(c);
+    char key[16], stuck[16], cursor[32], value[VALUE_BYTES + 1];
+    key_with(c, 2, 1, "", key);
+    key_with(c, 2, 1, key, stuck);
+    memset(value, 'v', VALUE_BYTES);
+    value[VALUE_BYTES] = '\0';
+    uint64_t partition = hf_partition_of_key(hf_slice_text(key));
+    (void)snprintf(cursor, sizeof(cursor), "%llu",
+                   (unsigned long long)(partition << 33 | 1));
+    cluster_expect_reply(c, "OK", 0, "SET", key, "x", "PX", "30000", NULL);
+    cluster_run(c, 29500);
+    cluster_clog(c, 2, 1, HF_CHANNEL_DATA);
+    for (unsigned i = 0; i < 2 * STREAM_BYTES / VALUE_BYTES; i++) {
+        cluster_forget(cluster_ask(c, 2, "SET", stuck, value, NULL));
+    }
+    cluster_run(c, 220); /* By the clock of n3 it is over, but not by n2's. */
+    struct request *scan = cluster_ask(c, 2, "SCAN", cursor, NULL);
+    cluster_run(c, 5);
+    bool ended = strcmp(cluster_answer(scan), "(waiting)") != 0;
+    cluster_kill(c, 2);
+    cluster_check(
+        c,
+        !ended || strcmp(cluster_command(c, 0, "GET", key, NULL), "(nil)") == 0,
+        "a session that a client saw as ended came back");
+    cluster_run(c, 1000);
+    cluster_expect(c, key, NULL);
+}
+
 /* All nodes stand still for longer than a session lives, as when their machine
  * sleeps, or only the primary does. */
 static void a_pause_longer_than_a_life_ends_it(void **state)
@@ -282,6 +338,7 @@ int main(void)
         STORY(a_date_becomes_time_left_once_at_the_primary),
         STORY(what_ended_stays_so_when_the_primary_dies_then),
         STORY(what_a_scan_left_out_stays_gone),
+        STORY(no_scan_says_what_the_copies_cannot_be_told),
         STORY(a_pause_longer_than_a_life_ends_it),
         STORY(copies_do_not_decide),
     };

@@ -79,6 +79,57 @@ static void a_flush_that_comes_again_spares_what_came_after(void **state)
     cluster_settle_and_check(c);
 }
 
+/* One part of FLUSHALL is carried out, and somebody saw it, when a part of it
+ * that is not yet acknowledged needs another view. Who logs in on an empty
+ * cluster must not be flushed by the same FLUSHALL once more. */
+static void a_flush_acts_once_though_the_view_changes(void **state)
+{
+    struct cluster *c = story_start(state, 3, 12);
+    char seen[16], held[16];
+    key_with_owners(c, 0, 1, seen);
+    key_with_owners(c, 0, 2, held);
+    cluster_set(c, seen, "before");
+    cluster_set(c, held, "before");
+    cluster_clog(c, 0, 2, HF_CHANNEL_DATA);
+    struct request *flush = cluster_ask(c, 1, "FLUSHALL", NULL);
+    cluster_run(c, 20);
+    cluster_expect_answer(c, "(waiting)", flush);
+    cluster_expect_reply(c, "(nil)", 0, "GET", seen, NULL);
+    cluster_expect_reply(c, "OK", 0, "SET", seen, "after", NULL);
+    cluster_expect_answer(c, "(waiting)", flush);
+
+    cluster_kill(c, 2);
+    cluster_check(c, cluster_await(c, flush, 2000), "no answer to FLUSHALL");
+    cluster_expect_answer(c, "OK", flush);
+    cluster_settle_and_check(c);
+    cluster_expect(c, seen, "after");
+    cluster_expect(c, held, NULL);
+}
+
+/* The same when the primary that carried it out dies: its heir knows. */
+static void a_flush_acts_once_though_its_primary_dies(void **state)
+{
+    struct cluster *c = story_start(state, 3, 14);
+    char seen[16], held[16];
+    key_with_owners(c, 2, 1, seen);
+    key_with_owners(c, 2, 0, held);
+    cluster_set(c, seen, "before");
+    cluster_set(c, held, "before");
+    cluster_clog(c, 0, 2, HF_CHANNEL_DATA); /* Acknowledgements. */
+    struct request *flush = cluster_ask(c, 1, "FLUSHALL", NULL);
+    cluster_run(c, 20);
+    cluster_expect_answer(c, "(waiting)", flush);
+    cluster_expect_reply(c, "(nil)", 1, "GET", seen, NULL);
+    cluster_expect_reply(c, "OK", 1, "SET", seen, "after", NULL);
+
+    cluster_kill(c, 2);
+    cluster_check(c, cluster_await(c, flush, 2000), "no answer to FLUSHALL");
+    cluster_expect_answer(c, "OK", flush);
+    cluster_settle_and_check(c);
+    cluster_expect(c, seen, "after");
+    cluster_expect(c, held, NULL);
+}
+
 /* So many bytes beside the empty key that filling a copy takes a while. */
 static void fill_beside_the_empty_key(struct cluster *c)
 {
@@ -146,6 +197,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         STORY(a_flush_covers_what_is_being_deleted),
         STORY(a_flush_that_comes_again_spares_what_came_after),
+        STORY(a_flush_acts_once_though_the_view_changes),
+        STORY(a_flush_acts_once_though_its_primary_dies),
         STORY(the_empty_key_is_a_key_like_any),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

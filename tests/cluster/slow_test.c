@@ -457,18 +457,77 @@ static void pages_that_wait_cost_bounded_memory(void **state)
     /* By the third node, which hears the first one. */
     cluster_check(c, cluster_await(c, asked[ASKED - 1], 50), "not told");
     cluster_expect_answer(
-        c, "(error) CLUSTERDOWN too many answers to SCAN wait for other nodes",
+        c, "(error) CLUSTERDOWN too many answers wait for other nodes",
         asked[ASKED - 1]);
     cluster_heal(c);
     cluster_settle_and_check(c);
     for (unsigned i = 0; i < 3; i++) {
-        cluster_check(c, node_of(c, i)->page_bytes == 0, "counted for good");
+        cluster_check(c, node_of(c, i)->answer_bytes == 0, "counted for good");
         struct request *page =
             cluster_ask(c, i, "SCAN", "0", "COUNT", "100000", NULL);
         cluster_check(c, cluster_await(c, page, 50), "no page");
         cluster_check(c, strncmp(cluster_answer(page), "[0 [", 4) == 0,
                       "pages are refused for good");
     }
+}
+
+/* Asks @asked times by @node, and expects that the answers wait for the stuck
+ * primary, but not all of them, nor in the memory of @holder. */
+static void expect_bounded_waiting(struct cluster *c, unsigned holder,
+                                   unsigned node, size_t bound,
+                                   const char *const argv[3])
+{
+    enum { ASKED = 300 };
+    static struct request *asked[ASKED];
+    size_t before = c->processes[holder].mem.used_bytes;
+    for (unsigned i = 0; i < ASKED; i++) {
+        asked[i] = cluster_ask(c, node, argv[0], argv[1], argv[2], NULL);
+        cluster_run(c, 1);
+    }
+    cluster_check(c, c->processes[holder].mem.used_bytes < before + 5 * bound,
+                  "answers pile up");
+    cluster_expect_answer(c, "(waiting)", asked[0]);
+    cluster_check(c, cluster_await(c, asked[ASKED - 1], 50), "not told");
+    cluster_expect_answer(
+        c, "(error) CLUSTERDOWN too many answers wait for other nodes",
+        asked[ASKED - 1]);
+    for (unsigned i = 0; i < ASKED; i++) {
+        cluster_forget(asked[i]);
+    }
+}
+
+/* So do the parts of MGET that came, and reads of what is being written. */
+static void answers_that_wait_cost_bounded_memory(void **state)
+{
+    enum { BOUND = 200000, VALUE = 20000 };
+    struct cluster_options options;
+    cluster_options_init(&options, 13);
+    options.boot_none = true;
+    struct cluster *c = story_create(state, &options);
+    for (unsigned i = 0; i < 3; i++) {
+        c->processes[i].config.held_bytes_max = BOUND;
+        cluster_boot(c, i);
+    }
+    cluster_settle(c, CLUSTER_SETTLE_MS);
+    char stuck[16], big[16], value[VALUE + 1];
+    key_with(c, 0, 1, stuck);
+    key_with(c, 2, 1, big);
+    memset(value, 'v', VALUE);
+    value[VALUE] = '\0';
+    cluster_set(c, big, value);
+    cluster_clog(c, 0, 1, HF_CHANNEL_DATA);
+    cluster_forget(cluster_ask(c, 0, "SET", stuck, value, NULL));
+    cluster_run(c, ASK_MS);
+    expect_bounded_waiting(c, 2, 2, BOUND,
+                           (const char *const[]){"MGET", big, stuck});
+    expect_bounded_waiting(c, 0, 0, BOUND,
+                           (const char *const[]){"GET", stuck, NULL});
+    cluster_heal(c);
+    cluster_settle_and_check(c);
+    for (unsigned i = 0; i < 3; i++) {
+        cluster_check(c, node_of(c, i)->answer_bytes == 0, "counted for good");
+    }
+    cluster_expect(c, stuck, value);
 }
 
 /* Links stick and come loose at random under load: nothing is lost. */
@@ -530,6 +589,7 @@ int main(void)
         STORY(a_link_that_is_stuck_at_a_view_change_is_given_up),
         STORY(a_learner_that_stops_costs_no_client_its_answer),
         STORY(pages_that_wait_cost_bounded_memory),
+        STORY(answers_that_wait_cost_bounded_memory),
         STORY(links_that_stick_now_and_then_lose_nothing),
         STORY(a_node_that_was_held_up_is_patient),
         STORY(at_the_bound_of_a_stream_clients_are_told),

@@ -121,8 +121,8 @@ static bool make_forward(struct script *s, struct hf_forward *forward)
         return false;
     }
     enum hf_route route = forward->command.row->route;
-    if (route == HF_ROUTE_KEY || route == HF_ROUTE_KEYS) {
-        if (script_take(s) < 200) {
+    if (route != HF_ROUTE_EVERYWHERE && route != HF_ROUTE_SCAN) {
+        if (route != HF_ROUTE_PARTITIONS && script_take(s) < 200) {
             forward->partition = hf_partition_of_key(forward->command.argv[1]);
             forward->partition_end = (uint16_t)(forward->partition + 1);
         }

@@ -47,6 +47,11 @@ static void bounds_check(struct run *run)
             cluster_fail(c, "%zu bytes of commands wait on n%u",
                          node->waiting_bytes, i + 1);
         }
+        if (node->answer_bytes >
+            node->config.held_bytes_max + HF_REPLY_BYTES_MAX) {
+            cluster_fail(c, "%zu bytes of answers wait on n%u",
+                         node->answer_bytes, i + 1);
+        }
     }
 }
 

@@ -191,7 +191,7 @@ static void add_forwards(struct messages *m)
           HF_SLICE_LITERAL("v")}},
         {8, 9, 2, {HF_SLICE_LITERAL("DEL"), HF_SLICE_LITERAL("k")}},
         {0, HF_PARTITION_COUNT, 1, {HF_SLICE_LITERAL("DBSIZE")}},
-        {40, 60, 1, {HF_SLICE_LITERAL("FLUSHALL")}},
+        {40, 41, 1, {HF_SLICE_LITERAL("FLUSHALL")}},
         {70,
          71,
          4,

@@ -102,12 +102,18 @@ static void write_value(struct hf_buffer *text, struct hf_reader *reader)
     hf_buffer_append_slice(text, token.bytes);
 }
 
+static bool has_key(const struct hf_command *command)
+{
+    return command->row->route == HF_ROUTE_KEY ||
+           command->row->route == HF_ROUTE_KEYS;
+}
+
 /* Applies the effects as a node would, before the reply is looked at: a reply
  * that borrows from the old session is then found by the sanitizers. */
 static void apply_effects(struct steps *f, const struct hf_command *command)
 {
     struct hf_slice key = {NULL, 0};
-    if (command->row->route != HF_ROUTE_EVERYWHERE) {
+    if (has_key(command)) {
         key = command->argv[1];
     }
     int rv = hf_sessions_apply(&f->sessions, key, hf_sessions_hash(key),
@@ -119,7 +125,7 @@ static void apply_effects(struct steps *f, const struct hf_command *command)
 /* No apply function ever sees an expired session. */
 static void drop_expired(struct steps *f, const struct hf_command *command)
 {
-    if (command->row->route == HF_ROUTE_EVERYWHERE) {
+    if (!has_key(command)) {
         return;
     }
     struct hf_slice key = command->argv[1];
@@ -155,7 +161,7 @@ void steps_ask(struct steps *f, const char *line, int *effects)
     assert_true(hf_command_arity_fits(command.row, command.argc));
     struct hf_apply apply = steps_apply(f);
     drop_expired(f, &command);
-    if (command.row->route == HF_ROUTE_EVERYWHERE) {
+    if (!has_key(&command)) {
         command.row->apply(&apply, &command);
     } else {
         hf_command_apply(&apply, &command);

@@ -85,7 +85,6 @@ static void a_new_record_waits_for_nobody(void **state)
     assert_int_equal(record->pending, 0);
     assert_false(record->committed);
     assert_null(record->waiters);
-    assert_null(record->range);
     assert_int_equal(record->view.effects.size, 0);
     hf_record_release(f->mem, record);
 }
