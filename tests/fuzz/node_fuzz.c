@@ -33,6 +33,8 @@ static void make_heartbeat(struct script *s, struct hf_heartbeat *beat)
     beat->state = script_take(s) % (HF_STATE_LEFT + 1);
     beat->leaving = script_take(s) % (HF_LEAVING_READY + 1);
     beat->cluster = script_near(s, s->node->node->view->cluster);
+    beat->lineage = script_take_lineage(s);
+    beat->follows = script_take(s) < 192 ? 0 : script_take_epoch(s);
     beat->reach = script_take_set(s);
     beat->ops_finished = script_near(s, 0);
     beat->sessions = script_near(s, 3);
@@ -136,6 +138,80 @@ static bool make_forward(struct script *s, struct hf_forward *forward)
     return true;
 }
 
+/* Where the other lineage @merge->lineage got with its hand-over. */
+static uint64_t merge_position(const struct script *s,
+                               const struct hf_merge *merge)
+{
+    const struct hf_partition *partition =
+        &s->node->node->partitions[merge->partition];
+    for (unsigned i = 0; i < HF_MERGES_IN_MAX; i++) {
+        if (partition->merges[i].lineage == merge->lineage) {
+            return partition->merges[i].position;
+        }
+    }
+    return 0;
+}
+
+static uint64_t key_hash(const struct hf_merge_entry *entry)
+{
+    return hf_sessions_hash(entry->key);
+}
+
+/* Entries are sent in the order of their hashes. */
+static void entry_put(struct script *s, size_t count,
+                      struct hf_merge_entry entry)
+{
+    while (count > 0 && key_hash(&s->entries[count - 1]) > key_hash(&entry)) {
+        s->entries[count] = s->entries[count - 1];
+        count--;
+    }
+    s->entries[count] = entry;
+}
+
+static void make_merge(struct script *s, struct hf_merge *merge)
+{
+    merge->epoch = script_take_epoch(s);
+    merge->lineage = script_take_lineage(s);
+    merge->held = script_near(s, merge->epoch - ((hf_epoch)1 << 32));
+    merge->forked = script_take_epoch(s);
+    merge->partition = script_take_partition(s);
+    merge->base = script_near(s, 1);
+    merge->from = script_near(s, merge_position(s, merge));
+    merge->to = script_take(s) < 192 ? HF_SESSIONS_END : script_near(s, 0);
+    merge->to = merge->to > HF_SESSIONS_END ? HF_SESSIONS_END : merge->to;
+    merge->from = merge->from > merge->to ? merge->to : merge->from;
+    merge->count = script_take(s) % HF_ARRAY_COUNT(s->entries);
+    merge->entries = s->entries;
+    for (size_t i = 0; i < merge->count; i++) {
+        struct hf_slice effects = script_take_effects(s);
+        uint8_t *bytes = s->entry_bytes + i * SCRIPT_EFFECTS_MAX;
+        HF_ASSERT(effects.size <= SCRIPT_EFFECTS_MAX);
+        if (effects.size > 0) {
+            memcpy(bytes, effects.data, effects.size);
+        }
+        struct hf_merge_entry entry = {.effects = {bytes, effects.size}};
+        entry.key = script_take_key(s, merge->partition);
+        entry.version = script_take_version(s, merge->partition);
+        entry_put(s, i, entry);
+    }
+}
+
+/* An answer to what the node hands over. */
+static void make_merged(struct script *s, struct hf_merged *merged)
+{
+    const struct hf_node *node = s->node->node;
+    merged->partition = script_take_partition(s);
+    const struct hf_merge_out *out = &node->partitions[merged->partition].merge;
+    merged->epoch = node->state == HF_STATE_MERGING && script_take(s) < 192
+                        ? node->target->epoch
+                        : script_take_epoch(s);
+    merged->lineage = script_near(s, out->lineage);
+    merged->held = script_near(s, out->held);
+    merged->to = script_take(s) < 128 ? HF_SESSIONS_END : script_near(s, 0);
+    merged->to = merged->to > HF_SESSIONS_END ? HF_SESSIONS_END : merged->to;
+    merged->base = script_near(s, 1);
+}
+
 static bool make_control(struct script *s, struct hf_message *message)
 {
     switch (message->type) {
@@ -147,6 +223,7 @@ static bool make_control(struct script *s, struct hf_message *message)
         message->prepare.base = script_take_epoch(s);
         message->prepare.excluded = script_take_set(s);
         message->prepare.dead = script_take_set(s);
+        message->prepare.fork = script_take(s) % (HF_FORK_TAKEOVER + 1);
         return true;
     case HF_MESSAGE_PROMISE:
         message->promise.ballot = script_take_ballot(s);
@@ -220,6 +297,12 @@ static bool make_data(struct script *s, struct hf_message *message)
         message->suffix.epoch = script_take_epoch(s);
         make_record(s, &message->suffix.record);
         return true;
+    case HF_MESSAGE_MERGE:
+        make_merge(s, &message->merge);
+        return true;
+    case HF_MESSAGE_MERGED:
+        make_merged(s, &message->merged);
+        return true;
     default:
         return false;
     }
@@ -231,7 +314,7 @@ static const enum hf_message_type types[] = {
     HF_MESSAGE_NOMINATE,  HF_MESSAGE_FORWARD,   HF_MESSAGE_RESULT,
     HF_MESSAGE_BOUNCE,    HF_MESSAGE_RECORD,    HF_MESSAGE_ACK,
     HF_MESSAGE_COMMITTED, HF_MESSAGE_POSITIONS, HF_MESSAGE_PULL,
-    HF_MESSAGE_SUFFIX,
+    HF_MESSAGE_SUFFIX,    HF_MESSAGE_MERGE,     HF_MESSAGE_MERGED,
 };
 
 static void step_message(struct script *s)
@@ -336,7 +419,9 @@ static void step_time(struct script *s)
 static void step_life(struct script *s)
 {
     uint8_t how = script_take(s);
-    if (how < 64) {
+    if (how < 16) {
+        (void)hf_node_takeover(s->node->node);
+    } else if (how < 64) {
         hf_node_drain(s->node->node);
     } else if (how < 128) {
         hf_node_leave(s->node->node);
@@ -413,7 +498,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     hf_buffer_init(&s.tokens, &s.mem);
     uint8_t shape = script_take(&s);
     unsigned real_count = shape % 8 < 5 ? 1 : shape % 8 < 7 ? 2 : 3;
-    s.scene = scene_open(real_count, (shape >> 3) % 4, (shape >> 5) % 4);
+    s.scene = scene_open(real_count, (shape >> 3) % 4, (shape >> 5) % 4,
+                         (enum hf_partition_policy)(shape % 3));
     s.scene->obedient = script_take(&s);
     if (shape < 128 || script_take(&s) % 2 == 0) {
         scene_join(s.scene);

@@ -9,6 +9,7 @@
 
 #define START 5000
 #define WALL_MS INT64_C(1700000000000)
+#define LINEAGE 77
 #define CLUSTER 4242
 #define EPOCH (((hf_epoch)1 << 32) | 1)
 /* Of one node. Without sessions it has two megabytes; a script of a kilobyte
@@ -200,6 +201,14 @@ static void answer(struct scene_node *node, unsigned who,
         back.ack.epoch = message->record.epoch;
         back.ack.number = message->record.number;
         break;
+    case HF_MESSAGE_MERGE:
+        back.type = HF_MESSAGE_MERGED;
+        back.merged.epoch = message->merge.epoch;
+        back.merged.lineage = message->merge.lineage;
+        back.merged.held = message->merge.held;
+        back.merged.partition = message->merge.partition;
+        back.merged.to = message->merge.to;
+        break;
     default:
         return;
     }
@@ -274,14 +283,15 @@ static void node_start(struct scene_node *node)
     }
 }
 
-static void node_init(struct scene *scene, unsigned number, uint8_t backups)
+static void node_init(struct scene *scene, unsigned number)
 {
     struct scene_node *node = &scene->nodes[number];
     node->scene = scene;
     node->number = number;
     failing_mem_init(&node->failing);
     hf_node_config_init(&node->config);
-    node->config.backups = backups;
+    node->config.backups = scene->view.backups;
+    node->config.policy = (enum hf_partition_policy)scene->view.policy;
     node->config.value_bytes_max = 2048;
     node->config.held_bytes_max = (size_t)32 << 10;
     node->config.stream_bytes_max = (size_t)64 << 10;
@@ -300,7 +310,7 @@ static void node_init(struct scene *scene, unsigned number, uint8_t backups)
 }
 
 struct scene *scene_open(unsigned real_count, unsigned puppet_count,
-                         uint8_t backups)
+                         uint8_t backups, enum hf_partition_policy policy)
 {
     HF_ASSERT(real_count >= 1 && real_count <= SCENE_REAL_MAX);
     HF_ASSERT(puppet_count <= SCENE_RESTARTED - SCENE_PUPPET);
@@ -317,9 +327,12 @@ struct scene *scene_open(unsigned real_count, unsigned puppet_count,
     scene->view = (struct hf_view){.epoch = EPOCH,
                                    .founded_ms = (uint64_t)WALL_MS,
                                    .cluster = CLUSTER,
-                                   .backups = backups};
+                                   .backups = backups,
+                                   .policy = (uint8_t)policy,
+                                   .lineage_count = 1,
+                                   .lineages = {{LINEAGE, 0}}};
     for (unsigned i = 0; i < real_count; i++) {
-        node_init(scene, i, backups);
+        node_init(scene, i);
         scene->view.members[scene->view.member_count++] = scene->people[i];
     }
     for (unsigned i = 0; i < puppet_count; i++) {

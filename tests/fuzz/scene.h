@@ -74,7 +74,7 @@ struct scene {
 /* Creates 1 to SCENE_REAL_MAX nodes, which know nobody, and up to three
  * puppets. */
 struct scene *scene_open(unsigned real_count, unsigned puppet_count,
-                         uint8_t backups);
+                         uint8_t backups, enum hf_partition_policy policy);
 /* See above. */
 void scene_end(struct scene *scene);
 void scene_close(struct scene *scene);

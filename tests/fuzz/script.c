@@ -85,8 +85,32 @@ hf_epoch script_take_epoch(struct script *s)
         return s->node->heard[s->who].ballot;
     case 6:
         return script_take_number(s);
+    case 7:
+        return node->target->epoch;
+    case 8:
+        return node->forked;
     default:
         return node->view->epoch;
+    }
+}
+
+uint64_t script_take_lineage(struct script *s)
+{
+    const struct hf_node *node = s->node->node;
+    uint8_t how = script_take(s);
+    switch (how % 8) {
+    case 0:
+        return hf_lineage_of(node->target);
+    case 1:
+        return node->view->lineages[0].id;
+    case 2:
+        return node->view->lineages[(how >> 3) % HF_LINEAGES_MAX].id;
+    case 3:
+        return 1u + (how >> 3) % 4u; /* One that a script made. */
+    case 4:
+        return script_take_number(s);
+    default:
+        return hf_lineage_of(node->view);
     }
 }
 
@@ -340,9 +364,34 @@ static void view_repair(struct hf_view *view)
     }
 }
 
+static void lineages_change(struct script *s, struct hf_view *view)
+{
+    uint8_t how = script_take(s);
+    switch (how % 4) {
+    case 0: /* The lineage that this one was forked from goes on. */
+        if (view->lineage_count > 1) {
+            view->lineage_count--;
+        }
+        return;
+    case 1:
+        view->lineages[view->lineage_count - 1].forked = script_take_epoch(s);
+        return;
+    case 2:
+        view->lineages[view->lineage_count - 1].id = script_take_lineage(s);
+        return;
+    default:
+        for (unsigned count = how / 64;; count--) {
+            hf_lineage_fork(view, 1u + (how >> 2) % 4u, script_take_epoch(s));
+            if (count == 0) {
+                return;
+            }
+        }
+    }
+}
+
 static void view_change(struct script *s, struct hf_view *view)
 {
-    switch (script_take(s) % 12) {
+    switch (script_take(s) % 16) {
     case 0:
         view->epoch = script_take_epoch(s);
         return;
@@ -372,6 +421,14 @@ static void view_change(struct script *s, struct hf_view *view)
         view->founded_ms = script_take_number(s);
         return;
     case 9:
+        view->policy = script_take(s) % (HF_POLICY_AVAILABLE + 1);
+        return;
+    case 10:
+    case 11:
+    case 12:
+        lineages_change(s, view);
+        return;
+    case 13:
         view->members[script_take(s) % view->member_count].incarnation =
             script_near(s, 101) | 1;
         return;

@@ -10,6 +10,7 @@
 #include "fuzz/scene.h"
 
 #define SCRIPT_ARGUMENTS_MAX 12
+#define SCRIPT_EFFECTS_MAX 256 /* Bytes that three effects take at most. */
 
 struct script {
     struct hf_reader in;
@@ -23,6 +24,8 @@ struct script {
     struct hf_view view;
     struct hf_slice argv[SCRIPT_ARGUMENTS_MAX];
     struct hf_position positions[32];
+    struct hf_merge_entry entries[8];
+    uint8_t entry_bytes[8 * SCRIPT_EFFECTS_MAX];
     struct hf_nomination nominations[32];
 };
 
@@ -36,6 +39,8 @@ uint64_t script_near(struct script *s, uint64_t value);
 struct hf_slice script_take_bytes(struct script *s, size_t max);
 hf_epoch script_take_epoch(struct script *s);
 hf_epoch script_take_ballot(struct script *s);
+/* Of the node's view, or of one that it came through or hands over to. */
+uint64_t script_take_lineage(struct script *s);
 uint16_t script_take_partition(struct script *s);
 struct hf_slice script_take_key(struct script *s, uint16_t partition);
 struct hf_version script_take_version(struct script *s, uint16_t partition);
