@@ -66,8 +66,8 @@ static const struct row rows[] = {
      "half, majority or available"},
     {"hold", KIND_UINT32, AT(hold_ms), 0, HF_CONFIG_HOLD_MS_MAX, "400",
      "ms that a command waits while no node serves its key"},
-    {"fence-prefix", KIND_PREFIXES, AT(fence_prefixes), 0, 0,
-     "sess:", "keys that cannot be used again once deleted: PREFIX,..."},
+    {"fence-prefix", KIND_PREFIXES, AT(fence_prefixes), 0, 0, "sess:",
+     "keys that cannot be used again once deleted: PREFIX,...; \"\": none"},
     {"fence-lifetime", KIND_UINT32, AT(fence_lifetime_s), 1,
      HF_CONFIG_FENCE_LIFETIME_S_MAX, "600", "s that they cannot"},
     {"drain-timeout", KIND_UINT32, AT(drain_timeout_s), 0,
@@ -378,6 +378,18 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t' || c == '\r';
 }
 
+/* The value as in a shell: "" is empty. */
+static char *unquote(char *value)
+{
+    size_t size = strlen(value);
+    if (size < 2 || strchr(value + 1, '"') != value + size - 1 ||
+        value[0] != '"') {
+        return value;
+    }
+    value[size - 1] = '\0';
+    return value + 1;
+}
+
 /* Sets what @line, which is changed, says. */
 static int read_line(struct hf_config *config, char *line, char *error,
                      size_t error_size)
@@ -404,7 +416,7 @@ static int read_line(struct hf_config *config, char *line, char *error,
         value++;
     }
     *end = '\0'; /* The value starts later, or both are empty. */
-    return hf_settings_set(config, line, value, error, error_size);
+    return hf_settings_set(config, line, unquote(value), error, error_size);
 }
 
 int hf_settings_read_text(struct hf_config *config, const char *path,
@@ -578,7 +590,8 @@ void hf_settings_help(struct hf_buffer *out)
              "\n"
              "Runs one node of a Holdfast session cluster. FILE holds lines "
              "'setting value';\n"
-             "flags win over it.\n"
+             "flags win over it. A value may stand in double quotes; "
+             "\"\" is an empty one.\n"
              "\n");
     for (size_t i = 0; i < HF_ARRAY_COUNT(rows); i++) {
         const struct row *row = &rows[i];

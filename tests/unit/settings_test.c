@@ -325,6 +325,20 @@ static void an_empty_prefix_switches_fences_off(void **state)
     assert_int_equal(flag.rv, 0);
     assert_int_equal(flag.config.fence_prefix_count, 0);
     struct result file = read_text("fence-prefix a:, b:\nfence-prefix\n");
+    struct result quoted = read_text("fence-prefix \"\"  # None.\n");
+    assert_string_equal(quoted.error, "");
+    assert_int_equal(quoted.config.fence_prefix_count, 0);
+    quoted = read_text("fence-prefix = \"a:, b:\"\nname \"n1\"\n");
+    assert_string_equal(quoted.error, "");
+    assert_int_equal(quoted.config.fence_prefix_count, 2);
+    assert_string_equal(quoted.config.fence_prefixes[0], "a:");
+    assert_string_equal(quoted.config.fence_prefixes[1], "b:");
+    assert_string_equal(quoted.config.name, "n1");
+    /* A byte like any where it does not enclose the value. */
+    quoted = read_text("fence-prefix \"a,b\"c\n");
+    assert_string_equal(quoted.error, "");
+    assert_string_equal(quoted.config.fence_prefixes[0], "\"a");
+    assert_string_equal(quoted.config.fence_prefixes[1], "b\"c");
     assert_int_equal(file.rv, 0);
     assert_int_equal(file.config.fence_prefix_count, 0);
 }
