@@ -1,98 +1,131 @@
 #include "core/expiry.h"
 
+#include "base/assert.h"
 #include "core/session.h"
 #include "holdfast/error.h"
 
-/* 4,096 places of 128 ms: once round in 8.7 minutes. Whoever lives longer is
- * looked at once per round. */
-#define SLOT_COUNT 4096
-#define SLOT_MS 128
 #define RETRY_MS 1000 /* When whoever was due could not be deleted yet. */
+#define TABLES_SIZE (HF_PARTITION_COUNT * sizeof(struct hf_expiry_table))
 
-int hf_expiry_init(struct hf_expiry *expiry, struct hf_mem *mem, hf_time now)
+struct hf_expiry_table {
+    struct hf_sessions *sessions; /* NULL: there was never a deadline. */
+    hf_time due;                  /* Nobody in it is due before. */
+};
+
+int hf_expiry_init(struct hf_expiry *expiry, struct hf_mem *mem)
 {
-    struct hf_list *slots = hf_mem_alloc(mem, SLOT_COUNT * sizeof(*slots));
-    if (slots == NULL) {
+    *expiry = (struct hf_expiry){.mem = mem};
+    expiry->tables = hf_mem_alloc_zero(mem, TABLES_SIZE);
+    if (expiry->tables == NULL) {
         return HF_ENOMEM;
     }
-    for (size_t i = 0; i < SLOT_COUNT; i++) {
-        hf_list_init(&slots[i]);
+    for (size_t p = 0; p < HF_PARTITION_COUNT; p++) {
+        expiry->tables[p].due = HF_NEVER;
     }
-    *expiry = (struct hf_expiry){
-        .mem = mem, .slots = slots, .cursor = now / SLOT_MS * SLOT_MS};
     return 0;
 }
 
 void hf_expiry_close(struct hf_expiry *expiry)
 {
-    hf_mem_free(expiry->mem, expiry->slots,
-                SLOT_COUNT * sizeof(*expiry->slots));
-    expiry->slots = NULL;
+    hf_mem_free(expiry->mem, expiry->tables, TABLES_SIZE);
+    expiry->tables = NULL;
 }
 
-static struct hf_list *slot_of(struct hf_expiry *expiry, hf_time at)
+void hf_expiry_expect(struct hf_expiry *expiry, struct hf_sessions *sessions,
+                      hf_time deadline)
 {
-    return &expiry->slots[(uint64_t)(at / SLOT_MS) % SLOT_COUNT];
+    struct hf_expiry_table *table = &expiry->tables[sessions->partition];
+    if (deadline < table->due) {
+        HF_ASSERT(table->sessions == NULL || table->sessions == sessions);
+        table->sessions = sessions;
+        table->due = deadline;
+    }
 }
 
-static void file_at(struct hf_expiry *expiry, struct hf_session *session,
-                    hf_time at)
+struct run {
+    hf_time now;
+    uint32_t visits_left;
+    void (*due)(void *user, struct hf_session *session);
+    void *user;
+};
+
+static void visit(struct run *run, struct hf_session *session)
 {
-    hf_time last = expiry->cursor + (hf_time)(SLOT_COUNT - 1) * SLOT_MS;
-    if (at < expiry->cursor) {
-        at = expiry->cursor;
-    }
-    if (at > last) {
-        at = last;
-    }
-    hf_list_remove(&session->link);
-    hf_list_push_back(slot_of(expiry, at), &session->link);
+    run->visits_left -= run->visits_left > 0 ? 1 : 0;
+    run->due(run->user, session);
 }
 
-void hf_expiry_file(struct hf_expiry *expiry, struct hf_session *session)
+/* When somebody in slots @from to @to is due, or is to be asked again. */
+static hf_time due_within(const struct hf_table *table, uint32_t from,
+                          uint32_t to, hf_time now)
 {
-    if (session->deadline == HF_NEVER) {
-        hf_list_remove(&session->link);
-        return;
+    hf_time first = HF_NEVER;
+    for (uint32_t slot = from; slot < to; slot++) {
+        if (table->entries[slot] == NULL) {
+            continue;
+        }
+        hf_time deadline = table->entries[slot]->deadline;
+        deadline = deadline <= now ? now + RETRY_MS : deadline;
+        first = deadline < first ? deadline : first;
     }
-    file_at(expiry, session, session->deadline);
+    return first;
 }
 
-static void visit(struct hf_expiry *expiry, struct hf_session *session,
-                  hf_time now,
-                  void (*due)(void *user, struct hf_session *session),
-                  void *user)
+/* Asks everybody in the group. False when the table moved meanwhile. */
+static bool run_group(struct run *run, struct hf_table *table, uint32_t group)
 {
-    if (session->deadline > now) {
-        hf_expiry_file(expiry, session);
-        return;
+    uint32_t from = group * HF_TABLE_GROUP;
+    uint32_t to = from + HF_TABLE_GROUP;
+    to = to < table->capacity ? to : table->capacity;
+    uint32_t moves = table->moves;
+    run->visits_left--;
+    for (uint32_t slot = from; slot < to;) {
+        struct hf_session *session = table->entries[slot];
+        if (session == NULL || session->deadline > run->now) {
+            slot++;
+            continue;
+        }
+        visit(run, session);
+        if (table->moves != moves) {
+            return false;
+        }
+        /* When it went, the next one may have moved here. */
+        slot += table->entries[slot] == session ? 1 : 0;
     }
-    /* Before the call: the session may be gone after it. */
-    file_at(expiry, session, now + RETRY_MS);
-    due(user, session);
+    table->due[group] = due_within(table, from, to, run->now);
+    return true;
+}
+
+/* False when there is more to do than visits are left. */
+static bool run_table(struct run *run, struct hf_table *table)
+{
+    for (uint32_t group = 0; group < hf_table_group_count(table);) {
+        if (table->due[group] > run->now) {
+            group++;
+        } else if (run->visits_left == 0) {
+            return false;
+        } else {
+            group = run_group(run, table, group) ? group + 1 : 0;
+        }
+    }
+    return true;
 }
 
 bool hf_expiry_run(struct hf_expiry *expiry, hf_time now, uint32_t visits_max,
                    void (*due)(void *user, struct hf_session *session),
                    void *user)
 {
-    /* After a long pause every place is looked at, but only once. */
-    hf_time round = (hf_time)SLOT_COUNT * SLOT_MS;
-    if (now - expiry->cursor > round) {
-        expiry->cursor = (now - round) / SLOT_MS * SLOT_MS;
-    }
-    uint32_t visits = 0;
-    while (expiry->cursor + SLOT_MS <= now) {
-        struct hf_list *slot = slot_of(expiry, expiry->cursor);
-        while (!hf_list_is_empty(slot)) {
-            if (visits == visits_max) {
+    struct run run = {
+        .now = now, .visits_left = visits_max, .due = due, .user = user};
+    for (uint32_t i = 0; i < HF_PARTITION_COUNT; i++) {
+        struct hf_expiry_table *table = &expiry->tables[expiry->cursor];
+        if (table->due <= now) {
+            if (!run_table(&run, &table->sessions->table)) {
                 return true;
             }
-            visits++;
-            visit(expiry, HF_CONTAINER_OF(slot->next, struct hf_session, link),
-                  now, due, user);
+            table->due = hf_table_first_due(&table->sessions->table);
         }
-        expiry->cursor += SLOT_MS;
+        expiry->cursor = (uint16_t)((expiry->cursor + 1) % HF_PARTITION_COUNT);
     }
     return false;
 }

@@ -20,6 +20,7 @@
 #ifndef HF_CORE_NODE_STATE_H
 #define HF_CORE_NODE_STATE_H
 
+#include "base/list.h"
 #include "base/mutation.h"
 #include "base/rng.h"
 #include "core/expiry.h"

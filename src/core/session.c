@@ -34,7 +34,6 @@ static void session_init(struct hf_session *session, struct hf_slice key,
 {
     *session = (struct hf_session){.value_size = (uint32_t)value_size,
                                    .key_size = (uint16_t)key.size};
-    hf_list_init(&session->link);
     if (key.size > 0) {
         memcpy(session->bytes, key.data, key.size);
     }
@@ -83,7 +82,6 @@ struct hf_session *hf_session_of_fence_item(struct hf_heap_item *item)
 
 void hf_session_destroy(struct hf_mem *mem, struct hf_session *session)
 {
-    hf_list_remove(&session->link);
     void *piece = session;
     if (session->type == HF_SESSION_FENCE) {
         piece = hf_session_fence_item(session);
@@ -98,12 +96,12 @@ struct hf_slice hf_session_key(const struct hf_session *session)
 
 uint32_t hf_session_hash(const struct hf_session *session)
 {
-    return session->hash;
+    return hf_sessions_hash(hf_session_key(session));
 }
 
 uint16_t hf_session_partition(const struct hf_session *session)
 {
-    return session->partition;
+    return (uint16_t)session->partition;
 }
 
 enum hf_session_type hf_session_type(const struct hf_session *session)

@@ -1,8 +1,11 @@
 /* session.h - How a session lies in memory.
  *
- * One piece of memory per session: a header of 53 bytes, the key, the value.
+ * One piece of memory per session: a header of 32 bytes, the key, the value.
  *
- *   | link version deadline hash sizes type | key | value |
+ *   | version deadline sizes partition type | key | value |
+ *
+ * What can be had otherwise is not in it: the hash is in the slot of its table
+ * (core/table.h), and expiry goes by groups of slots, without a link.
  *
  * The value of a string is its bytes. The value of a hash is its fields, in
  * the order in which they were first set, with an index in front when there
@@ -25,16 +28,18 @@
 #define HF_SESSION_VALUE_SIZE_MAX ((size_t)1 << 30)
 
 struct hf_session {
-    struct hf_list link; /* In the timing wheel; alone when not filed. */
     struct hf_version version;
     hf_time deadline;
-    uint32_t hash;
     uint32_t value_size;
-    uint16_t partition;
     uint16_t key_size;
-    uint8_t type; /* enum hf_session_type. */
+    unsigned partition : 14;
+    unsigned type : 2; /* enum hf_session_type. */
     uint8_t bytes[];
 };
+
+_Static_assert(offsetof(struct hf_session, bytes) == 32,
+               "a session has a header of 32 bytes");
+_Static_assert(HF_PARTITION_COUNT <= 1 << 14, "a partition takes 14 bits");
 
 struct hf_session_entry {
     struct hf_slice field;
@@ -53,7 +58,7 @@ size_t hf_session_size(const struct hf_session *session);
 uint8_t *hf_session_value_data(struct hf_session *session);
 
 /* A place for @key and a value of @value_size bytes, not yet written; the rest
- * of the header is zero, the link alone. NULL when there is no memory. */
+ * of the header is zero. NULL when there is no memory. */
 HF_NODISCARD struct hf_session *
 hf_session_create(struct hf_mem *mem, struct hf_slice key, size_t value_size);
 /* The same for a fence, whose item is zero. */
@@ -62,7 +67,6 @@ HF_NODISCARD struct hf_session *hf_session_create_fence(struct hf_mem *mem,
 /* The item of a HF_SESSION_FENCE, and back. */
 struct hf_heap_item *hf_session_fence_item(struct hf_session *fence);
 struct hf_session *hf_session_of_fence_item(struct hf_heap_item *item);
-/* Takes it out of the wheel and frees it. */
 void hf_session_destroy(struct hf_mem *mem, struct hf_session *session);
 
 /* How many bytes the fields of @entries that are not dropped take as the value

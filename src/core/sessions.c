@@ -10,9 +10,9 @@
 #include "core/session.h"
 #include "holdfast/error.h"
 
-#define CAPACITY_MIN 8
 #define HASH_BITS 32
-#define ENTRY_SIZE (sizeof(struct hf_session *) + sizeof(uint8_t))
+#define PARTITION_MASK 0x3fffU
+#define TYPE_MASK 3U
 
 void hf_sessions_init(struct hf_sessions *sessions, struct hf_mem *mem,
                       struct hf_expiry *expiry, uint16_t partition)
@@ -24,72 +24,15 @@ void hf_sessions_init(struct hf_sessions *sessions, struct hf_mem *mem,
 
 uint32_t hf_sessions_hash(struct hf_slice key)
 {
-    return (uint32_t)(hf_hash(key) >> HASH_BITS);
-}
-
-/* ---- The table ----------------------------------------------------------
- *
- * Within a run of neighbouring entries, those with a smaller hash come first.
- * Whoever's home is at the end of the array may lie at its start. */
-
-/* The tag is taken from the end of the hash that the home does not use. */
-static uint8_t tag_of(uint32_t hash)
-{
-    uint8_t tag = (uint8_t)hash;
-    return tag == 0 ? 1 : tag;
-}
-
-static uint32_t home_of(uint32_t hash, uint32_t capacity)
-{
-    return (uint32_t)(((uint64_t)hash * capacity) >> HASH_BITS);
-}
-
-static uint32_t next_index(const struct hf_sessions *sessions, uint32_t index)
-{
-    return (index + 1) & (sessions->capacity - 1);
-}
-
-/* How far the entry at @index is from its home. */
-static uint32_t distance_at(const struct hf_sessions *sessions, uint32_t index)
-{
-    uint32_t home = home_of(sessions->entries[index]->hash, sessions->capacity);
-    return (index - home) & (sessions->capacity - 1);
-}
-
-/* Whether @index has an entry that lies before the start of its own home,
- * having gone round the end of the array. */
-static bool entry_went_round(const struct hf_sessions *sessions, uint32_t index)
-{
-    return sessions->tags[index] != 0 &&
-           home_of(sessions->entries[index]->hash, sessions->capacity) > index;
-}
-
-static bool find_index(const struct hf_sessions *sessions, struct hf_slice key,
-                       uint32_t hash, uint32_t *index)
-{
-    if (sessions->capacity == 0) {
-        return false;
-    }
-    uint8_t tag = tag_of(hash);
-    uint32_t i = home_of(hash, sessions->capacity);
-    for (; sessions->tags[i] != 0; i = next_index(sessions, i)) {
-        if (sessions->tags[i] == tag && sessions->entries[i]->hash == hash &&
-            hf_slice_equal(hf_session_key(sessions->entries[i]), key)) {
-            *index = i;
-            return true;
-        }
-    }
-    return false;
+    uint32_t hash = (uint32_t)(hf_hash(key) >> HASH_BITS);
+    return hash == 0 ? 1 : hash; /* 0 is a free slot. */
 }
 
 struct hf_session *hf_sessions_find_entry(const struct hf_sessions *sessions,
                                           struct hf_slice key, uint32_t hash)
 {
-    uint32_t index;
-    if (!find_index(sessions, key, hash, &index)) {
-        return NULL;
-    }
-    return sessions->entries[index];
+    uint32_t slot = hf_table_find(&sessions->table, key, hash);
+    return slot == HF_TABLE_NONE ? NULL : sessions->table.entries[slot];
 }
 
 struct hf_session *hf_sessions_find(const struct hf_sessions *sessions,
@@ -115,113 +58,6 @@ struct hf_session *hf_sessions_first_fence(const struct hf_sessions *sessions)
 {
     struct hf_heap_item *item = hf_heap_peek(&sessions->fences);
     return item == NULL ? NULL : hf_session_of_fence_item(item);
-}
-
-/* Puts @session where the order wants it, moving the rest of the run on by
- * one. There must be a free place. */
-static void table_insert(struct hf_sessions *sessions,
-                         struct hf_session *session)
-{
-    uint32_t i = home_of(session->hash, sessions->capacity);
-    for (uint32_t distance = 0; sessions->tags[i] != 0; distance++) {
-        uint32_t other = distance_at(sessions, i);
-        if (other < distance ||
-            (other == distance && sessions->entries[i]->hash > session->hash)) {
-            break;
-        }
-        i = next_index(sessions, i);
-    }
-    struct hf_session *moving = session;
-    uint8_t tag = tag_of(session->hash);
-    while (sessions->tags[i] != 0) {
-        struct hf_session *entry = sessions->entries[i];
-        uint8_t entry_tag = sessions->tags[i];
-        sessions->entries[i] = moving;
-        sessions->tags[i] = tag;
-        moving = entry;
-        tag = entry_tag;
-        i = next_index(sessions, i);
-    }
-    sessions->entries[i] = moving;
-    sessions->tags[i] = tag;
-}
-
-/* Moves the rest of the run back by one, as far as it is not at home. */
-static void table_remove(struct hf_sessions *sessions, uint32_t index)
-{
-    uint32_t next = next_index(sessions, index);
-    while (sessions->tags[next] != 0 && distance_at(sessions, next) > 0) {
-        sessions->entries[index] = sessions->entries[next];
-        sessions->tags[index] = sessions->tags[next];
-        index = next;
-        next = next_index(sessions, next);
-    }
-    sessions->entries[index] = NULL;
-    sessions->tags[index] = 0;
-}
-
-/* Entries and tags are one piece of memory. */
-static void table_free(struct hf_sessions *sessions,
-                       struct hf_session **entries, uint32_t capacity)
-{
-    hf_mem_free(sessions->mem, entries, ENTRY_SIZE * (size_t)capacity);
-    sessions->bytes -= ENTRY_SIZE * (size_t)capacity;
-}
-
-static bool table_resize(struct hf_sessions *sessions, uint32_t capacity)
-{
-    size_t size = ENTRY_SIZE * (size_t)capacity;
-    struct hf_session **entries = hf_mem_alloc_zero(sessions->mem, size);
-    if (entries == NULL) {
-        return false;
-    }
-    struct hf_session **old = sessions->entries;
-    uint32_t old_capacity = sessions->capacity;
-    sessions->entries = entries;
-    sessions->tags = (uint8_t *)(entries + capacity);
-    sessions->capacity = capacity;
-    sessions->bytes += size;
-    for (uint32_t i = 0; i < old_capacity; i++) {
-        if (old[i] != NULL) {
-            table_insert(sessions, old[i]);
-        }
-    }
-    table_free(sessions, old, old_capacity);
-    return true;
-}
-
-/* Sessions and fences. */
-static uint32_t entry_count(const struct hf_sessions *sessions)
-{
-    return sessions->count + (uint32_t)sessions->fences.count;
-}
-
-/* Makes sure that one more entry fits. One place always stays free, so that
- * searching ends. */
-static bool table_make_room(struct hf_sessions *sessions)
-{
-    uint32_t count = entry_count(sessions);
-    if (count < sessions->capacity / 8 * 7) {
-        return true;
-    }
-    uint32_t capacity =
-        sessions->capacity == 0 ? CAPACITY_MIN : sessions->capacity * 2;
-    return table_resize(sessions, capacity) || count + 1 < sessions->capacity;
-}
-
-static void table_give_back(struct hf_sessions *sessions)
-{
-    uint32_t count = entry_count(sessions);
-    if (count == 0) {
-        table_free(sessions, sessions->entries, sessions->capacity);
-        sessions->entries = NULL;
-        sessions->tags = NULL;
-        sessions->capacity = 0;
-    } else if (sessions->capacity > CAPACITY_MIN &&
-               count < sessions->capacity / 8) {
-        /* Half of it, or a quarter would do: growing again is not near. */
-        (void)table_resize(sessions, sessions->capacity / 2);
-    }
 }
 
 /* ---- Changing sessions -------------------------------------------------- */
@@ -266,15 +102,40 @@ static void session_free(struct hf_sessions *sessions,
     hf_session_destroy(sessions->mem, session);
 }
 
+/* Both keep `bytes` true. */
+static bool table_make_room(struct hf_sessions *sessions, uint32_t hash)
+{
+    sessions->bytes -= hf_table_bytes(&sessions->table);
+    bool room = hf_table_make_room(&sessions->table, sessions->mem, hash);
+    sessions->bytes += hf_table_bytes(&sessions->table);
+    return room;
+}
+
+static void table_give_back(struct hf_sessions *sessions)
+{
+    sessions->bytes -= hf_table_bytes(&sessions->table);
+    hf_table_give_back(&sessions->table, sessions->mem);
+    sessions->bytes += hf_table_bytes(&sessions->table);
+}
+
 void hf_sessions_clear(struct hf_sessions *sessions)
 {
-    for (uint32_t i = 0; i < sessions->capacity; i++) {
-        if (sessions->entries[i] != NULL) {
-            session_free(sessions, sessions->entries[i]);
+    struct hf_table *table = &sessions->table;
+    for (uint32_t i = 0; i < table->capacity; i++) {
+        if (table->entries[i] != NULL) {
+            session_free(sessions, table->entries[i]);
         }
     }
+    table->count = 0;
     table_give_back(sessions);
     HF_ASSERT(sessions->bytes == 0);
+}
+
+static void session_drop(struct hf_sessions *sessions, uint32_t slot)
+{
+    struct hf_session *session = sessions->table.entries[slot];
+    hf_table_remove(&sessions->table, slot);
+    session_free(sessions, session);
 }
 
 /* Frees all sessions and leaves the fences. */
@@ -284,47 +145,26 @@ static void drop_sessions(struct hf_sessions *sessions)
         hf_sessions_clear(sessions);
         return;
     }
-    for (uint32_t i = 0; i < sessions->capacity; i++) {
-        /* What moves here, or round the end, was not looked at yet, or is a
-         * fence. */
-        while (sessions->tags[i] != 0 &&
-               sessions->entries[i]->type != HF_SESSION_FENCE) {
-            struct hf_session *session = sessions->entries[i];
-            table_remove(sessions, i);
-            session_free(sessions, session);
+    /* From the end: who moves then is a fence. */
+    for (uint32_t i = sessions->table.capacity; i-- > 0;) {
+        struct hf_session *entry = sessions->table.entries[i];
+        if (entry != NULL && entry->type != HF_SESSION_FENCE) {
+            session_drop(sessions, i);
         }
     }
     table_give_back(sessions);
 }
 
-static void session_drop(struct hf_sessions *sessions, uint32_t index)
+/* One that is later than before is found out when the earlier one has come. */
+static void session_set_deadline(struct hf_sessions *sessions, uint32_t slot,
+                                 hf_time deadline)
 {
-    struct hf_session *session = sessions->entries[index];
-    table_remove(sessions, index);
-    session_free(sessions, session);
-    table_give_back(sessions);
-}
-
-/* A later deadline keeps its place in the wheel: the wheel finds out. */
-static void session_set_deadline(struct hf_sessions *sessions,
-                                 struct hf_session *session, hf_time deadline)
-{
-    bool keeps_place = !hf_list_is_empty(&session->link) &&
-                       deadline != HF_NEVER && deadline >= session->deadline;
+    struct hf_session *session = sessions->table.entries[slot];
+    bool earlier = deadline < session->deadline;
     session->deadline = deadline;
-    if (!keeps_place) {
-        hf_expiry_file(sessions->expiry, session);
-    }
-}
-
-/* Takes over the place of @old in the wheel. */
-static void session_take_place(struct hf_session *session,
-                               struct hf_session *old)
-{
-    session->deadline = old->deadline;
-    if (!hf_list_is_empty(&old->link)) {
-        hf_list_push_back(&old->link, &session->link);
-        hf_list_remove(&old->link);
+    if (earlier) {
+        hf_table_due_at(&sessions->table, slot, deadline);
+        hf_expiry_expect(sessions->expiry, sessions, deadline);
     }
 }
 
@@ -358,7 +198,7 @@ struct change {
     uint32_t hash;
     struct hf_version version;
     struct hf_session *old; /* NULL: there is none. */
-    uint32_t index;         /* Of the old one. */
+    uint32_t slot;          /* Of the old one. */
 };
 
 /* Makes the session anew. The old one goes last, the draft may borrow from
@@ -374,12 +214,11 @@ static int session_replace(struct hf_sessions *sessions,
     if (session == NULL) {
         return HF_ENOMEM;
     }
-    session->hash = change->hash;
-    session->partition = sessions->partition;
-    session->type = (uint8_t)draft->type;
-    session->deadline = HF_NEVER;
+    session->partition = sessions->partition & PARTITION_MASK;
+    session->type = draft->type & TYPE_MASK;
+    session->deadline = draft->deadline;
     session->version = change->version;
-    if ((change->old == NULL && !table_make_room(sessions)) ||
+    if ((change->old == NULL && !table_make_room(sessions, change->hash)) ||
         (fence && fence_add(sessions, session, draft->deadline) != 0)) {
         hf_session_destroy(sessions->mem, session);
         return HF_ENOMEM;
@@ -388,13 +227,13 @@ static int session_replace(struct hf_sessions *sessions,
     sessions->bytes += hf_session_size(session);
     sessions->count += fence ? 0 : 1;
     if (change->old == NULL) {
-        table_insert(sessions, session);
+        (void)hf_table_insert(&sessions->table, session, change->hash);
     } else {
-        sessions->entries[change->index] = session;
-        session_take_place(session, change->old);
+        sessions->table.entries[change->slot] = session;
+        hf_table_due_at(&sessions->table, change->slot, session->deadline);
         session_free(sessions, change->old);
     }
-    session_set_deadline(sessions, session, draft->deadline);
+    hf_expiry_expect(sessions->expiry, sessions, session->deadline);
     return 0;
 }
 
@@ -413,7 +252,8 @@ static int change_to_draft(struct hf_sessions *sessions,
 {
     if (!draft->exists) {
         if (change->old != NULL) {
-            session_drop(sessions, change->index);
+            session_drop(sessions, change->slot);
+            table_give_back(sessions);
         }
         return 0;
     }
@@ -430,7 +270,7 @@ static int change_to_draft(struct hf_sessions *sessions,
     }
     session_overwrite(change->old, draft);
     change->old->version = change->version;
-    session_set_deadline(sessions, change->old, draft->deadline);
+    session_set_deadline(sessions, change->slot, draft->deadline);
     return 0;
 }
 
@@ -467,15 +307,15 @@ static bool fields_fit_in_place(struct hf_session *session,
     return !reader.failed;
 }
 
-static void fields_overwrite(struct hf_sessions *sessions,
-                             struct hf_session *session,
+static void fields_overwrite(struct hf_sessions *sessions, uint32_t slot,
                              struct hf_slice effects, hf_time now)
 {
+    struct hf_session *session = sessions->table.entries[slot];
     struct hf_reader reader = hf_reader_of(effects);
     struct hf_effect effect;
     while (hf_effects_next(&reader, &effect)) {
         if (effect.kind == HF_EFFECT_EXPIRE) {
-            session_set_deadline(sessions, session,
+            session_set_deadline(sessions, slot,
                                  hf_draft_deadline(effect.ttl_ms, now));
         } else if (effect.value.size > 0) {
             memcpy(field_place(session, effect.field, effect.value),
@@ -489,7 +329,7 @@ static int apply_change(struct hf_sessions *sessions,
                         hf_time now)
 {
     if (fields_fit_in_place(change->old, effects)) {
-        fields_overwrite(sessions, change->old, effects, now);
+        fields_overwrite(sessions, change->slot, effects, now);
         change->old->version = change->version;
         return 0;
     }
@@ -499,7 +339,7 @@ static int apply_change(struct hf_sessions *sessions,
         return rv;
     }
     if (draft.exists && !draft.value_changed) {
-        session_set_deadline(sessions, change->old, draft.deadline);
+        session_set_deadline(sessions, change->slot, draft.deadline);
         change->old->version = change->version;
     } else {
         rv = change_to_draft(sessions, change, &draft);
@@ -532,69 +372,36 @@ int hf_sessions_apply(struct hf_sessions *sessions, struct hf_slice key,
         return HF_EPROTO;
     }
     struct change change = {.key = key, .hash = hash, .version = version};
-    if (find_index(sessions, key, hash, &change.index)) {
-        change.old = sessions->entries[change.index];
+    change.slot = hf_table_find(&sessions->table, key, hash);
+    if (change.slot != HF_TABLE_NONE) {
+        change.old = sessions->table.entries[change.slot];
     }
     return apply_change(sessions, &change, effects, now);
 }
 
 /* ---- Scanning ----------------------------------------------------------- */
 
-struct scan {
-    const struct hf_sessions *sessions;
-    uint64_t position;
-    uint32_t left;
-    uint64_t next; /* Where to go on; HF_SESSIONS_END so far. */
-    void (*visit)(void *user, const struct hf_session *session);
-    void *user;
-};
-
-/* False when enough were visited. */
-static bool scan_entry(struct scan *scan, const struct hf_session *session)
-{
-    if (session->hash < scan->position) {
-        return true;
-    }
-    if (scan->left == 0 && session->hash > scan->position) {
-        scan->next = session->hash;
-        return false;
-    }
-    scan->position = session->hash; /* Its equals still belong to it. */
-    scan->left -= scan->left > 0 ? 1 : 0;
-    scan->visit(scan->user, session);
-    return true;
-}
-
-static void scan_table(struct scan *scan)
-{
-    const struct hf_sessions *sessions = scan->sessions;
-    uint32_t first = home_of((uint32_t)scan->position, sessions->capacity);
-    for (uint32_t i = first; i < sessions->capacity; i++) {
-        if (sessions->tags[i] != 0 && !entry_went_round(sessions, i) &&
-            !scan_entry(scan, sessions->entries[i])) {
-            return;
-        }
-    }
-    /* The largest hashes may have gone round to the start. */
-    for (uint32_t i = 0; entry_went_round(sessions, i); i++) {
-        if (!scan_entry(scan, sessions->entries[i])) {
-            return;
-        }
-    }
-}
-
 uint64_t hf_sessions_scan(
     const struct hf_sessions *sessions, uint64_t position, uint32_t count,
     void (*visit)(void *user, const struct hf_session *session), void *user)
 {
-    struct scan scan = {.sessions = sessions,
-                        .position = position,
-                        .left = count,
-                        .next = HF_SESSIONS_END,
-                        .visit = visit,
-                        .user = user};
-    if (sessions->capacity > 0 && position < HF_SESSIONS_END) {
-        scan_table(&scan);
+    if (position >= HF_SESSIONS_END) {
+        return HF_SESSIONS_END;
     }
-    return scan.next;
+    const struct hf_table *table = &sessions->table;
+    uint32_t last = 0; /* The hash of who was visited last. */
+    uint32_t slot = hf_table_first_from(table, (uint32_t)position);
+    for (; slot < table->capacity; slot++) {
+        uint32_t hash = table->hashes[slot];
+        if (hash == 0) {
+            continue;
+        }
+        if (count == 0 && hash != last) {
+            return hash;
+        }
+        count -= count > 0 ? 1 : 0;
+        last = hash;
+        visit(user, table->entries[slot]);
+    }
+    return HF_SESSIONS_END;
 }

@@ -3,14 +3,13 @@
  * A session is a string or a hash of fields, with a version and possibly a
  * deadline. Where one was deleted there may be a fence (core/fences.h): an
  * entry with a version and a deadline, but no value, that clients never see. A
- * partition has a table of its own: growing one moves only the entries of that
- * partition, so no pause grows with the size of the node.
+ * partition has a table of its own (core/table.h): growing one moves only the
+ * slots of that partition, a pause of microseconds.
  *
- * The table is ordered by the 32-bit hash of the key (the home position is the
- * top bits of the hash, linear probing, backward-shift deletion). A position in
- * that order, 0 to HF_SESSIONS_END, is what SCAN cursors and hand-off cursors
- * are: it survives growth, and every key that is there throughout a scan is
- * seen exactly once.
+ * The table is ordered by the 32-bit hash of the key. A position in that order,
+ * 0 to HF_SESSIONS_END, is what SCAN cursors and hand-off cursors are: it
+ * survives growth, and every key that is there throughout a scan is seen
+ * exactly once.
  *
  * State changes only by hf_sessions_apply, on the primary and on backups
  * alike: same effects, same bytes.
@@ -22,11 +21,11 @@
 
 #include "base/bytes.h"
 #include "base/heap.h"
-#include "base/list.h"
 #include "base/mem.h"
 #include "core/limits.h"
+#include "core/table.h"
 
-struct hf_expiry; /* core/expiry.h: the timing wheel of the whole node. */
+struct hf_expiry; /* core/expiry.h: who is due on the whole node. */
 
 enum hf_session_type {
     HF_SESSION_STRING = 1,
@@ -52,12 +51,10 @@ struct hf_sessions {
     struct hf_mem *mem;
     struct hf_expiry *expiry;
     uint16_t partition;
-    struct hf_session **entries; /* capacity of them, NULL is free. */
-    uint8_t *tags;               /* A byte of each hash; 0 is free. */
-    uint32_t capacity;           /* 0 or a power of two. */
-    uint32_t count;              /* Sessions, without fences. */
-    size_t bytes; /* Keys, values and overhead: all that this table holds of
-                   * its mem, 0 when it is empty. */
+    struct hf_table table;
+    uint32_t count; /* Sessions, without fences. */
+    size_t bytes;   /* Keys, values and overhead: all that this table holds of
+                     * its mem, 0 when it is empty. */
     struct hf_heap fences; /* Those there are, by deadline. */
     size_t fence_bytes;    /* Of `bytes`, that of the fences themselves. */
 };
@@ -67,7 +64,7 @@ void hf_sessions_init(struct hf_sessions *sessions, struct hf_mem *mem,
 /* Frees everything; the table is then empty and usable. */
 void hf_sessions_clear(struct hf_sessions *sessions);
 
-/* The 32-bit hash that orders the table. */
+/* The 32-bit hash that orders the table; never 0. */
 uint32_t hf_sessions_hash(struct hf_slice key);
 
 /* NULL when there is none. Finds expired sessions too: the caller decides.
@@ -84,6 +81,7 @@ bool hf_sessions_is_fenced(const struct hf_sessions *sessions,
 struct hf_session *hf_sessions_first_fence(const struct hf_sessions *sessions);
 
 struct hf_slice hf_session_key(const struct hf_session *session);
+/* Computed from the key. */
 uint32_t hf_session_hash(const struct hf_session *session);
 uint16_t hf_session_partition(const struct hf_session *session);
 enum hf_session_type hf_session_type(const struct hf_session *session);

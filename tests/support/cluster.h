@@ -11,6 +11,7 @@
 #ifndef HF_TESTS_CLUSTER_H
 #define HF_TESTS_CLUSTER_H
 
+#include "base/list.h"
 #include "support/invariants.h"
 #include "support/process.h"
 

@@ -20,6 +20,7 @@
 #ifndef HF_TESTS_NETWORK_H
 #define HF_TESTS_NETWORK_H
 
+#include "base/list.h"
 #include "base/rng.h"
 #include "core/node.h"
 #include "support/schedule.h"

@@ -6,6 +6,7 @@
 #ifndef HF_TESTS_PACKET_H
 #define HF_TESTS_PACKET_H
 
+#include "base/list.h"
 #include "support/network.h"
 
 enum packet_type {

@@ -12,6 +12,7 @@
 #ifndef HF_TESTS_PROCESS_H
 #define HF_TESTS_PROCESS_H
 
+#include "base/list.h"
 #include "support/failing_mem.h"
 #include "support/network.h"
 

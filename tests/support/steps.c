@@ -10,7 +10,7 @@ int steps_open(void **state)
     static struct steps f;
     f = (struct steps){.now = STEPS_NOW};
     failing_mem_init(&f.failing);
-    assert_int_equal(hf_expiry_init(&f.expiry, &f.failing.mem, STEPS_NOW), 0);
+    assert_int_equal(hf_expiry_init(&f.expiry, &f.failing.mem), 0);
     hf_sessions_init(&f.sessions, &f.failing.mem, &f.expiry, 0);
     hf_buffer_init(&f.effects, &f.failing.mem);
     hf_buffer_init(&f.scratch, &f.failing.mem);

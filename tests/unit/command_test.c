@@ -188,7 +188,7 @@ static void scan_reports_what_was_asked_for(void **state)
     struct hf_expiry expiry;
     struct hf_sessions sessions;
     hf_mem_init_system(&mem);
-    assert_int_equal(hf_expiry_init(&expiry, &mem, 0), 0);
+    assert_int_equal(hf_expiry_init(&expiry, &mem), 0);
     hf_sessions_init(&sessions, &mem, &expiry, 0);
     const struct hf_session *string =
         make(&sessions, HF_SLICE_LITERAL("string"), false);

@@ -26,7 +26,7 @@ static int open_fixture(void **state)
 {
     static struct fixture f;
     hf_mem_init_system(&f.mem);
-    assert_int_equal(hf_expiry_init(&f.expiry, &f.mem, NOW), 0);
+    assert_int_equal(hf_expiry_init(&f.expiry, &f.mem), 0);
     hf_sessions_init(&f.sessions, &f.mem, &f.expiry, 3);
     hf_buffer_init(&f.effects, &f.mem);
     *state = &f;
