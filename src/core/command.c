@@ -10,20 +10,32 @@
 #define W HF_COMMAND_WRITE
 #define F HF_COMMAND_FAST
 
+/* The first eight letters of a literal as a number that sorts like them; zeros
+ * follow a shorter one. */
+#define LETTER(name, i)                                                        \
+    ((uint64_t)(uint8_t)(name)[(i) < sizeof(name) ? (i) : sizeof(name) - 1]    \
+     << (56 - 8 * (i)))
+#define NAME(name)                                                             \
+    name, sizeof(name) - 1,                                                    \
+        LETTER(name, 0) | LETTER(name, 1) | LETTER(name, 2) |                  \
+            LETTER(name, 3) | LETTER(name, 4) | LETTER(name, 5) |              \
+            LETTER(name, 6) | LETTER(name, 7)
+
 #define CONNECTION(name, arity)                                                \
     {                                                                          \
-        name, arity, F, HF_ROUTE_CONNECTION, HF_GATHER_NONE, 0, NULL,          \
+        NAME(name), arity, F, HF_ROUTE_CONNECTION, HF_GATHER_NONE, 0, NULL,    \
             HF_FENCED_ERROR                                                    \
     }
 #define KEY_FENCED(name, arity, flags, apply, fenced)                          \
     {                                                                          \
-        name, arity, flags, HF_ROUTE_KEY, HF_GATHER_NONE, 0, apply, fenced     \
+        NAME(name), arity, flags, HF_ROUTE_KEY, HF_GATHER_NONE, 0, apply,      \
+            fenced                                                             \
     }
 #define KEY(name, arity, flags, apply)                                         \
     KEY_FENCED(name, arity, flags, apply, HF_FENCED_ERROR)
 #define KEYS(name, arity, flags, gather, step, apply)                          \
     {                                                                          \
-        name, arity, flags, HF_ROUTE_KEYS, gather, step, apply,                \
+        NAME(name), arity, flags, HF_ROUTE_KEYS, gather, step, apply,          \
             HF_FENCED_ERROR                                                    \
     }
 #define PARTITIONS(name, arity, flags, gather, apply)                          \
@@ -33,11 +45,12 @@
     }
 #define EVERYWHERE(name, arity, flags, gather, apply)                          \
     {                                                                          \
-        name, arity, flags, HF_ROUTE_EVERYWHERE, gather, 0, apply,             \
+        NAME(name), arity, flags, HF_ROUTE_EVERYWHERE, gather, 0, apply,       \
             HF_FENCED_ERROR                                                    \
     }
 
-/* In the order of strcmp: hf_command_find halves it. */
+/* In the order of strcmp: hf_command_find halves it. No two of them have the
+ * same first eight letters. */
 static const struct hf_command_row rows[] = {
     KEY("APPEND", 3, W | F, hf_apply_append),
     CONNECTION("AUTH", -2),
@@ -78,7 +91,7 @@ static const struct hf_command_row rows[] = {
     KEY("INCRBY", 3, W | F, hf_apply_incrby),
     CONNECTION("INFO", -1),
     KEYS("MGET", -2, F, HF_GATHER_ARRAY, 1, hf_apply_mget),
-    {"MSET", -3, W, HF_ROUTE_KEYS, HF_GATHER_OK, 2, hf_apply_mset,
+    {NAME("MSET"), -3, W, HF_ROUTE_KEYS, HF_GATHER_OK, 2, hf_apply_mset,
      HF_FENCED_OK},
     KEY("PERSIST", 2, W | F, hf_apply_persist),
     KEY("PEXPIRE", -3, W | F, hf_apply_pexpire),
@@ -89,7 +102,8 @@ static const struct hf_command_row rows[] = {
     KEY("PTTL", 2, F, hf_apply_pttl),
     CONNECTION("QUIT", -1),
     CONNECTION("RESET", 1),
-    {"SCAN", -2, 0, HF_ROUTE_SCAN, HF_GATHER_NONE, 0, NULL, HF_FENCED_ERROR},
+    {NAME("SCAN"), -2, 0, HF_ROUTE_SCAN, HF_GATHER_NONE, 0, NULL,
+     HF_FENCED_ERROR},
     CONNECTION("SELECT", 2),
     KEY_FENCED("SET", -3, W, hf_apply_set, HF_FENCED_NIL),
     KEY_FENCED("SETEX", 4, W, hf_apply_setex, HF_FENCED_NIL),
@@ -103,38 +117,41 @@ static const struct hf_command_row rows[] = {
 
 #undef W
 #undef F
+#undef NAME
+#undef LETTER
 
-/* The order of @name, upper-cased, against a name of the table. */
-static int compare_name(struct hf_slice name, const char *row)
+/* As NAME has it, of up to eight bytes. */
+static uint64_t letters_of(struct hf_slice name)
 {
-    for (size_t i = 0; i < name.size; i++) {
-        int a = name.data[i];
-        a = a >= 'a' && a <= 'z' ? a - 'a' + 'A' : a;
-        int b = (uint8_t)row[i];
-        if (a != b || b == '\0') {
-            return b == '\0' ? 1 : a - b;
-        }
+    const uint64_t each = UINT64_C(0x0101010101010101);
+    size_t size = name.size < 8 ? name.size : 8;
+    uint64_t letters = 0;
+    for (size_t i = 0; i < size; i++) {
+        letters = letters << 8 | name.data[i];
     }
-    return row[name.size] == '\0' ? 0 : -1;
+    letters <<= 8 * (8 - size) & 63;
+    /* In each byte that is from 'a' to 'z', and only there, the highest bit of
+     * one sum is set and that of the other is not. */
+    uint64_t low = letters & each * 0x7f;
+    uint64_t lower = (low + each * (0x80 - 'a')) &
+                     ~(low + each * (0x7f - 'z')) & ~letters & each * 0x80;
+    return letters ^ lower >> 2;
 }
 
 const struct hf_command_row *hf_command_find(struct hf_slice name)
 {
-    size_t low = 0;
-    size_t high = HF_ARRAY_COUNT(rows);
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = compare_name(name, rows[middle].name);
-        if (order == 0) {
-            return &rows[middle];
-        }
-        if (order < 0) {
-            high = middle;
-        } else {
-            low = middle + 1;
-        }
+    uint64_t letters = letters_of(name);
+    const struct hf_command_row *row = rows;
+    for (size_t left = HF_ARRAY_COUNT(rows);
+         left > 1;) {           /* The last row that */
+        size_t half = left / 2; /* is not behind. */
+        row += row[half].letters <= letters ? half : 0;
+        left -= half;
     }
-    return NULL;
+    return row->name_size == name.size && row->letters == letters &&
+                   (name.size <= 8 || hf_slice_equal_nocase(name, row->name))
+               ? row
+               : NULL;
 }
 
 const struct hf_command_row *hf_command_at(size_t index)
@@ -240,13 +257,19 @@ static struct hf_reply fenced_reply(const struct hf_command_row *row)
     return hf_reply_error("ERR the session was deleted");
 }
 
+void hf_apply_find(struct hf_apply *apply, struct hf_slice key)
+{
+    apply->hash = hf_sessions_hash(key);
+    apply->entry = hf_sessions_find_entry(apply->sessions, key, apply->hash);
+}
+
 void hf_command_apply(struct hf_apply *apply, const struct hf_command *command)
 {
     command->row->apply(apply, command);
-    struct hf_slice key = command->argv[1];
     if (apply->effects->size > 0 && !apply->effects->failed &&
-        hf_sessions_is_fenced(apply->sessions, key, hf_sessions_hash(key),
-                              apply->now) &&
+        apply->entry != NULL &&
+        hf_session_type(apply->entry) == HF_SESSION_FENCE &&
+        hf_session_deadline(apply->entry) > apply->now &&
         !HF_MUTATED(WRITE_LIFTS_FENCE)) {
         hf_buffer_clear(apply->effects);
         apply->reply = fenced_reply(command->row);

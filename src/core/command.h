@@ -61,6 +61,8 @@ struct hf_command;
 
 struct hf_command_row {
     const char *name; /* Upper case. */
+    size_t name_size;
+    uint64_t letters; /* Its first eight letters, so that it is found soon. */
     int arity;        /* With the name; negative: at least that many. */
     uint32_t flags;
     enum hf_route route;
@@ -80,6 +82,9 @@ struct hf_command {
 /* What an apply function works on. */
 struct hf_apply {
     const struct hf_sessions *sessions; /* The partition's table. */
+    uint32_t hash;                      /* Of argv[1], and what is there: a */
+    const struct hf_session *entry;     /* session, a fence or NULL. Both for
+                                         * commands on one key only. */
     hf_time now;                        /* Clock of the deadlines. */
     int64_t wall_ms;        /* Unix time in ms, only for EXAT and its like. */
     size_t value_bytes_max; /* A value may not grow beyond this. */
@@ -112,8 +117,12 @@ size_t hf_command_copy_size(const struct hf_command *command);
 struct hf_command hf_command_copy(const struct hf_command *command,
                                   void *place);
 
-/* Carries out a command on one key: its apply function, unless that would make
- * a session where a fence stands. Then there are no effects. */
+/* Looks @key up in apply->sessions, for `hash` and `entry`. */
+void hf_apply_find(struct hf_apply *apply, struct hf_slice key);
+
+/* Carries out a command on one key, which was looked up: its apply function,
+ * unless that would make a session where a fence stands. Then there are no
+ * effects. */
 void hf_command_apply(struct hf_apply *apply, const struct hf_command *command);
 
 /* The options of SCAN. */

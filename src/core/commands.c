@@ -4,18 +4,17 @@
     "WRONGTYPE Operation against a key holding the wrong kind of value"
 #define TEXT_NO_MEMORY "OOM out of memory"
 
-const struct hf_session *hf_apply_session(const struct hf_apply *apply,
-                                          const struct hf_command *command)
+const struct hf_session *hf_apply_session(const struct hf_apply *apply)
 {
-    struct hf_slice key = command->argv[1];
-    return hf_sessions_find(apply->sessions, key, hf_sessions_hash(key));
+    const struct hf_session *entry = apply->entry;
+    return entry != NULL && hf_session_type(entry) == HF_SESSION_FENCE ? NULL
+                                                                       : entry;
 }
 
-bool hf_apply_typed(struct hf_apply *apply, const struct hf_command *command,
-                    enum hf_session_type type,
+bool hf_apply_typed(struct hf_apply *apply, enum hf_session_type type,
                     const struct hf_session **session)
 {
-    *session = hf_apply_session(apply, command);
+    *session = hf_apply_session(apply);
     if (*session != NULL && hf_session_type(*session) != type) {
         apply->reply = hf_reply_error(TEXT_WRONG_TYPE);
         return false;

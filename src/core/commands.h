@@ -19,12 +19,10 @@ struct hf_time_unit {
 };
 
 /* The session of argv[1], NULL when there is none. */
-const struct hf_session *hf_apply_session(const struct hf_apply *apply,
-                                          const struct hf_command *command);
+const struct hf_session *hf_apply_session(const struct hf_apply *apply);
 
 /* The same, when it may only be of @type. False: the error is the reply. */
 HF_NODISCARD bool hf_apply_typed(struct hf_apply *apply,
-                                 const struct hf_command *command,
                                  enum hf_session_type type,
                                  const struct hf_session **session);
 

@@ -75,7 +75,7 @@ static int64_t set_fields(struct hf_apply *apply,
                         "command");
         return -1;
     }
-    if (!hf_apply_typed(apply, command, HF_SESSION_HASH, &session) ||
+    if (!hf_apply_typed(apply, HF_SESSION_HASH, &session) ||
         !seen_init(&seen, apply, command, command->argc / 2)) {
         return -1;
     }
@@ -117,7 +117,7 @@ void hf_apply_hmset(struct hf_apply *apply, const struct hf_command *command)
 void hf_apply_hsetnx(struct hf_apply *apply, const struct hf_command *command)
 {
     const struct hf_session *session;
-    if (!hf_apply_typed(apply, command, HF_SESSION_HASH, &session)) {
+    if (!hf_apply_typed(apply, HF_SESSION_HASH, &session)) {
         return;
     }
     struct hf_slice field = command->argv[2];
@@ -138,7 +138,7 @@ void hf_apply_hget(struct hf_apply *apply, const struct hf_command *command)
 {
     const struct hf_session *session;
     struct hf_slice value;
-    if (hf_apply_typed(apply, command, HF_SESSION_HASH, &session)) {
+    if (hf_apply_typed(apply, HF_SESSION_HASH, &session)) {
         apply->reply = field_of(session, command->argv[2], &value)
                            ? hf_reply_bulk(value)
                            : hf_reply_nil();
@@ -148,7 +148,7 @@ void hf_apply_hget(struct hf_apply *apply, const struct hf_command *command)
 void hf_apply_hmget(struct hf_apply *apply, const struct hf_command *command)
 {
     const struct hf_session *session;
-    if (!hf_apply_typed(apply, command, HF_SESSION_HASH, &session)) {
+    if (!hf_apply_typed(apply, HF_SESSION_HASH, &session)) {
         return;
     }
     hf_reply_put_array(apply->scratch, command->argc - 2);
@@ -192,8 +192,9 @@ static void put_fields(struct hf_buffer *scratch,
 
 void hf_apply_hgetall(struct hf_apply *apply, const struct hf_command *command)
 {
+    (void)command;
     const struct hf_session *session;
-    if (hf_apply_typed(apply, command, HF_SESSION_HASH, &session)) {
+    if (hf_apply_typed(apply, HF_SESSION_HASH, &session)) {
         hf_reply_put_map(apply->scratch, field_count(session));
         put_fields(apply->scratch, session, true, true);
         hf_apply_nested(apply);
@@ -202,8 +203,9 @@ void hf_apply_hgetall(struct hf_apply *apply, const struct hf_command *command)
 
 void hf_apply_hkeys(struct hf_apply *apply, const struct hf_command *command)
 {
+    (void)command;
     const struct hf_session *session;
-    if (hf_apply_typed(apply, command, HF_SESSION_HASH, &session)) {
+    if (hf_apply_typed(apply, HF_SESSION_HASH, &session)) {
         hf_reply_put_array(apply->scratch, field_count(session));
         put_fields(apply->scratch, session, true, false);
         hf_apply_nested(apply);
@@ -212,8 +214,9 @@ void hf_apply_hkeys(struct hf_apply *apply, const struct hf_command *command)
 
 void hf_apply_hvals(struct hf_apply *apply, const struct hf_command *command)
 {
+    (void)command;
     const struct hf_session *session;
-    if (hf_apply_typed(apply, command, HF_SESSION_HASH, &session)) {
+    if (hf_apply_typed(apply, HF_SESSION_HASH, &session)) {
         hf_reply_put_array(apply->scratch, field_count(session));
         put_fields(apply->scratch, session, false, true);
         hf_apply_nested(apply);
@@ -224,7 +227,7 @@ void hf_apply_hdel(struct hf_apply *apply, const struct hf_command *command)
 {
     const struct hf_session *session;
     struct seen seen;
-    if (!hf_apply_typed(apply, command, HF_SESSION_HASH, &session) ||
+    if (!hf_apply_typed(apply, HF_SESSION_HASH, &session) ||
         !seen_init(&seen, apply, command, command->argc)) {
         return;
     }
@@ -244,7 +247,7 @@ void hf_apply_hexists(struct hf_apply *apply, const struct hf_command *command)
 {
     const struct hf_session *session;
     struct hf_slice value;
-    if (hf_apply_typed(apply, command, HF_SESSION_HASH, &session)) {
+    if (hf_apply_typed(apply, HF_SESSION_HASH, &session)) {
         bool exists = field_of(session, command->argv[2], &value);
         apply->reply = hf_reply_integer(exists ? 1 : 0);
     }
@@ -252,8 +255,9 @@ void hf_apply_hexists(struct hf_apply *apply, const struct hf_command *command)
 
 void hf_apply_hlen(struct hf_apply *apply, const struct hf_command *command)
 {
+    (void)command;
     const struct hf_session *session;
-    if (hf_apply_typed(apply, command, HF_SESSION_HASH, &session)) {
+    if (hf_apply_typed(apply, HF_SESSION_HASH, &session)) {
         apply->reply = hf_reply_integer(field_count(session));
     }
 }
@@ -262,7 +266,7 @@ void hf_apply_hstrlen(struct hf_apply *apply, const struct hf_command *command)
 {
     const struct hf_session *session;
     struct hf_slice value = {NULL, 0};
-    if (hf_apply_typed(apply, command, HF_SESSION_HASH, &session)) {
+    if (hf_apply_typed(apply, HF_SESSION_HASH, &session)) {
         bool exists = field_of(session, command->argv[2], &value);
         apply->reply = hf_reply_integer(exists ? (int64_t)value.size : 0);
     }
@@ -273,7 +277,7 @@ void hf_apply_hincrby(struct hf_apply *apply, const struct hf_command *command)
     const struct hf_session *session;
     int64_t delta;
     if (!hf_apply_integer(apply, command->argv[3], &delta) ||
-        !hf_apply_typed(apply, command, HF_SESSION_HASH, &session)) {
+        !hf_apply_typed(apply, HF_SESSION_HASH, &session)) {
         return;
     }
     struct hf_slice field = command->argv[2];

@@ -4,7 +4,7 @@
 
 void hf_apply_del(struct hf_apply *apply, const struct hf_command *command)
 {
-    bool exists = hf_apply_session(apply, command) != NULL;
+    bool exists = hf_apply_session(apply) != NULL;
     if (exists) {
         hf_apply_delete(apply, command);
     }
@@ -13,13 +13,15 @@ void hf_apply_del(struct hf_apply *apply, const struct hf_command *command)
 
 void hf_apply_exists(struct hf_apply *apply, const struct hf_command *command)
 {
-    bool exists = hf_apply_session(apply, command) != NULL;
+    (void)command;
+    bool exists = hf_apply_session(apply) != NULL;
     apply->reply = hf_reply_integer(exists ? 1 : 0);
 }
 
 void hf_apply_type(struct hf_apply *apply, const struct hf_command *command)
 {
-    const struct hf_session *session = hf_apply_session(apply, command);
+    (void)command;
+    const struct hf_session *session = hf_apply_session(apply);
     struct hf_slice name = HF_SLICE_LITERAL("none");
     if (session != NULL) {
         name = hf_session_type(session) == HF_SESSION_STRING
@@ -35,7 +37,8 @@ static void reply_time_left(struct hf_apply *apply,
                             const struct hf_command *command,
                             struct hf_time_unit unit)
 {
-    const struct hf_session *session = hf_apply_session(apply, command);
+    (void)command;
+    const struct hf_session *session = hf_apply_session(apply);
     if (session == NULL) {
         apply->reply = hf_reply_integer(-2);
         return;
@@ -177,7 +180,7 @@ static void expire(struct hf_apply *apply, const struct hf_command *command,
         !parse_expire_time(apply, command, unit, &ttl_ms)) {
         return;
     }
-    const struct hf_session *session = hf_apply_session(apply, command);
+    const struct hf_session *session = hf_apply_session(apply);
     if (session == NULL ||
         !expire_wanted(&options, hf_apply_time_left(apply, session), ttl_ms)) {
         apply->reply = hf_reply_integer(0);
@@ -215,7 +218,8 @@ void hf_apply_pexpireat(struct hf_apply *apply,
 
 void hf_apply_persist(struct hf_apply *apply, const struct hf_command *command)
 {
-    const struct hf_session *session = hf_apply_session(apply, command);
+    (void)command;
+    const struct hf_session *session = hf_apply_session(apply);
     bool had_ttl = hf_apply_time_left(apply, session) != HF_TTL_NONE;
     if (had_ttl) {
         hf_effects_expire(apply->effects, HF_TTL_NONE);

@@ -167,15 +167,17 @@ static void reply_value_copy(struct hf_apply *apply,
 
 void hf_apply_get(struct hf_apply *apply, const struct hf_command *command)
 {
+    (void)command;
     const struct hf_session *session;
-    if (hf_apply_typed(apply, command, HF_SESSION_STRING, &session)) {
+    if (hf_apply_typed(apply, HF_SESSION_STRING, &session)) {
         reply_value(apply, session);
     }
 }
 
 void hf_apply_mget(struct hf_apply *apply, const struct hf_command *command)
 {
-    const struct hf_session *session = hf_apply_session(apply, command);
+    (void)command;
+    const struct hf_session *session = hf_apply_session(apply);
     bool string =
         session != NULL && hf_session_type(session) == HF_SESSION_STRING;
     reply_value(apply, string ? session : NULL);
@@ -198,9 +200,8 @@ void hf_apply_set(struct hf_apply *apply, const struct hf_command *command)
         !parse_time(apply, command, options.time, options.unit, &ttl_ms)) {
         return;
     }
-    const struct hf_session *old = hf_apply_session(apply, command);
-    if (options.get &&
-        !hf_apply_typed(apply, command, HF_SESSION_STRING, &old)) {
+    const struct hf_session *old = hf_apply_session(apply);
+    if (options.get && !hf_apply_typed(apply, HF_SESSION_STRING, &old)) {
         return;
     }
     if ((options.if_missing && old != NULL) ||
@@ -241,7 +242,7 @@ void hf_apply_psetex(struct hf_apply *apply, const struct hf_command *command)
 
 void hf_apply_setnx(struct hf_apply *apply, const struct hf_command *command)
 {
-    bool missing = hf_apply_session(apply, command) == NULL;
+    bool missing = hf_apply_session(apply) == NULL;
     if (missing) {
         hf_effects_put(apply->effects, command->argv[2], HF_TTL_NONE);
     }
@@ -251,7 +252,7 @@ void hf_apply_setnx(struct hf_apply *apply, const struct hf_command *command)
 void hf_apply_getset(struct hf_apply *apply, const struct hf_command *command)
 {
     const struct hf_session *old;
-    if (hf_apply_typed(apply, command, HF_SESSION_STRING, &old)) {
+    if (hf_apply_typed(apply, HF_SESSION_STRING, &old)) {
         hf_effects_put(apply->effects, command->argv[2], HF_TTL_NONE);
         reply_value_copy(apply, old);
     }
@@ -260,7 +261,7 @@ void hf_apply_getset(struct hf_apply *apply, const struct hf_command *command)
 void hf_apply_getdel(struct hf_apply *apply, const struct hf_command *command)
 {
     const struct hf_session *old;
-    if (!hf_apply_typed(apply, command, HF_SESSION_STRING, &old)) {
+    if (!hf_apply_typed(apply, HF_SESSION_STRING, &old)) {
         return;
     }
     if (old != NULL) {
@@ -275,7 +276,7 @@ void hf_apply_getex(struct hf_apply *apply, const struct hf_command *command)
     const struct hf_session *session;
     int64_t ttl_ms = HF_TTL_NONE;
     if (!parse_options(apply, command, 2, getex_flag_option, &options) ||
-        !hf_apply_typed(apply, command, HF_SESSION_STRING, &session)) {
+        !hf_apply_typed(apply, HF_SESSION_STRING, &session)) {
         return;
     }
     if (session == NULL) {
@@ -300,8 +301,9 @@ void hf_apply_getex(struct hf_apply *apply, const struct hf_command *command)
 
 void hf_apply_strlen(struct hf_apply *apply, const struct hf_command *command)
 {
+    (void)command;
     const struct hf_session *session;
-    if (hf_apply_typed(apply, command, HF_SESSION_STRING, &session)) {
+    if (hf_apply_typed(apply, HF_SESSION_STRING, &session)) {
         size_t size = session == NULL ? 0 : hf_session_value(session).size;
         apply->reply = hf_reply_integer((int64_t)size);
     }
@@ -310,7 +312,7 @@ void hf_apply_strlen(struct hf_apply *apply, const struct hf_command *command)
 void hf_apply_append(struct hf_apply *apply, const struct hf_command *command)
 {
     const struct hf_session *session;
-    if (!hf_apply_typed(apply, command, HF_SESSION_STRING, &session)) {
+    if (!hf_apply_typed(apply, HF_SESSION_STRING, &session)) {
         return;
     }
     struct hf_slice more = command->argv[2];
@@ -333,8 +335,9 @@ void hf_apply_append(struct hf_apply *apply, const struct hf_command *command)
 static void increment(struct hf_apply *apply, const struct hf_command *command,
                       int64_t delta)
 {
+    (void)command;
     const struct hf_session *session;
-    if (!hf_apply_typed(apply, command, HF_SESSION_STRING, &session)) {
+    if (!hf_apply_typed(apply, HF_SESSION_STRING, &session)) {
         return;
     }
     int64_t value = 0;

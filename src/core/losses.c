@@ -7,10 +7,10 @@
 #define LOG_EVERY_MS 60000
 #define SHARE 1024 /* Sessions are split over partitions in these. */
 
-/* How many members had @record when it was committed. Who is still learning
- * has it if it came after the learner began to count. */
+/* How many members had the record of @sequence when it was committed. Who is
+ * still learning has it if it came after the learner began to count. */
 static unsigned copies_of(const struct hf_node *node, uint16_t p,
-                          const struct hf_record *record)
+                          uint64_t sequence)
 {
     const struct hf_partition *partition = &node->partitions[p];
     unsigned copies = node->view->acting[p].count;
@@ -19,20 +19,19 @@ static unsigned copies_of(const struct hf_node *node, uint16_t p,
         if (!copy->acting &&
             (copy->state == HF_COPY_LEARNT ||
              copy->state == HF_COPY_NOMINATED) &&
-            record->view.version.sequence > copy->learnt_at) {
+            sequence > copy->learnt_at) {
             copies++;
         }
     }
     return copies;
 }
 
-void hf_node_count_commit(struct hf_node *node, uint16_t p,
-                          const struct hf_record *record)
+void hf_node_count_commit(struct hf_node *node, uint16_t p, uint64_t sequence)
 {
     unsigned wanted = 1u + node->view->backups;
     unsigned copies = wanted;
     if (node->view->acting[p].count < wanted) { /* Seldom. */
-        copies = copies_of(node, p, record);
+        copies = copies_of(node, p, sequence);
     }
     if (copies >= wanted) {
         return;

@@ -435,9 +435,10 @@ struct hf_node_losses {
     bool lost[HF_PARTITION_COUNT];
 };
 
-/* Counts a record that commits, if it has fewer copies than wanted. */
+/* Counts the write of @sequence, which commits, if it has fewer copies than
+ * wanted. */
 void hf_node_count_commit(struct hf_node *node, uint16_t partition,
-                          const struct hf_record *record);
+                          uint64_t sequence);
 
 /* Counts and logs @losses. @before is the view we come from, @members its
  * members: what they said last tells about how much they held. */
@@ -604,6 +605,18 @@ void hf_node_execute(struct hf_node *node, uint16_t partition,
  * node->scratch. */
 struct hf_apply hf_node_apply_context(struct hf_node *node, uint16_t partition);
 bool hf_node_may_serve(struct hf_node *node, uint16_t partition);
+/* The sequence of the write that an answer about @entry shows; NULL: that there
+ * is nothing. */
+uint64_t hf_node_shown(const struct hf_partition *partition,
+                       const struct hf_session *entry);
+/* Whether a write of @partition, which is served here, commits as soon as it
+ * is carried out: there is no other copy, and nothing is under way. */
+bool hf_node_writes_alone(const struct hf_node *node, uint16_t partition);
+/* Carries out such a write on @apply->entry, which has not expired; the answer
+ * is in @apply->reply. */
+void hf_node_write_alone(struct hf_node *node, uint16_t partition,
+                         struct hf_apply *apply,
+                         const struct hf_command *command);
 void hf_node_run_waiting(struct hf_node *node, uint16_t partition);
 void hf_node_run_all_waiting(struct hf_node *node);
 void hf_node_try_commit(struct hf_node *node, uint16_t partition);

@@ -281,41 +281,50 @@ void hf_node_bounced(struct hf_node *node, const struct hf_bounce *bounce)
 
 /* One client's command on one key. */
 
-static bool is_answered_at_once(struct hf_node *node, uint16_t p,
-                                const struct hf_command *command)
+/* Whether nothing has to be waited for before a command on @p is carried out,
+ * here and now. */
+static bool is_ready(struct hf_node *node, uint16_t p)
 {
-    /* A read that is served here and waits for nothing needs no request. */
-    const struct hf_partition *partition = &node->partitions[p];
-    if ((command->row->flags & HF_COMMAND_WRITE) != 0 ||
-        !hf_list_is_empty(&partition->waiting) || node->held_count > 0 ||
-        partition->committed != partition->version.sequence ||
-        !hf_node_may_serve(node, p)) {
-        return false;
-    }
-    struct hf_slice key = command->argv[1];
-    const struct hf_session *session =
-        hf_sessions_find(&partition->sessions, key, hf_sessions_hash(key));
-    return session == NULL || hf_session_deadline(session) > node->now;
+    return node->held_count == 0 &&
+           hf_list_is_empty(&node->partitions[p].waiting) &&
+           hf_node_may_serve(node, p);
 }
 
-static void answer_at_once(struct hf_node *node, uint64_t client, uint64_t tag,
+/* A read that shows nothing that is under way needs no request, and neither
+ * does a write that no copy has to acknowledge. False: nothing happened. */
+static bool answer_at_once(struct hf_node *node, uint64_t client, uint64_t tag,
                            uint16_t p, const struct hf_command *command)
 {
+    const struct hf_partition *partition = &node->partitions[p];
+    bool writes = (command->row->flags & HF_COMMAND_WRITE) != 0;
+    if (!is_ready(node, p) || (writes && !hf_node_writes_alone(node, p))) {
+        return false;
+    }
     struct hf_apply apply = hf_node_apply_context(node, p);
-    command->row->apply(&apply, command);
-    HF_ASSERT(node->effects.size == 0); /* It is a read. */
+    hf_apply_find(&apply, command->argv[1]);
+    if (apply.entry != NULL && hf_session_deadline(apply.entry) <= node->now) {
+        return false; /* It has to be removed first. */
+    }
+    if (writes) {
+        hf_node_write_alone(node, p, &apply, command);
+    } else if (hf_node_shown(partition, apply.entry) > partition->committed) {
+        return false;
+    } else {
+        command->row->apply(&apply, command);
+        HF_ASSERT(node->effects.size == 0);
+    }
     if (node->scratch.failed) {
         apply.reply = hf_reply_error(hf_no_memory_text);
     }
     hf_node_answer_client(node, client, tag, &apply.reply);
+    return true;
 }
 
 void hf_node_submit(struct hf_node *node, uint64_t client, uint64_t tag,
                     const struct hf_command *command)
 {
     uint16_t p = hf_partition_of_key(command->argv[1]);
-    if (is_answered_at_once(node, p, command)) {
-        answer_at_once(node, client, tag, p, command);
+    if (answer_at_once(node, client, tag, p, command)) {
         return;
     }
     const char *why = NULL;

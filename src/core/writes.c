@@ -323,7 +323,7 @@ static void commit_ready(struct hf_node *node, uint16_t p)
         (void)hf_record_queue_pop(&partition->log);
         partition->base = record->view.version;
         partition->committed = record->view.version.sequence;
-        hf_node_count_commit(node, p, record);
+        hf_node_count_commit(node, p, partition->committed);
         record_commit(node, record);
         hf_record_release(node->mem, record);
     }
@@ -536,6 +536,54 @@ static void answer_unchanged(struct hf_node *node, uint16_t p,
     answer_read(node, p, operation, shows, reply);
 }
 
+uint64_t hf_node_shown(const struct hf_partition *partition,
+                       const struct hf_session *entry)
+{
+    return entry != NULL ? hf_session_version(entry).sequence
+                         : partition->last_delete;
+}
+
+bool hf_node_writes_alone(const struct hf_node *node, uint16_t p)
+{
+    const struct hf_partition *partition = &node->partitions[p];
+    return partition->copy_count == 0 && partition->log.count == 0 &&
+           partition->merges_pending == 0;
+}
+
+/* Without a record, since there is nobody to send it to, and without an
+ * operation: who is answered at once repeats nothing. What this removes is
+ * committed, so last_delete may stay at what was before. */
+void hf_node_write_alone(struct hf_node *node, uint16_t p,
+                         struct hf_apply *apply,
+                         const struct hf_command *command)
+{
+    struct hf_partition *partition = &node->partitions[p];
+    const struct hf_version version = {node->view->epoch,
+                                       partition->version.sequence + 1};
+    hf_command_apply(apply, command);
+    if (node->scratch.failed || node->effects.failed) {
+        apply->reply = hf_reply_error(hf_no_memory_text);
+        return;
+    }
+    if (node->effects.size == 0) {
+        return;
+    }
+    if (hf_sessions_apply(&partition->sessions, command->argv[1], apply->hash,
+                          version, hf_buffer_slice(&node->effects),
+                          deadlines_from(node)) != 0) {
+        apply->reply = hf_reply_error(hf_no_memory_text);
+        return;
+    }
+    hf_partition_advance(partition, version);
+    partition->touched_at = node->now;
+    partition->base = version;
+    partition->committed = version.sequence;
+    node->counters.writes++;
+    hf_node_count_commit(node, p, version.sequence);
+    bound_fences(node, p);
+    hf_node_try_commit(node, p); /* Fences it lifted. */
+}
+
 static enum outcome run_command(struct hf_node *node, uint16_t p,
                                 struct hf_operation_id operation,
                                 const struct hf_command *command)
@@ -562,6 +610,8 @@ static enum outcome run_command(struct hf_node *node, uint16_t p,
         entry = NULL;
     }
     struct hf_apply apply = hf_node_apply_context(node, p);
+    apply.hash = hash;
+    apply.entry = entry;
     hf_command_apply(&apply, command);
     if (node->scratch.failed) {
         answer_error(node, operation, hf_no_memory_text);
@@ -571,9 +621,7 @@ static enum outcome run_command(struct hf_node *node, uint16_t p,
         return run_effects(node, p, operation, key, hash, &apply.reply);
     }
     answer_unchanged(node, p, operation, writes,
-                     entry != NULL ? hf_session_version(entry).sequence
-                                   : partition->last_delete,
-                     &apply.reply);
+                     hf_node_shown(partition, entry), &apply.reply);
     return OUTCOME_DONE;
 }
 
