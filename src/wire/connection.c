@@ -16,10 +16,10 @@
 #define KEY_TEXT(bytes) "ERR key is longer than " KEY_TEXT_OF(bytes) " bytes"
 #define ERROR_KEY KEY_TEXT(HF_KEY_BYTES_MAX)
 
-/* A command without an answer, or an answer that waits for older ones. */
 /* Commands without an answer; the node holds copies of them. */
 #define ASKED_BYTES_MAX ((size_t)16 << 20)
 
+/* A command without an answer, or an answer that waits for older ones. */
 struct hf_connection_slot {
     struct hf_buffer encoded; /* The answer as RESP. */
     int version;              /* Of the protocol when the command came. */
@@ -201,8 +201,17 @@ static void slot_answer(struct hf_connection *connection, uint64_t tag,
 void hf_connection_reply(struct hf_connection *connection, uint64_t tag,
                          const struct hf_reply *reply)
 {
-    if (connection->broken || tag < connection->tag_first ||
-        tag >= connection->tag_next || slot_at(connection, tag)->answered) {
+    if (connection->broken) {
+        return;
+    }
+    if (tag != 0 && tag == connection->tag_at_once) {
+        connection->tag_at_once = 0;
+        hf_resp_write(&connection->output, reply, connection->version);
+        output_check(connection);
+        return;
+    }
+    if (tag < connection->tag_first || tag >= connection->tag_next ||
+        slot_at(connection, tag)->answered) {
         return;
     }
     slot_answer(connection, tag, reply);
@@ -270,12 +279,25 @@ command_hand_over(struct hf_connection *connection,
                   void (*take)(void *user, struct hf_connection *connection,
                                uint64_t tag, const struct hf_command *command))
 {
+    uint64_t tag = connection->tag_next;
+    if (pending_count(connection) == 0) {
+        connection->tag_at_once = tag;
+        take(connection->host->user, connection, tag, command);
+        if (connection->tag_at_once == 0) { /* It has its answer. */
+            connection->tag_first++;
+            connection->tag_next++;
+            return;
+        }
+        connection->tag_at_once = 0;
+    }
     struct hf_connection_slot *slot = slot_push(connection);
-    if (slot != NULL) {
-        slot->asked_bytes = command_bytes(command);
-        connection->asked_bytes += slot->asked_bytes;
-        take(connection->host->user, connection, connection->tag_next - 1,
-             command);
+    if (slot == NULL) {
+        return;
+    }
+    slot->asked_bytes = command_bytes(command);
+    connection->asked_bytes += slot->asked_bytes;
+    if (pending_count(connection) > 1) {
+        take(connection->host->user, connection, tag, command);
     }
 }
 
@@ -306,6 +328,12 @@ static void command_run(struct hf_connection *connection)
     answer(connection, &reply);
 }
 
+static bool may_go_on(const struct hf_connection *connection)
+{
+    const struct hf_connection_host *host = connection->host;
+    return host->may_go_on == NULL || host->may_go_on(host->user);
+}
+
 /* Runs the commands at the front of @bytes. Returns how many bytes they took;
  * those of a refused one stay. */
 static size_t input_run(struct hf_connection *connection, struct hf_slice bytes)
@@ -313,7 +341,8 @@ static size_t input_run(struct hf_connection *connection, struct hf_slice bytes)
     size_t offset = 0;
     connection->receiving = true;
     connection->input_wanted = 0;
-    while (offset < bytes.size && takes_commands(connection)) {
+    while (offset < bytes.size && takes_commands(connection) &&
+           may_go_on(connection)) {
         struct hf_slice rest = {bytes.data + offset, bytes.size - offset};
         enum hf_resp_status status =
             hf_resp_parse(&connection->parsed, rest, &connection->host->limits);

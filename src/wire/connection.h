@@ -52,6 +52,9 @@ struct hf_connection_host {
     /* A HOLDFAST command that does something to the node: as request. */
     void (*manage)(void *user, struct hf_connection *connection, uint64_t tag,
                    const struct hf_command *command);
+    /* Asked before each command; false: enough for now, what is left waits for
+     * hf_connection_resume. NULL: as many as there are. */
+    bool (*may_go_on)(void *user);
     struct hf_resp_limits limits;
     size_t output_bytes_soft;
     size_t output_bytes_hard;
@@ -77,7 +80,9 @@ struct hf_connection {
      * turn. A tag's place is its low bits. */
     struct hf_connection_slot *slots;
     uint32_t slot_capacity;
-    uint64_t tag_first; /* The oldest tag whose answer is not in output. */
+    uint64_t tag_at_once; /* Being handed over, with nothing before it: what is
+                           * answered now needs no place. 0: none. */
+    uint64_t tag_first;   /* The oldest tag whose answer is not in output. */
     uint64_t tag_next;
     size_t held_bytes;  /* Answers that wait for their turn. */
     size_t asked_bytes; /* Commands without an answer. */
@@ -99,9 +104,10 @@ void hf_connection_init(struct hf_connection *connection,
 /* Frees everything. Replies for it must not be delivered afterwards. */
 void hf_connection_close(struct hf_connection *connection);
 
-/* Takes bytes from the socket. Runs as many commands as the bounds allow and
- * keeps the rest, of any size, until hf_connection_resume: do not call while
- * hf_connection_wants_input says no. Once closing, bytes are dropped. */
+/* Takes bytes from the socket. Runs as many commands as the bounds and the host
+ * allow and keeps the rest, of any size, until hf_connection_resume: do not
+ * call while hf_connection_wants_input says no. Once closing, bytes are
+ * dropped. */
 void hf_connection_receive(struct hf_connection *connection,
                            struct hf_slice bytes);
 

@@ -8,6 +8,8 @@
 /* What a connection keeps between commands for arguments and inline lines. */
 #define CAPACITY_KEEP 256
 #define LINE_KEEP_BYTES 4096
+/* Of a length that is read at first sight: "$16777216". */
+#define PLAIN_DIGITS_MAX 8
 
 #define ERROR_MULTIBULK "ERR Protocol error: invalid multibulk length"
 #define ERROR_MULTIBULK_LINE "ERR Protocol error: too big mbulk count string"
@@ -46,8 +48,10 @@ static void command_restart(struct hf_resp_command *command)
     if (command->capacity > CAPACITY_KEEP) {
         command_free(command);
     }
-    hf_buffer_clear(&command->line);
-    hf_buffer_trim(&command->line, LINE_KEEP_BYTES);
+    if (command->line.capacity > 0) {
+        hf_buffer_clear(&command->line);
+        hf_buffer_trim(&command->line, LINE_KEEP_BYTES);
+    }
     command->argc = 0;
     command->consumed = 0;
     command->wanted = 0;
@@ -250,6 +254,69 @@ static enum hf_resp_status multibulk_parse(struct hf_resp_command *command,
     return multibulk_finish(command, input);
 }
 
+/* Reads "$5\r\n" at @from. Returns the byte behind it; NULL for anything that
+ * is not plain and complete. */
+static const uint8_t *plain_length_read(const uint8_t *from, const uint8_t *end,
+                                        uint8_t sign, size_t *value)
+{
+    size_t left = (size_t)(end - from);
+    if (left < sizeof("$1\r\n") - 1 || from[0] != sign) {
+        return NULL;
+    }
+    size_t sum = (size_t)from[1] - '0';
+    if (sum > 9) {
+        return NULL;
+    }
+    size_t last =
+        left - 2 < PLAIN_DIGITS_MAX + 1 ? left - 2 : PLAIN_DIGITS_MAX + 1;
+    size_t at = 2;
+    for (; from[at] != '\r'; at++) {
+        size_t digit = (size_t)from[at] - '0';
+        if (digit > 9 || sum == 0 || at == last) {
+            return NULL;
+        }
+        sum = sum * 10 + digit;
+    }
+    *value = sum;
+    return from + at + 2;
+}
+
+/* Nearly every command: all of it is there, and nothing is wrong with it.
+ * PARTIAL: nothing is known about it yet. */
+static enum hf_resp_status whole_parse(struct hf_resp_command *command,
+                                       struct hf_slice input,
+                                       const struct hf_resp_limits *limits)
+{
+    const uint8_t *end = input.data + (input.size < limits->command_bytes_max
+                                           ? input.size
+                                           : limits->command_bytes_max);
+    size_t count;
+    const uint8_t *at = plain_length_read(input.data, end, '*', &count);
+    if (at == NULL || count == 0 || count > limits->argument_count_max) {
+        return HF_RESP_PARTIAL;
+    }
+    uint32_t argc = 0;
+    for (; argc < count; argc++) {
+        size_t size;
+        at = plain_length_read(at, end, '$', &size);
+        if (at == NULL || size > limits->bulk_bytes_max ||
+            (size_t)(end - at) < size + 2) {
+            return HF_RESP_PARTIAL;
+        }
+        if (argc == command->capacity) {
+            command->argc = argc;
+            if (!command_reserve(command)) {
+                return command_refuse(command, NULL);
+            }
+        }
+        command->argv[argc] = (struct hf_slice){at, size};
+        at += size + 2;
+    }
+    command->argc = argc;
+    command->consumed = (size_t)(at - input.data);
+    return HF_RESP_OK;
+}
+
 /* The line of an inline command while it is taken apart. */
 struct inline_line {
     const uint8_t *at;
@@ -409,11 +476,16 @@ enum hf_resp_status hf_resp_parse(struct hf_resp_command *command,
                                   struct hf_slice input,
                                   const struct hf_resp_limits *limits)
 {
+    enum hf_resp_status status;
     if (!command->partial) {
         command_restart(command);
+        status = whole_parse(command, input, limits);
+        if (status != HF_RESP_PARTIAL) {
+            return status;
+        }
+        command->argc = 0;
     }
     HF_ASSERT(command->offset <= input.size);
-    enum hf_resp_status status;
     if (input.size == 0) {
         status = command_wait(command, 1);
     } else if (input.data[0] == '*') {
@@ -425,19 +497,53 @@ enum hf_resp_status hf_resp_parse(struct hf_resp_command *command,
     return status;
 }
 
-/* "$5\r\n" and its like. */
+#define HEAD_BYTES_MAX 24 /* A sign, an int64_t and a line end. */
+
+/* Writes "$5\r\n" and its like to @to, which has room for HEAD_BYTES_MAX.
+ * Returns the byte behind it. */
+static uint8_t *head_put(uint8_t *to, char sign, int64_t value)
+{
+    uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+    *to++ = (uint8_t)sign;
+    if (value < 0) {
+        *to++ = '-';
+    }
+    uint64_t beyond = 10; /* The power of ten with one digit more. */
+    size_t count = 1;
+    for (; count < 20 && rest >= beyond; count++) {
+        beyond = count < 19 ? beyond * 10 : UINT64_MAX;
+    }
+    for (size_t i = count; i-- > 0; rest /= 10) {
+        to[i] = (uint8_t)('0' + rest % 10);
+    }
+    to += count;
+    *to++ = '\r';
+    *to++ = '\n';
+    return to;
+}
+
 static void head_write(struct hf_buffer *out, char sign, int64_t value)
 {
-    hf_buffer_append(out, &sign, 1);
-    hf_buffer_append_int64(out, value);
-    hf_buffer_append(out, "\r\n", 2);
+    uint8_t *to = hf_buffer_reserve(out, HEAD_BYTES_MAX);
+    if (to != NULL) {
+        hf_buffer_commit(out, (size_t)(head_put(to, sign, value) - to));
+    }
 }
 
 static void bulk_write(struct hf_buffer *out, struct hf_slice bytes)
 {
-    head_write(out, '$', (int64_t)bytes.size);
-    hf_buffer_append_slice(out, bytes);
-    hf_buffer_append(out, "\r\n", 2);
+    uint8_t *start = hf_buffer_reserve(out, HEAD_BYTES_MAX + bytes.size + 2);
+    if (start == NULL) {
+        return;
+    }
+    uint8_t *to = head_put(start, '$', (int64_t)bytes.size);
+    if (bytes.size > 0) {
+        memcpy(to, bytes.data, bytes.size);
+    }
+    to += bytes.size;
+    *to++ = '\r';
+    *to++ = '\n';
+    hf_buffer_commit(out, (size_t)(to - start));
 }
 
 static void line_write(struct hf_buffer *out, char sign, struct hf_slice text)
@@ -528,6 +634,10 @@ static void nested_write(struct hf_buffer *out, struct hf_slice tokens,
 void hf_resp_write(struct hf_buffer *out, const struct hf_reply *reply,
                    int version)
 {
+    if (reply->kind == HF_REPLY_BULK) { /* Most of them. */
+        bulk_write(out, reply->bytes);
+        return;
+    }
     if (reply->kind == HF_REPLY_NESTED) {
         nested_write(out, reply->bytes, version);
         return;
@@ -537,7 +647,6 @@ void hf_resp_write(struct hf_buffer *out, const struct hf_reply *reply,
         [HF_REPLY_STATUS] = HF_TOKEN_STATUS,
         [HF_REPLY_ERROR] = HF_TOKEN_ERROR,
         [HF_REPLY_INTEGER] = HF_TOKEN_INTEGER,
-        [HF_REPLY_BULK] = HF_TOKEN_BULK,
     };
     struct hf_token token = {.kind = kinds[reply->kind],
                              .integer = reply->integer,

@@ -518,18 +518,27 @@ static void writes_all_of_a_reply_or_nothing(void **state)
 {
     (void)state;
     uint8_t large[1000] = {0};
-    struct hf_reply reply =
-        hf_reply_bulk((struct hf_slice){large, sizeof(large)});
-    struct failing_mem failing;
-    failing_mem_init(&failing);
-    failing_mem_fail_nth(&failing, 2);
-    struct hf_buffer out;
-    hf_buffer_init(&out, &failing.mem);
-    hf_resp_write(&out, &reply, 2);
-    assert_true(out.failed);
-    assert_int_equal(out.size, 0);
-    hf_buffer_close(&out);
-    failing_mem_close(&failing);
+    struct hf_slice bytes = {large, sizeof(large)};
+    struct hf_mem mem;
+    hf_mem_init_system(&mem);
+    struct hf_buffer tokens;
+    hf_buffer_init(&tokens, &mem);
+    hf_reply_put_verbatim(&tokens, bytes);
+    const struct hf_reply replies[] = {hf_reply_bulk(bytes),
+                                       hf_reply_nested(&tokens)};
+    for (size_t i = 0; i < HF_ARRAY_COUNT(replies); i++) {
+        struct failing_mem failing;
+        failing_mem_init(&failing);
+        failing_mem_fail_nth(&failing, i + 1);
+        struct hf_buffer out;
+        hf_buffer_init(&out, &failing.mem);
+        hf_resp_write(&out, &replies[i], 3);
+        assert_true(out.failed);
+        assert_int_equal(out.size, 0);
+        hf_buffer_close(&out);
+        failing_mem_close(&failing);
+    }
+    hf_buffer_close(&tokens);
 }
 
 int main(void)
