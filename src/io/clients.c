@@ -9,13 +9,14 @@
 #include "io/resolve.h"
 
 #define READ_BYTES ((size_t)64 << 10)
-/* Commands are run by so many bytes at a time, between looks at the clock:
- * more as long as they prove cheap. A few bytes can ask for much. */
-#define PIECE_BYTES_MIN 128
-#define PIECE_BYTES_MAX 1024
-#define PIECE_CHEAP_NS (50 * 1000)
-/* What a client keeps of its output buffer when it is empty. */
-#define OUTPUT_KEEP_BYTES ((size_t)16 << 10)
+/* How many commands are run between looks at the clock: fewer at first and
+ * after one that was dear, for a few bytes can ask for much. */
+#define STRIDE_FIRST 8
+#define STRIDE_MAX 64
+#define STRIDE_DEAR_NS ((uint64_t)50 * 1000)
+/* Output buffers that wait to be lent, and how large they are at most. */
+#define SPARE_OUTPUTS_MAX 64
+#define SPARE_OUTPUT_BYTES ((size_t)64 << 10)
 #define KEEPALIVE_SECONDS 300
 #define LOG_EVERY_MS 1000
 #define REFUSAL "-ERR max number of clients reached\r\n"
@@ -28,9 +29,6 @@ struct client {
     struct hf_clients *clients;
     uint64_t number; /* 0: turned away, has no connection. */
     struct hf_connection connection;
-    /* What was read and not yet given to the connection. */
-    struct hf_buffer unread;
-    size_t unread_offset;
     uv_write_t write;
     struct hf_buffer writing; /* Handed to libuv. */
     bool write_busy;
@@ -53,7 +51,14 @@ struct hf_clients {
     struct hf_list all;
     struct hf_list dirty;
     struct hf_list waiting; /* Oldest first. */
-    uint64_t spent_ns;      /* On commands, in this turn. */
+    uint64_t turn_end_ns;   /* Of what is read; 0: none yet, in this turn. */
+    /* Of the client that runs: */
+    uint64_t slice_end_ns;
+    uint64_t looked_ns; /* At the clock. */
+    uint32_t stride;    /* Commands from one look to the next, */
+    uint32_t unlooked;  /* and those left until then. */
+    struct hf_buffer spare_outputs[SPARE_OUTPUTS_MAX];
+    uint32_t spare_output_count;
     struct client **places; /* By the low bits of a client's number. */
     uint32_t *free_places;  /* A stack. */
     uint32_t free_count;
@@ -87,18 +92,80 @@ static void client_dirty(struct client *client)
     }
 }
 
-static size_t client_unread(const struct client *client)
-{
-    return client->unread.size - client->unread_offset;
-}
-
 /* Whether there is something to run, and nothing holds it back. */
 static bool client_can_run(const struct client *client)
 {
     return !client->closing && !client->write_busy &&
-           (hf_connection_can_resume(&client->connection) ||
-            (client_unread(client) > 0 &&
-             hf_connection_wants_input(&client->connection)));
+           hf_connection_can_resume(&client->connection);
+}
+
+/* Time. The clock is read after what is run was received, so that whoever
+ * answers by it (a lease may be over) answers as of then. */
+
+static void slice_begin(struct hf_clients *clients, uint64_t now_ns,
+                        uint64_t turn_end_ns)
+{
+    uint64_t end_ns = now_ns + (uint64_t)HF_CLIENTS_SLICE_US * 1000;
+    clients->slice_end_ns = end_ns < turn_end_ns ? end_ns : turn_end_ns;
+    clients->looked_ns = now_ns;
+    clients->stride = STRIDE_FIRST;
+    clients->unlooked = now_ns < turn_end_ns ? STRIDE_FIRST : 0;
+}
+
+static bool slice_look(struct hf_clients *clients)
+{
+    uint64_t before_ns = clients->looked_ns;
+    clients->looked_ns = hf_clock_now_ns();
+    if (clients->looked_ns >= clients->slice_end_ns) {
+        return false;
+    }
+    if (clients->looked_ns - before_ns > STRIDE_DEAR_NS) {
+        clients->stride = 1;
+    } else if (clients->stride < STRIDE_MAX) {
+        clients->stride *= 2;
+    }
+    clients->unlooked = clients->stride - 1;
+    return true;
+}
+
+static bool on_may_go_on(void *user)
+{
+    struct hf_clients *clients = user;
+    if (clients->unlooked > 0) {
+        clients->unlooked--;
+        return true;
+    }
+    return slice_look(clients);
+}
+
+hf_time hf_clients_now(const struct hf_clients *clients)
+{
+    return (hf_time)(clients->looked_ns / 1000000);
+}
+
+/* Output buffers. */
+
+static void output_lend(struct hf_clients *clients, struct hf_buffer *output)
+{
+    if (output->capacity == 0 && clients->spare_output_count > 0) {
+        *output = clients->spare_outputs[--clients->spare_output_count];
+    }
+}
+
+static void output_take_back(struct hf_clients *clients,
+                             struct hf_buffer *output)
+{
+    hf_buffer_clear(output);
+    if (output->capacity == 0) {
+        return;
+    }
+    if (output->capacity > SPARE_OUTPUT_BYTES ||
+        clients->spare_output_count == SPARE_OUTPUTS_MAX) {
+        hf_buffer_close(output);
+        return;
+    }
+    clients->spare_outputs[clients->spare_output_count++] = *output;
+    hf_buffer_init(output, clients->mem);
 }
 
 static void on_request(void *user, struct hf_connection *connection,
@@ -161,7 +228,6 @@ static void on_client_closed(uv_handle_t *handle)
     if (client->number != 0) {
         hf_connection_close(&client->connection);
         hf_buffer_close(&client->writing);
-        hf_buffer_close(&client->unread);
     }
     hf_list_remove(&client->link);
     if (clients->spare == NULL) {
@@ -216,7 +282,7 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf);
 static void client_update_reading(struct client *client)
 {
     bool wanted =
-        client->lingers || (!client->write_busy && client_unread(client) == 0 &&
+        client->lingers || (!client->write_busy &&
                             hf_connection_wants_input(&client->connection) &&
                             !hf_connection_can_resume(&client->connection));
     wanted = wanted && !client->closing;
@@ -232,69 +298,18 @@ static void client_update_reading(struct client *client)
     }
 }
 
-/* Gives the connection @bytes by the piece until HF_CLIENTS_SLICE_US are over
- * or it takes no more. Returns how many it took. */
-static size_t client_feed(struct client *client, struct hf_slice bytes)
-{
-    struct hf_connection *connection = &client->connection;
-    uint64_t began = uv_hrtime();
-    uint64_t now = began;
-    size_t piece_max = PIECE_BYTES_MIN;
-    size_t offset = 0;
-    hf_connection_resume(connection);
-    while (offset < bytes.size && hf_connection_wants_input(connection) &&
-           now - began < (uint64_t)HF_CLIENTS_SLICE_US * 1000) {
-        size_t left = bytes.size - offset;
-        struct hf_slice piece = {bytes.data + offset,
-                                 left < piece_max ? left : piece_max};
-        hf_connection_receive(connection, piece);
-        offset += piece.size;
-        uint64_t before = now;
-        now = uv_hrtime();
-        if (now - before > PIECE_CHEAP_NS) {
-            piece_max = PIECE_BYTES_MIN;
-        } else if (piece_max < PIECE_BYTES_MAX) {
-            piece_max *= 2;
-        }
-    }
-    client->clients->spent_ns += uv_hrtime() - began;
-    if (connection->closing || connection->broken) {
-        return bytes.size; /* Nobody will look at the rest. */
-    }
-    return offset;
-}
-
-/* What can be run now is, what cannot is kept. */
+/* What can be run now is, what cannot the connection keeps. */
 static void client_take(struct client *client, struct hf_slice bytes)
 {
     struct hf_clients *clients = client->clients;
-    if (hf_list_is_empty(&clients->waiting) &&
-        clients->spent_ns < (uint64_t)HF_CLIENTS_TURN_US * 1000) {
-        size_t taken = client_feed(client, bytes);
-        bytes.data += taken;
-        bytes.size -= taken;
+    uint64_t now_ns = hf_clock_now_ns();
+    if (clients->turn_end_ns == 0) {
+        clients->turn_end_ns = now_ns + (uint64_t)HF_CLIENTS_TURN_US * 1000;
     }
-    if (bytes.size > 0) {
-        hf_buffer_append_slice(&client->unread, bytes);
-    }
-    if (client->unread.failed) {
-        client_close(client);
-    }
-}
-
-static void client_run(struct client *client)
-{
-    struct hf_slice rest = hf_buffer_slice(&client->unread);
-    if (rest.size > 0) {
-        rest.data += client->unread_offset;
-        rest.size -= client->unread_offset;
-    }
-    client->unread_offset += client_feed(client, rest);
-    if (client_unread(client) == 0) {
-        hf_buffer_clear(&client->unread);
-        hf_buffer_trim(&client->unread, 0);
-        client->unread_offset = 0;
-    }
+    bool wait = !hf_list_is_empty(&clients->waiting);
+    slice_begin(clients, now_ns, wait ? now_ns : clients->turn_end_ns);
+    output_lend(clients, &client->connection.output);
+    hf_connection_receive(&client->connection, bytes);
 }
 
 static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf)
@@ -365,7 +380,6 @@ static void client_start(struct client *client)
                        address);
     client->connection.user = client;
     hf_buffer_init(&client->writing, clients->mem);
-    hf_buffer_init(&client->unread, clients->mem);
     uv_tcp_nodelay(&client->tcp, 1);
     uv_tcp_keepalive(&client->tcp, 1, KEEPALIVE_SECONDS);
     client_update_reading(client);
@@ -452,6 +466,9 @@ static int clients_listen(struct hf_clients *clients,
 static void clients_free(struct hf_clients *clients)
 {
     size_t max = clients->clients_max;
+    while (clients->spare_output_count > 0) {
+        hf_buffer_close(&clients->spare_outputs[--clients->spare_output_count]);
+    }
     hf_mem_free(clients->mem, clients->spare, sizeof(*clients->spare));
     hf_mem_free(clients->mem, clients->places,
                 max * sizeof(clients->places[0]));
@@ -497,6 +514,7 @@ static struct hf_clients *clients_new(uv_loop_t *loop, struct hf_mem *mem,
         .client_list = on_client_list,
         .status = on_status,
         .manage = on_manage,
+        .may_go_on = on_may_go_on,
         .limits = config->limits,
         .output_bytes_soft = config->output_bytes_soft,
         .output_bytes_hard = config->output_bytes_hard,
@@ -556,6 +574,7 @@ void hf_clients_reply(struct hf_clients *clients, uint64_t client, uint64_t tag,
     HF_ASSERT(place < clients->clients_max);
     struct client *to = clients->places[place];
     if (to != NULL && to->number == client) {
+        output_lend(clients, &to->connection.output);
         hf_connection_reply(&to->connection, tag, reply);
         client_dirty(to);
     }
@@ -573,8 +592,7 @@ static void on_written(uv_write_t *write, int status)
 {
     struct client *client = write->data;
     client->write_busy = false;
-    hf_buffer_clear(&client->writing);
-    hf_buffer_trim(&client->writing, OUTPUT_KEEP_BYTES);
+    output_take_back(client->clients, &client->writing);
     if (client->closing) {
         return;
     }
@@ -606,6 +624,9 @@ static void client_write_rest(struct client *client, size_t written)
 static void client_write(struct client *client)
 {
     struct hf_buffer *output = &client->connection.output;
+    if (output->size == 0) { /* Perhaps lent for nothing. */
+        output_take_back(client->clients, output);
+    }
     if (output->size == 0 || client->write_busy) {
         return;
     }
@@ -621,8 +642,7 @@ static void client_write(struct client *client)
     if (written < output->size) {
         client_write_rest(client, written);
     } else {
-        hf_buffer_clear(output);
-        hf_buffer_trim(output, OUTPUT_KEEP_BYTES);
+        output_take_back(client->clients, output);
     }
 }
 
@@ -645,7 +665,6 @@ static bool client_is_drained(const struct client *client)
 {
     enum hf_clients_drain how = client->clients->draining;
     return how != HF_CLIENTS_DRAIN_NOT && !client->write_busy &&
-           client_unread(client) == 0 &&
            hf_connection_is_quiet(&client->connection) &&
            (client->answered || how != HF_CLIENTS_DRAIN_ANSWERED);
 }
@@ -678,18 +697,24 @@ static void client_flush(struct client *client)
 /* A client that has more goes to the end of the queue when it is flushed. */
 void hf_clients_run(struct hf_clients *clients)
 {
-    clients->spent_ns = 0;
-    while (!hf_list_is_empty(&clients->waiting) &&
-           clients->spent_ns < (uint64_t)HF_CLIENTS_TURN_US * 1000) {
+    clients->turn_end_ns = 0; /* What is read next has a time of its own. */
+    if (hf_list_is_empty(&clients->waiting)) {
+        return;
+    }
+    uint64_t now_ns = hf_clock_now_ns();
+    uint64_t end_ns = now_ns + (uint64_t)HF_CLIENTS_TURN_US * 1000;
+    while (!hf_list_is_empty(&clients->waiting) && now_ns < end_ns) {
         struct hf_list *wait = clients->waiting.next;
         struct client *client = HF_CONTAINER_OF(wait, struct client, wait);
         hf_list_remove(wait);
         if (client_can_run(client)) {
-            client_run(client);
+            slice_begin(clients, now_ns, end_ns);
+            output_lend(clients, &client->connection.output);
+            hf_connection_resume(&client->connection);
         }
         client_dirty(client);
+        now_ns = hf_clock_now_ns();
     }
-    clients->spent_ns = 0; /* What is read next has a time of its own. */
 }
 
 bool hf_clients_flush(struct hf_clients *clients)

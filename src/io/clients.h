@@ -4,6 +4,10 @@
  *                                      ^                  |
  *   socket <-- once per turn <---------+--- hf_clients_reply
  *
+ * Commands are run where the socket put them; one that is answered at once is
+ * copied nowhere but into its effects. Buffers for output are lent to a client
+ * while it has some, so an idle one holds nothing.
+ *
  * Bounds: so many clients; a client is not read from while its connection is
  * held back, while what was read from it waits to run, or while it does not
  * take what was written; past the hard limit of output it is closed. Out of
@@ -26,8 +30,8 @@
 #include "wire/connection.h"
 
 #define HF_CLIENTS_BACKLOG 511
-/* How long commands may run before peers and timers have their turn, and how
- * long those of one client while others wait. Microseconds. */
+/* How long clients may be served before peers and timers have their turn, and
+ * how long one of them while others wait. Microseconds. */
 #define HF_CLIENTS_TURN_US 5000
 #define HF_CLIENTS_SLICE_US 500
 /* The number of a client has its place in the low bits. */
@@ -76,6 +80,10 @@ HF_NODISCARD int hf_clients_create(struct hf_clients **clients, uv_loop_t *loop,
 
 /* The port listened on. */
 uint16_t hf_clients_port(const struct hf_clients *clients);
+
+/* When the command that runs now had been received: for the handler, within
+ * `request`. Not read anew for each of them. */
+hf_time hf_clients_now(const struct hf_clients *clients);
 
 /* Answers; ignored when the client has gone. Borrowed for the call. */
 void hf_clients_reply(struct hf_clients *clients, uint64_t client, uint64_t tag,

@@ -4,23 +4,28 @@
 
 #include "base/assert.h"
 
-static int64_t read_ms(clockid_t clock)
+static uint64_t read_ns(clockid_t clock)
 {
     struct timespec at;
     HF_ASSERT(clock_gettime(clock, &at) == 0);
-    return (int64_t)at.tv_sec * 1000 + at.tv_nsec / 1000000;
+    return (uint64_t)at.tv_sec * 1000000000 + (uint64_t)at.tv_nsec;
+}
+
+uint64_t hf_clock_now_ns(void)
+{
+#ifdef CLOCK_BOOTTIME
+    return read_ns(CLOCK_BOOTTIME);
+#else
+    return read_ns(CLOCK_MONOTONIC);
+#endif
 }
 
 hf_time hf_clock_now(void)
 {
-#ifdef CLOCK_BOOTTIME
-    return read_ms(CLOCK_BOOTTIME);
-#else
-    return read_ms(CLOCK_MONOTONIC);
-#endif
+    return (hf_time)(hf_clock_now_ns() / 1000000);
 }
 
 int64_t hf_clock_wall_ms(void)
 {
-    return read_ms(CLOCK_REALTIME);
+    return (int64_t)(read_ns(CLOCK_REALTIME) / 1000000);
 }

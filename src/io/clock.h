@@ -9,8 +9,9 @@
 
 #include "base/types.h"
 
-/* Milliseconds of the monotonic clock. */
+/* The monotonic clock, in milliseconds and in nanoseconds. */
 hf_time hf_clock_now(void);
+uint64_t hf_clock_now_ns(void);
 
 /* Unix time in milliseconds; may jump. */
 int64_t hf_clock_wall_ms(void);

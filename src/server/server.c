@@ -25,13 +25,23 @@
 /* File descriptors kept for peers, probes, libuv and NNG. */
 #define FILES_RESERVED 384
 
-/* The clock is read here, after whatever caused the event was received. */
-static void server_step(struct hf_server *server, struct hf_event *event)
+/* @now: of the clock, after whatever caused the event was received. */
+static void server_step_at(struct hf_server *server, struct hf_event *event,
+                           hf_time now)
 {
-    event->now = hf_clock_now();
-    event->wall_ms = hf_clock_wall_ms();
+    if (now > server->now) {
+        server->now = now;
+        server->wall_ms = hf_clock_wall_ms();
+    }
+    event->now = server->now;
+    event->wall_ms = server->wall_ms;
     server->stepped = true;
     hf_node_step(server->node, event, &server->outbox);
+}
+
+static void server_step(struct hf_server *server, struct hf_event *event)
+{
+    server_step_at(server, event, hf_clock_now());
 }
 
 /* Events. */
@@ -39,11 +49,12 @@ static void server_step(struct hf_server *server, struct hf_event *event)
 static void on_request(void *user, uint64_t client, uint64_t tag,
                        const struct hf_command *command)
 {
+    struct hf_server *server = user;
     struct hf_event event = {.type = HF_EVENT_REQUEST};
     event.request.client = client;
     event.request.tag = tag;
     event.request.command = command;
-    server_step(user, &event);
+    server_step_at(server, &event, hf_clients_now(server->clients));
 }
 
 static void on_message(void *user, hf_node_id from, hf_incarnation incarnation,

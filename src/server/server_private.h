@@ -58,6 +58,8 @@ struct hf_server {
     struct hf_drain drain;
     uv_timer_t guard; /* Of stopping. */
     hf_time deadline_at;
+    hf_time now; /* Of the last step, on both clocks. */
+    int64_t wall_ms;
     bool stepped; /* Since the last TURN_END. */
     bool started; /* prepare, check, again and the timers are open. */
     bool closing; /* Nothing may end the loop early any more. */
