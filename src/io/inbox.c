@@ -28,10 +28,7 @@ static void on_completed(void *arg)
         inbox->last->next = completion;
     }
     inbox->last = completion;
-    if (completion->quiet_count == 0 || nng_aio_result(completion->aio) != 0 ||
-        nng_aio_count(completion->aio) != completion->quiet_count) {
-        inbox_signal(inbox);
-    }
+    inbox_signal(inbox);
     uv_mutex_unlock(&inbox->mutex);
 }
 
@@ -103,27 +100,11 @@ int hf_completion_init(struct hf_completion *completion, struct hf_inbox *inbox,
     return 0;
 }
 
-void hf_completion_begin(struct hf_completion *completion, size_t quiet_count)
+void hf_completion_begin(struct hf_completion *completion)
 {
     HF_ASSERT(!completion->in_flight);
     completion->in_flight = true;
     completion->inbox->in_flight++;
-    completion->quiet_count =
-        quiet_count; /* No callback can run yet: no mutex. */
-}
-
-void hf_completion_hurry(struct hf_completion *completion)
-{
-    struct hf_inbox *inbox = completion->inbox;
-    if (!completion->in_flight) {
-        return;
-    }
-    uv_mutex_lock(&inbox->mutex);
-    completion->quiet_count = 0;
-    if (inbox->first != NULL) {
-        inbox_signal(inbox); /* It may be among these already. */
-    }
-    uv_mutex_unlock(&inbox->mutex);
 }
 
 void hf_completion_close(struct hf_completion *completion)

@@ -1,6 +1,7 @@
 /* inbox.h - The border between NNG's threads and the loop.
  *
- * NNG calls back on threads of its own. Such a callback does one thing: it
+ * What had to wait, NNG calls back on threads of its own. Such a callback does
+ * one thing: it
  * puts its completion into the inbox and wakes the loop. Everything else
  * happens on the loop thread, in the order in which NNG was done.
  *
@@ -39,16 +40,15 @@ struct hf_completion {
     nng_aio *aio;
     void (*done)(struct hf_completion *completion); /* On the loop thread. */
     void *user;
-    bool in_flight;     /* Loop thread only. */
-    size_t quiet_count; /* Guarded by the inbox's mutex, as the next one. */
-    struct hf_completion *next;
+    bool in_flight;             /* Loop thread only. */
+    struct hf_completion *next; /* Guarded by the inbox's mutex. */
 };
 
 /* Returns 0 or HF_ENOMEM; then there is nothing to close. */
 HF_NODISCARD int hf_inbox_init(struct hf_inbox *inbox, uv_loop_t *loop);
 
 /* Calls `done` for everything that is complete. The wake-up does it too; call
- * it to collect quiet completions, or to save a turn of the loop. */
+ * it to save a turn of the loop. */
 void hf_inbox_drain(struct hf_inbox *inbox);
 
 /* Nothing may be in flight. @closed is called from the loop when @inbox is
@@ -62,13 +62,8 @@ HF_NODISCARD int hf_completion_init(struct hf_completion *completion,
                                     void (*done)(struct hf_completion *),
                                     void *user);
 
-/* Call right before the aio is given to NNG. When @quiet_count is not 0, a
- * transfer of exactly that many bytes does not wake the loop: it waits for the
- * next drain. All else does, failures too. */
-void hf_completion_begin(struct hf_completion *completion, size_t quiet_count);
-
-/* From now on the loop wants to hear of it, however it ends. */
-void hf_completion_hurry(struct hf_completion *completion);
+/* Call right before the aio is given to NNG. */
+void hf_completion_begin(struct hf_completion *completion);
 
 /* Frees the aio, in the background. Not while in flight; harmless when it was
  * closed before. */

@@ -60,7 +60,7 @@ void hf_links_accept(struct hf_links *links)
         links->accept_at = hf_clock_now() + ACCEPT_AGAIN_MS;
         return;
     }
-    hf_completion_begin(&links->accepting, 0);
+    hf_completion_begin(&links->accepting);
     nng_stream_listener_accept(links->listener, links->accepting.aio);
 }
 

@@ -254,7 +254,7 @@ static void dial_start(struct hf_dial *dial,
     dial->state = DIAL_DIALLING;
     nng_stream_dialer_set_bool(attempt->dialer, NNG_OPT_TCP_NODELAY, true);
     nng_aio_set_timeout(attempt->dialling.aio, HF_LINK_DIAL_MS);
-    hf_completion_begin(&attempt->dialling, 0);
+    hf_completion_begin(&attempt->dialling);
     nng_stream_dialer_dial(attempt->dialer, attempt->dialling.aio);
 }
 

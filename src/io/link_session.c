@@ -48,8 +48,24 @@ struct hf_link *hf_link_create(struct hf_links *links, nng_stream *stream,
     return link;
 }
 
+/* A session that is up is worth the search for its descriptor; strangers are
+ * not. */
+static void link_watch(struct hf_link *link)
+{
+    link->watch_tried = true;
+    if (link->links->by_threads ||
+        !hf_pipe_watch(&link->pipe, link->links->loop)) {
+        hf_log(&link->links->log, HF_LOG_DEBUG,
+               "session with '%s' at %s: received by threads", link->peer.name,
+               link->remote);
+    }
+}
+
 void hf_link_listen(struct hf_link *link)
 {
+    if (link->state == LINK_UP && !link->watch_tried) {
+        link_watch(link);
+    }
     /* Only who sends much gets a large buffer. */
     size_t held = link->pipe.input.size;
     size_t capacity = link->pipe.input.capacity;

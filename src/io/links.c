@@ -38,6 +38,7 @@ int hf_links_create(struct hf_links **links, uv_loop_t *loop,
     memcpy(made->ours.cluster_name, config->cluster_name,
            strlen(config->cluster_name));
     hf_rng_init(&made->rng, config->random_seed);
+    made->by_threads = config->by_threads;
     hf_list_init(&made->sessions);
     hf_list_init(&made->closing);
     hf_list_init(&made->targets);

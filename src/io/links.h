@@ -14,10 +14,11 @@
  * the same peer: what TCP would still repeat by then comes too late.
  *
  * What was sent during one turn of the loop goes to a peer in one frame per
- * channel. Everything here runs on the loop thread; NNG's threads only reach
- * the inbox. The handler's functions are called from the loop or from
- * hf_links_poll, never from the functions that a node's outbox needs: connect,
- * forget, probe and send only take note.
+ * channel. Everything here runs on the loop thread, which also reads and writes
+ * itself what need not wait; NNG's threads only reach the inbox. The handler's
+ * functions are called from the loop or from hf_links_poll, never from the
+ * functions that a node's outbox needs: connect, forget, probe and send only
+ * take note.
  *
  * What strangers can cost us is bounded: so many sessions without a HELLO, so
  * long, and so small a HELLO; see the constants below. */
@@ -64,6 +65,8 @@ struct hf_links_config {
     uint16_t port;            /* 0: chosen by the kernel. */
     const char *cluster_name; /* At most HF_CLUSTER_NAME_BYTES_MAX bytes. */
     uint64_t random_seed;     /* For session numbers and jitter. */
+    /* Receive by NNG's threads, as where a descriptor cannot be found. */
+    bool by_threads;
     struct hf_log log;
 };
 

@@ -56,6 +56,7 @@ struct hf_link {
     struct hf_peer_info peer; /* Once UP. */
     hf_time deadline;         /* Of the handshake. */
     hf_time heard_at;
+    bool watch_tried;
     bool doomed;         /* To be closed by the next poll; */
     const char *because; /* ... static text. */
     char remote[320];    /* "host:port" for logs. */
@@ -126,6 +127,7 @@ struct hf_links {
     struct hf_links_handler handler;
     struct hf_inbox inbox;
     struct hf_rng rng;
+    bool by_threads;
     struct hf_hello ours; /* channel and session vary. */
     uint16_t port;
     nng_stream_listener *listener;

@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "holdfast/error.h"
 #include "io/clock.h"
+#include "io/descriptor.h"
 
 /* A sent frame larger than this is not kept for the next one. */
 #define SPARE_BYTES_MAX ((size_t)512 << 10)
@@ -26,8 +27,13 @@ int hf_pipe_open(struct hf_pipe *pipe, nng_stream *nng, struct hf_inbox *inbox,
     if (hf_completion_init(&pipe->sending, inbox, on_sent, pipe) != 0) {
         goto close_receiving;
     }
+    if (nng_aio_alloc(&pipe->direct, NULL, NULL) != 0) {
+        goto close_sending;
+    }
     return 0;
 
+close_sending:
+    hf_completion_close(&pipe->sending);
 close_receiving:
     hf_completion_close(&pipe->receiving);
 free_nng:
@@ -44,11 +50,24 @@ int hf_pipe_receive(struct hf_pipe *pipe, size_t room)
     if (to == NULL) {
         return HF_ENOMEM;
     }
+    pipe->room = room;
+    if (pipe->watched) {
+        return 0;
+    }
     nng_iov iov = {.iov_buf = to, .iov_len = room};
     HF_ASSERT(nng_aio_set_iov(pipe->receiving.aio, 1, &iov) == 0);
-    hf_completion_begin(&pipe->receiving, 0);
+    hf_completion_begin(&pipe->receiving);
     nng_stream_recv(pipe->nng, pipe->receiving.aio);
     return 0;
+}
+
+/* What NNG did not do at once it shall not do at all. Returns the result;
+ * NNG_ECANCELED: the kernel would have had to wait. */
+static int direct_finish(struct hf_pipe *pipe)
+{
+    nng_aio_cancel(pipe->direct);
+    nng_aio_wait(pipe->direct);
+    return nng_aio_result(pipe->direct);
 }
 
 static void on_received(struct hf_completion *completion)
@@ -64,6 +83,45 @@ static void on_received(struct hf_completion *completion)
     }
     hf_buffer_commit(&pipe->input, nng_aio_count(completion->aio));
     pipe->received(pipe);
+}
+
+/* Also when the remote end closed the stream or it broke: then the error is
+ * found here. */
+static void on_readable(uv_poll_t *poll, int status, int events)
+{
+    struct hf_pipe *pipe = poll->data;
+    (void)events;
+    uint8_t *to = hf_buffer_reserve(&pipe->input, pipe->room);
+    if (to == NULL) {
+        return; /* The owner knows: hf_pipe_receive told. */
+    }
+    nng_iov iov = {.iov_buf = to, .iov_len = pipe->room};
+    HF_ASSERT(nng_aio_set_iov(pipe->direct, 1, &iov) == 0);
+    nng_stream_recv(pipe->nng, pipe->direct);
+    int error = direct_finish(pipe);
+    if (error == 0) {
+        hf_buffer_commit(&pipe->input, nng_aio_count(pipe->direct));
+        pipe->received(pipe);
+    } else if (error != NNG_ECANCELED) {
+        pipe->failed(pipe, error);
+    } else if (status < 0) {
+        pipe->failed(pipe, NNG_ECONNSHUT); /* The loop stopped watching. */
+    }
+}
+
+bool hf_pipe_watch(struct hf_pipe *pipe, uv_loop_t *loop)
+{
+    HF_ASSERT(!pipe->closed);
+    HF_ASSERT(!pipe->watched);
+    HF_ASSERT(!pipe->receiving.in_flight);
+    int descriptor = hf_descriptor_of(pipe->nng);
+    if (descriptor < 0 || uv_poll_init(loop, &pipe->poll, descriptor) != 0) {
+        return false;
+    }
+    pipe->poll.data = pipe;
+    pipe->watched = true;
+    HF_ASSERT(uv_poll_start(&pipe->poll, UV_READABLE, on_readable) == 0);
+    return true;
 }
 
 struct hf_pipe_frame *hf_pipe_frame_new(struct hf_pipe *pipe)
@@ -110,29 +168,22 @@ static struct hf_pipe_frame *frame_of(struct hf_list *link)
     return HF_CONTAINER_OF(link, struct hf_pipe_frame, link);
 }
 
-static void send_next(struct hf_pipe *pipe)
+/* Points @aio to the first frames. */
+static void frames_give(struct hf_pipe *pipe, nng_aio *aio)
 {
     nng_iov iov[HF_PIPE_BATCH_MAX];
     unsigned count = 0;
     size_t offset = pipe->frame_offset;
-    size_t size = 0;
     for (struct hf_list *at = pipe->frames.next;
          at != &pipe->frames && count < HF_PIPE_BATCH_MAX; at = at->next) {
         struct hf_buffer *bytes = &frame_of(at)->bytes;
         iov[count].iov_buf = bytes->data + offset;
         iov[count].iov_len = bytes->size - offset;
-        size += iov[count].iov_len;
         offset = 0;
         count++;
     }
-    if (count == 0) {
-        return;
-    }
-    HF_ASSERT(nng_aio_set_iov(pipe->sending.aio, count, iov) == 0);
-    pipe->sending_since = hf_clock_now();
-    /* With nothing left behind, nobody waits to hear that it was sent. */
-    hf_completion_begin(&pipe->sending, count < HF_PIPE_BATCH_MAX ? size : 0);
-    nng_stream_send(pipe->nng, pipe->sending.aio);
+    HF_ASSERT(count > 0);
+    HF_ASSERT(nng_aio_set_iov(aio, count, iov) == 0);
 }
 
 /* NNG reports how much of a send the kernel took, which may be a part. */
@@ -166,33 +217,52 @@ static void on_sent(struct hf_completion *completion)
         return;
     }
     frames_consume(pipe, nng_aio_count(completion->aio));
-    send_next(pipe);
+    hf_pipe_flush(pipe);
 }
 
 void hf_pipe_flush(struct hf_pipe *pipe)
 {
-    if (pipe->closed || hf_list_is_empty(&pipe->frames)) {
+    if (pipe->closed || pipe->sending.in_flight ||
+        hf_list_is_empty(&pipe->frames)) {
         return;
     }
-    if (pipe->sending.in_flight) {
-        hf_completion_hurry(&pipe->sending);
-    } else {
-        send_next(pipe);
+    frames_give(pipe, pipe->direct);
+    nng_stream_send(pipe->nng, pipe->direct);
+    if (direct_finish(pipe) == 0) {
+        frames_consume(pipe, nng_aio_count(pipe->direct));
     }
+    if (hf_list_is_empty(&pipe->frames)) {
+        return;
+    }
+    /* The kernel has no room, or an error to tell: not from in here. */
+    frames_give(pipe, pipe->sending.aio);
+    pipe->sending_since = hf_clock_now();
+    hf_completion_begin(&pipe->sending);
+    nng_stream_send(pipe->nng, pipe->sending.aio);
+}
+
+static void on_poll_closed(uv_handle_t *poll)
+{
+    struct hf_pipe *pipe = poll->data;
+    pipe->watched = false;
 }
 
 void hf_pipe_close(struct hf_pipe *pipe)
 {
-    if (!pipe->closed) {
-        pipe->closed = true;
-        nng_stream_close(pipe->nng);
-        hf_completion_hurry(&pipe->sending);
+    if (pipe->closed) {
+        return;
     }
+    pipe->closed = true;
+    if (pipe->watched) { /* Before NNG closes the descriptor. */
+        uv_close((uv_handle_t *)&pipe->poll, on_poll_closed);
+    }
+    nng_stream_close(pipe->nng);
 }
 
 bool hf_pipe_is_idle(const struct hf_pipe *pipe)
 {
-    return !pipe->receiving.in_flight && !pipe->sending.in_flight;
+    return !pipe->receiving.in_flight && !pipe->sending.in_flight &&
+           !pipe->watched;
 }
 
 void hf_pipe_release(struct hf_pipe *pipe)
@@ -201,6 +271,7 @@ void hf_pipe_release(struct hf_pipe *pipe)
     HF_ASSERT(hf_pipe_is_idle(pipe));
     hf_completion_close(&pipe->receiving);
     hf_completion_close(&pipe->sending);
+    nng_aio_free(pipe->direct);
     nng_stream_free(pipe->nng);
     pipe->nng = NULL;
     hf_buffer_close(&pipe->input);

@@ -6,6 +6,13 @@
  * reordered by NNG. "Sent" means handed to the kernel, not received.
  *
  *   open --> receive, push, flush ... --> close --> is_idle --> release
+ *              +--> watch
+ *
+ * What the kernel takes or has at once is moved on the loop thread, without a
+ * thread of NNG: an nng_aio without a callback is done when the call returns,
+ * and cancelled if it is not. What has to wait goes through the inbox. For
+ * reading, that needs to know when there is something: the loop watches the
+ * stream's own descriptor. See docs/decisions/0011-no-thread-per-frame.md.
  *
  * After close nothing is called back any more, but NNG may still hold the
  * buffers: release only when idle. */
@@ -27,6 +34,10 @@ struct hf_pipe_frame {
 struct hf_pipe {
     struct hf_mem *mem;
     nng_stream *nng;
+    nng_aio *direct; /* Without a callback: done at once or not at all. */
+    uv_poll_t poll;
+    bool watched; /* By `poll`, which is open; */
+    size_t room;  /* ... then so much is read at once. */
     struct hf_completion receiving;
     struct hf_completion sending;
     struct hf_buffer input; /* Received and not yet consumed. */
@@ -50,9 +61,15 @@ HF_NODISCARD int hf_pipe_open(struct hf_pipe *pipe, nng_stream *nng,
                               struct hf_inbox *inbox, struct hf_mem *mem);
 
 /* Reads at least one and at most @room bytes into `input`; `received` is
- * called later. `input` must not be changed meanwhile. Returns 0 or HF_ENOMEM.
+ * called later, when the pipe is watched perhaps again and again. `input` must
+ * not be changed meanwhile. Returns 0 or HF_ENOMEM.
  */
 HF_NODISCARD int hf_pipe_receive(struct hf_pipe *pipe, size_t room);
+
+/* From now on @loop looks itself whether there is something to receive, which
+ * costs no other thread. Not while receiving. False: it cannot be watched, and
+ * NNG's threads go on doing it. */
+bool hf_pipe_watch(struct hf_pipe *pipe, uv_loop_t *loop);
 
 /* An empty frame to write into, or NULL when out of memory. Give it back by
  * push or drop. */
@@ -60,8 +77,8 @@ struct hf_pipe_frame *hf_pipe_frame_new(struct hf_pipe *pipe);
 void hf_pipe_push(struct hf_pipe *pipe, struct hf_pipe_frame *frame);
 void hf_pipe_drop(struct hf_pipe *pipe, struct hf_pipe_frame *frame);
 
-/* Starts sending what was pushed, unless a send is under way: then the rest
- * follows by itself. */
+/* Sends what was pushed as far as the kernel takes it, unless a send is under
+ * way; the rest follows by itself. */
 void hf_pipe_flush(struct hf_pipe *pipe);
 
 /* Closes the connection at once; what was not sent is lost, what the kernel

@@ -54,6 +54,7 @@ struct world {
     uv_loop_t loop;
     uv_timer_t pulse; /* So that the loop never waits for long. */
     struct hf_mem mem;
+    bool by_threads; /* Both ends receive by NNG's threads. */
     struct end a;
     struct end b;
 };
@@ -165,6 +166,7 @@ static inline void end_start(struct world *w, struct end *end, const char *name,
         .port = port,
         .cluster_name = cluster,
         .random_seed = incarnation,
+        .by_threads = w->by_threads,
         .log = {.write = on_log, .user = end, .level = HF_LOG_INFO},
     };
     const struct hf_links_handler handler = handler_of(end);
@@ -266,10 +268,11 @@ static inline void on_pulse(uv_timer_t *pulse)
     (void)pulse;
 }
 
-static inline int set_up(void **state)
+static inline int set_up_as(void **state, bool by_threads)
 {
     struct world *w = calloc(1, sizeof(*w));
     assert_non_null(w);
+    w->by_threads = by_threads;
     assert_int_equal(uv_loop_init(&w->loop), 0);
     uv_timer_init(&w->loop, &w->pulse);
     uv_timer_start(&w->pulse, on_pulse, 5, 5);
@@ -278,6 +281,16 @@ static inline int set_up(void **state)
     end_start(w, &w->b, "b", "test", 0, 22);
     *state = w;
     return 0;
+}
+
+static inline int set_up(void **state)
+{
+    return set_up_as(state, false);
+}
+
+static inline int set_up_by_threads(void **state)
+{
+    return set_up_as(state, true);
 }
 
 static inline int tear_down(void **state)

@@ -1,8 +1,11 @@
 /* Sessions between two nodes: they come up, deliver, and come back. */
+#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -290,6 +293,69 @@ static void survives_many_restarts_of_a_busy_peer(void **state)
     link_both(w);
 }
 
+/* How often threads but this one began to wait, that is: were woken. */
+static unsigned long wakeups_of_other_threads(void)
+{
+    unsigned long wakeups = 0;
+    DIR *tasks = opendir("/proc/self/task");
+    assert_non_null(tasks);
+    const struct dirent *task;
+    while ((task = readdir(tasks)) != NULL) {
+        char path[300];
+        char line[256];
+        snprintf(path, sizeof(path), "/proc/self/task/%s/status", task->d_name);
+        long thread = strtol(task->d_name, NULL, 10); /* 0: . and .. */
+        FILE *file =
+            thread == 0 || thread == getpid() ? NULL : fopen(path, "r");
+        while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
+            unsigned long count = 0;
+            if (sscanf(line, "voluntary_ctxt_switches: %lu", &count) == 1) {
+                wakeups += count;
+            }
+        }
+        if (file != NULL) {
+            fclose(file);
+        }
+    }
+    closedir(tasks);
+    return wakeups;
+}
+
+/* Each wake-up of a thread costs more than all else a small frame does. */
+static void a_frame_wakes_no_other_thread(void **state)
+{
+    struct world *w = *state;
+    link_both(w);
+    let_pass(w, 200);
+    unsigned long before = wakeups_of_other_threads();
+    for (uint64_t i = 1; i <= 1000; i++) {
+        send_ack(&w->a, &w->b, i);
+        WAIT_UNTIL(w, w->b.acks == i);
+    }
+    assert_in_range(wakeups_of_other_threads() - before, 0, 50);
+}
+
+/* Where descriptors are not listed, the same by NNG's threads. */
+static void works_by_threads_alone(void **state)
+{
+    struct world *w = *state;
+    link_both(w);
+    for (uint64_t i = 1; i <= 1000; i++) {
+        send_ack(&w->a, &w->b, i);
+        if (i % 10 == 0) {
+            WAIT_UNTIL(w, w->b.acks == i);
+        }
+    }
+    for (int i = 0; i < 20; i++) {
+        send_big(&w->b, &w->a);
+    }
+    WAIT_UNTIL(w, w->a.forwards == 20);
+    assert_int_equal(w->b.disordered, 0);
+    end_stop(w, &w->b);
+    WAIT_UNTIL(w, w->a.downs == 4);
+    assert_int_equal(w->a.abrupt_downs, 4);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -312,6 +378,9 @@ int main(void)
         TEST(a_probe_of_an_unknown_name_proves_nothing),
         TEST(says_when_a_port_is_taken),
         TEST(survives_many_restarts_of_a_busy_peer),
+        TEST(a_frame_wakes_no_other_thread),
+        cmocka_unit_test_setup_teardown(works_by_threads_alone,
+                                        set_up_by_threads, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

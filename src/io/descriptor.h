@@ -1,0 +1,16 @@
+/* descriptor.h - The file descriptor under an NNG stream.
+ *
+ * NNG 1.5 does not tell it. But the two addresses of a TCP connection are its
+ * own, so among the sockets of this process it is the one that has them. It
+ * remains NNG's: only ask the kernel about it, and not after the stream was
+ * freed. */
+#ifndef HF_IO_DESCRIPTOR_H
+#define HF_IO_DESCRIPTOR_H
+
+#include <nng/nng.h>
+
+/* Looks at every open descriptor, so call it once per connection. -1: not to
+ * be found; not over TCP, or this system does not list descriptors. */
+int hf_descriptor_of(nng_stream *stream);
+
+#endif
