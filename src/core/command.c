@@ -40,7 +40,7 @@
     }
 #define PARTITIONS(name, arity, flags, gather, apply)                          \
     {                                                                          \
-        name, arity, flags, HF_ROUTE_PARTITIONS, gather, 0, apply,             \
+        NAME(name), arity, flags, HF_ROUTE_PARTITIONS, gather, 0, apply,       \
             HF_FENCED_ERROR                                                    \
     }
 #define EVERYWHERE(name, arity, flags, gather, apply)                          \

@@ -379,7 +379,7 @@ static void micro_open(struct micro *m)
     for (uint32_t i = 0; i < OPERATIONS; i++) {
         m->order[i] = (uint32_t)hf_rng_below(&m->rng, SESSIONS);
     }
-    HF_ASSERT(hf_expiry_init(&m->expiry, &m->mem, NOW) == 0);
+    HF_ASSERT(hf_expiry_init(&m->expiry, &m->mem) == 0);
     hf_sessions_init(&m->full, &m->mem, &m->expiry, 1);
     hf_sessions_init(&m->fresh, &m->mem, &m->expiry, 2);
     hf_buffer_init(&m->effects, &m->mem);
