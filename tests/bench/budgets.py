@@ -49,6 +49,10 @@ def build():
         )
         if done.returncode != 0:
             sys.exit(done.stdout.decode())
+    # CMake forgets what it was told when the compiler is another than before.
+    with open(os.path.join(BUILD, "CMakeCache.txt"), encoding="utf-8") as file:
+        if not re.search("^CMAKE_BUILD_TYPE:.*=Release$", file.read(), re.M):
+            sys.exit("budgets.py: build-bench is no release: remove it")
 
 
 def run(directory):
