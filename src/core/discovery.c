@@ -2,8 +2,9 @@
  *
  * A node asks its seeds. Whoever is in a cluster takes it in. When nobody is,
  * the one that comes first by node id starts a cluster and the others join;
- * only a seed does so alone, and an excluded node only when all members of the
- * cluster it knows of are dead. */
+ * only a seed does so alone, and an excluded node only when everybody it knows
+ * of is dead or as lost as itself: it knows that there was a cluster, and
+ * others may have joined that since. */
 #include <string.h>
 
 #include "core/node_state.h"
@@ -97,9 +98,8 @@ static bool is_seed(const struct hf_node *node)
     return node->config.seed_count == 0;
 }
 
-/* An excluded node knows that there is a cluster, and starts another one only
- * when all the members of that are dead. */
-static bool cluster_is_dead(const struct hf_node *node)
+/* A member of the view that we were left out of, who may live. */
+static const char *member_awaited(const struct hf_node *node)
 {
     for (uint8_t i = 0; i < node->view->member_count; i++) {
         const struct hf_peer_info *info = &node->view->members[i];
@@ -111,10 +111,53 @@ static bool cluster_is_dead(const struct hf_node *node)
                         peer->info.incarnation != info->incarnation &&
                         peer->info.started_ms >= info->started_ms;
         if (peer == NULL || (!replaced && !peer->refused)) {
-            return false;
+            return info->name;
         }
     }
-    return true;
+    return NULL;
+}
+
+/* Anybody else whom we have met, who may live and have joined since. */
+static const char *stranger_awaited(const struct hf_node *node)
+{
+    for (size_t i = 0; i < node->peer_count; i++) {
+        const struct hf_peer *peer = &node->peers[i];
+        bool outside = peer->has_beat &&
+                       node->now - peer->heard <= HF_SUSPECT_MS &&
+                       (peer->beat.state == HF_STATE_STARTING ||
+                        peer->beat.state == HF_STATE_OUT);
+        if (!peer->refused && !outside) {
+            return peer->info.name;
+        }
+    }
+    return NULL;
+}
+
+/* Or somebody we have not met, where we were told to look. */
+static const char *seed_awaited(const struct hf_node *node)
+{
+    for (uint32_t i = 0; i < node->config.seed_count; i++) {
+        const struct hf_seed *seed = &node->seeds[i];
+        const struct hf_peer *peer = seed_peer(node, i);
+        if (!seed->self && !seed->refused &&
+            (peer == NULL || !peer->has_beat)) {
+            return node->config.seeds[i].host;
+        }
+    }
+    return NULL;
+}
+
+const char *hf_node_waits_for(const struct hf_node *node)
+{
+    const char *(*const awaited[])(const struct hf_node *) = {
+        member_awaited, stranger_awaited, seed_awaited};
+    const char *name = NULL;
+    for (size_t i = 0; node->state == HF_STATE_OUT && name == NULL &&
+                       i < HF_ARRAY_COUNT(awaited);
+         i++) {
+        name = awaited[i](node);
+    }
+    return name;
 }
 
 /* Whether somebody who is not proven dead told us that it is in a cluster: it
@@ -156,7 +199,7 @@ void hf_node_discover(struct hf_node *node)
             return; /* It starts the cluster. */
         }
     }
-    if (node->state == HF_STATE_OUT && !cluster_is_dead(node)) {
+    if (hf_node_waits_for(node) != NULL) {
         return;
     }
     hf_time patience = answered ? HF_ANSWERED_MS : HF_DISCOVERY_MS;
@@ -164,4 +207,21 @@ void hf_node_discover(struct hf_node *node)
         !cluster_is_known(node) && (known || waited >= patience)) {
         hf_node_form_cluster(node);
     }
+}
+
+void hf_node_start_over(struct hf_node *node)
+{
+    hf_log(&node->config.log, HF_LOG_WARNING,
+           "all other members are dead and this node has no copy of anything: "
+           "looking for a cluster anew");
+    hf_node_doubt(node);
+    hf_node_leave_epoch(node);
+    memset(node->view, 0, sizeof(*node->view));
+    node->state = HF_STATE_STARTING;
+    node->self = HF_MEMBER_NONE;
+    node->dead = 0;
+    node->fresh = 0;
+    node->started_at = node->now;
+    hf_node_lease_changed(node);
+    hf_node_peers_attach(node);
 }

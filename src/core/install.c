@@ -115,31 +115,18 @@ void hf_node_leave_for_good(struct hf_node *node)
     }
 }
 
-void hf_node_start_over(struct hf_node *node)
+static bool votes_in(const struct hf_node *node, const struct hf_view *view)
 {
-    hf_log(&node->config.log, HF_LOG_WARNING,
-           "all other members are dead and this node has no copy of anything: "
-           "looking for a cluster anew");
-    hf_node_doubt(node);
-    hf_node_leave_epoch(node);
-    memset(node->view, 0, sizeof(*node->view));
-    node->state = HF_STATE_STARTING;
-    node->self = HF_MEMBER_NONE;
-    node->dead = 0;
-    node->fresh = 0;
-    node->started_at = node->now;
-    hf_node_lease_changed(node);
-    hf_node_peers_attach(node);
+    uint8_t self =
+        hf_view_find(view, node->config.self.id, node->config.self.incarnation);
+    return self != HF_MEMBER_NONE &&
+           (view->absent & hf_member_set_of(self)) == 0;
 }
 
 /* What comes after our view, with us or without. */
 static void follow(struct hf_node *node, const struct hf_view *view)
 {
-    uint8_t index =
-        hf_view_find(view, node->config.self.id, node->config.self.incarnation);
-    bool member = index != HF_MEMBER_NONE &&
-                  (view->absent & hf_member_set_of(index)) == 0;
-    if (member) {
+    if (votes_in(node, view)) {
         hf_node_install(node, view);
     } else if (node->state == HF_STATE_ACTIVE) {
         go_out(node, view);
@@ -184,16 +171,12 @@ static bool is_beyond_us(const struct hf_node *node, const struct hf_view *view)
     return false;
 }
 
-/* Whether we vote in @view, and may have been in it, or in a later one: then we
- * may have agreed there to what came next, which we do not remember now. They
- * go on without us, and then take us in anew. */
+/* Whether we vote in @view, and may have been there, or further on, and have
+ * agreed to what came next, which we do not remember. The same goes for that.
+ */
 static bool is_behind_us(const struct hf_node *node, const struct hf_view *view)
 {
-    uint8_t self =
-        hf_view_find(view, node->config.self.id, node->config.self.incarnation);
-    return self != HF_MEMBER_NONE &&
-           (hf_view_voters(view) & hf_member_set_of(self)) != 0 &&
-           view->epoch <= node->promised;
+    return view->epoch <= node->promised && votes_in(node, view);
 }
 
 static void lose_to(struct hf_node *node, const struct hf_view *view,
@@ -234,8 +217,7 @@ void hf_node_view_heard(struct hf_node *node, const struct hf_view *view)
     hf_epoch decided = node->view->epoch;
     if (node->state == HF_STATE_ACTIVE && node->accepted_ballot > decided &&
         !hf_node_is_cut_off(node)) {
-        /* For all we know it was: we wait a while for who decided it. We have
-         * nothing of that view ourselves, so a fork may have what we have. */
+        /* For all we know it was: we wait a while for who decided it. */
         decided = node->accepted_ballot;
     }
     switch (hf_lineage_compare(node->view, decided, view, &forked)) {

@@ -477,6 +477,7 @@ void hf_node_get_status(const struct hf_node *node,
     status->merge_done = hf_node_merge_progress(node, &status->merge_all);
     status->kept = node->state == HF_STATE_MERGING ||
                    (node->state == HF_STATE_OUT && hf_node_is_kept(node));
+    status->waits_for = hf_node_waits_for(node);
     if (node->state != HF_STATE_ACTIVE) {
         return;
     }

@@ -209,6 +209,9 @@ struct hf_node_status {
     bool abandoned; /* It is leaving, and nobody stays to take over. */
     bool kept;      /* Out of the view, with sessions that nobody else has: it
                      * comes back with them, or hands them over. */
+    /* OUT: somebody who has to be heard, or proven dead, before this node
+     * starts a cluster anew. Valid until the next step; else NULL. */
+    const char *waits_for;
 };
 
 void hf_node_get_status(const struct hf_node *node,

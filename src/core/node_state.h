@@ -457,6 +457,11 @@ void hf_node_peers_start(struct hf_node *node);
 void hf_node_seed_is_self(struct hf_node *node,
                           const struct hf_address *address);
 void hf_node_discover(struct hf_node *node);
+/* OUT: the name, or address, of somebody who may live and be in the cluster:
+ * until that is known we start no other one. NULL: nobody, or not OUT. */
+const char *hf_node_waits_for(const struct hf_node *node);
+/* Nothing is lost by it: look for a cluster as if just started. */
+void hf_node_start_over(struct hf_node *node);
 
 /* peers.c */
 /* Dials members of a view that we are not in yet. */
@@ -581,8 +586,6 @@ void hf_node_stay_out(struct hf_node *node, const struct hf_view *view);
 bool hf_node_is_kept(const struct hf_node *node);
 /* Out, to leave, and not needed any more: it is LEFT. */
 void hf_node_leave_for_good(struct hf_node *node);
-/* Nothing is lost by it: look for a cluster as if just started. */
-void hf_node_start_over(struct hf_node *node);
 void hf_node_member_ready(struct hf_node *node, uint8_t member);
 void hf_node_send_positions(struct hf_node *node, uint8_t member);
 void hf_node_positions(struct hf_node *node, uint8_t member,

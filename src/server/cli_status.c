@@ -61,6 +61,8 @@ static void print_json(const redisReply *status)
     putchar(',');
     print_json_pair("state", status);
     putchar(',');
+    print_json_pair("waits_for", status);
+    putchar(',');
     print_json_pair("partition_policy", status);
     putchar(',');
     print_json_pair("lineage", status);
@@ -177,6 +179,16 @@ static void print_lineage(const redisReply *status)
            hf_cli_number(status, "lineage_forks"));
 }
 
+static void print_waits_for(const redisReply *status)
+{
+    const char *name = hf_cli_text(status, "waits_for");
+    if (name[0] != '\0') {
+        printf("it waits for '%s', which may be in the cluster that it was "
+               "left out of; when that is gone for good, restart this node\n",
+               name);
+    }
+}
+
 static void print_table(const redisReply *status)
 {
     const redisReply *members = hf_cli_field(status, "members");
@@ -201,6 +213,7 @@ static void print_table(const redisReply *status)
     } else if (strcmp(hf_cli_text(status, "state"), "active") != 0) {
         printf("node '%s' is %s: it serves nothing yet\n",
                hf_cli_text(status, "name"), hf_cli_text(status, "state"));
+        print_waits_for(status);
     }
     printf("\n  %-*s  %-*s  %-*s  %-7s %10s %10s %9s %7s %7s\n", name_width,
            "NAME", address_width, "ADDRESS", label_width, "LABEL", "STATE",

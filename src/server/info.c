@@ -155,6 +155,8 @@ static void write_holdfast(struct hf_buffer *out, const struct hf_info *info)
     LINE(out, "peer_port:%u\r\n", (unsigned)info->peer_port);
     LINE(out, "view:%llu\r\n", (wide)(node->epoch >> 32));
     LINE(out, "state:%s\r\n", hf_info_state_name(node->state));
+    LINE(out, "waits_for:%s\r\n",
+         node->waits_for == NULL ? "" : node->waits_for);
     LINE(out, "partition_policy:%s\r\n", hf_info_policy_name(node->policy));
     LINE(out, "lineage:%08x\r\n", (unsigned)(node->lineage >> 32));
     LINE(out, "lineage_forks:%u\r\n", (unsigned)node->forks);

@@ -57,10 +57,12 @@ void hf_status_write(struct hf_buffer *out, const struct hf_node_status *status,
                      const struct hf_peer_info *self, uint32_t drain_timeout_s)
 {
     char lineage[16];
-    hf_reply_put_map(out, 24);
+    hf_reply_put_map(out, 25);
     put_number(out, "view", status->epoch >> 32);
     put_text(out, "state", hf_info_state_name(status->state));
     put_text(out, "name", self->name);
+    put_text(out, "waits_for",
+             status->waits_for == NULL ? "" : status->waits_for);
     (void)snprintf(lineage, sizeof(lineage), "%08x",
                    (unsigned)(status->lineage >> 32));
     put_text(out, "partition_policy", hf_info_policy_name(status->policy));

@@ -73,6 +73,68 @@ static void an_excluded_node_starts_anew_when_all_others_are_dead(void **state)
     cluster_expect(c, "k", "newer");
 }
 
+/* Z joined after X was left out, and goes on alone when the others have died.
+ * All that X heard of before are dead, but it was told where Z may be, or has
+ * met it: a second cluster would serve beside that of Z. */
+static void an_excluded_node_knows_that_others_may_have_joined(void **state)
+{
+    for (unsigned met = 0; met < 2; met++) {
+        struct cluster_options options;
+        cluster_options_init(&options, 7);
+        options.node_count = 4;
+        options.policy = HF_POLICY_MAJORITY;
+        options.boot_none = true;
+        struct cluster *c = story_create(state, &options);
+        unsigned x = 2;
+        unsigned z = 3;
+        if (met != 0) {
+            c->processes[x].config.seed_count = 3; /* All but Z. */
+        }
+        for (unsigned i = 0; i < 3; i++) {
+            cluster_boot(c, i);
+        }
+        cluster_settle(c, CLUSTER_SETTLE_MS);
+        cluster_isolate(c, x);
+        cluster_run(c, SILENCE_MS);
+        cluster_heal(c);
+        cluster_check(c, cluster_wait(c, SILENCE_MS, is_out, &x),
+                      "the node does not hear that it was left out");
+        cluster_isolate(c, x);
+        if (met != 0) {
+            network_cut(&c->network, x, z, false);
+            network_cut(&c->network, z, x, false);
+            cluster_cut(c, z, 0);
+            cluster_cut(c, z, 1);
+        }
+        cluster_boot(c, z);
+        cluster_run(c, 500);
+        cluster_heal(c);
+        cluster_isolate(c, x);
+        cluster_run(c, 2 * SILENCE_MS);
+        cluster_expect_reply(c, "OK", z, "SET", "k", "new", NULL);
+        cluster_kill(c, 0);
+        cluster_run(c, SILENCE_MS);
+        cluster_kill(c, 1);
+        cluster_run(c, SILENCE_MS);
+        cluster_heal(c);
+        cluster_cut(c, x, z);
+        cluster_run(c, ALONE_MS);
+        struct hf_node_status status;
+        hf_node_get_status(c->processes[x].node, &status);
+        cluster_check(c, status.state == HF_STATE_OUT, "it starts a cluster");
+        cluster_check(
+            c,
+            status.waits_for != NULL &&
+                strcmp(status.waits_for,
+                       met != 0 ? "n4" : c->processes[z].config.self.host) == 0,
+            "it does not say for whom it waits");
+        cluster_heal(c);
+        cluster_settle_and_check(c);
+        cluster_expect(c, "k", "new");
+        story_end(state);
+    }
+}
+
 /* Settled, and with clocks that agree on what year it is. */
 static struct cluster *start(void **state, unsigned node_count, uint64_t seed)
 {
@@ -170,6 +232,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         STORY(an_excluded_node_starts_no_second_cluster),
         STORY(an_excluded_node_starts_anew_when_all_others_are_dead),
+        STORY(an_excluded_node_knows_that_others_may_have_joined),
         STORY(of_two_clusters_the_older_goes_on),
         STORY(the_older_goes_on_though_it_is_smaller),
         STORY(a_clock_set_back_makes_no_second_cluster),
