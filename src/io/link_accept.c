@@ -8,7 +8,6 @@
 
 /* NNG cannot accept just now (out of file descriptors): try again then. */
 #define ACCEPT_AGAIN_MS 100
-#define REFUSED_HANGUP_MS 1000
 
 static void on_accepted(struct hf_completion *completion);
 
@@ -174,7 +173,7 @@ static void link_refuse(struct hf_link *link, const char *reason)
            "refused a session from %s: %s", link->remote, reason);
     if (link_answer(link, NULL, 0, reason)) {
         link->state = LINK_REFUSED;
-        link->deadline = hf_clock_now() + REFUSED_HANGUP_MS;
+        link->deadline = hf_clock_now() + LINK_HANGUP_MS;
     }
 }
 

@@ -146,7 +146,8 @@ static void dial_connected(struct hf_dial *dial, nng_stream *stream,
     link->dial = dial;
     link->address = *address;
     link->channel = dial->channel;
-    link->session = hf_rng_next(&links->rng);
+    link->session = (uint64_t)++links->dialled << 32 |
+                    (hf_rng_next(&links->rng) & UINT32_MAX);
     link->deadline = link->heard_at + HF_LINK_WELCOME_MS;
     memcpy(link->remote, dial->target->text, sizeof(link->remote));
     hf_link_listen(link);

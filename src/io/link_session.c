@@ -239,22 +239,22 @@ static struct hf_link *link_find_same(struct hf_link *link)
     return NULL;
 }
 
-/* Two addresses may lead to the same peer. Both ends keep the newest session
- * and leave the address of the older one alone. Seen in different order at the
- * two ends, both sessions close; then the address that is not parked is dialled
- * once more. */
-static void link_replace(struct hf_link *old, const struct hf_link *link)
+/* A later session to the same peer takes the place of @link, and its address is
+ * left alone. */
+static void link_step_back(struct hf_link *link)
 {
-    if (old->peer.incarnation != link->peer.incarnation) {
-        hf_link_end(old, LINK_END_LOCAL, "the peer was restarted");
-        return; /* Those of the other kinds follow. */
-    }
-    struct hf_dial *dial = old->dial;
-    hf_link_close_quietly(old);
-    if (dial != NULL) {
+    struct hf_dial *dial = link->dial;
+    if (link->out) {
+        hf_link_close_quietly(link);
         dial->state = DIAL_PARKED;
         dial->alias_of = link->peer.id;
+        return;
     }
+    if (link->state == LINK_STRANGER) {
+        link->links->strangers--;
+    }
+    link->state = LINK_SPARE;
+    link->deadline = hf_clock_now() + LINK_HANGUP_MS;
 }
 
 /* The core knows one incarnation of a name. What it was told about sessions
@@ -275,8 +275,13 @@ void hf_link_went_up(struct hf_link *link)
 {
     struct hf_links *links = link->links;
     struct hf_link *old = link_find_same(link);
-    if (old != NULL) {
-        link_replace(old, link);
+    if (old != NULL && old->peer.incarnation != link->peer.incarnation) {
+        hf_link_end(old, LINK_END_LOCAL, "the peer was restarted");
+    } else if (old != NULL && !old->doomed && old->session > link->session) {
+        link_step_back(link);
+        return;
+    } else if (old != NULL) {
+        link_step_back(old);
     }
     links_of_others_end(link);
     if (link->state == LINK_STRANGER) {
@@ -345,6 +350,7 @@ static bool link_expects(const struct hf_link *link, enum hf_frame_type type)
     case LINK_UP:
         return type == HF_FRAME_MESSAGES && !link->out;
     case LINK_REFUSED:
+    case LINK_SPARE:
     case LINK_CLOSED:
         break;
     }
@@ -412,10 +418,11 @@ static void on_received(struct hf_pipe *pipe)
     size_t wanted = 0;
 
     link->heard_at = hf_clock_now();
-    if (link->state == LINK_REFUSED) {
-        offset = input->size; /* Whatever it says, it was told to go. */
-    }
     while (offset < input->size) {
+        if (link->state == LINK_REFUSED || link->state == LINK_SPARE) {
+            offset = input->size; /* Whatever it says, it is to go. */
+            break;
+        }
         struct hf_slice rest = {input->data + offset, input->size - offset};
         size_t taken = link_take_first(link, rest, &wanted);
         if (link->state == LINK_CLOSED) {
@@ -483,6 +490,7 @@ void hf_link_tick(struct hf_link *link, hf_time now)
         link_tick_up(link, now);
     } else if (now >= link->deadline) {
         hf_link_doom(link, link->state == LINK_STRANGER ? "no HELLO in time"
+                           : link->state == LINK_SPARE  ? "another is used"
                            : link->out                  ? "no WELCOME in time"
                                                         : "refused");
     }

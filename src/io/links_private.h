@@ -18,6 +18,7 @@
 #include "wire/peer.h"
 
 #define LINK_TICK_MS 50
+#define LINK_HANGUP_MS 1000 /* For the dialler to close what it should. */
 #define LINK_QUIET_SOURCES 64
 /* Strangers choose what some lines say: no more of those in a second. */
 #define LINK_QUIET_LINES_MAX 20
@@ -28,12 +29,18 @@
  *                   +-- REFUSAL, deadline -------+
  *   [accepted] STRANGER --- good HELLO --> UP ---+
  *                   |  +-- garbage, deadline ----+
- *                   +-- bad HELLO --> REFUSED ---+   */
+ *                   +-- bad HELLO --> REFUSED ---+
+ *
+ * Two addresses may lead to the same peer. Of two sessions of one dialler the
+ * one with the larger number is the later one, and stays, whichever of the two
+ * comes up first at either end. It is the dialler that closes the other: to the
+ * acceptor that is SPARE from then on. */
 enum hf_link_state {
     LINK_HELLO_SENT,
     LINK_STRANGER,
     LINK_REFUSED, /* The REFUSAL is on its way; they hang up. */
     LINK_UP,
+    LINK_SPARE, /* Another took its place; they hang up. */
     LINK_CLOSED,
 };
 
@@ -54,7 +61,7 @@ struct hf_link {
     enum hf_channel channel;
     uint64_t session;
     struct hf_peer_info peer; /* Once UP. */
-    hf_time deadline;         /* Of the handshake. */
+    hf_time deadline;         /* Of the handshake, or to hang up. */
     hf_time heard_at;
     bool watch_tried;
     bool doomed;         /* To be closed by the next poll; */
@@ -128,6 +135,7 @@ struct hf_links {
     struct hf_inbox inbox;
     struct hf_rng rng;
     bool by_threads;
+    uint32_t dialled;     /* Sessions, so far. */
     struct hf_hello ours; /* channel and session vary. */
     uint16_t port;
     nng_stream_listener *listener;
@@ -184,7 +192,8 @@ void hf_link_end(struct hf_link *link, enum hf_link_end end,
 void hf_link_close_quietly(struct hf_link *link);
 /* To be ended by the next poll. */
 void hf_link_doom(struct hf_link *link, const char *because);
-/* The session is UP with link->peer: replaces the one there was, tells. */
+/* The session is UP with link->peer: replaces an earlier one, tells. Or it is
+ * itself replaced by a later one. */
 void hf_link_went_up(struct hf_link *link);
 /* Queues the frame under construction. */
 void hf_link_seal(struct hf_link *link);

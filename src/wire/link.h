@@ -49,7 +49,8 @@ struct hf_frame_header {
 struct hf_hello {
     uint8_t version; /* HF_PROTOCOL_VERSION of the sender. */
     enum hf_channel channel;
-    uint64_t session; /* Drawn by the dialler; WELCOME repeats it. */
+    /* Chosen by the dialler, larger each time; WELCOME repeats it. */
+    uint64_t session;
     char cluster_name[HF_CLUSTER_NAME_BYTES_MAX + 1];
     struct hf_peer_info info;
 };

@@ -379,12 +379,13 @@ static inline void raw_release(struct world *w, struct raw *raw)
 }
 
 /* A stranger that knows the protocol: node c. */
-static inline void raw_say_hello_as(struct raw *raw, const char *cluster)
+static inline void raw_say_hello_as(struct raw *raw, const char *cluster,
+                                    uint64_t session)
 {
     struct hf_hello hello = {
         .version = HF_PROTOCOL_VERSION,
         .channel = HF_CHANNEL_DATA,
-        .session = 77,
+        .session = session,
         .info =
             {
                 .id = hf_hash(HF_SLICE_LITERAL("c")),
@@ -403,7 +404,7 @@ static inline void raw_say_hello_as(struct raw *raw, const char *cluster)
 
 static inline void raw_say_hello(struct raw *raw)
 {
-    raw_say_hello_as(raw, "test");
+    raw_say_hello_as(raw, "test", 77);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

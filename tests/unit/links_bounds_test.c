@@ -200,7 +200,7 @@ static void each_reason_to_refuse_is_logged_once(void **state)
     for (size_t i = 0; i < HF_ARRAY_COUNT(clusters); i++) {
         struct raw raw;
         raw_connect(w, &raw, &w->a);
-        raw_say_hello_as(&raw, clusters[i]);
+        raw_say_hello_as(&raw, clusters[i], 77);
         WAIT_UNTIL(w, raw.bytes_in > HF_FRAME_HEADER_BYTES); /* REFUSAL. */
         assert_int_equal(w->a.warnings, warnings[i]);
         assert_non_null(strstr(w->a.last_warning, named[i]));
@@ -216,7 +216,7 @@ static void a_stranger_with_many_names_fills_no_log(void **state)
         char name[16];
         snprintf(name, sizeof(name), "name%d", i);
         raw_connect(w, &raw, &w->a);
-        raw_say_hello_as(&raw, name);
+        raw_say_hello_as(&raw, name, 77);
         WAIT_UNTIL(w, raw.bytes_in > HF_FRAME_HEADER_BYTES);
         raw_release(w, &raw);
     }
