@@ -584,6 +584,7 @@ void hf_node_positions(struct hf_node *node, uint8_t member,
             hf_node_sync_partition(node, p);
         }
     }
+    from->refill_wanted = true;
     hf_node_refill(node, member);
 }
 
@@ -694,8 +695,10 @@ static void partition_synced(struct hf_node *node, uint16_t p)
     hf_node_try_commit(node, p);
     hf_node_run_waiting(node, p);
     for (uint8_t i = 0; i < partition->copy_count; i++) {
+        uint8_t member = partition->copies[i].member;
         if (partition->copies[i].state == HF_COPY_WANTED) {
-            hf_node_refill(node, partition->copies[i].member);
+            node->members[member].refill_wanted = true;
+            hf_node_refill(node, member);
         }
     }
 }

@@ -120,7 +120,8 @@ struct hf_member {
 
     /* Records from us to it. */
     struct hf_stream stream;
-    bool refill_wanted;     /* There may be more to stream to it. */
+    bool refill_wanted;     /* There may be more to stream to it, */
+    bool refill_later;      /* or will be when it is not put off any more. */
     int32_t learning;       /* The partition being streamed to it, or -1. */
     uint64_t learn_from;    /* Hash position the stream has reached. */
     size_t learn_window;    /* Bytes for filling that may be under way. */

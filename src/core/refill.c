@@ -375,8 +375,8 @@ void hf_node_refill(struct hf_node *node, uint8_t member)
         if (to->learning < 0) {
             int32_t p = next_partition(node, member);
             if (p < 0) {
-                to->refill_wanted =
-                    node->unsynced > 0 || hf_node_is_put_off(node, member);
+                to->refill_wanted = false; /* Not to look at each ACK. */
+                to->refill_later = hf_node_is_put_off(node, member);
                 break;
             }
             if (begin(node, member, (uint16_t)p) != 0) {
@@ -458,6 +458,17 @@ static void nominate(struct hf_node *node,
     }
 }
 
+/* There may be something to stream that was not there before. */
+static void look_again(struct hf_node *node, uint8_t member)
+{
+    struct hf_member *to = &node->members[member];
+    bool back = to->refill_later && !hf_node_is_put_off(node, member);
+    if (back || node->unsynced > 0) {
+        to->refill_later = false;
+        to->refill_wanted = true;
+    }
+}
+
 /* Tells everybody, until a view answers it, of all our nominations. */
 void hf_node_refill_tick(struct hf_node *node)
 {
@@ -468,7 +479,9 @@ void hf_node_refill_tick(struct hf_node *node)
     uint8_t count = node->view->member_count;
     node->fill_turn = (uint8_t)((node->fill_turn + 1) % count);
     for (uint8_t i = 0; i < count; i++) {
-        hf_node_refill(node, (uint8_t)((node->fill_turn + i) % count));
+        uint8_t member = (uint8_t)((node->fill_turn + i) % count);
+        look_again(node, member);
+        hf_node_refill(node, member);
     }
     if (!node->nominate_due ||
         node->now - node->nominated_at < HF_HEARTBEAT_MS) {

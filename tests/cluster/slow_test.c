@@ -274,6 +274,40 @@ static void a_link_that_is_stuck_at_a_view_change_is_given_up(void **state)
     cluster_settle_and_check(c);
 }
 
+static bool waits_for_positions(struct cluster *c, void *user)
+{
+    const struct hf_node *node = node_of(c, 0);
+    (void)user;
+    return node->view->member_count == 3 && node->unsynced > 0 &&
+           node->now - node->installed_at > 200;
+}
+
+/* While partitions of ours are not level, others may have something to send to
+ * the rest, or not: each acknowledgement must not look through them all. */
+static void
+acknowledgements_are_cheap_while_something_is_not_level(void **state)
+{
+    struct cluster *c = story_start(state, 4, 7);
+    cluster_clog(c, 1, 0, HF_CHANNEL_DATA);
+    cluster_kill(c, 3);
+    cluster_check(c, cluster_wait(c, 5000, waits_for_positions, NULL),
+                  "everything is level");
+    const struct hf_node *node = node_of(c, 0);
+    unsigned idle = 0;
+    for (uint8_t i = 0; i < node->view->member_count; i++) {
+        const struct hf_member *member = &node->members[i];
+        bool has_room = member->stream.learn_bytes < member->learn_window;
+        if (member->positions_known && member->learning < 0 && has_room) {
+            idle++;
+            cluster_check(c, !member->refill_wanted,
+                          "each acknowledgement looks for something to send");
+        }
+    }
+    cluster_check(c, idle > 0, "somebody is filled");
+    cluster_heal(c);
+    cluster_settle_and_check(c);
+}
+
 /* A partition of the first node with a learner that counts for commit, or
  * HF_PARTITION_COUNT. */
 static uint16_t learnt_partition(struct cluster *c)
@@ -587,6 +621,7 @@ int main(void)
         STORY(a_copy_without_memory_is_not_waited_for),
         STORY(a_copy_that_is_late_but_goes_on_is_waited_for),
         STORY(a_link_that_is_stuck_at_a_view_change_is_given_up),
+        STORY(acknowledgements_are_cheap_while_something_is_not_level),
         STORY(a_learner_that_stops_costs_no_client_its_answer),
         STORY(pages_that_wait_cost_bounded_memory),
         STORY(answers_that_wait_cost_bounded_memory),
