@@ -29,6 +29,9 @@ typedef uint64_t hf_epoch;
 
 #define HF_ARRAY_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
+/* What a noun ends with after the number @n, in a text for people. */
+#define HF_PLURAL(n) ((n) == 1 ? "" : "s")
+
 #define HF_CONTAINER_OF(pointer, type, member)                                 \
     ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 

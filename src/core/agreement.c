@@ -118,7 +118,7 @@ static void ballot_commit(struct hf_node *node)
 
 /* What was accepted before may be what others decided. A fork begins there:
  * whoever is in that view and went no further is only behind it. */
-static void ballot_propose(struct hf_node *node, bool safe)
+static void ballot_propose(struct hf_node *node, bool follows)
 {
     struct hf_ballot *ballot = &node->ballot;
     hf_epoch forked = node->view->epoch;
@@ -129,7 +129,7 @@ static void ballot_propose(struct hf_node *node, bool safe)
         hf_proposal_make(node, ballot->voters, node->proposal);
     }
     node->proposal->epoch = ballot->number;
-    if (!safe) {
+    if (!follows) {
         hf_lineage_fork(node->proposal, hf_rng_next(&node->rng) | 1, forked);
     }
 }
@@ -161,10 +161,11 @@ static void ballot_choose(struct hf_node *node)
         ballot->active = false;
         return;
     }
-    if (safe) {
+    bool given_up = ballot->fork == HF_FORK_TAKEOVER && node->view->absent != 0;
+    if (safe && !given_up) {
         ballot->fork = HF_FORK_NO;
     }
-    ballot_propose(node, safe);
+    ballot_propose(node, ballot->fork == HF_FORK_NO);
     note_accepted(node, ballot->number, node->proposal);
     ballot->accepting = true;
     ballot->answered = hf_member_set_of(node->self);
@@ -228,7 +229,7 @@ static bool change_is_needed(struct hf_node *node, hf_member_set suspects,
     bool stuck = node->promised > node->view->epoch && !node->ballot.active &&
                  node->now - node->promised_at > HF_STUCK_MS;
     bool died = (node->dead & node->view->absent) != 0;
-    *urgent = suspects != 0 || stuck || died;
+    *urgent = suspects != 0 || stuck || died || hf_node_takeover_due(node);
     if (*urgent || hf_proposal_joins(node) || hf_proposal_leaves(node) ||
         hf_proposal_slow(node) || hf_node_merge_wants_view(node)) {
         return true;

@@ -9,6 +9,10 @@
  *   half        when they are exactly half, as each of two nodes is
  *   available   always
  *
+ * Whoever goes on keeps members that are away as absent when they have the only
+ * copies of something. These are given up by an order, too: then even a safe
+ * set forks, so that what they bring back is merged and not dropped.
+ *
  * They wait first, so that a pause or a short cut does not make two of one. A
  * fork is decided by the same ballot as any view, among all that hear each
  * other. */
@@ -44,19 +48,25 @@ void hf_node_watch_safety(struct hf_node *node, hf_member_set live)
     }
 }
 
+/* Those that fell silent were suspected before the guard was over. */
+#define FORK_WAIT_MS (HF_GUARD_MS - HF_SUSPECT_MS + HF_FORK_DELAY_MS)
+
 bool hf_node_is_cut_off(const struct hf_node *node)
 {
-    /* Those that fell silent were suspected before the guard was over. */
-    hf_time wait = HF_GUARD_MS - HF_SUSPECT_MS + HF_FORK_DELAY_MS;
-    return node->unsafe_since != 0 && node->now - node->unsafe_since >= wait;
+    return node->unsafe_since != 0 &&
+           node->now - node->unsafe_since >= FORK_WAIT_MS;
+}
+
+bool hf_node_takeover_due(const struct hf_node *node)
+{
+    return node->now < node->takeover_until &&
+           node->takeover_lineage == hf_lineage_of(node->view) &&
+           (node->unsafe_since != 0 || node->view->absent != 0);
 }
 
 enum hf_fork hf_node_fork_due(const struct hf_node *node, hf_member_set live)
 {
-    if (node->unsafe_since == 0) {
-        return HF_FORK_NO;
-    }
-    if (node->now < node->takeover_until) {
+    if (hf_node_takeover_due(node)) {
         return HF_FORK_TAKEOVER;
     }
     bool due = hf_node_is_cut_off(node) &&
@@ -64,7 +74,23 @@ enum hf_fork hf_node_fork_due(const struct hf_node *node, hf_member_set live)
     return due ? HF_FORK_POLICY : HF_FORK_NO;
 }
 
-const char *hf_node_takeover(struct hf_node *node)
+void hf_node_tell_safety(const struct hf_node *node,
+                         struct hf_node_status *status)
+{
+    hf_member_set live = hf_view_voters(node->view) & ~hf_node_suspects(node);
+    status->no_takeover = hf_node_takeover_refusal(node);
+    status->deciding = node->promised > node->view->epoch;
+    if (node->unsafe_since == 0) {
+        return;
+    }
+    hf_time wait = node->unsafe_since + FORK_WAIT_MS - node->now;
+    status->unsafe_ms = node->now - node->unsafe_since;
+    status->fork_in_ms = wait > 0 ? wait : 0;
+    status->fork_allowed =
+        hf_node_may_fork(node, HF_FORK_POLICY, node->dead, live);
+}
+
+const char *hf_node_takeover_refusal(const struct hf_node *node)
 {
     switch (node->state) {
     case HF_STATE_ACTIVE:
@@ -76,14 +102,27 @@ const char *hf_node_takeover(struct hf_node *node)
         return "this node is no member of a cluster";
     }
     hf_member_set live = hf_view_voters(node->view) & ~hf_node_suspects(node);
-    if (hf_view_is_safe(hf_view_voters(node->view), node->fresh, live)) {
-        return "it is not needed, this node and those it hears go on "
-               "by themselves";
+    if (hf_view_is_safe(hf_view_voters(node->view), node->fresh, live) &&
+        node->view->absent == 0) {
+        return "it is not needed, this node and those it hears go on by "
+               "themselves, and no session is unavailable because its copies "
+               "are elsewhere";
     }
+    return NULL;
+}
+
+const char *hf_node_takeover(struct hf_node *node)
+{
+    const char *refusal = hf_node_takeover_refusal(node);
+    if (refusal != NULL) {
+        return refusal;
+    }
+    hf_member_set live = hf_view_voters(node->view) & ~hf_node_suspects(node);
+    unsigned gone = hf_member_set_count(hf_view_all(node->view) & ~live);
     node->takeover_until = node->now + HF_TAKEOVER_ORDER_MS;
+    node->takeover_lineage = hf_lineage_of(node->view);
     hf_log(&node->config.log, HF_LOG_WARNING,
-           "takeover: going on without %u members that are not heard, by "
-           "order",
-           hf_member_set_count(hf_view_voters(node->view) & ~live));
+           "takeover: going on without %u member%s that %s not heard, by order",
+           gone, HF_PLURAL(gone), gone == 1 ? "is" : "are");
     return NULL;
 }

@@ -446,20 +446,67 @@ static bool is_settled(const struct hf_node *node,
            status->under_replicated == 0;
 }
 
-/* What one member counts, added to what the others do. */
-static void add_beat(struct hf_node_status *status,
-                     const struct hf_heartbeat *beat)
+/* What one member has, added to what the others have: once it is not heard, its
+ * sessions are with others, or with nobody who serves them. */
+static void add_live_beat(struct hf_node_status *status,
+                          const struct hf_heartbeat *beat)
 {
     status->sessions += beat->sessions;
     status->under_replicated += beat->under_replicated;
     status->fences += beat->fences;
+    status->refill_sessions += beat->refill_sessions;
+    status->refill_bytes += beat->refill_bytes;
+}
+
+/* What one member counted since it started. */
+static void add_beat(struct hf_node_status *status,
+                     const struct hf_heartbeat *beat)
+{
     status->fences_lifted_early += beat->fences_lifted;
     status->writes_degraded += beat->writes_degraded;
     status->partitions_lost += beat->partitions_lost;
     status->sessions_lost += beat->sessions_lost;
-    status->refill_partitions += beat->refill_partitions;
-    status->refill_sessions += beat->refill_sessions;
-    status->refill_bytes += beat->refill_bytes;
+}
+
+/* Of the members of our view, ourselves and what the others said last. */
+static void tell_members(const struct hf_node *node,
+                         const struct hf_heartbeat *own,
+                         struct hf_node_status *status)
+{
+    hf_member_set away = hf_node_suspects(node) | node->view->absent;
+    hf_member_set slow = 0;
+    for (uint8_t i = 0; i < status->member_count; i++) {
+        struct hf_member_status *member = &status->members[i];
+        const struct hf_peer *peer = node->members[i].peer;
+        const struct hf_heartbeat *beat = i == node->self ? own
+                                          : peer != NULL && peer->has_beat
+                                              ? &peer->beat
+                                              : NULL;
+        hf_member_set bit = hf_member_set_of(i);
+        member->info = &node->view->members[i];
+        member->alive = (away & bit) == 0;
+        member->absent = (node->view->absent & bit) != 0;
+        member->leaving = (node->view->leaving & bit) != 0;
+        status->refill_partitions += member->filling;
+        if (beat == NULL) {
+            continue;
+        }
+        member->sessions = beat->sessions;
+        member->bytes = beat->bytes;
+        add_beat(status, beat);
+        if (member->alive) {
+            add_live_beat(status, beat);
+            slow |= beat->slow | beat->put_off;
+        }
+    }
+    for (uint8_t i = 0; i < status->member_count; i++) {
+        status->members[i].slow = (slow & hf_member_set_of(i)) != 0;
+    }
+    for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
+        if ((hf_view_copies(node->view, p) & ~away) == 0) {
+            status->partitions_unavailable++;
+        }
+    }
 }
 
 void hf_node_get_status(const struct hf_node *node,
@@ -478,38 +525,18 @@ void hf_node_get_status(const struct hf_node *node,
     status->kept = node->state == HF_STATE_MERGING ||
                    (node->state == HF_STATE_OUT && hf_node_is_kept(node));
     status->waits_for = hf_node_waits_for(node);
+    status->no_takeover = hf_node_takeover_refusal(node);
     if (node->state != HF_STATE_ACTIVE) {
         return;
     }
     struct hf_heartbeat own = {0};
     hf_node_count_local(node, &own);
-    hf_member_set suspects = hf_node_suspects(node);
+    hf_node_tell_safety(node, status);
     status->member_count = node->view->member_count;
     status->backups = node->view->backups;
     count_partitions(node, status);
     count_filling(node, status);
-    hf_member_set slow = 0;
-    for (uint8_t i = 0; i < status->member_count; i++) {
-        struct hf_member_status *member = &status->members[i];
-        const struct hf_peer *peer = node->members[i].peer;
-        const struct hf_heartbeat *beat = i == node->self ? &own
-                                          : peer != NULL && peer->has_beat
-                                              ? &peer->beat
-                                              : NULL;
-        member->info = &node->view->members[i];
-        member->alive =
-            ((suspects | node->view->absent) & hf_member_set_of(i)) == 0;
-        member->leaving = (node->view->leaving & hf_member_set_of(i)) != 0;
-        if (beat != NULL) {
-            member->sessions = beat->sessions;
-            member->bytes = beat->bytes;
-            add_beat(status, beat);
-            slow |= beat->slow | beat->put_off;
-        }
-    }
-    for (uint8_t i = 0; i < status->member_count; i++) {
-        status->members[i].slow = (slow & hf_member_set_of(i)) != 0;
-    }
+    tell_members(node, &own, status);
     status->local_sessions = own.sessions;
     status->local_alone = own.under_replicated;
     status->local_bytes = own.bytes;

@@ -153,9 +153,12 @@ void hf_node_leave(struct hf_node *node);
 
 /* An operator's order to go on without whoever is not heard, as a new lineage:
  * what only they have is lost. For a node that serves nothing because it and
- * those it hears are no safe set. Returns NULL when that was begun, which
- * takes a few seconds, else why not. */
+ * those it hears are no safe set, or not all because members that are away
+ * have the only copies. Returns NULL when that was begun, which takes a few
+ * seconds, else why not. */
 const char *hf_node_takeover(struct hf_node *node);
+/* Why a takeover would be refused now, or NULL. */
+const char *hf_node_takeover_refusal(const struct hf_node *node);
 
 /* When the node next wants an HF_EVENT_TICK. */
 hf_time hf_node_deadline(const struct hf_node *node);
@@ -164,7 +167,8 @@ hf_time hf_node_deadline(const struct hf_node *node);
 
 struct hf_member_status {
     const struct hf_peer_info *info;
-    bool alive;   /* Heard of lately. */
+    bool alive;   /* Heard of lately, and hears us. */
+    bool absent;  /* Without a vote, kept for what only it has. */
     bool leaving; /* On its way out. */
     bool slow;    /* Its copies do not keep up, or did not lately. */
     uint64_t sessions;
@@ -184,9 +188,9 @@ struct hf_node_status {
     uint32_t merge_all;              /* of so many. */
     uint8_t member_count;
     struct hf_member_status members[HF_MEMBERS_MAX];
-    uint64_t sessions; /* Of the whole cluster, as last heard. */
-    uint64_t under_replicated;
-    uint64_t fences;              /* Of the whole cluster, as last heard. */
+    uint64_t sessions; /* Of all members that are heard, as last heard. */
+    uint64_t under_replicated;    /* The same. */
+    uint64_t fences;              /* The same. */
     uint64_t fences_lifted_early; /* By its members since they started. */
     uint64_t writes_degraded; /* Counted by all members since their starts, */
     uint64_t partitions_lost; /* as in struct hf_node_counters. */
@@ -197,14 +201,21 @@ struct hf_node_status {
     uint64_t local_bytes;
     uint64_t local_fences;       /* For which this node is primary. */
     uint64_t local_fence_bytes;  /* Of all its copies; part of local_bytes. */
-    uint64_t refill_partitions;  /* Copies still to be filled, */
-    uint64_t refill_sessions;    /* the sessions in them, */
-    uint64_t refill_bytes;       /* and their memory. */
+    uint64_t refill_partitions;  /* Sum of what members are `filling`, */
+    uint64_t refill_sessions;    /* the sessions still to be sent, */
+    uint64_t refill_bytes;       /* and their memory, as last heard. */
     uint32_t partitions_primary; /* Of this node. */
     uint32_t partitions_backup;
-    bool settled;   /* Every partition is where placement wants it, with all the
-                     * copies the members allow, and serves. */
-    bool serving;   /* In a view, with a lease. */
+    bool settled; /* Every partition is where placement wants it, with all the
+                   * copies the members allow, and serves. */
+    bool serving; /* In a view, with a lease. */
+    hf_time unsafe_ms;  /* Those it hears have been no safe set for so long;
+                         * 0: they are. */
+    hf_time fork_in_ms; /* Until the policy lets them go on by themselves; */
+    bool fork_allowed;  /* if it does. */
+    bool deciding;      /* It has promised itself to a next view. */
+    uint32_t partitions_unavailable; /* Whose only copies are not heard. */
+    const char *no_takeover;         /* Why one would be refused, or NULL. */
     bool drained;   /* It is leaving, and others hold all that it held. */
     bool abandoned; /* It is leaving, and nobody stays to take over. */
     bool kept;      /* Out of the view, with sessions that nobody else has: it

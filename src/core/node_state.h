@@ -375,7 +375,8 @@ struct hf_node {
     hf_time need_since; /* A change is needed since; 0: none. */
     hf_time
         unsafe_since; /* Those we hear are no safe set since; 0: they are. */
-    hf_time takeover_until; /* An operator's order holds until then. */
+    hf_time takeover_until;    /* An operator's order holds until then, */
+    uint64_t takeover_lineage; /* and in this lineage. */
     struct hf_nomination *nominations; /* Heard in this epoch. */
     size_t nomination_count;           /* At most HF_NOMINATIONS_MAX. */
 
@@ -513,6 +514,11 @@ bool hf_node_may_fork(const struct hf_node *node, enum hf_fork fork,
 void hf_node_watch_safety(struct hf_node *node, hf_member_set live);
 /* Whether that lasts, so that those who are missing may not come soon. */
 bool hf_node_is_cut_off(const struct hf_node *node);
+/* Whether an operator's order waits to be carried out. */
+bool hf_node_takeover_due(const struct hf_node *node);
+/* Fills in whether those we hear go on, when and why not. */
+void hf_node_tell_safety(const struct hf_node *node,
+                         struct hf_node_status *status);
 /* What kind of fork it is time for, if any. */
 enum hf_fork hf_node_fork_due(const struct hf_node *node, hf_member_set live);
 

@@ -750,6 +750,25 @@ void hf_node_offer_view(struct hf_node *node, struct hf_peer *peer)
     }
 }
 
+static void log_suspicion(const struct hf_node *node, uint8_t member)
+{
+    const struct hf_member *of = &node->members[member];
+    const char *name = node->view->members[member].name;
+    long long silent = (long long)(node->now - of->heard);
+    if (of->astray) {
+        hf_log(&node->config.log, HF_LOG_WARNING,
+               "%s is suspected: it is heard, but in another lineage", name);
+    } else if (silent > HF_SUSPECT_MS) {
+        hf_log(&node->config.log, HF_LOG_WARNING,
+               "%s is suspected: silent for %lld ms", name, silent);
+    } else {
+        hf_log(&node->config.log, HF_LOG_WARNING,
+               "%s is suspected: it is heard, but has not heard this node for "
+               "%lld ms",
+               name, (long long)(node->now - of->unheard_since));
+    }
+}
+
 static void count_suspicions(struct hf_node *node)
 {
     if (node->state != HF_STATE_ACTIVE) {
@@ -761,10 +780,7 @@ static void count_suspicions(struct hf_node *node)
     node->counters.suspicions += hf_member_set_count(begun);
     for (uint8_t i = 0; i < node->view->member_count; i++) {
         if ((begun & hf_member_set_of(i)) != 0) {
-            hf_log(&node->config.log, HF_LOG_WARNING,
-                   "%s is suspected: silent for %lld ms",
-                   node->view->members[i].name,
-                   (long long)(node->now - node->members[i].heard));
+            log_suspicion(node, i);
         }
     }
 }

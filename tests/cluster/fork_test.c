@@ -499,6 +499,44 @@ static void who_follows_a_takeover_brings_back_what_it_lacked(void **state)
     expect_all(c, "changed0", "zero");
 }
 
+/* Whoever went on keeps a place for members that have the only copies of some
+ * sessions. When these members are gone for good, only the operator knows. */
+static void a_takeover_gives_up(void **state, unsigned nodes, unsigned side,
+                                unsigned asked, uint64_t seed)
+{
+    struct cluster *c = start(state, nodes, seed, HF_POLICY_AVAILABLE);
+    fill_before(c);
+    go_apart(c, side);
+    unsigned refused = fill(c, asked, "changed0", "zero");
+    cluster_check(c, refused > 0 && refused < KEYS,
+                  "some sessions, and not all, are unavailable");
+    struct hf_node_status status;
+    hf_node_get_status(c->processes[asked].node, &status);
+    cluster_check(c, status.serving && status.partitions_unavailable > 0,
+                  "the status does not say so");
+    cluster_check(c, hf_node_takeover(c->processes[asked].node) == NULL,
+                  "a takeover is refused");
+    cluster_run(c, STOPPED_MS);
+    cluster_check(c, fill(c, asked, "changed0", "zero") == 0,
+                  "it does not serve everything");
+    hf_node_get_status(c->processes[asked].node, &status);
+    cluster_check(c, status.partitions_unavailable == 0, "nor does it say so");
+    cluster_check(c, status.partitions_lost > 0, "a loss is not counted");
+    cluster_check(c, hf_node_takeover(c->processes[asked].node) != NULL,
+                  "a second takeover has no reason");
+    go_together(c);
+    expect_all(c, "old", "old"); /* They were not dead. */
+    expect_all(c, "changed0", "zero");
+}
+
+static void a_takeover_gives_up_what_is_unavailable(void **state)
+{
+    for (uint64_t seed = 193; seed < 199; seed++) {
+        a_takeover_gives_up(state, 3, 0x1, 0, seed);  /* In a fork, */
+        a_takeover_gives_up(state, 5, 0x18, 0, seed); /* and in a majority. */
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -516,6 +554,7 @@ int main(void)
         STORY(a_side_may_restart_before_they_meet),
         STORY(a_takeover_is_refused_where_there_is_no_need),
         STORY(a_takeover_brings_a_minority_back),
+        STORY(a_takeover_gives_up_what_is_unavailable),
         STORY(who_follows_a_takeover_brings_back_what_it_lacked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

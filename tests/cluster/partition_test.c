@@ -194,6 +194,82 @@ static void a_cut_between_two_of_three_leaves_two(void **state)
     }
 }
 
+/* The last line of a log with a duration in it, for each node. */
+static char said[3][256];
+
+static void on_line(void *user, enum hf_log_level level, const char *text)
+{
+    (void)level;
+    if (strstr(text, "is suspected: ") != NULL) {
+        (void)snprintf(user, sizeof(said[0]), "%s", text);
+    }
+}
+
+/* Only the way from n1 to n2 is cut: n2 hears nothing of n1, which hears n2 as
+ * before. Each says of the other what is true, and for how long. */
+static void a_suspicion_tells_what_is_true(void **state)
+{
+    struct cluster_options options;
+    cluster_options_init(&options, 60);
+    options.boot_none = true;
+    struct cluster *c = story_create(state, &options);
+    for (unsigned i = 0; i < 3; i++) {
+        said[i][0] = '\0';
+        c->processes[i].config.log =
+            (struct hf_log){on_line, said[i], HF_LOG_WARNING};
+        cluster_boot(c, i);
+    }
+    cluster_settle(c, CLUSTER_SETTLE_MS);
+    cluster_cut_one_way(c, 0, 1);
+    cluster_run(c, PAIR_MS);
+    static const char *const forms[2] = {
+        "n2 is suspected: it is heard, but has not heard this node for %d ms",
+        "n1 is suspected: silent for %d ms"};
+    for (unsigned i = 0; i < 2; i++) {
+        int ms = 0;
+        cluster_check(c, sscanf(said[i], forms[i], &ms) == 1, said[i]);
+        cluster_check(c, ms > HF_UNHEARD_MS && ms < HF_GUARD_MS, said[i]);
+    }
+    cluster_check(c, said[2][0] == '\0', "n3 hears everybody");
+    cluster_heal(c);
+    cluster_settle_and_check(c);
+}
+
+/* What status says adds up: members that are away do not count twice. */
+static void status_counts_what_is_served(void **state)
+{
+    struct cluster *c = story_start(state, 5, 61);
+    story_fill(c, KEYS);
+    cut_off_two_of_five(c);
+    cluster_run(c, SILENCE_MS);
+    unsigned unavailable = count_unavailable(c, 0);
+    struct hf_node_status status;
+    hf_node_get_status(c->processes[0].node, &status);
+    cluster_check(c, status.serving && status.unsafe_ms == 0, "it serves");
+    cluster_check(c, status.sessions + unavailable == KEYS,
+                  "sessions are counted that nobody serves, or twice");
+    cluster_check(c, status.partitions_unavailable > 0, "nothing is missing");
+    uint64_t filling = 0;
+    for (uint8_t i = 0; i < status.member_count; i++) {
+        filling += status.members[i].filling;
+    }
+    cluster_check(c, status.refill_partitions == filling,
+                  "what is still to be filled does not add up");
+    hf_node_get_status(c->processes[3].node, &status);
+    cluster_check(c,
+                  !status.serving && status.unsafe_ms > 0 &&
+                      !status.fork_allowed && status.no_takeover == NULL,
+                  "the others do not say that they stopped");
+    cluster_heal(c);
+    cluster_settle_and_check(c);
+    hf_node_get_status(c->processes[3].node, &status);
+    cluster_check(c,
+                  status.serving && status.sessions == KEYS &&
+                      status.partitions_unavailable == 0 &&
+                      status.refill_partitions == 0,
+                  "all is well again");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -202,6 +278,8 @@ int main(void)
         STORY(the_cut_off_do_not_leave_with_what_only_they_hold),
         STORY(who_was_cut_off_alone_may_leave),
         STORY(a_cut_between_two_of_three_leaves_two),
+        STORY(a_suspicion_tells_what_is_true),
+        STORY(status_counts_what_is_served),
         STORY(what_died_with_both_copies_is_counted_and_starts_empty),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
