@@ -492,9 +492,10 @@ void hf_node_install(struct hf_node *node, const struct hf_view *view)
     }
     hf_node_merge_entered(node);
     hf_log(&node->config.log, HF_LOG_INFO,
-           "view %u: %u members, this is number %u, primary of %u partitions",
+           "view %u: %u member%s, this is number %u, primary of %u partition%s",
            (unsigned)(view->epoch >> 32), node->view->member_count,
-           node->self + 1u, node->unsynced);
+           HF_PLURAL(node->view->member_count), node->self + 1u, node->unsynced,
+           HF_PLURAL(node->unsynced));
     /* install_members keeps the view before in `best`. */
     hf_node_count_lost(node, &losses, node->best, node->previous);
     hf_node_doubt_ends(node);

@@ -96,9 +96,11 @@ static void count(struct hf_node *node, uint64_t partitions, uint64_t sessions)
     node->counters.partitions_lost += partitions;
     node->counters.sessions_lost += sessions;
     hf_log(&node->config.log, HF_LOG_ERROR,
-           "%llu partitions lost their last copy and start empty: about %llu "
-           "sessions are lost, by what the dead said last",
-           (unsigned long long)partitions, (unsigned long long)sessions);
+           "%llu partition%s lost the last copy and start%s empty: about %llu "
+           "session%s lost, by what the dead said last",
+           (unsigned long long)partitions, HF_PLURAL(partitions),
+           partitions == 1 ? "s" : "", (unsigned long long)sessions,
+           sessions == 1 ? " is" : "s are");
 }
 
 void hf_node_count_lost(struct hf_node *node,

@@ -490,9 +490,9 @@ static void finish(struct hf_node *node)
         hf_node_merge_drop(node, p);
     }
     hf_log(&node->config.log, HF_LOG_INFO,
-           "all is handed over but %u partitions that nobody serves: joining "
+           "all is handed over but %u partition%s that nobody serves: joining "
            "lineage %08x",
-           (unsigned)node->merge_deferred,
+           (unsigned)node->merge_deferred, HF_PLURAL(node->merge_deferred),
            (unsigned)(hf_lineage_of(node->target) >> 32));
     hf_node_stay_out(node, node->target);
 }

@@ -95,12 +95,13 @@ static void say_progress(redisContext *context, const struct drained *node,
         freeReplyObject(status);
         return; /* It has handed over and takes leave of its clients. */
     }
+    int64_t primaries = hf_cli_number(member, "primaries");
+    int64_t sessions = hf_cli_number(member, "sessions");
     snprintf(line, sizeof(line),
-             "primary of %" PRId64 " partitions, backup of %" PRId64
-             ", %" PRId64 " sessions to hand over",
-             hf_cli_number(member, "primaries"),
-             hf_cli_number(member, "backups"),
-             hf_cli_number(member, "sessions"));
+             "primary of %" PRId64 " partition%s, backup of %" PRId64
+             ", %" PRId64 " session%s to hand over",
+             primaries, HF_PLURAL(primaries), hf_cli_number(member, "backups"),
+             sessions, HF_PLURAL(sessions));
     freeReplyObject(status);
     if (strcmp(line, last) != 0) {
         snprintf(last, last_size, "%s", line);

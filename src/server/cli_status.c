@@ -32,6 +32,11 @@ static void print_json_number(const char *key, const redisReply *map)
     printf("\"%s\":%" PRId64, key, hf_cli_number(map, key));
 }
 
+static void print_json_flag(const char *key, const redisReply *map)
+{
+    printf("\"%s\":%s", key, hf_cli_number(map, key) != 0 ? "true" : "false");
+}
+
 static void print_json_member(const redisReply *member)
 {
     static const char *const texts[] = {"name", "address", "peer_address",
@@ -47,8 +52,8 @@ static void print_json_member(const redisReply *member)
         print_json_number(numbers[i], member);
         putchar(',');
     }
-    printf("\"self\":%s}",
-           hf_cli_number(member, "self") != 0 ? "true" : "false");
+    print_json_flag("self", member);
+    putchar('}');
 }
 
 static void print_json(const redisReply *status)
@@ -68,11 +73,20 @@ static void print_json(const redisReply *status)
     print_json_pair("lineage", status);
     putchar(',');
     print_json_number("lineage_forks", status);
-    printf(",\"settled\":%s,",
-           hf_cli_number(status, "settled") != 0 ? "true" : "false");
+    putchar(',');
+    print_json_flag("serving", status);
+    putchar(',');
+    print_json_pair("reason", status);
+    putchar(',');
+    print_json_pair("no_takeover", status);
+    putchar(',');
+    print_json_flag("settled", status);
+    putchar(',');
     print_json_number("sessions", status);
     putchar(',');
     static const char *const numbers[] = {
+        "unsafe_ms",           "partitions_unavailable",
+        "merging_done",        "merging_all",
         "under_replicated",    "fences",
         "fences_lifted_early", "backups",
         "writes_degraded",     "partitions_lost",
@@ -125,9 +139,9 @@ static void print_fences(const redisReply *status)
     int64_t fences = hf_cli_number(status, "fences");
     int64_t lifted = hf_cli_number(status, "fences_lifted_early");
     if (fences != 0 || lifted != 0) {
-        printf("%" PRId64 " fences where sessions were deleted, %" PRId64
+        printf("%" PRId64 " fence%s where sessions were deleted, %" PRId64
                " lifted early\n",
-               fences, lifted);
+               fences, HF_PLURAL(fences), lifted);
     }
 }
 
@@ -141,42 +155,85 @@ static void print_losses(const redisReply *status)
     int64_t sessions = hf_cli_number(status, "sessions_lost");
     if (members != NULL && members->elements > 0 &&
         (int64_t)members->elements < copies) {
-        printf("degraded: %zu %s cannot hold the %" PRId64
+        printf("degraded: %zu member%s cannot hold the %" PRId64
                " copies that are wanted of each session (setting backups)\n",
-               members->elements, members->elements == 1 ? "member" : "members",
-               copies);
+               members->elements, HF_PLURAL(members->elements), copies);
     }
     if (degraded > 0) {
-        printf("degraded: %" PRId64 " writes were acknowledged with fewer "
-               "copies than wanted\n",
-               degraded);
+        printf("degraded: %" PRId64 " write%s acknowledged with fewer copies "
+               "than wanted\n",
+               degraded, degraded == 1 ? " was" : "s were");
     }
     if (partitions > 0 || sessions > 0) {
-        printf("lost: about %" PRId64 " sessions, with %" PRId64
-               " partitions whose last copy was gone\n",
-               sessions, partitions);
+        printf("lost: about %" PRId64 " session%s, with %" PRId64
+               " partition%s whose last copy was gone\n",
+               sessions, HF_PLURAL(sessions), partitions,
+               HF_PLURAL(partitions));
     }
 }
 
 static void print_refill(const redisReply *status)
 {
-    if (hf_cli_number(status, "refill_partitions") == 0) {
+    int64_t copies = hf_cli_number(status, "refill_partitions");
+    int64_t sessions = hf_cli_number(status, "refill_sessions");
+    if (copies == 0) {
         return;
     }
-    printf("still to fill: %" PRId64 " copies of partitions, %" PRId64
-           " sessions,",
-           hf_cli_number(status, "refill_partitions"),
-           hf_cli_number(status, "refill_sessions"));
+    printf("still to fill: %" PRId64 " %s, %" PRId64 " session%s,", copies,
+           copies == 1 ? "copy of a partition" : "copies of partitions",
+           sessions, HF_PLURAL(sessions));
     print_bytes(hf_cli_number(status, "refill_bytes"));
     printf("\n");
 }
 
 static void print_lineage(const redisReply *status)
 {
-    printf("partition policy %s, lineage %s, %" PRId64 " forks\n",
+    int64_t forks = hf_cli_number(status, "lineage_forks");
+    printf("partition policy %s, lineage %s, %" PRId64 " fork%s\n",
            hf_cli_text(status, "partition_policy"),
-           hf_cli_text(status, "lineage"),
-           hf_cli_number(status, "lineage_forks"));
+           hf_cli_text(status, "lineage"), forks, HF_PLURAL(forks));
+}
+
+static void print_names(const redisReply *members, bool heard)
+{
+    const char *before = heard ? "; it hears " : "; not heard: ";
+    for (size_t i = 0; members != NULL && i < members->elements; i++) {
+        const redisReply *member = members->element[i];
+        bool silent = strcmp(hf_cli_text(member, "state"), "silent") == 0;
+        if (silent != heard) {
+            printf("%s%s", before, hf_cli_text(member, "name"));
+            before = ", ";
+        }
+    }
+}
+
+/* Lines that begin with "not serving: " or "unavailable: ", and what to do. */
+static void print_serving(const redisReply *status)
+{
+    const redisReply *members = hf_cli_field(status, "members");
+    const char *reason = hf_cli_text(status, "reason");
+    int64_t unsafe_ms = hf_cli_number(status, "unsafe_ms");
+    int64_t away = hf_cli_number(status, "partitions_unavailable");
+    if (reason[0] != '\0') {
+        printf("not serving: %s", reason);
+        if (unsafe_ms > 0) {
+            printf("; for %" PRId64 ".%" PRId64 " s", unsafe_ms / 1000,
+                   unsafe_ms % 1000 / 100);
+            print_names(members, true);
+            print_names(members, false);
+        }
+        putchar('\n');
+    } else if (away > 0) {
+        printf("unavailable: %" PRId64 " of %" PRId64
+               " partitions, whose only copies are on members that are away",
+               away, hf_cli_number(status, "partitions"));
+        print_names(members, false);
+        putchar('\n');
+    }
+    if (hf_cli_text(status, "no_takeover")[0] == '\0') {
+        puts("to do: bring back those that are not heard; when they are gone "
+             "for good, holdfast takeover");
+    }
 }
 
 static void print_waits_for(const redisReply *status)
@@ -195,26 +252,18 @@ static void print_table(const redisReply *status)
     int name_width = width_of(members, "name", 4);
     int address_width = width_of(members, "address", 7);
     int label_width = width_of(members, "label", 5);
-    printf("view %" PRId64 ", %zu members, %" PRId64 " sessions, %" PRId64
+    size_t count = members == NULL ? 0 : members->elements;
+    int64_t sessions = hf_cli_number(status, "sessions");
+    printf("view %" PRId64 ", %zu member%s, %" PRId64 " session%s, %" PRId64
            " under-replicated, %s\n",
-           hf_cli_number(status, "view"),
-           members == NULL ? 0 : members->elements,
-           hf_cli_number(status, "sessions"),
-           hf_cli_number(status, "under_replicated"),
+           hf_cli_number(status, "view"), count, HF_PLURAL(count), sessions,
+           HF_PLURAL(sessions), hf_cli_number(status, "under_replicated"),
            hf_cli_number(status, "settled") != 0 ? "settled" : "not settled");
     print_fences(status);
     print_refill(status);
     print_lineage(status);
-    if (strcmp(hf_cli_text(status, "state"), "merging") == 0) {
-        printf("node '%s' hands over: %" PRId64 " of %" PRId64 " partitions\n",
-               hf_cli_text(status, "name"),
-               hf_cli_number(status, "merging_done"),
-               hf_cli_number(status, "merging_all"));
-    } else if (strcmp(hf_cli_text(status, "state"), "active") != 0) {
-        printf("node '%s' is %s: it serves nothing yet\n",
-               hf_cli_text(status, "name"), hf_cli_text(status, "state"));
-        print_waits_for(status);
-    }
+    print_serving(status);
+    print_waits_for(status);
     printf("\n  %-*s  %-*s  %-*s  %-7s %10s %10s %9s %7s %7s\n", name_width,
            "NAME", address_width, "ADDRESS", label_width, "LABEL", "STATE",
            "SESSIONS", "MEMORY", "PRIMARIES", "BACKUPS", "FILLING");
@@ -232,7 +281,7 @@ static void print_table(const redisReply *status)
                hf_cli_number(member, "backups"),
                hf_cli_number(member, "filling"));
     }
-    printf("\n* the node that was asked\n");
+    puts("\n* the node that was asked; of silent ones, what they said last");
     print_losses(status);
 }
 

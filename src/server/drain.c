@@ -89,14 +89,18 @@ static void drain_give_up(struct hf_server *server)
     } else {
         snprintf(text, sizeof(text),
                  "not drained within %u s (drain-timeout), stopping anyway: "
-                 "primary of %u partitions with %llu sessions and backup of %u "
-                 "partitions are not handed over; %llu sessions lack a copy "
+                 "primary of %u partition%s with %llu session%s and backup of "
+                 "%u partition%s are not handed over; %llu session%s a copy "
                  "elsewhere",
                  (unsigned)server->config.drain_timeout_s,
                  (unsigned)status->partitions_primary,
+                 HF_PLURAL(status->partitions_primary),
                  (unsigned long long)status->local_sessions,
+                 HF_PLURAL(status->local_sessions),
                  (unsigned)status->partitions_backup,
-                 (unsigned long long)status->local_alone);
+                 HF_PLURAL(status->partitions_backup),
+                 (unsigned long long)status->local_alone,
+                 status->local_alone == 1 ? " lacks" : "s lack");
     }
     append_silent(status, text, sizeof(text));
     drain_fail(server, text);
@@ -111,8 +115,9 @@ static void drain_abandon(struct hf_server *server)
     }
     snprintf(text, sizeof(text),
              "not drained: there is no other node that stays, and %llu "
-             "sessions end with this one",
-             (unsigned long long)server->status.local_sessions);
+             "session%s with this one",
+             (unsigned long long)server->status.local_sessions,
+             server->status.local_sessions == 1 ? " ends" : "s end");
     drain_fail(server, text);
 }
 
@@ -191,8 +196,9 @@ void hf_server_drain_begin(struct hf_server *server)
         return;
     }
     hf_log(&server->log, HF_LOG_INFO,
-           "draining: %u partitions to hand over, for at most %u s",
+           "draining: %u partition%s to hand over, for at most %u s",
            (unsigned)server->status.partitions_primary,
+           HF_PLURAL(server->status.partitions_primary),
            (unsigned)server->config.drain_timeout_s);
     drain->until =
         hf_clock_now() + (hf_time)server->config.drain_timeout_s * 1000;

@@ -6,8 +6,9 @@
  *   holdfastd [FILE] [--setting value]... [--setting=value]...
  *
  * A line of the file is "setting value" or "setting = value", perhaps with the
- * value in double quotes, as in a shell; what follows a '#' is a comment. Flags win over the file, whatever their order. Errors are
- * one line that names the setting, the value and what is allowed. */
+ * value in double quotes, as in a shell; what follows a '#' is a comment. Flags
+ * win over the file, whatever their order. Errors are one line that names the
+ * setting, the value and what is allowed. */
 #ifndef HF_SERVER_SETTINGS_H
 #define HF_SERVER_SETTINGS_H
 

@@ -53,11 +53,78 @@ static void put_member(struct hf_buffer *out,
     put_number(out, "self", self ? 1 : 0);
 }
 
+/* Members with a vote, and those of them that are heard. */
+static void count_voters(const struct hf_node_status *status, unsigned *voters,
+                         unsigned *heard)
+{
+    *voters = 0;
+    *heard = 0;
+    for (uint8_t i = 0; i < status->member_count; i++) {
+        *voters += status->members[i].absent ? 0 : 1;
+        *heard += status->members[i].alive ? 1 : 0;
+    }
+}
+
+static void write_too_few(const struct hf_node_status *status, char *text,
+                          size_t size)
+{
+    unsigned voters, heard;
+    char when[64] = "do not go on by themselves";
+    count_voters(status, &voters, &heard);
+    if (status->fork_allowed) {
+        (void)snprintf(when, sizeof(when), "go on by themselves in %lld ms",
+                       (long long)status->fork_in_ms);
+    }
+    (void)snprintf(text, size,
+                   "%u of %u members %s heard, itself included, which is too "
+                   "few: with partition-policy %s they %s",
+                   heard, voters, heard == 1 ? "is" : "are",
+                   hf_info_policy_name(status->policy), when);
+}
+
+void hf_status_reason(const struct hf_node_status *status, char *text,
+                      size_t size)
+{
+    const char *why = "";
+    switch (status->state) {
+    case HF_STATE_STARTING:
+        why = "it has not found its cluster yet";
+        break;
+    case HF_STATE_OUT:
+        why = "the cluster went on without this node, which is joining again";
+        break;
+    case HF_STATE_LEFT:
+        why = "it has left its cluster";
+        break;
+    case HF_STATE_MERGING:
+        (void)snprintf(text, size,
+                       "it hands over to the part of the cluster that goes on: "
+                       "%u of %u partitions",
+                       (unsigned)status->merge_done,
+                       (unsigned)status->merge_all);
+        return;
+    case HF_STATE_ACTIVE:
+        if (!status->serving && status->unsafe_ms > 0) {
+            write_too_few(status, text, size);
+            return;
+        }
+        if (!status->serving) {
+            why = status->deciding
+                      ? "the members agree on a new view"
+                      : "it waits for the permission of other members";
+        }
+        break;
+    }
+    (void)snprintf(text, size, "%s", why);
+}
+
 void hf_status_write(struct hf_buffer *out, const struct hf_node_status *status,
                      const struct hf_peer_info *self, uint32_t drain_timeout_s)
 {
     char lineage[16];
-    hf_reply_put_map(out, 25);
+    char reason[256];
+    hf_status_reason(status, reason, sizeof(reason));
+    hf_reply_put_map(out, 29);
     put_number(out, "view", status->epoch >> 32);
     put_text(out, "state", hf_info_state_name(status->state));
     put_text(out, "name", self->name);
@@ -71,6 +138,11 @@ void hf_status_write(struct hf_buffer *out, const struct hf_node_status *status,
     put_number(out, "merging_done", status->merge_done);
     put_number(out, "merging_all", status->merge_all);
     put_number(out, "serving", status->serving ? 1 : 0);
+    put_text(out, "reason", reason);
+    put_number(out, "unsafe_ms", (uint64_t)status->unsafe_ms);
+    put_number(out, "partitions_unavailable", status->partitions_unavailable);
+    put_text(out, "no_takeover",
+             status->no_takeover == NULL ? "" : status->no_takeover);
     put_number(out, "settled", status->settled ? 1 : 0);
     put_number(out, "sessions", status->sessions);
     put_number(out, "under_replicated", status->under_replicated);

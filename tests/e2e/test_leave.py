@@ -299,7 +299,7 @@ class Honesty(cluster.ClusterTest):
         self.assertAlmostEqual(int(info["sessions_lost"]), lost, delta=150)
         out = holdfast("status", port=left.port)[1]
         self.assertIn("lost: about %s sessions" % info["sessions_lost"], out)
-        self.assertIn("partitions lost their last copy", left.log())
+        self.assertIn("lost the last copy", left.log())
         self.assertEqual(
             left.status()[1]["sessions_lost"], int(info["sessions_lost"])
         )

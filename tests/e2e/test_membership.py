@@ -210,6 +210,64 @@ class Membership(cluster.ClusterTest):
         self.assertEqual(sum(m["backups"] for m in status["members"]), 1024)
         self.assertEqual(sum(m["sessions"] for m in status["members"]), 300)
 
+    def test_status_says_why_nothing_is_served(self):
+        c = self.cluster(3)
+        asked, others = c.nodes[0], c.nodes[1:]
+        where = ["--host", "127.0.0.1", "--port", str(asked.port)]
+
+        def holdfast(*words):
+            done = subprocess.run(
+                [cluster.HOLDFAST] + list(words) + where,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                timeout=20 * cluster.PATIENCE,
+                check=False,
+            )
+            return done.returncode, done.stdout.decode()
+
+        self.assertIn("3 members, 0 sessions", holdfast("status")[1])
+        self.assertNotIn("not serving", holdfast("status")[1])
+        self.assertIn("no takeover: ", holdfast("takeover")[1])
+        status = asked.status()[1]
+        self.assertEqual((status["serving"], status["reason"]), (True, ""))
+        self.assertIn("it is not needed", status["no_takeover"])
+        for node in others:
+            node.pause()
+        cluster.until(
+            lambda: not asked.status()[1]["serving"]
+            and asked.status()[1]["unsafe_ms"] > 1500,
+            10,
+            "it serves nothing",
+        )
+        code, out = holdfast("status")
+        self.assertEqual(code, 1)
+        self.assertIn("not serving: 1 of 3 members is heard", out)
+        self.assertIn("with partition-policy half they do not go on", out)
+        self.assertRegex(out, r"; for \d+\.\d s; it hears node1; not heard: ")
+        self.assertIn("holdfast takeover", out)
+        status = asked.status()[1]
+        self.assertFalse(status["serving"])
+        self.assertIn("1 of 3 members is heard", status["reason"])
+        self.assertEqual(status["no_takeover"], "")
+        code, out = holdfast("takeover")
+        self.assertEqual(code, 1)
+        self.assertIn("Node 'node1' would go on with: node1.", out)
+        missing = status["partitions_unavailable"]
+        self.assertTrue(0 < missing < 1024, missing)
+        self.assertIn("%d of 1024 partitions" % missing, out)
+        self.assertFalse(asked.status()[1]["serving"], "it did not wait")
+        for node in others:
+            node.resume()
+        c.wait_settled(3)
+        status = asked.status()[1]
+        self.assertEqual(
+            (status["serving"], status["unsafe_ms"], status["merging_all"]),
+            (True, 0, 0),
+        )
+        alone = self.cluster(1).nodes[0]
+        where[-1] = str(alone.port)
+        self.assertIn("1 member, 0 sessions", holdfast("status")[1])
+
     def test_status_exit_codes(self):
         c = self.cluster(1)
         self.assertEqual(c.nodes[0].status()[0], 0)
