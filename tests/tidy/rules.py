@@ -125,6 +125,17 @@ def check_links(path, text):
                 yield number, "no file %s" % target
 
 
+def check_prose(path, text):
+    """Lines of documents that can be wrapped: no tables, links or code."""
+    code = False
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.startswith("```"):
+            code = not code
+        free = code or line.startswith(("|", "    ", "#"))
+        if len(line) > COLUMNS_MAX and not free and not LINK.search(line):
+            yield number, "%d columns" % len(line)
+
+
 def checks_for(path):
     name = os.path.basename(path)
     if path.endswith((".c", ".h")):
@@ -135,6 +146,7 @@ def checks_for(path):
         yield check_header
     if path.endswith(".md"):
         yield check_links
+        yield check_prose
     if path.endswith(TEXT_ENDINGS) or name == "CMakeLists.txt":
         yield check_text
 
@@ -163,12 +175,15 @@ SELF_TESTS = [
     (check_includes, "src/base/a.c", '#include "core/view.h"\n'),
     (check_header, "src/core/view.h", "/* A header. */\n"),
     (check_links, "README.md", "see [this](no/such/file.md)\n"),
+    (check_prose, "README.md", "word " * 16 + "x\n"),
 ]
 SELF_TESTS_CLEAN = [
     (check_functions, "a.c", "int f(void)\n{\n" + "x;\n" * 67 + "}\n"),
     (check_calls, "a.c", "/* atoi(x) */ hf_gets(x); s->system(1);\n"),
     (check_includes, "src/wire/a.c", '#include "core/view.h"\n'),
     (check_header, "src/core/view.h", "/* view.h - Who. */\n"),
+    (check_prose, "README.md", "| " + "word " * 16 + "|\n"),
+    (check_prose, "README.md", "```\n" + "word " * 17 + "\n```\n"),
 ]
 
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # tidy.sh - The rules of the house that a compiler does not check: format,
 # shell scripts, direction of includes, sizes of lines, functions and files,
-# banned calls, first lines of headers, links in the documents.
+# banned calls, first lines of headers, links and lines of the documents.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
