@@ -1,6 +1,7 @@
 /* node_state.h - The inside of a node, shared by the files that make it up.
  *
- *   node.c        the dispatcher: one call per event; status
+ *   node.c        the dispatcher: one call per event
+ *   status.c      what a node tells of itself
  *   peers.c       who is out there: links, probes, heartbeats, leases, deaths
  *   discovery.c   finding a cluster to join, or starting one
  *   agreement.c   agreeing on the next view: ballots, and what to propose
@@ -420,6 +421,10 @@ struct hf_node {
     uint32_t held_count;
 };
 
+/* status.c */
+/* Fills in what a heartbeat says of our own data. */
+void hf_node_count_local(const struct hf_node *node, struct hf_heartbeat *beat);
+
 /* peers.c */
 bool hf_node_address_equal(const char *host_a, uint16_t port_a,
                            const char *host_b, uint16_t port_b);
@@ -478,8 +483,6 @@ void hf_node_probed(struct hf_node *node, uint64_t token,
 struct hf_peer *hf_node_peer_find(const struct hf_node *node, hf_node_id id,
                                   hf_incarnation incarnation);
 void hf_node_heard(struct hf_node *node, struct hf_peer *peer);
-/* Fills in what a heartbeat says of our own data. */
-void hf_node_count_local(const struct hf_node *node, struct hf_heartbeat *beat);
 void hf_node_heartbeat(struct hf_node *node, struct hf_peer *peer,
                        const struct hf_heartbeat *beat);
 /* What the last heartbeat of a member says, once it and we are in one epoch. */

@@ -523,55 +523,6 @@ static hf_member_set reach(const struct hf_node *node)
     return set;
 }
 
-static void count_to_fill(const struct hf_partition *partition,
-                          struct hf_heartbeat *beat)
-{
-    for (uint8_t i = 0; i < partition->copy_count; i++) {
-        switch (partition->copies[i].state) {
-        case HF_COPY_WANTED:
-        case HF_COPY_LEARNING:
-        case HF_COPY_STREAMED:
-        case HF_COPY_LEARNT:
-            beat->refill_partitions++;
-            beat->refill_sessions += partition->sessions.count;
-            beat->refill_bytes += partition->sessions.bytes;
-            break;
-        default:
-            break;
-        }
-    }
-}
-
-void hf_node_count_local(const struct hf_node *node, struct hf_heartbeat *beat)
-{
-    if (node->state != HF_STATE_ACTIVE) {
-        return;
-    }
-    beat->fences_lifted = node->counters.fences_lifted_early;
-    beat->writes_degraded = node->counters.writes_degraded;
-    beat->partitions_lost = node->counters.partitions_lost;
-    beat->sessions_lost = node->counters.sessions_lost;
-    unsigned wanted = 1u + node->view->backups;
-    if (wanted > node->view->member_count) {
-        wanted = node->view->member_count;
-    }
-    beat->slow = hf_node_slow_members(node);
-    beat->put_off = hf_node_put_off_members(node);
-    for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
-        const struct hf_partition *partition = &node->partitions[p];
-        beat->bytes += partition->sessions.bytes;
-        if (!partition->primary) {
-            continue;
-        }
-        beat->sessions += partition->sessions.count;
-        beat->fences += partition->sessions.fences.count;
-        count_to_fill(partition, beat);
-        if (node->view->acting[p].count < wanted || !partition->synced) {
-            beat->under_replicated += partition->sessions.count;
-        }
-    }
-}
-
 static void fill_heartbeat(const struct hf_node *node,
                            struct hf_heartbeat *beat)
 {

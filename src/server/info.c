@@ -163,6 +163,8 @@ static void write_holdfast(struct hf_buffer *out, const struct hf_info *info)
     LINE(out, "merging_done:%u\r\n", (unsigned)node->merge_done);
     LINE(out, "merging_all:%u\r\n", (unsigned)node->merge_all);
     LINE(out, "serving:%d\r\n", node->serving ? 1 : 0);
+    LINE(out, "partitions_unavailable:%u\r\n",
+         (unsigned)node->partitions_unavailable);
     LINE(out, "settled:%d\r\n", node->settled ? 1 : 0);
     LINE(out, "members:%u\r\n", (unsigned)node->member_count);
     LINE(out, "partitions_primary:%u\r\n", (unsigned)node->partitions_primary);
