@@ -194,20 +194,26 @@ static void print_lineage(const redisReply *status)
            hf_cli_text(status, "lineage"), forks, HF_PLURAL(forks));
 }
 
+static bool is_silent(const redisReply *member)
+{
+    return strcmp(hf_cli_text(member, "state"), "silent") == 0;
+}
+
 static void print_names(const redisReply *members, bool heard)
 {
-    const char *before = heard ? "; it hears " : "; not heard: ";
+    const char *before = heard ? "heard: " : "not heard: ";
     for (size_t i = 0; members != NULL && i < members->elements; i++) {
         const redisReply *member = members->element[i];
-        bool silent = strcmp(hf_cli_text(member, "state"), "silent") == 0;
-        if (silent != heard) {
+        if (is_silent(member) != heard) {
             printf("%s%s", before, hf_cli_text(member, "name"));
             before = ", ";
         }
     }
+    putchar('\n');
 }
 
-/* Lines that begin with "not serving: " or "unavailable: ", and what to do. */
+/* Lines that begin with "not serving: " or "unavailable: ", who is heard and
+ * who is not, and what to do. */
 static void print_serving(const redisReply *status)
 {
     const redisReply *members = hf_cli_field(status, "members");
@@ -215,20 +221,18 @@ static void print_serving(const redisReply *status)
     int64_t unsafe_ms = hf_cli_number(status, "unsafe_ms");
     int64_t away = hf_cli_number(status, "partitions_unavailable");
     if (reason[0] != '\0') {
-        printf("not serving: %s", reason);
+        printf("not serving: %s\n", reason);
         if (unsafe_ms > 0) {
-            printf("; for %" PRId64 ".%" PRId64 " s", unsafe_ms / 1000,
+            printf("for %" PRId64 ".%" PRId64 " s\n", unsafe_ms / 1000,
                    unsafe_ms % 1000 / 100);
             print_names(members, true);
             print_names(members, false);
         }
-        putchar('\n');
     } else if (away > 0) {
         printf("unavailable: %" PRId64 " of %" PRId64
-               " partitions, whose only copies are on members that are away",
+               " partitions, whose only copies are on members that are away\n",
                away, hf_cli_number(status, "partitions"));
         print_names(members, false);
-        putchar('\n');
     }
     if (hf_cli_text(status, "no_takeover")[0] == '\0') {
         puts("to do: bring back those that are not heard; when they are gone "
@@ -253,6 +257,7 @@ static void print_table(const redisReply *status)
     int address_width = width_of(members, "address", 7);
     int label_width = width_of(members, "label", 5);
     size_t count = members == NULL ? 0 : members->elements;
+    bool silent = false;
     int64_t sessions = hf_cli_number(status, "sessions");
     printf("view %" PRId64 ", %zu member%s, %" PRId64 " session%s, %" PRId64
            " under-replicated, %s\n",
@@ -269,6 +274,7 @@ static void print_table(const redisReply *status)
            "SESSIONS", "MEMORY", "PRIMARIES", "BACKUPS", "FILLING");
     for (size_t i = 0; members != NULL && i < members->elements; i++) {
         const redisReply *member = members->element[i];
+        silent = silent || is_silent(member);
         printf("%c %-*s  %-*s  %-*s  %-7s %10" PRId64,
                hf_cli_number(member, "self") != 0 ? '*' : ' ', name_width,
                hf_cli_text(member, "name"), address_width,
@@ -281,7 +287,8 @@ static void print_table(const redisReply *status)
                hf_cli_number(member, "backups"),
                hf_cli_number(member, "filling"));
     }
-    puts("\n* the node that was asked; of silent ones, what they said last");
+    printf("\n* the node that was asked%s\n",
+           silent ? "; of silent ones, what they said last" : "");
     print_losses(status);
 }
 

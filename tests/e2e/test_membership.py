@@ -243,7 +243,7 @@ class Membership(cluster.ClusterTest):
         self.assertEqual(code, 1)
         self.assertIn("not serving: 1 of 3 members is heard", out)
         self.assertIn("with partition-policy half they do not go on", out)
-        self.assertRegex(out, r"; for \d+\.\d s; it hears node1; not heard: ")
+        self.assertRegex(out, r"\nfor \d+\.\d s\nheard: node1\nnot heard: node")
         self.assertIn("holdfast takeover", out)
         status = asked.status()[1]
         self.assertFalse(status["serving"])
