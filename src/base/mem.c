@@ -5,6 +5,14 @@
 
 #include "base/assert.h"
 
+#ifdef __GLIBC__
+#include <malloc.h>
+
+/* Fixed, since the other setting would stop it from adapting; larger pieces
+ * are mapped and unmapped one by one. */
+#define MMAP_THRESHOLD (4 << 20)
+#endif
+
 static void *system_resize(void *user, void *old, size_t old_size, size_t size)
 {
     (void)user;
@@ -22,6 +30,14 @@ static void system_release(void *user, void *piece, size_t size)
 void hf_mem_init_system(struct hf_mem *mem)
 {
     *mem = (struct hf_mem){.resize = system_resize, .release = system_release};
+}
+
+void hf_mem_keep_freed(void)
+{
+#ifdef __GLIBC__
+    (void)mallopt(M_TRIM_THRESHOLD, -1);
+    (void)mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD);
+#endif
 }
 
 void *hf_mem_alloc(struct hf_mem *mem, size_t size)

@@ -71,7 +71,8 @@ static hf_time due_within(const struct hf_table *table, uint32_t from,
     return first;
 }
 
-/* Asks everybody in the group. False when the table moved meanwhile. */
+/* Asks everybody in the group. False when the table moved meanwhile, or when
+ * there was enough to do: the run of entries that move up here may be long. */
 static bool run_group(struct run *run, struct hf_table *table, uint32_t group)
 {
     uint32_t from = group * HF_TABLE_GROUP;
@@ -89,8 +90,11 @@ static bool run_group(struct run *run, struct hf_table *table, uint32_t group)
         if (table->moves != moves) {
             return false;
         }
-        /* When it went, the next one may have moved here. */
-        slot += table->entries[slot] == session ? 1 : 0;
+        if (table->entries[slot] == session) {
+            slot++;
+        } else if (run->visits_left == 0) {
+            return false;
+        }
     }
     table->due[group] = due_within(table, from, to, run->now);
     return true;

@@ -117,8 +117,7 @@ int hf_node_create(struct hf_node **created,
     }
     node->mem = mem;
     node->config = *config;
-    if (node_allocate(node) != 0 ||
-        hf_expiry_init(&node->expiry, mem) != 0) {
+    if (node_allocate(node) != 0 || hf_expiry_init(&node->expiry, mem) != 0) {
         node_free(node);
         return HF_ENOMEM;
     }

@@ -6,15 +6,26 @@
 #include "core/session.h"
 
 #define HASH_BITS 32
-#define GROWTH 8 /* An eighth more, and */
-#define GROWTH_MIN 8
-#define TAIL_MIN 8
+#define HOMES_MIN 28
+#define HOMES_DOUBLED 448 /* Up to here. Then a sixth more at a time. */
+#define TAIL_MIN 8        /* And one for 32 homes, up to TAIL_MAX. */
+#define TAIL_MAX 40
 #define SHRINK_MIN 64 /* Homes. With fewer, there is little to give back. */
 
 /* How many of @homes may be taken before there must be more. */
 static uint32_t load_max(uint32_t homes)
 {
-    return homes - homes / 8;
+    return homes - homes / 10;
+}
+
+/* Each growth leaves a hole in the heap where the table was. Sessions go into
+ * it, but a part of one remains: so small tables do not grow often. */
+static uint32_t homes_after(uint32_t homes)
+{
+    if (homes == 0) {
+        return HOMES_MIN;
+    }
+    return homes < HOMES_DOUBLED ? 2 * homes : homes + homes / 6;
 }
 
 static uint32_t home_of(uint32_t hash, uint32_t homes)
@@ -110,13 +121,20 @@ static void table_move_all(const struct hf_table *from, struct hf_table *to)
     HF_ASSERT(end < to->capacity);
 }
 
-/* The tail is large enough for those there are and some more. When it gets
- * long, since many hashes are near the end, it doubles. */
+/* How many slots there should be behind so many homes, when the last entry
+ * ends at @end. It gets longer than usual only when many hashes are near the
+ * end, and doubles then. */
+static uint32_t tail_for(uint32_t homes, uint32_t end)
+{
+    uint32_t usual = TAIL_MIN + homes / 32;
+    usual = usual < TAIL_MAX ? usual : TAIL_MAX;
+    return usual + (end > homes ? 2 * (end - homes) : 0);
+}
+
 static bool table_rebuild(struct hf_table *table, struct hf_mem *mem,
                           uint32_t homes)
 {
-    uint32_t end = end_with(table, homes);
-    uint32_t tail = TAIL_MIN + (end > homes ? 2 * (end - homes) : 0);
+    uint32_t tail = tail_for(homes, end_with(table, homes));
     struct hf_table rebuilt = {.homes = homes,
                                .capacity = homes + tail,
                                .count = table->count,
@@ -150,14 +168,15 @@ bool hf_table_make_room(struct hf_table *table, struct hf_mem *mem,
 {
     uint32_t homes = table->homes;
     if (table->count >= load_max(homes)) {
-        homes += homes / GROWTH + GROWTH_MIN;
-        if (table_rebuild(table, mem, homes)) {
+        homes = homes_after(homes);
+        if (!table_rebuild(table, mem, homes)) {
             homes = table->homes;
         }
     }
     /* Without memory it gets fuller, as long as there is any place. */
     return has_free_slot(table, hash) ||
-           (table_rebuild(table, mem, homes) && has_free_slot(table, hash));
+           (homes > 0 && table_rebuild(table, mem, homes) &&
+            has_free_slot(table, hash));
 }
 
 void hf_table_give_back(struct hf_table *table, struct hf_mem *mem)

@@ -249,6 +249,7 @@ int main(int argc, char **argv)
                         "[OPERATIONS]], value up to 1,048,512 bytes\n");
         return 2;
     }
+    hf_mem_keep_freed();
     bench.now = NOW;
     memset(bench.value, 'v', sizeof(bench.value));
     hf_rng_init(&bench.rng, 1);

@@ -340,6 +340,33 @@ static void check_everything(struct fixture *f)
     assert_true(fence == NULL || hf_session_deadline(fence) == first);
 }
 
+/* Hashes ascend, between its home and its slot everybody has company, the last
+ * slot is free, and no group is due later than somebody in it. */
+static void check_table(struct fixture *f)
+{
+    const struct hf_table *table = &f->sessions.table;
+    uint32_t taken = 0;
+    uint32_t last = 0;
+    uint32_t free_at = 0; /* One past the last free slot. */
+    for (uint32_t i = 0; i < table->capacity; i++) {
+        uint32_t hash = table->hashes[i];
+        assert_int_equal(table->entries[i] == NULL, hash == 0);
+        if (hash == 0) {
+            free_at = i + 1;
+            continue;
+        }
+        uint64_t home = ((uint64_t)hash * table->homes) >> 32;
+        hf_time deadline = hf_session_deadline(table->entries[i]);
+        assert_true(home <= i && home >= free_at && hash >= last);
+        assert_true(table->due[i / HF_TABLE_GROUP] <= deadline);
+        last = hash;
+        taken++;
+    }
+    assert_int_equal(taken, table->count);
+    assert_true(table->capacity == 0 || free_at == table->capacity);
+    assert_int_equal(taken, f->sessions.count + f->sessions.fences.count);
+}
+
 static int apply(struct fixture *f, struct hf_slice key, uint32_t hash)
 {
     struct hf_version version = {1, f->sequence};
@@ -367,6 +394,7 @@ static void change_one(struct fixture *f)
     }
     failing_mem_fail_from(&f->failing, 0);
     check_key(f, key);
+    check_table(f);
     assert_int_equal(f->sessions.bytes + f->used_bytes,
                      f->failing.mem.used_bytes);
 }
