@@ -49,7 +49,7 @@
       "a member that is suspected passes for dead")                            \
     X(ANY_PROBE_IS_DEATH, 1, 200, "",                                          \
       "a probe without an answer proves a death")                              \
-    X(OLDER_VIEW, 180, 2000, "",                                               \
+    X(OLDER_VIEW, 280, 2000, "",                                               \
       "a view is entered that is older than the one held")                     \
     X(ANY_INCARNATION, 1, 200, "",                                             \
       "a node that was started again passes for the one before")               \
@@ -67,7 +67,7 @@
       "a read shows a removal that not all copies have")                       \
     X(LEARNER_NOT_AWAITED, 32, 2000, "",                                       \
       "writes do not wait for a learner that was sent everything")             \
-    X(LEARNER_MISSES_WRITES, 172, 2000, "",                                    \
+    X(LEARNER_MISSES_WRITES, 767, 2000, "",                                    \
       "a learner gets no writes to sessions it already has")                   \
     X(EARLY_NOMINATION, 162, 2000, "",                                         \
       "a learner is nominated before it confirmed that it has everything")     \
@@ -99,13 +99,13 @@
       "a session goes on though frames are missing")                           \
     X(NO_DEDUP, 1, 200, "",                                                    \
       "a command that is sent twice is carried out twice")                     \
-    X(OPERATIONS_NOT_COPIED, 17, 200, "",                                      \
+    X(OPERATIONS_NOT_COPIED, 25, 200, "",                                      \
       "backups do not remember operations")                                    \
     X(OPERATIONS_NOT_REFILLED, 1, 0, "repeat",                                 \
       "a learner does not get the operations that are remembered")             \
     X(REPEATED_AFTER_THE_END, 1, 0, "repeat",                                  \
       "a command whose origin gave it up is carried out all the same")         \
-    X(COPY_EXPIRES, 18, 200, "",                                               \
+    X(COPY_EXPIRES, 33, 200, "",                                               \
       "a copy drops expired sessions by itself")                               \
     X(EXPIRED_IS_SERVED, 1, 0, "expiry",                                       \
       "an expired session is answered until it is dropped")                    \
