@@ -306,6 +306,8 @@ void hf_node_consider_change(struct hf_node *node)
                     !node->ballot.active &&
                     (suspects & ~node->promised_without) == 0;
     enum hf_fork fork = hf_node_fork_due(node, live);
+    /* An order does not wait for those who keep trying what is not safe. */
+    promised = promised && fork != HF_FORK_TAKEOVER;
     if ((promised && node->now - node->promised_at < HF_STUCK_MS + wait) ||
         node->now - node->need_since < wait ||
         (fork == HF_FORK_NO && !may_decide(node, live)) ||
