@@ -6,6 +6,7 @@
 #include "base/mutation.h"
 #include "core/commands.h"
 #include "core/glob.h"
+#include "core/placement.h"
 
 #define W HF_COMMAND_WRITE
 #define F HF_COMMAND_FAST
@@ -239,7 +240,9 @@ struct hf_command hf_command_copy(const struct hf_command *command, void *place)
         }
         bytes += argv[i].size;
     }
-    return (struct hf_command){command->row, command->argc, argv};
+    struct hf_command copy = *command;
+    copy.argv = argv;
+    return copy;
 }
 
 static struct hf_reply fenced_reply(const struct hf_command_row *row)
@@ -257,9 +260,17 @@ static struct hf_reply fenced_reply(const struct hf_command_row *row)
     return hf_reply_error("ERR the session was deleted");
 }
 
-void hf_apply_find(struct hf_apply *apply, struct hf_slice key)
+void hf_command_locate(struct hf_command *command)
 {
-    apply->hash = hf_sessions_hash(key);
+    command->partition = hf_partition_of_key(command->argv[1]);
+    command->hash = hf_sessions_hash(command->argv[1]);
+    command->located = true;
+}
+
+void hf_apply_find(struct hf_apply *apply, const struct hf_command *command)
+{
+    struct hf_slice key = command->argv[1];
+    apply->hash = command->located ? command->hash : hf_sessions_hash(key);
     apply->entry = hf_sessions_find_entry(apply->sessions, key, apply->hash);
 }
 

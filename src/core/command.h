@@ -77,6 +77,11 @@ struct hf_command {
     const struct hf_command_row *row;
     uint32_t argc;               /* With the name. */
     const struct hf_slice *argv; /* Borrowed. */
+    /* Where argv[1] is; only when `located`, else whoever wants to know
+     * computes it. */
+    bool located;
+    uint16_t partition;
+    uint32_t hash;
 };
 
 /* What an apply function works on. */
@@ -117,8 +122,11 @@ size_t hf_command_copy_size(const struct hf_command *command);
 struct hf_command hf_command_copy(const struct hf_command *command,
                                   void *place);
 
-/* Looks @key up in apply->sessions, for `hash` and `entry`. */
-void hf_apply_find(struct hf_apply *apply, struct hf_slice key);
+/* Fills in where argv[1] is, which there must be. */
+void hf_command_locate(struct hf_command *command);
+
+/* Looks argv[1] up in apply->sessions, for `hash` and `entry`. */
+void hf_apply_find(struct hf_apply *apply, const struct hf_command *command);
 
 /* Carries out a command on one key, which was looked up: its apply function,
  * unless that would make a session where a fence stands. Then there are no

@@ -274,7 +274,8 @@ static void submit_keys(struct hf_node *node, struct hf_gathering *gather,
         for (uint32_t k = 0; k < step; k++) {
             argv[1 + k] = command->argv[1 + i * step + k];
         }
-        struct hf_command share = {command->row, 1 + step, argv};
+        struct hf_command share = {
+            .row = command->row, .argc = 1 + step, .argv = argv};
         submit_part(node, gather, i, hf_partition_of_key(argv[1]), &share);
     }
 }

@@ -142,6 +142,13 @@ bool hf_node_name_is_used(const struct hf_node *node,
 void hf_node_step(struct hf_node *node, const struct hf_event *event,
                   const struct hf_outbox *out);
 
+/* Tells that @commands are about to come as requests. Changes nothing but how
+ * soon they are carried out: where their keys are is noted in them, and what is
+ * there is on its way into the caches of the processor. One that nobody knows
+ * has no row. */
+void hf_node_expect(const struct hf_node *node, struct hf_command *commands,
+                    size_t count);
+
 /* Begins to leave: others take over all that this node holds; when they have,
  * status says that it is drained. It serves and forwards all the while. A node
  * with no others to take over stays as it is. Cannot be undone. */

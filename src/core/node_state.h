@@ -181,6 +181,7 @@ struct hf_merge_in {
     hf_incarnation peer; /* and who waits to hear of it. */
 };
 
+#define HF_PARTITION_LOOK_BYTES 256
 #define HF_MERGES_IN_MAX 4
 #define HF_STARTS_MAX 16
 
@@ -198,32 +199,36 @@ struct hf_merge_out {
     uint8_t target;    /* Member of the target it went to. */
 };
 
+/* What each command looks at comes first, within HF_PARTITION_LOOK_BYTES. */
 struct hf_partition {
     struct hf_sessions sessions;
-    struct hf_version version;               /* Of the last record applied. */
-    struct hf_version starts[HF_STARTS_MAX]; /* First records of epochs. */
-    uint8_t start_count;
-    bool starts_dropped;        /* There were more, and earlier ones. */
+    struct hf_version version;  /* Of the last record applied. */
     struct hf_version base;     /* Of the record before the log's first. */
     struct hf_record_queue log; /* Records not known to be on all copies. */
-    uint64_t learnt;            /* HF_SESSIONS_END: has everything; else 0. */
-    hf_time touched_at;         /* Last write that a client asked for. */
-
-    /* As primary. */
+    /* As primary: */
     bool primary;
-    struct hf_merge_out merge;
-    bool synced;        /* All copies confirmed our state in this epoch. */
-    bool pulling;       /* A copy is further on than we are. */
-    uint8_t copy_count; /* Copies and learners, without ourselves. */
+    bool synced;  /* All copies confirmed our state in this epoch. */
+    bool pulling; /* A copy is further on than we are. */
+    uint8_t merges_pending;
+    uint8_t copy_count;     /* Copies and learners, without ourselves. */
+    uint8_t start_count;    /* Of `starts`. */
+    bool starts_dropped;    /* There were more, and earlier ones. */
+    uint64_t committed;     /* Sequence up to which all copies have it. */
+    uint64_t last_delete;   /* Sequence of the last record that removed. */
+    hf_time touched_at;     /* Last write that a client asked for. */
+    struct hf_list waiting; /* struct hf_waiting, in order. */
+
+    struct hf_version starts[HF_STARTS_MAX]; /* First records of epochs. */
+    uint64_t learnt;             /* HF_SESSIONS_END: has everything; else 0. */
+    struct hf_list waiting_link; /* In node->waiting_partitions. */
     struct hf_copy copies[HF_COPIES_MAX + 1 + HF_BACKUPS_MAX];
-    uint64_t committed;   /* Sequence up to which all copies have it. */
-    uint64_t last_delete; /* Sequence of the last record that removed. */
+    struct hf_merge_out merge;
     struct hf_merge_in merges[HF_MERGES_IN_MAX];
     uint8_t merge_next; /* The one to be replaced. */
-    uint8_t merges_pending;
-    struct hf_list waiting;      /* struct hf_waiting, in order. */
-    struct hf_list waiting_link; /* In node->waiting_partitions. */
 };
+
+_Static_assert(offsetof(struct hf_partition, starts) <= HF_PARTITION_LOOK_BYTES,
+               "what each command looks at is near");
 
 /* A read of many partitions of this node at once. */
 struct hf_range {

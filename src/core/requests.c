@@ -17,6 +17,7 @@
 #include "holdfast/error.h"
 
 #define RING_CAPACITY_MIN 256
+#define CACHE_LINE 64
 
 static const char too_many_text[] =
     "CLUSTERDOWN too many commands wait at this node";
@@ -301,7 +302,7 @@ static bool answer_at_once(struct hf_node *node, uint64_t client, uint64_t tag,
         return false;
     }
     struct hf_apply apply = hf_node_apply_context(node, p);
-    hf_apply_find(&apply, command->argv[1]);
+    hf_apply_find(&apply, command);
     if (apply.entry != NULL && hf_session_deadline(apply.entry) <= node->now) {
         return false; /* It has to be removed first. */
     }
@@ -323,7 +324,8 @@ static bool answer_at_once(struct hf_node *node, uint64_t client, uint64_t tag,
 void hf_node_submit(struct hf_node *node, uint64_t client, uint64_t tag,
                     const struct hf_command *command)
 {
-    uint16_t p = hf_partition_of_key(command->argv[1]);
+    uint16_t p = command->located ? command->partition
+                                  : hf_partition_of_key(command->argv[1]);
     if (answer_at_once(node, client, tag, p, command)) {
         return;
     }
@@ -342,6 +344,39 @@ void hf_node_submit(struct hf_node *node, uint64_t client, uint64_t tag,
         node->counters.held++;
     }
     hf_node_request_route(node, request);
+}
+
+void hf_node_expect(const struct hf_node *node, struct hf_command *commands,
+                    size_t count)
+{
+    /* In three steps for all: each needs what the one before fetched. */
+    for (size_t i = 0; i < count; i++) {
+        const struct hf_command_row *row = commands[i].row;
+        if (row != NULL && row->route == HF_ROUTE_KEY &&
+            hf_command_arity_fits(row, commands[i].argc)) {
+            hf_command_locate(&commands[i]);
+            const uint8_t *partition =
+                (const uint8_t *)&node->partitions[commands[i].partition];
+            for (size_t at = 0; at < HF_PARTITION_LOOK_BYTES;
+                 at += CACHE_LINE) {
+                __builtin_prefetch(partition + at);
+            }
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (commands[i].located) {
+            hf_sessions_expect(
+                &node->partitions[commands[i].partition].sessions,
+                commands[i].hash);
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (commands[i].located) {
+            hf_sessions_expect_entry(
+                &node->partitions[commands[i].partition].sessions,
+                commands[i].hash);
+        }
+    }
 }
 
 void hf_node_request(struct hf_node *node, uint64_t client, uint64_t tag,

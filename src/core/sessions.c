@@ -28,6 +28,16 @@ uint32_t hf_sessions_hash(struct hf_slice key)
     return hash == 0 ? 1 : hash; /* 0 is a free slot. */
 }
 
+void hf_sessions_expect(const struct hf_sessions *sessions, uint32_t hash)
+{
+    hf_table_expect(&sessions->table, hash);
+}
+
+void hf_sessions_expect_entry(const struct hf_sessions *sessions, uint32_t hash)
+{
+    hf_table_expect_entry(&sessions->table, hash);
+}
+
 struct hf_session *hf_sessions_find_entry(const struct hf_sessions *sessions,
                                           struct hf_slice key, uint32_t hash)
 {

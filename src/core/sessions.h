@@ -74,6 +74,12 @@ struct hf_session *hf_sessions_find(const struct hf_sessions *sessions,
 /* The same, or the fence that is there. */
 struct hf_session *hf_sessions_find_entry(const struct hf_sessions *sessions,
                                           struct hf_slice key, uint32_t hash);
+/* Has the processor fetch what finding a key of @hash will read first, and, a
+ * little later, the session itself. Changes nothing. */
+void hf_sessions_expect(const struct hf_sessions *sessions, uint32_t hash);
+void hf_sessions_expect_entry(const struct hf_sessions *sessions,
+                              uint32_t hash);
+
 /* Whether a fence keeps new sessions away from @key at @now. */
 bool hf_sessions_is_fenced(const struct hf_sessions *sessions,
                            struct hf_slice key, uint32_t hash, hf_time now);

@@ -10,7 +10,9 @@
 #define HOMES_DOUBLED 448 /* Up to here. Then a sixth more at a time. */
 #define TAIL_MIN 8        /* And one for 32 homes, up to TAIL_MAX. */
 #define TAIL_MAX 40
-#define SHRINK_MIN 64 /* Homes. With fewer, there is little to give back. */
+#define CACHE_LINE 64
+#define EXPECTED_LINES 6 /* Of a session; the processor guesses the rest. */
+#define SHRINK_MIN 64    /* Homes. With fewer, there is little to give back. */
 
 /* How many of @homes may be taken before there must be more. */
 static uint32_t load_max(uint32_t homes)
@@ -62,6 +64,26 @@ uint32_t hf_table_find(const struct hf_table *table, struct hf_slice key,
         }
     }
     return HF_TABLE_NONE;
+}
+
+void hf_table_expect(const struct hf_table *table, uint32_t hash)
+{
+    if (table->capacity > 0) {
+        uint32_t home = home_of(hash, table->homes);
+        __builtin_prefetch(&table->hashes[home]);
+        __builtin_prefetch(&table->entries[home]);
+    }
+}
+
+void hf_table_expect_entry(const struct hf_table *table, uint32_t hash)
+{
+    uint32_t slot = hf_table_first_from(table, hash);
+    if (slot < table->capacity && table->hashes[slot] == hash) {
+        const uint8_t *session = (const uint8_t *)table->entries[slot];
+        for (size_t line = 0; line < EXPECTED_LINES; line++) {
+            __builtin_prefetch(session + line * CACHE_LINE);
+        }
+    }
 }
 
 uint32_t hf_table_first_from(const struct hf_table *table, uint32_t hash)

@@ -49,6 +49,11 @@ size_t hf_table_bytes(const struct hf_table *table);
 uint32_t hf_table_find(const struct hf_table *table, struct hf_slice key,
                        uint32_t hash);
 
+/* Has the processor fetch what finding a key of @hash will read first, and, a
+ * little later, the session itself. Changes nothing. */
+void hf_table_expect(const struct hf_table *table, uint32_t hash);
+void hf_table_expect_entry(const struct hf_table *table, uint32_t hash);
+
 /* The first slot taken by a hash of @hash or more, or capacity. */
 uint32_t hf_table_first_from(const struct hf_table *table, uint32_t hash);
 

@@ -546,8 +546,8 @@ uint64_t hf_node_shown(const struct hf_partition *partition,
 bool hf_node_writes_alone(const struct hf_node *node, uint16_t p)
 {
     const struct hf_partition *partition = &node->partitions[p];
-    return partition->copy_count == 0 && partition->log.count == 0 &&
-           partition->merges_pending == 0;
+    return (partition->copy_count == 0 || HF_MUTATED(ALONE_THOUGH_COPIED)) &&
+           partition->log.count == 0 && partition->merges_pending == 0;
 }
 
 /* Without a record, since there is nobody to send it to, and without an

@@ -177,6 +177,14 @@ static void on_request(void *user, struct hf_connection *connection,
                              command);
 }
 
+static void on_expect(void *user, struct hf_command *commands, size_t count)
+{
+    struct hf_clients *clients = user;
+    if (clients->handler.expect != NULL) {
+        clients->handler.expect(clients->handler.user, commands, count);
+    }
+}
+
 static void on_info(void *user, struct hf_slice section, struct hf_buffer *out)
 {
     struct hf_clients *clients = user;
@@ -510,6 +518,7 @@ static struct hf_clients *clients_new(uv_loop_t *loop, struct hf_mem *mem,
     clients->host = (struct hf_connection_host){
         .user = clients,
         .request = on_request,
+        .expect = on_expect,
         .info = on_info,
         .client_list = on_client_list,
         .status = on_status,

@@ -45,6 +45,7 @@ struct hf_clients_handler {
     void (*request)(void *user, uint64_t client, uint64_t tag,
                     const struct hf_command *command);
     /* As in struct hf_connection_host. */
+    void (*expect)(void *user, struct hf_command *commands, size_t count);
     void (*info)(void *user, struct hf_slice section, struct hf_buffer *out);
     void (*status)(void *user, struct hf_buffer *out);
     /* A HOLDFAST command that does something to the node, as `request`. */

@@ -57,6 +57,12 @@ static void on_request(void *user, uint64_t client, uint64_t tag,
     server_step_at(server, &event, hf_clients_now(server->clients));
 }
 
+static void on_expect(void *user, struct hf_command *commands, size_t count)
+{
+    const struct hf_server *server = user;
+    hf_node_expect(server->node, commands, count);
+}
+
 static void on_message(void *user, hf_node_id from, hf_incarnation incarnation,
                        const struct hf_message *message)
 {
@@ -375,6 +381,7 @@ static int server_open_clients(struct hf_server *server, char *error,
     const struct hf_clients_handler handler = {
         .user = server,
         .request = on_request,
+        .expect = on_expect,
         .info = on_info,
         .status = on_status,
         .manage = hf_server_manage,

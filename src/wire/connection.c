@@ -11,6 +11,9 @@
 #define SLOT_CAPACITY_KEEP 64
 #define INPUT_KEEP_BYTES 4096
 #define REPLY_KEEP_BYTES 1024
+/* How far we look ahead in what came, in commands and their arguments. */
+#define AHEAD_MAX 16
+#define AHEAD_ARGUMENTS_MAX 64
 
 #define KEY_TEXT_OF(bytes) #bytes
 #define KEY_TEXT(bytes) "ERR key is longer than " KEY_TEXT_OF(bytes) " bytes"
@@ -301,29 +304,25 @@ command_hand_over(struct hf_connection *connection,
     }
 }
 
-static void command_run(struct hf_connection *connection)
+static void command_run(struct hf_connection *connection,
+                        const struct hf_command *command)
 {
-    struct hf_command command = {
-        .argc = connection->parsed.argc,
-        .argv = connection->parsed.argv,
-    };
     struct hf_reply reply;
-    command.row = hf_command_find(command.argv[0]);
-    if (command.row == NULL) {
-        connection->broken = is_http(command.argv[0]);
-        reply = hf_connection_unknown(connection, command.argc, command.argv);
-    } else if (!hf_command_arity_fits(command.row, command.argc)) {
-        reply = hf_connection_wrong_arity(connection, command.row);
-    } else if (!keys_fit(&command)) {
+    if (command->row == NULL) {
+        connection->broken = is_http(command->argv[0]);
+        reply = hf_connection_unknown(connection, command->argc, command->argv);
+    } else if (!hf_command_arity_fits(command->row, command->argc)) {
+        reply = hf_connection_wrong_arity(connection, command->row);
+    } else if (!keys_fit(command)) {
         reply = hf_reply_error(ERROR_KEY);
-    } else if (command.row->route != HF_ROUTE_CONNECTION) {
-        command_hand_over(connection, &command, connection->host->request);
+    } else if (command->row->route != HF_ROUTE_CONNECTION) {
+        command_hand_over(connection, command, connection->host->request);
         return;
-    } else if (hf_connection_is_managed(&command)) {
-        command_hand_over(connection, &command, connection->host->manage);
+    } else if (hf_connection_is_managed(command)) {
+        command_hand_over(connection, command, connection->host->manage);
         return;
     } else {
-        reply = hf_connection_run(connection, &command);
+        reply = hf_connection_run(connection, command);
     }
     answer(connection, &reply);
 }
@@ -334,35 +333,107 @@ static bool may_go_on(const struct hf_connection *connection)
     return host->may_go_on == NULL || host->may_go_on(host->user);
 }
 
+/* Commands that came together, so that what one needs is fetched while those
+ * before it run. */
+struct ahead {
+    size_t count;
+    struct hf_command commands[AHEAD_MAX];
+    size_t ends[AHEAD_MAX]; /* The byte behind each. */
+    struct hf_slice argv[AHEAD_ARGUMENTS_MAX];
+};
+
+static void ahead_parse(struct ahead *ahead, struct hf_slice bytes,
+                        const struct hf_resp_limits *limits)
+{
+    size_t offset = 0;
+    uint32_t used = 0;
+    ahead->count = 0;
+    while (ahead->count < AHEAD_MAX) {
+        struct hf_slice rest = {bytes.data + offset, bytes.size - offset};
+        struct hf_slice *argv = ahead->argv + used;
+        uint32_t argc = 0;
+        size_t size = hf_resp_parse_plain(rest, limits, argv,
+                                          AHEAD_ARGUMENTS_MAX - used, &argc);
+        if (size == 0) {
+            return;
+        }
+        offset += size;
+        used += argc;
+        ahead->commands[ahead->count] = (struct hf_command){
+            .row = hf_command_find(argv[0]), .argc = argc, .argv = argv};
+        ahead->ends[ahead->count++] = offset;
+    }
+}
+
+/* There is one at least, and it may run. Returns how many bytes they took. */
+static size_t ahead_run(struct hf_connection *connection, struct ahead *ahead)
+{
+    const struct hf_connection_host *host = connection->host;
+    if (ahead->count > 1 && host->expect != NULL) {
+        host->expect(host->user, ahead->commands, ahead->count);
+    }
+    size_t ran = 0;
+    do {
+        command_run(connection, &ahead->commands[ran++]);
+    } while (ran < ahead->count && takes_commands(connection) &&
+             may_go_on(connection));
+    return ahead->ends[ran - 1];
+}
+
+/* Runs or refuses the command at the front of @bytes, whatever it is like.
+ * Returns how many bytes it took; 0 also when it is not all there. */
+static size_t input_run_one(struct hf_connection *connection,
+                            struct hf_slice bytes)
+{
+    struct hf_resp_command *parsed = &connection->parsed;
+    enum hf_resp_status status =
+        hf_resp_parse(parsed, bytes, &connection->host->limits);
+    if (status == HF_RESP_PARTIAL) {
+        connection->input_wanted = parsed->wanted;
+        return 0;
+    }
+    if (status == HF_RESP_OK) {
+        struct hf_command command = {.argc = parsed->argc,
+                                     .argv = parsed->argv};
+        if (command.argc > 0) {
+            command.row = hf_command_find(command.argv[0]);
+            command_run(connection, &command);
+        }
+        return parsed->consumed;
+    }
+    if (parsed->error_text == NULL) {
+        connection->broken = true;
+    } else {
+        struct hf_reply reply = hf_reply_error(parsed->error_text);
+        connection->closing = true;
+        answer(connection, &reply);
+    }
+    return 0;
+}
+
 /* Runs the commands at the front of @bytes. Returns how many bytes they took;
  * those of a refused one stay. */
 static size_t input_run(struct hf_connection *connection, struct hf_slice bytes)
 {
+    struct ahead ahead;
     size_t offset = 0;
     connection->receiving = true;
     connection->input_wanted = 0;
     while (offset < bytes.size && takes_commands(connection) &&
            may_go_on(connection)) {
         struct hf_slice rest = {bytes.data + offset, bytes.size - offset};
-        enum hf_resp_status status =
-            hf_resp_parse(&connection->parsed, rest, &connection->host->limits);
-        if (status == HF_RESP_PARTIAL) {
-            connection->input_wanted = connection->parsed.wanted;
+        size_t taken = 0;
+        if (!connection->parsed.partial) {
+            ahead_parse(&ahead, rest, &connection->host->limits);
+            taken = ahead.count > 0 ? ahead_run(connection, &ahead) : 0;
+        }
+        if (taken == 0) {
+            taken = input_run_one(connection, rest);
+        }
+        if (taken == 0) {
             break;
         }
-        if (status == HF_RESP_OK) {
-            offset += connection->parsed.consumed;
-            if (connection->parsed.argc > 0) {
-                command_run(connection);
-            }
-        } else if (connection->parsed.error_text == NULL) {
-            connection->broken = true;
-        } else {
-            struct hf_reply reply =
-                hf_reply_error(connection->parsed.error_text);
-            connection->closing = true;
-            answer(connection, &reply);
-        }
+        offset += taken;
     }
     connection->receiving = false;
     return offset;

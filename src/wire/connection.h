@@ -52,6 +52,10 @@ struct hf_connection_host {
     /* A HOLDFAST command that does something to the node: as request. */
     void (*manage)(void *user, struct hf_connection *connection, uint64_t tag,
                    const struct hf_command *command);
+    /* Several commands have come at once and will be asked for by `request`,
+     * unless something ends that; their rows may be NULL. May fill in where
+     * they are. May be NULL. */
+    void (*expect)(void *user, struct hf_command *commands, size_t count);
     /* Asked before each command; false: enough for now, what is left waits for
      * hf_connection_resume. NULL: as many as there are. */
     bool (*may_go_on)(void *user);

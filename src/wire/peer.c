@@ -509,7 +509,7 @@ static int read_command(struct hf_reader *reader,
                         struct hf_command *command)
 {
     struct hf_slice name = hf_reader_slice(reader);
-    command->row = hf_command_find(name);
+    *command = (struct hf_command){.row = hf_command_find(name)};
     /* In the one spelling of the table: a message has one encoding. */
     if (command->row == NULL ||
         !hf_slice_equal(name, hf_slice_text(command->row->name))) {

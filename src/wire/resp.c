@@ -281,40 +281,32 @@ static const uint8_t *plain_length_read(const uint8_t *from, const uint8_t *end,
     return from + at + 2;
 }
 
-/* Nearly every command: all of it is there, and nothing is wrong with it.
- * PARTIAL: nothing is known about it yet. */
-static enum hf_resp_status whole_parse(struct hf_resp_command *command,
-                                       struct hf_slice input,
-                                       const struct hf_resp_limits *limits)
+size_t hf_resp_parse_plain(struct hf_slice input,
+                           const struct hf_resp_limits *limits,
+                           struct hf_slice *argv, uint32_t argc_max,
+                           uint32_t *argc)
 {
     const uint8_t *end = input.data + (input.size < limits->command_bytes_max
                                            ? input.size
                                            : limits->command_bytes_max);
     size_t count;
     const uint8_t *at = plain_length_read(input.data, end, '*', &count);
-    if (at == NULL || count == 0 || count > limits->argument_count_max) {
-        return HF_RESP_PARTIAL;
+    if (at == NULL || count == 0 || count > limits->argument_count_max ||
+        count > argc_max) {
+        return 0;
     }
-    uint32_t argc = 0;
-    for (; argc < count; argc++) {
+    for (uint32_t i = 0; i < count; i++) {
         size_t size;
         at = plain_length_read(at, end, '$', &size);
         if (at == NULL || size > limits->bulk_bytes_max ||
             (size_t)(end - at) < size + 2) {
-            return HF_RESP_PARTIAL;
+            return 0;
         }
-        if (argc == command->capacity) {
-            command->argc = argc;
-            if (!command_reserve(command)) {
-                return command_refuse(command, NULL);
-            }
-        }
-        command->argv[argc] = (struct hf_slice){at, size};
+        argv[i] = (struct hf_slice){at, size};
         at += size + 2;
     }
-    command->argc = argc;
-    command->consumed = (size_t)(at - input.data);
-    return HF_RESP_OK;
+    *argc = (uint32_t)count;
+    return (size_t)(at - input.data);
 }
 
 /* The line of an inline command while it is taken apart. */
@@ -479,11 +471,6 @@ enum hf_resp_status hf_resp_parse(struct hf_resp_command *command,
     enum hf_resp_status status;
     if (!command->partial) {
         command_restart(command);
-        status = whole_parse(command, input, limits);
-        if (status != HF_RESP_PARTIAL) {
-            return status;
-        }
-        command->argc = 0;
     }
     HF_ASSERT(command->offset <= input.size);
     if (input.size == 0) {

@@ -71,6 +71,16 @@ enum hf_resp_status hf_resp_parse(struct hf_resp_command *command,
                                   struct hf_slice input,
                                   const struct hf_resp_limits *limits);
 
+/* The same for nearly every command: one that is all there, within the limits,
+ * with at most @argc_max arguments, and not inline. Finds its arguments, which
+ * point into @input, and returns the bytes it takes. 0: hf_resp_parse knows
+ * better. Nothing is remembered, so it does for commands that may not run yet.
+ */
+size_t hf_resp_parse_plain(struct hf_slice input,
+                           const struct hf_resp_limits *limits,
+                           struct hf_slice *argv, uint32_t argc_max,
+                           uint32_t *argc);
+
 /* Appends @reply as RESP of @version 2 or 3. Line ends inside of a status or
  * an error become spaces. When the tokens of a nested reply are not exactly
  * one value, nothing is appended and @out is marked failed: half a reply would

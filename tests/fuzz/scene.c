@@ -544,7 +544,8 @@ void scene_end(struct scene *scene)
     static const struct hf_slice argv[] = {{(const uint8_t *)"SET", 3},
                                            {(const uint8_t *)"k1", 2},
                                            {(const uint8_t *)"v", 1}};
-    const struct hf_command command = {hf_command_find(argv[0]), 3, argv};
+    const struct hf_command command = {
+        .row = hf_command_find(argv[0]), .argc = 3, .argv = argv};
     scene->obedient = 0;
     for (unsigned i = 0; i < scene->real_count; i++) {
         struct scene_node *node = &scene->nodes[i];

@@ -264,7 +264,8 @@ bool script_take_command(struct script *s, struct hf_command *command)
     while (hf_command_at(row_count) != NULL) {
         row_count++;
     }
-    command->row = hf_command_at(script_take(s) % row_count);
+    *command =
+        (struct hf_command){.row = hf_command_at(script_take(s) % row_count)};
     uint8_t how = script_take(s);
     int least = abs(command->row->arity);
     command->argc = (uint32_t)least;

@@ -59,6 +59,8 @@
       "what only silent nodes have starts empty")                              \
     X(LEAVES_WITH_COPIES, 185, 2000, "",                                       \
       "a leaving node is let go before it has handed over")                    \
+    X(ALONE_THOUGH_COPIED, 1, 200, "",                                         \
+      "a write is carried out as if there were no copies")                     \
     X(EARLY_OK, 1, 200, "",                                                    \
       "a write is answered before the copies have it")                         \
     X(DIRTY_READ, 63, 2000, "",                                                \

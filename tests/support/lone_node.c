@@ -137,7 +137,8 @@ uint64_t lone_node_send(struct lone_node *lone, const char *line)
         argv[argc++] = (struct hf_slice){(const uint8_t *)line, size};
         line += size + (line[size] == ' ' ? 1 : 0);
     }
-    struct hf_command command = {hf_command_find(argv[0]), argc, argv};
+    struct hf_command command = {
+        .row = hf_command_find(argv[0]), .argc = argc, .argv = argv};
     HF_ASSERT(command.row != NULL);
     HF_ASSERT(hf_command_arity_fits(command.row, argc));
     HF_ASSERT(lone->asked < LONE_ASKED_MAX);

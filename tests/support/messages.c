@@ -163,7 +163,9 @@ static void add_forward(struct messages *m, uint16_t partition, uint16_t end,
         .partition_end = end,
         .scan_position = (uint32_t)unlike(m),
         .scan_count = (uint32_t)unlike(m),
-        .command = {hf_command_find(argv[0]), argc, argv},
+        .command = {.row = hf_command_find(argv[0]),
+                    .argc = argc,
+                    .argv = argv},
     };
 }
 

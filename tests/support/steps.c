@@ -164,7 +164,7 @@ void steps_ask(struct steps *f, const char *line, int *effects)
     if (!has_key(&command)) {
         command.row->apply(&apply, &command);
     } else {
-        hf_apply_find(&apply, command.argv[1]);
+        hf_apply_find(&apply, &command);
         hf_command_apply(&apply, &command);
     }
     assert_false(f->effects.failed);

@@ -30,6 +30,26 @@ static void on_request(void *user, struct hf_connection *connection,
     }
 }
 
+static bool on_may_go_on(void *user)
+{
+    struct client *c = user;
+    if (c->allowed == 0) {
+        return false;
+    }
+    c->allowed--;
+    return true;
+}
+
+static void on_expect(void *user, struct hf_command *commands, size_t count)
+{
+    struct client *c = user;
+    for (size_t i = 0; i < count; i++) {
+        hf_buffer_append_text(&c->expected, i == 0 ? "" : " ");
+        hf_buffer_append_slice(&c->expected, commands[i].argv[0]);
+    }
+    hf_buffer_append_text(&c->expected, "\n");
+}
+
 static void on_info(void *user, struct hf_slice section, struct hf_buffer *out)
 {
     (void)user;
@@ -58,6 +78,7 @@ void client_open_with(struct client *c, struct hf_mem *mem)
     c->mem = mem;
     c->count = 0;
     c->at_once = false;
+    c->allowed = SIZE_MAX;
     c->host = (struct hf_connection_host){
         .user = c,
         .request = on_request,
@@ -65,6 +86,8 @@ void client_open_with(struct client *c, struct hf_mem *mem)
         .client_list = on_client_list,
         .status = on_status,
         .manage = on_request,
+        .expect = on_expect,
+        .may_go_on = on_may_go_on,
         .limits = {.argument_count_max = HF_ARGUMENT_COUNT_MAX,
                    .bulk_bytes_max = 100000,
                    .command_bytes_max = 1000000,
@@ -74,6 +97,8 @@ void client_open_with(struct client *c, struct hf_mem *mem)
     };
     hf_connection_init(&c->connection, &c->host, c->mem, 42, "127.0.0.1:5000");
     hf_buffer_init(&c->asked, c->mem);
+    hf_mem_init_system(&c->own);
+    hf_buffer_init(&c->expected, &c->own);
 }
 
 void client_open(struct client *c)
@@ -86,6 +111,7 @@ void client_close(struct client *c)
 {
     hf_connection_close(&c->connection);
     hf_buffer_close(&c->asked);
+    hf_buffer_close(&c->expected);
     assert_int_equal(c->mem->used_bytes, 0);
 }
 

@@ -11,13 +11,16 @@
 
 struct client {
     struct hf_mem system;
+    struct hf_mem own;  /* What the test notes. */
     struct hf_mem *mem; /* What the connection uses. */
     struct hf_connection_host host;
     struct hf_connection connection; /* Its id is 42. */
     struct hf_buffer asked;          /* "GET k\n" for each command. */
     uint64_t tags[CLIENT_REQUESTS_MAX];
     size_t count;
-    bool at_once; /* Answer with the last argument before returning. */
+    bool at_once;   /* Answer with the last argument before returning. */
+    size_t allowed; /* Commands that may run; many unless the test says so. */
+    struct hf_buffer expected; /* "GET GET\n" for what was to come together. */
 };
 
 /* What a client sends and what it should get, for tables of them. */

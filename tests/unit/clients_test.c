@@ -1,4 +1,5 @@
-/* clients_test.c - Clients of a node that is about to stop, over loopback. */
+/* clients_test.c - Clients that share a loop, and clients of a node that is
+ * about to stop, over loopback. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -23,6 +24,13 @@ struct world {
     uint64_t client; /* Of the last request. */
     uint64_t tag;
     bool stopped;
+    /* Requests are answered at once, and take long. */
+    bool busy;
+    hf_time told_first; /* What hf_clients_now said. */
+    hf_time told_last;
+    bool told_ahead;   /* It was ahead of the clock, or went back. */
+    uint64_t others;   /* The client of the first request, */
+    int others_before; /* and its requests until another's came. */
 };
 
 /* One client of the node. */
@@ -37,6 +45,26 @@ struct caller {
     bool closed;
 };
 
+#define BUSY_NS ((uint64_t)100000)
+#define BUSY_REQUESTS 2000
+
+static void request_busy(struct world *w, uint64_t client, uint64_t tag)
+{
+    const struct hf_reply reply = hf_reply_nil();
+    hf_time told = hf_clients_now(w->clients);
+    w->told_ahead |= told > hf_clock_now() || told < w->told_last;
+    w->told_first = w->told_first == 0 ? told : w->told_first;
+    w->told_last = told;
+    w->others = w->others == 0 ? client : w->others;
+    if (client == w->others) {
+        w->others_before++;
+        uint64_t until_ns = hf_clock_now_ns() + BUSY_NS;
+        while (hf_clock_now_ns() < until_ns) {
+        }
+    }
+    hf_clients_reply(w->clients, client, tag, &reply);
+}
+
 static void on_request(void *user, uint64_t client, uint64_t tag,
                        const struct hf_command *command)
 {
@@ -45,6 +73,9 @@ static void on_request(void *user, uint64_t client, uint64_t tag,
     w->requests++;
     w->client = client;
     w->tag = tag;
+    if (w->busy) {
+        request_busy(w, client, tag);
+    }
 }
 
 static void on_info(void *user, struct hf_slice section, struct hf_buffer *out)
@@ -206,6 +237,66 @@ static void caller_close(struct world *w, struct caller *caller)
     WAIT_UNTIL(w, caller->closed);
 }
 
+static void caller_drop_input(struct caller *caller)
+{
+    caller->in_size = 0;
+}
+
+/* Two tenths of a second of work are on their way from one of them. */
+static void who_asks_for_much_does_not_hold_up_others(void **state)
+{
+    struct world *w = *state;
+    static char much[BUSY_REQUESTS * sizeof("*2\r\n$3\r\nGET\r\n$1\r\na\r\n")];
+    struct caller greedy;
+    struct caller modest;
+    for (int i = 0; i < BUSY_REQUESTS; i++) {
+        strcat(much + 20 * (size_t)i, "*2\r\n$3\r\nGET\r\n$1\r\na\r\n");
+    }
+    caller_connect(w, &greedy);
+    caller_connect(w, &modest);
+    w->busy = true;
+    hf_time began = hf_clock_now();
+    caller_send(&greedy, much);
+    WAIT_UNTIL(w, w->requests > 0);
+    caller_send(&modest, "GET a\r\n");
+    int before = 0;
+    WAIT_UNTIL(w, (caller_drop_input(&greedy), before = w->others_before,
+                   modest.in_size == 5));
+    assert_in_range(before, 1, BUSY_REQUESTS / 2);
+    WAIT_UNTIL(w,
+               (caller_drop_input(&greedy), w->requests == BUSY_REQUESTS + 1));
+    /* The handler knew how late it was. */
+    assert_false(w->told_ahead);
+    assert_true(w->told_first >= began);
+    assert_true(w->told_last - w->told_first >=
+                (hf_time)(BUSY_REQUESTS * BUSY_NS / 1000000 / 2));
+    caller_close(w, &greedy);
+    caller_close(w, &modest);
+}
+
+/* What was lent for output is given back when it is written. */
+static void an_idle_client_holds_no_output(void **state)
+{
+    struct world *w = *state;
+    struct caller callers[5];
+    const struct hf_reply reply = hf_reply_nil();
+    for (size_t i = 0; i < HF_ARRAY_COUNT(callers); i++) {
+        caller_connect(w, &callers[i]);
+        int requests = w->requests;
+        caller_send(&callers[i], "GET a\r\n");
+        WAIT_UNTIL(w, w->requests > requests);
+        size_t used = w->mem.used_bytes;
+        hf_clients_reply(w->clients, w->client, w->tag, &reply);
+        WAIT_UNTIL(w, callers[i].in_size == 5);
+        if (i > 0) { /* The buffer of the first did for all. */
+            assert_int_equal(w->mem.used_bytes, used);
+        }
+    }
+    for (size_t i = 0; i < HF_ARRAY_COUNT(callers); i++) {
+        caller_close(w, &callers[i]);
+    }
+}
+
 static void a_drain_refuses_connects_and_waits_for_answers(void **state)
 {
     struct world *w = *state;
@@ -311,6 +402,8 @@ static void stops_in_the_middle_of_a_drain(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(who_asks_for_much_does_not_hold_up_others),
+        TEST(an_idle_client_holds_no_output),
         TEST(a_drain_refuses_connects_and_waits_for_answers),
         TEST(a_drain_serves_until_all_is_answered),
         TEST(a_drain_ends_though_a_client_goes_on_asking),

@@ -428,7 +428,7 @@ static void fail_each_allocation(struct steps *f, const char *line)
         hf_buffer_close(&f->effects);
         hf_buffer_close(&f->scratch);
         failing_mem_fail_nth(&f->failing, nth);
-        hf_apply_find(&apply, command.argv[1]);
+        hf_apply_find(&apply, &command);
         hf_command_apply(&apply, &command);
         bool failed = f->failing.failed;
         failing_mem_fail_nth(&f->failing, 0);

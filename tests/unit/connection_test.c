@@ -429,6 +429,71 @@ static void breaks_when_out_of_memory_and_leaks_nothing(void **state)
     assert_in_range(nth, 10, 100);
 }
 
+#define GET(key) "*2\r\n$3\r\nGET\r\n$1\r\n" key "\r\n"
+
+/* The rest waits here, and nothing more is read meanwhile. */
+static void runs_as_many_commands_as_the_host_allows(void **state)
+{
+    (void)state;
+    struct client c;
+    client_open(&c);
+    c.at_once = true;
+    c.allowed = 2;
+    client_send(&c, GET("a") GET("b") GET("c") "PING\r\n" GET("d"));
+    client_expect_asked(&c, "GET a\nGET b\n");
+    assert_true(hf_connection_can_resume(&c.connection));
+    assert_false(hf_connection_is_quiet(&c.connection));
+    c.allowed = 0;
+    hf_connection_resume(&c.connection);
+    client_expect_asked(&c, "");
+    c.allowed = 2;
+    hf_connection_resume(&c.connection);
+    client_expect_asked(&c, "GET c\n");
+    c.allowed = SIZE_MAX;
+    client_send(&c, GET("e"));
+    client_expect_asked(&c, "GET d\nGET e\n");
+    client_expect(&c, "$1\r\na\r\n$1\r\nb\r\n$1\r\nc\r\n+PONG\r\n"
+                      "$1\r\nd\r\n$1\r\ne\r\n");
+    assert_true(hf_connection_is_quiet(&c.connection));
+    client_close(&c);
+}
+
+static void says_what_came_together(void **state)
+{
+    (void)state;
+    struct client c;
+    client_open(&c);
+    client_send(&c, GET("a"));
+    assert_int_equal(c.expected.size, 0);
+    client_send(&c, GET("a") GET("b") "*1\r\n$3\r\nFOO\r\n" GET("c") "*2\r\n");
+    hf_buffer_append(&c.expected, "", 1);
+    assert_string_equal((const char *)c.expected.data, "GET GET FOO GET\n");
+    client_expect_asked(&c, "GET a\nGET a\nGET b\nGET c\n");
+    client_send(&c, "$3\r\nGET\r\n$1\r\nd\r\n");
+    client_expect_asked(&c, "GET d\n");
+    client_close(&c);
+}
+
+/* What was looked at ahead is not run when the one before it ends that. */
+static void what_comes_after_the_end_is_not_run(void **state)
+{
+    (void)state;
+    struct client c;
+    client_open(&c);
+    c.at_once = true;
+    client_send(&c, GET("a") "*1\r\n$4\r\nQUIT\r\n" GET("b"));
+    client_expect_asked(&c, "GET a\n");
+    client_expect(&c, "$1\r\na\r\n+OK\r\n");
+    assert_true(hf_connection_is_done(&c.connection));
+    client_close(&c);
+
+    client_open(&c);
+    client_send(&c, GET("a") "*1\r\n$-5\r\n" GET("b"));
+    client_expect_asked(&c, "GET a\n");
+    assert_true(c.connection.closing);
+    client_close(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -450,6 +515,9 @@ int main(void)
         cmocka_unit_test(takes_a_large_argument_in_pieces),
         cmocka_unit_test(keeps_little_memory_when_idle),
         cmocka_unit_test(breaks_when_out_of_memory_and_leaks_nothing),
+        cmocka_unit_test(runs_as_many_commands_as_the_host_allows),
+        cmocka_unit_test(says_what_came_together),
+        cmocka_unit_test(what_comes_after_the_end_is_not_run),
     };
     return cmocka_run_group_tests_name("connection", tests, NULL, NULL);
 }

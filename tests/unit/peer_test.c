@@ -375,7 +375,9 @@ static void a_forward_needs_a_range_of_partitions(void **state)
         .type = HF_MESSAGE_FORWARD,
         .forward = {.partition = 3,
                     .partition_end = 9,
-                    .command = {hf_command_find(dbsize), 1, &dbsize}},
+                    .command = {.row = hf_command_find(dbsize),
+                                .argc = 1,
+                                .argv = &dbsize}},
     };
     assert_int_equal(encode_and_decode(f, &message), 0);
     message.forward.partition_end = 3;
@@ -394,7 +396,9 @@ static struct hf_message forward_of(const struct hf_slice *argv, uint32_t argc)
         .type = HF_MESSAGE_FORWARD,
         .forward = {.partition = 3,
                     .partition_end = 4,
-                    .command = {hf_command_find(argv[0]), argc, argv}},
+                    .command = {.row = hf_command_find(argv[0]),
+                                .argc = argc,
+                                .argv = argv}},
     };
 }
 

@@ -30,6 +30,8 @@ struct feed {
     bool refused;
 };
 
+#define PLAIN_ARGUMENTS 8
+
 static void feed_open(struct feed *feed, const struct hf_resp_limits *limits)
 {
     memset(feed, 0, sizeof(*feed));
@@ -76,8 +78,20 @@ static void feed_up_to(struct feed *feed, struct hf_slice input, size_t size)
         assert_non_null(copy);
         memcpy(copy, input.data + feed->offset, left);
         struct hf_slice rest = {copy, left};
+        struct hf_slice argv[PLAIN_ARGUMENTS];
+        uint32_t argc = 0;
+        size_t plain = hf_resp_parse_plain(rest, feed->limits, argv,
+                                           PLAIN_ARGUMENTS, &argc);
         enum hf_resp_status status =
             hf_resp_parse(&feed->parser, rest, feed->limits);
+        if (plain > 0) { /* It knows less, but nothing else. */
+            assert_int_equal(status, HF_RESP_OK);
+            assert_int_equal(feed->parser.consumed, plain);
+            assert_int_equal(feed->parser.argc, argc);
+            for (uint32_t i = 0; i < argc; i++) {
+                assert_true(hf_slice_equal(feed->parser.argv[i], argv[i]));
+            }
+        }
         if (status == HF_RESP_PARTIAL) {
             free(copy);
             assert_true(feed->parser.wanted > left);
@@ -541,6 +555,36 @@ static void writes_all_of_a_reply_or_nothing(void **state)
     hf_buffer_close(&tokens);
 }
 
+/* An ordinary command must not need the long way: then it would be slow. */
+static void finds_plain_commands_at_first_sight(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *input;
+        size_t bytes;
+    } cases[] = {
+        {"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n", 20},
+        {"*2\r\n$3\r\nGET\r\n$0\r\n\r\n", 19},
+        {"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n*2\r\n$3", 20},
+        {"*2\r\n$3\r\nGET\r\n$10\r\n0123456789\r\n", 30},
+        {"*2\r\n$3\r\nGET\r\n$1\r\nk\r", 0},
+        {"*2\r\n$3\r\nGET\r\n$01\r\nk\r\n", 0},
+        {"*2\r\n$3\r\nGET\r\n$-1\r\n", 0},
+        {"*9\r\n$1\r\n1\r\n", 0},
+        {"*0\r\n", 0},
+        {"GET k\r\n", 0},
+        {"", 0},
+    };
+    for (size_t i = 0; i < HF_ARRAY_COUNT(cases); i++) {
+        struct hf_slice argv[PLAIN_ARGUMENTS];
+        uint32_t argc = 0;
+        assert_int_equal(hf_resp_parse_plain(hf_slice_text(cases[i].input),
+                                             &generous, argv, PLAIN_ARGUMENTS,
+                                             &argc),
+                         cases[i].bytes);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -557,6 +601,7 @@ int main(void)
         cmocka_unit_test(skips_line_ends_without_comparing_them),
         cmocka_unit_test(refuses_what_is_over_a_limit_once_announced),
         cmocka_unit_test(refuses_lines_of_digits_without_end),
+        cmocka_unit_test(finds_plain_commands_at_first_sight),
         cmocka_unit_test(says_when_it_is_out_of_memory),
         cmocka_unit_test(gives_the_room_for_many_arguments_back),
         cmocka_unit_test(writes_plain_replies),
