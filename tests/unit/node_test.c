@@ -727,52 +727,6 @@ static void a_lone_node_serves_again_after_a_pause(void **state)
     assert_int_equal(hf_node_get_counters(f.lone.node)->views, 1);
 }
 
-/* Nothing is kept of it but the session. */
-static void a_write_without_copies_leaves_nothing_behind(void **state)
-{
-    (void)state;
-    const struct hf_node *node = f.lone.node;
-    const struct hf_partition *partition =
-        &node->partitions[hf_partition_of_key(HF_SLICE_LITERAL("k"))];
-    uint64_t next = node->request_next;
-    expect("SET k v", "OK");
-    expect("APPEND k w", "2");
-    expect("GET k", "vw");
-    expect("DEL k", "1");
-    expect("GET k", "(nil)");
-    assert_int_equal(node->request_next, next);
-    assert_int_equal(node->operations.count, 0);
-    assert_int_equal(partition->log.count, 0);
-    assert_int_equal(partition->version.sequence, 3);
-    assert_int_equal(partition->base.sequence, 3);
-    assert_int_equal(partition->committed, 3);
-    assert_int_equal(node->counters.writes, 3);
-    assert_int_equal(node->counters.writes_alone, 3);
-}
-
-static void what_is_expected_is_located(void **state)
-{
-    (void)state;
-    const struct hf_slice get[] = {HF_SLICE_LITERAL("GET"),
-                                   HF_SLICE_LITERAL("k")};
-    const struct hf_slice more[] = {HF_SLICE_LITERAL("MGET"),
-                                    HF_SLICE_LITERAL("k")};
-    struct hf_command commands[] = {
-        {.row = hf_command_find(get[0]), .argc = 2, .argv = get},
-        {.row = NULL, .argc = 1, .argv = get},
-        {.row = hf_command_find(get[0]), .argc = 1, .argv = get},
-        {.row = hf_command_find(more[0]), .argc = 2, .argv = more},
-    };
-    expect("SET k v", "OK");
-    hf_node_expect(f.lone.node, commands, HF_ARRAY_COUNT(commands));
-    assert_true(commands[0].located);
-    assert_int_equal(commands[0].partition, hf_partition_of_key(get[1]));
-    assert_int_equal(commands[0].hash, hf_sessions_hash(get[1]));
-    for (size_t i = 1; i < HF_ARRAY_COUNT(commands); i++) {
-        assert_false(commands[i].located);
-    }
-}
-
 int main(void)
 {
 #define NEW(name)                                                              \
@@ -787,8 +741,6 @@ int main(void)
         NEW(a_seed_where_nobody_listens_is_not_waited_for),
         NEW(a_silent_seed_is_waited_for),
         NEW(who_is_no_seed_starts_no_cluster_alone),
-        LONE(a_write_without_copies_leaves_nothing_behind),
-        LONE(what_is_expected_is_located),
         LONE(strings_are_served),
         LONE(hashes_are_served),
         LONE(many_keys_are_one_command),
