@@ -11,7 +11,7 @@
 #define READ_BYTES ((size_t)64 << 10)
 /* How many commands are run between looks at the clock: fewer at first and
  * after one that was dear, for a few bytes can ask for much. */
-#define STRIDE_FIRST 8
+#define STRIDE_FIRST 4
 #define STRIDE_MAX 64
 #define STRIDE_DEAR_NS ((uint64_t)50 * 1000)
 /* Output buffers that wait to be lent, and how large they are at most. */
