@@ -51,7 +51,7 @@ int hf_pipe_receive(struct hf_pipe *pipe, size_t room)
         return HF_ENOMEM;
     }
     pipe->room = room;
-    if (pipe->watched) {
+    if (pipe->watched && uv_is_active((const uv_handle_t *)&pipe->poll)) {
         return 0;
     }
     nng_iov iov = {.iov_buf = to, .iov_len = room};
@@ -85,8 +85,10 @@ static void on_received(struct hf_completion *completion)
     pipe->received(pipe);
 }
 
-/* Also when the remote end closed the stream or it broke: then the error is
- * found here. */
+/* Also when the remote end closed the stream or it broke. Then NNG's threads
+ * are asked for the rest, which is the error: so it does not overtake what came
+ * in by them before, such as the WELCOME of the session that replaces this one.
+ */
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
     struct hf_pipe *pipe = poll->data;
@@ -102,10 +104,11 @@ static void on_readable(uv_poll_t *poll, int status, int events)
     if (error == 0) {
         hf_buffer_commit(&pipe->input, nng_aio_count(pipe->direct));
         pipe->received(pipe);
-    } else if (error != NNG_ECANCELED) {
-        pipe->failed(pipe, error);
-    } else if (status < 0) {
-        pipe->failed(pipe, NNG_ECONNSHUT); /* The loop stopped watching. */
+    } else if (error != NNG_ECANCELED || status < 0) {
+        uv_poll_stop(poll);
+        hf_completion_begin(&pipe->receiving);
+        HF_ASSERT(nng_aio_set_iov(pipe->receiving.aio, 1, &iov) == 0);
+        nng_stream_recv(pipe->nng, pipe->receiving.aio);
     }
 }
 
