@@ -460,22 +460,39 @@ void hf_node_acked(struct hf_node *node, uint8_t member,
     }
 }
 
-static void tell_committed(struct hf_node *node, uint8_t member)
+/* With what else there is to send, or alone once it has waited: nobody but
+ * readers of that copy wait for it, and a frame of its own costs as much as a
+ * write. */
+static void tell_committed(struct hf_node *node, uint8_t i)
 {
-    struct hf_stream *stream = &node->members[member].stream;
-    stream_drop_done(node, member);
-    uint64_t done = stream->head - 1;
-    if (done > stream->told) {
-        struct hf_message message = {.type = HF_MESSAGE_COMMITTED,
-                                     .committed = {node->view->epoch, done}};
-        if (hf_node_send_member(node, member, &message)) {
-            stream->told = done;
-        }
+    struct hf_member *member = &node->members[i];
+    stream_drop_done(node, i);
+    uint64_t done = member->stream.head - 1;
+    if (done <= member->stream.told || member->peer == NULL ||
+        !member->peer->out_up[HF_CHANNEL_DATA]) {
+        member->untold_since = 0;
+        return;
+    }
+    if (member->untold_since == 0) {
+        member->untold_since = node->now;
+    }
+    bool goes_along = (node->spoken & hf_member_set_of(i)) != 0;
+    hf_time tell_at = member->untold_since + HF_TELL_MS;
+    if (!goes_along && node->now < tell_at) {
+        node->tell_at = tell_at < node->tell_at ? tell_at : node->tell_at;
+        return;
+    }
+    struct hf_message message = {.type = HF_MESSAGE_COMMITTED,
+                                 .committed = {node->view->epoch, done}};
+    if (hf_node_send_member(node, i, &message)) {
+        member->stream.told = done;
+        member->untold_since = 0;
     }
 }
 
 void hf_node_send_acks(struct hf_node *node)
 {
+    node->tell_at = HF_NEVER;
     if (node->state != HF_STATE_ACTIVE) {
         return;
     }
@@ -492,6 +509,7 @@ void hf_node_send_acks(struct hf_node *node)
         }
         tell_committed(node, i);
     }
+    node->spoken = 0;
 }
 
 /* An acknowledgement may have been lost without the link breaking, or a copy

@@ -127,6 +127,7 @@ int hf_node_create(struct hf_node **created,
     node->started_at = now;
     node->stepped_at = now;
     node->ticked_at = HF_TIME_PAST;
+    node->tell_at = HF_NEVER;
     node->fences_warned_at = HF_TIME_PAST;
     node->state = HF_STATE_STARTING;
     node->self = HF_MEMBER_NONE;
@@ -305,6 +306,21 @@ static void notice_pause(struct hf_node *node)
     node->stepped_at = node->now;
 }
 
+static hf_time tick_at(const struct hf_node *node)
+{
+    if (node->ticked_at == HF_TIME_PAST || node->expiry_waits) {
+        return node->now;
+    }
+    bool busy =
+        node->state != HF_STATE_ACTIVE || node->need_since != 0 ||
+        node->unsynced > 0 || !node->settled_map || node->merge_deferred > 0 ||
+        node->promised > node->view->epoch ||
+        !hf_list_is_empty(&node->requests) ||
+        !hf_list_is_empty(&node->waiting_partitions) ||
+        !hf_list_is_empty(&node->ranges) || !hf_list_is_empty(&node->gathers);
+    return node->ticked_at + (busy ? HF_TICK_BUSY_MS : HF_TICK_IDLE_MS);
+}
+
 void hf_node_step(struct hf_node *node, const struct hf_event *event,
                   const struct hf_outbox *out)
 {
@@ -321,7 +337,9 @@ void hf_node_step(struct hf_node *node, const struct hf_event *event,
     }
     switch (event->type) {
     case HF_EVENT_TICK:
-        node_tick(node);
+        if (node->now < node->tell_at || node->now >= tick_at(node)) {
+            node_tick(node);
+        } /* Else there are only commits to tell, when the turn ends. */
         break;
     case HF_EVENT_REQUEST:
         hf_node_request(node, event->request.client, event->request.tag,
@@ -371,17 +389,8 @@ void hf_node_leave(struct hf_node *node)
 
 hf_time hf_node_deadline(const struct hf_node *node)
 {
-    if (node->ticked_at == HF_TIME_PAST || node->expiry_waits) {
-        return node->now;
-    }
-    bool busy =
-        node->state != HF_STATE_ACTIVE || node->need_since != 0 ||
-        node->unsynced > 0 || !node->settled_map || node->merge_deferred > 0 ||
-        node->promised > node->view->epoch ||
-        !hf_list_is_empty(&node->requests) ||
-        !hf_list_is_empty(&node->waiting_partitions) ||
-        !hf_list_is_empty(&node->ranges) || !hf_list_is_empty(&node->gathers);
-    return node->ticked_at + (busy ? HF_TICK_BUSY_MS : HF_TICK_IDLE_MS);
+    hf_time at = tick_at(node);
+    return at < node->tell_at ? at : node->tell_at;
 }
 
 /* What tests and tools ask. */

@@ -71,6 +71,7 @@ enum {
     HF_FILL_SOON_MS = 100, /* Acknowledged sooner: more may be under way. */
     HF_FILL_LATE_MS = 200, /* Later: less, for clients wait behind it. */
     HF_FILL_BURST_MS = 50, /* What filling may catch up with, of its rate. */
+    HF_TELL_MS = 1,        /* A commit waits so long for a frame to go with. */
     HF_TICK_BUSY_MS = 10,
     HF_TICK_IDLE_MS = 50,
 };
@@ -128,6 +129,8 @@ struct hf_member {
     size_t learn_window;    /* Bytes for filling that may be under way. */
     uint64_t learn_probe;   /* A record for filling, to see how long it */
     hf_time learn_probe_at; /* takes; 0: none. */
+
+    hf_time untold_since; /* It is not told of a commit; 0: it is. */
 
     /* Records from it to us. */
     uint64_t in_number; /* Last one applied. */
@@ -363,9 +366,11 @@ struct hf_node {
     hf_member_set fresh;     /* Of those, observed under a lease of theirs. */
     hf_member_set suspected; /* As of the last tick, not dead. */
     hf_time installed_at;
-    hf_member_set lease; /* Members whose grant is valid, until: */
-    hf_time lease_until; /* the first of them ends. */
-    bool lease_safe;     /* They and we are a safe set. */
+    hf_member_set lease;  /* Members whose grant is valid, until: */
+    hf_time lease_until;  /* the first of them ends. */
+    bool lease_safe;      /* They and we are a safe set. */
+    hf_member_set spoken; /* Sent data to since the last TURN_END. */
+    hf_time tell_at;      /* When somebody is to be told of a commit. */
     hf_epoch refused_cluster;
 
     /* Agreement. */
@@ -675,6 +680,7 @@ void hf_node_acked(struct hf_node *node, uint8_t member,
                    const struct hf_ack *ack);
 void hf_node_committed(struct hf_node *node, uint8_t member,
                        const struct hf_committed *committed);
+/* Acknowledges what was applied and tells what was committed. */
 void hf_node_send_acks(struct hf_node *node);
 /* Sends what the stream to @member has not sent yet. */
 void hf_node_stream_send(struct hf_node *node, uint8_t member);

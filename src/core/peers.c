@@ -41,6 +41,10 @@ bool hf_node_send(struct hf_node *node, const struct hf_peer *peer,
     if (!peer->out_up[hf_message_channel(message->type)]) {
         return false;
     }
+    if (hf_message_channel(message->type) == HF_CHANNEL_DATA &&
+        peer->member != HF_MEMBER_NONE) {
+        node->spoken |= hf_member_set_of(peer->member);
+    }
     node->out->send(node->out->user, peer->info.id, peer->info.incarnation,
                     message);
     return true;

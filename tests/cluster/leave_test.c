@@ -101,11 +101,18 @@ static bool is_out(struct cluster *c, void *user)
     return status.state != HF_STATE_ACTIVE;
 }
 
+static bool knows_it_is_alone(struct cluster *c, unsigned node)
+{
+    struct hf_node_status status;
+    hf_node_get_status(node_of(c, node), &status);
+    return status.member_count == 1;
+}
+
 /* The view without the leaving node is agreed, and the other does not hear of
  * it. It could not go on alone if the leaving one were gone. */
 static void who_leaves_waits_until_the_others_know(void **state)
 {
-    struct cluster *c = story_start(state, 2, 34);
+    struct cluster *c = story_start(state, 2, 37);
     story_fill(c, KEYS);
     struct leaver leaver = {c, cluster_node_of(c, cluster_view(c), 0)};
     unsigned other = 1 - leaver.node;
@@ -114,8 +121,10 @@ static void who_leaves_waits_until_the_others_know(void **state)
                   "the other takes over");
     hf_node_leave(node_of(c, leaver.node));
     for (unsigned ms = 0; ms < DRAIN_MS && !is_out(c, &leaver); ms++) {
-        cluster_run(c, 1); /* The news is still on its way then. */
+        cluster_run(c, 1);
     }
+    cluster_check(c, !knows_it_is_alone(c, other),
+                  "with this seed, the news is still on its way then");
     cluster_cut_one_way(c, leaver.node, other);
     cluster_run(c, 400);
     cluster_check(c, !has_left(c, &leaver),
