@@ -334,10 +334,44 @@ static void fields_overwrite(struct hf_sessions *sessions, uint32_t slot,
     }
 }
 
+/* What most writes are, one new string or one new deadline, needs no draft to
+ * be worked out. False when it is something else. */
+static bool apply_simple(struct hf_sessions *sessions,
+                         const struct change *change, struct hf_slice effects,
+                         hf_time now, int *rv)
+{
+    struct hf_reader reader = hf_reader_of(effects);
+    struct hf_effect effect;
+    if (!hf_effects_next(&reader, &effect) || hf_reader_left(&reader) > 0) {
+        return false;
+    }
+    hf_time deadline = hf_draft_deadline(effect.ttl_ms, now);
+    if (effect.kind == HF_EFFECT_PUT) {
+        struct hf_draft draft = {.exists = true,
+                                 .type = HF_SESSION_STRING,
+                                 .deadline = deadline,
+                                 .value = effect.value};
+        *rv = change_to_draft(sessions, change, &draft);
+        return true;
+    }
+    if (effect.kind == HF_EFFECT_EXPIRE && change->old != NULL &&
+        change->old->type != HF_SESSION_FENCE) {
+        session_set_deadline(sessions, change->slot, deadline);
+        change->old->version = change->version;
+        *rv = 0;
+        return true;
+    }
+    return false;
+}
+
 static int apply_change(struct hf_sessions *sessions,
                         const struct change *change, struct hf_slice effects,
                         hf_time now)
 {
+    int done;
+    if (apply_simple(sessions, change, effects, now, &done)) {
+        return done;
+    }
     if (fields_fit_in_place(change->old, effects)) {
         fields_overwrite(sessions, change->slot, effects, now);
         change->old->version = change->version;
