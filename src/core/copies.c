@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "core/effects.h"
 #include "core/node_state.h"
 #include "holdfast/error.h"
 
@@ -20,12 +21,12 @@ void hf_node_partition_clear(struct hf_node *node, uint16_t p)
         hf_operations_forget_partition(&node->operations, p);
     }
     partition->version = (struct hf_version){0, 0};
-    partition->start_count = 0;
-    partition->starts_dropped = false;
+    partition->knowledge = (struct hf_knowledge){0};
     partition->base = partition->version;
     partition->learnt = 0;
     partition->committed = 0;
     partition->last_delete = 0;
+    partition->last_taken = 0;
     memset(partition->merges, 0, sizeof(partition->merges));
     partition->merges_pending = 0;
     hf_node_merge_drop(node, p);
@@ -34,31 +35,8 @@ void hf_node_partition_clear(struct hf_node *node, uint16_t p)
 void hf_partition_advance(struct hf_partition *partition,
                           struct hf_version version)
 {
-    uint8_t count = partition->start_count;
     partition->version = version;
-    if (count > 0 && partition->starts[count - 1].epoch == version.epoch) {
-        return;
-    }
-    if (count == HF_STARTS_MAX) {
-        count--;
-        memmove(partition->starts, partition->starts + 1,
-                count * sizeof(partition->starts[0]));
-        partition->starts_dropped = true;
-    }
-    partition->starts[count] = version;
-    partition->start_count = (uint8_t)(count + 1);
-}
-
-uint64_t hf_partition_known(const struct hf_partition *partition,
-                            hf_epoch epoch)
-{
-    for (uint8_t i = 0; i < partition->start_count; i++) {
-        if (partition->starts[i].epoch > epoch) {
-            bool first = i == 0 && partition->starts_dropped;
-            return first ? 0 : partition->starts[i].sequence - 1;
-        }
-    }
-    return partition->version.sequence;
+    hf_knowledge_advance(&partition->knowledge, version);
 }
 
 void hf_node_log_trim(struct hf_node *node, struct hf_partition *partition,
@@ -89,12 +67,31 @@ bool hf_partition_reaches(const struct hf_partition *partition,
     return ours.epoch == from.epoch || HF_MUTATED(SEQUENCE_ALONE);
 }
 
+int hf_partition_apply(struct hf_partition *partition,
+                       const struct hf_record_view *write, uint32_t hash,
+                       hf_time now)
+{
+    struct hf_reader seen;
+    if (hf_effects_read_seen(write->effects, &seen)) {
+        return hf_knowledge_read_seen(&seen, &partition->knowledge) ? 0
+                                                                    : HF_EPROTO;
+    }
+    struct hf_slice effects = write->effects;
+    struct hf_version version = write->version;
+    bool taken = hf_effects_take_version(&effects, &version);
+    int error = hf_sessions_apply(&partition->sessions, write->key, hash,
+                                  version, effects, now);
+    if (error == 0 && taken) {
+        partition->last_taken = write->version.sequence;
+    }
+    return error;
+}
+
 static int apply_effects(struct hf_node *node,
                          const struct hf_record_view *write)
 {
-    struct hf_sessions *sessions = &node->partitions[write->partition].sessions;
-    return hf_sessions_apply(sessions, write->key, hf_sessions_hash(write->key),
-                             write->version, write->effects, node->now);
+    return hf_partition_apply(&node->partitions[write->partition], write,
+                              hf_sessions_hash(write->key), node->now);
 }
 
 /* Both or neither: a copy that forgot an operation would carry it out again
@@ -172,9 +169,9 @@ static int record_write(struct hf_node *node, uint8_t member, uint64_t number,
                         const struct hf_record_view *write)
 {
     struct hf_partition *partition = &node->partitions[write->partition];
-    bool clears = hf_effects_clear_all(write->effects);
+    bool all = hf_effects_of_partition(write->effects);
     if (!is_next(partition, write->version) ||
-        (!clears && hf_partition_of_key(write->key) != write->partition)) {
+        (!all && hf_partition_of_key(write->key) != write->partition)) {
         return HF_EPROTO;
     }
     int error = hf_node_apply_write(node, write);
@@ -209,17 +206,13 @@ static int record_learn(struct hf_node *node,
                         const struct hf_record_view *record)
 {
     struct hf_partition *partition = &node->partitions[record->partition];
-    struct hf_reader starts = hf_reader_of(record->effects);
-    if (record->effects.size > sizeof(partition->starts) + 1) {
+    struct hf_knowledge knowledge;
+    struct hf_reader reader = hf_reader_of(record->effects);
+    if (!hf_knowledge_read(&reader, &knowledge)) {
         return HF_EPROTO;
     }
     hf_node_partition_clear(node, record->partition);
-    partition->starts_dropped = hf_reader_u8(&starts) != 0;
-    while (hf_reader_left(&starts) >= sizeof(struct hf_version)) {
-        struct hf_version *start = &partition->starts[partition->start_count++];
-        start->epoch = hf_reader_u64(&starts);
-        start->sequence = hf_reader_u64(&starts);
-    }
+    partition->knowledge = knowledge;
     partition->version = record->version;
     partition->base = record->version;
     return 0;
@@ -230,6 +223,7 @@ static int record_entry(struct hf_node *node,
 {
     const struct hf_partition *partition = &node->partitions[record->partition];
     if (partition->learnt == HF_SESSIONS_END ||
+        hf_effects_of_partition(record->effects) ||
         hf_partition_of_key(record->key) != record->partition) {
         return HF_EPROTO;
     }

@@ -179,6 +179,8 @@ static bool apply_effect(struct hf_draft *draft, const struct hf_effect *effect,
         draft_forget(draft);
         return true;
     case HF_EFFECT_CLEAR:
+    case HF_EFFECT_TAKEN:
+    case HF_EFFECT_SEEN:
         break;
     }
     return false;

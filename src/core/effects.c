@@ -46,6 +46,20 @@ void hf_effects_fence(struct hf_buffer *effects, int64_t ttl_ms)
     hf_buffer_put_u64(effects, (uint64_t)ttl_ms);
 }
 
+void hf_effects_taken(struct hf_buffer *effects, struct hf_version version)
+{
+    hf_buffer_put_u8(effects, HF_EFFECT_TAKEN);
+    hf_buffer_put_u64(effects, version.epoch);
+    hf_buffer_put_u64(effects, version.sequence);
+}
+
+void hf_effects_seen(struct hf_buffer *effects,
+                     const struct hf_knowledge *knowledge)
+{
+    hf_buffer_put_u8(effects, HF_EFFECT_SEEN);
+    hf_knowledge_put_seen(effects, knowledge);
+}
+
 static int64_t reader_ttl(struct hf_reader *reader)
 {
     int64_t ttl_ms = (int64_t)hf_reader_u64(reader);
@@ -84,6 +98,8 @@ bool hf_effects_next(struct hf_reader *reader, struct hf_effect *effect)
     case HF_EFFECT_DELETE:
     case HF_EFFECT_CLEAR:
         break;
+    case HF_EFFECT_TAKEN:
+    case HF_EFFECT_SEEN:
     default:
         reader->failed = true;
         break;
@@ -102,11 +118,33 @@ static int64_t ttl_left(const struct hf_session *session, hf_time now)
     return deadline > now ? deadline - now : 1;
 }
 
-bool hf_effects_clear_all(struct hf_slice effects)
+bool hf_effects_of_partition(struct hf_slice effects)
 {
-    struct hf_reader reader = hf_reader_of(effects);
-    struct hf_effect effect;
-    return hf_effects_next(&reader, &effect) && effect.kind == HF_EFFECT_CLEAR;
+    return effects.size > 0 && (effects.data[0] == HF_EFFECT_CLEAR ||
+                                effects.data[0] == HF_EFFECT_SEEN);
+}
+
+bool hf_effects_take_version(struct hf_slice *effects,
+                             struct hf_version *version)
+{
+    struct hf_reader reader = hf_reader_of(*effects);
+    if (hf_reader_u8(&reader) != HF_EFFECT_TAKEN) {
+        return false;
+    }
+    struct hf_version taken = {.epoch = hf_reader_u64(&reader)};
+    taken.sequence = hf_reader_u64(&reader);
+    if (reader.failed) {
+        return false;
+    }
+    *version = taken;
+    *effects = hf_reader_bytes(&reader, hf_reader_left(&reader));
+    return true;
+}
+
+bool hf_effects_read_seen(struct hf_slice effects, struct hf_reader *reader)
+{
+    *reader = hf_reader_of(effects);
+    return hf_reader_u8(reader) == HF_EFFECT_SEEN;
 }
 
 void hf_effects_of_session(struct hf_buffer *effects,

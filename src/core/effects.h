@@ -11,6 +11,10 @@
  *   DELETE                 drop the session
  *   CLEAR                  drop all sessions of the partition (key is empty)
  *   FENCE   ttl            drop the session, and let none be made for so long
+ *   TAKEN   version        first of all: the session gets this version, for it
+ *                          was written in another lineage
+ *   SEEN    knowledge      nothing else: what was taken over of the partition
+ *                          (core/knowledge.h; key is empty)
  *
  * A time to live is in milliseconds, more than 0, or HF_TTL_NONE (but not of a
  * fence). PUT replaces whatever was there; FIELD keeps the deadline. CLEAR
@@ -18,7 +22,7 @@
 #ifndef HF_CORE_EFFECTS_H
 #define HF_CORE_EFFECTS_H
 
-#include "base/bytes.h"
+#include "core/knowledge.h"
 
 #define HF_TTL_NONE INT64_C(-1)
 
@@ -30,6 +34,8 @@ enum hf_effect_kind {
     HF_EFFECT_DELETE = 5,
     HF_EFFECT_CLEAR = 6,
     HF_EFFECT_FENCE = 7,
+    HF_EFFECT_TAKEN = 8,
+    HF_EFFECT_SEEN = 9,
 };
 
 struct hf_effect {
@@ -48,16 +54,25 @@ void hf_effects_expire(struct hf_buffer *effects, int64_t ttl_ms);
 void hf_effects_delete(struct hf_buffer *effects);
 void hf_effects_clear(struct hf_buffer *effects);
 void hf_effects_fence(struct hf_buffer *effects, int64_t ttl_ms);
+void hf_effects_taken(struct hf_buffer *effects, struct hf_version version);
+void hf_effects_seen(struct hf_buffer *effects,
+                     const struct hf_knowledge *knowledge);
 
 /* Reads the next effect, borrowing from what @reader reads. False at the end,
- * or, with reader->failed set, when it is malformed. */
+ * or, with reader->failed set, when it is malformed; TAKEN and SEEN are, here.
+ */
 HF_NODISCARD bool hf_effects_next(struct hf_reader *reader,
                                   struct hf_effect *effect);
 
-/* Whether they drop all sessions of a partition. */
-bool hf_effects_clear_all(struct hf_slice effects);
+/* Whether they concern a partition as a whole: CLEAR or SEEN. */
+bool hf_effects_of_partition(struct hf_slice effects);
 
-struct hf_session;
+/* Takes TAKEN from the front of @effects, and sets *@version to what it says.
+ * False when there is none. */
+bool hf_effects_take_version(struct hf_slice *effects,
+                             struct hf_version *version);
+/* Whether they are SEEN; then *@reader reads what was taken over. */
+bool hf_effects_read_seen(struct hf_slice effects, struct hf_reader *reader);
 
 /* Effects that make an equal session or fence, out of nothing or out of
  * whatever was there; what hand-off sends. */

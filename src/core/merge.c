@@ -35,6 +35,12 @@
 #define ENTRY_BYTES 32  /* What a listed one counts besides its key. */
 #define IN_FLIGHT_MAX 8 /* Pieces on their way to one node. */
 
+static void forget_theirs(struct hf_node *node, struct hf_merge_out *merge)
+{
+    hf_mem_free(node->mem, merge->theirs, sizeof(*merge->theirs));
+    merge->theirs = NULL;
+}
+
 /* What was on its way is void, and what was known there may be. */
 static void merge_again(struct hf_merge_out *merge)
 {
@@ -63,6 +69,7 @@ static void reset(struct hf_node *node)
             merge->forked = forked;
             continue;
         }
+        forget_theirs(node, merge);
         *merge = (struct hf_merge_out){.wanted = full && !silent,
                                        .lineage = hf_lineage_of(node->view),
                                        .held = node->view->epoch,
@@ -325,7 +332,7 @@ struct piece {
     size_t count;
     size_t capacity;
     size_t bytes;
-    uint64_t base; /* What is of the past and up to here they knew. */
+    const struct hf_knowledge *theirs; /* NULL: not known. */
     hf_epoch forked;
     bool failed;
 };
@@ -361,8 +368,9 @@ static void on_session(void *user, const struct hf_session *session)
     *entry = (struct hf_merge_entry){.key = hf_session_key(session),
                                      .version = hf_session_version(session)};
     size_t before = node->scratch.size;
-    if (entry->version.epoch > piece->forked ||
-        entry->version.sequence > piece->base) {
+    if (piece->theirs == NULL ||
+        !hf_knowledge_has(piece->theirs, entry->version,
+                          hf_session_hash(session), piece->forked)) {
         hf_effects_of_session(&node->scratch, session, node->now);
         piece->failed = node->scratch.failed;
     }
@@ -389,7 +397,7 @@ static void send_piece(struct hf_node *node, uint16_t p,
     struct hf_partition *partition = &node->partitions[p];
     struct hf_merge_out *out = &partition->merge;
     struct piece piece = {
-        .node = node, .base = out->base, .forked = out->forked};
+        .node = node, .theirs = out->theirs, .forked = out->forked};
     uint64_t to = out->position;
     hf_buffer_clear(&node->scratch);
     while (out->asked && to != HF_SESSIONS_END && !piece.failed &&
@@ -400,7 +408,9 @@ static void send_piece(struct hf_node *node, uint16_t p,
                                                                  : PIECE_STEP,
             on_session, &piece);
     }
-    if (!piece.failed) {
+    hf_buffer_clear(&node->tokens);
+    hf_knowledge_put(&node->tokens, &partition->knowledge);
+    if (!piece.failed && !node->tokens.failed) {
         piece_place_effects(&piece);
         struct hf_message message = {
             .type = HF_MESSAGE_MERGE,
@@ -409,9 +419,9 @@ static void send_piece(struct hf_node *node, uint16_t p,
                       .held = out->held,
                       .forked = out->forked,
                       .partition = p,
-                      .base = hf_partition_known(partition, out->forked),
                       .from = out->position,
                       .to = to,
+                      .knowledge = hf_buffer_slice(&node->tokens),
                       .count = piece.count,
                       .entries = piece.entries}};
         hf_node_send(node, peer, &message);
@@ -460,6 +470,7 @@ void hf_node_merge_drop(struct hf_node *node, uint16_t p)
 {
     struct hf_merge_out *merge = &node->partitions[p].merge;
     node->merge_deferred -= merge->deferred ? 1 : 0;
+    forget_theirs(node, merge);
     *merge = (struct hf_merge_out){0};
 }
 
@@ -537,6 +548,24 @@ static void go_on(struct hf_node *node)
     }
 }
 
+/* Without memory all is sent. False: malformed. */
+static bool note_theirs(struct hf_node *node, struct hf_merge_out *merge,
+                        struct hf_slice knowledge)
+{
+    struct hf_reader reader = hf_reader_of(knowledge);
+    struct hf_knowledge theirs;
+    if (!hf_knowledge_read(&reader, &theirs)) {
+        return false;
+    }
+    if (merge->theirs == NULL) {
+        merge->theirs = hf_mem_alloc(node->mem, sizeof(theirs));
+    }
+    if (merge->theirs != NULL) {
+        *merge->theirs = theirs;
+    }
+    return true;
+}
+
 void hf_node_merged(struct hf_node *node, const struct hf_merged *merged)
 {
     struct hf_merge_out *merge = &node->partitions[merged->partition].merge;
@@ -546,9 +575,11 @@ void hf_node_merged(struct hf_node *node, const struct hf_merged *merged)
         merged->lineage != merge->lineage || merged->held != merge->held) {
         return;
     }
+    if (!note_theirs(node, merge, merged->knowledge)) {
+        return; /* Asked again. */
+    }
     node->merge_moved = node->now;
     merge->asked = true;
-    merge->base = merged->base;
     merge->position = merged->to;
     merge->sent_at = 0;
     if (node->state == HF_STATE_MERGING) {

@@ -1,24 +1,24 @@
 /* merge_take.c - Taking over what another lineage has when it gives way.
  *
- * When the lineages parted, each knew the records of a partition up to some
- * sequence (hf_partition_known): all that is of later epochs it wrote itself,
- * and what is of earlier ones but past that sequence it never saw. A session
- * is old to a side that knew it when they parted, else news:
+ * Each side says which writes it has seen (core/knowledge.h), and every session
+ * which one made it. So of each session that one of them has, or both:
  *
- *   ours          theirs         then it is
- *   old to them   news to us     theirs
- *   news to them  news to us     the one of the higher version; a conflict
- *   a logout, or theirs is one   logged out
- *   gone          old to us      gone: we removed it
- *   gone          news to us     theirs
- *   old to them   gone           gone: they removed it
- *   news to them  gone           ours
+ *   ours              theirs            then it is
+ *   they saw it       we did not see    theirs
+ *   they did not see  we saw it         ours
+ *   they did not see  we did not see    a fence, or else the one of the higher
+ *                                       version; a conflict
+ *   gone              we saw it         gone: it was removed here
+ *   gone              we did not see    theirs
+ *   they saw it       gone              gone: they removed it
+ *   they did not see  gone              ours
  *
- * What is taken over is written like any write, under our current epoch, and
- * answered when it is on every copy. So a piece that comes a second time finds
- * newer versions, and does nothing; and how far each lineage got is
- * remembered, so that what our clients remove meanwhile does not come back
- * with a repetition. */
+ * What is taken over keeps its version, so that whoever else has the same one,
+ * or something later, is understood when he hands over, by whatever way it came
+ * here. It is written like any write, and answered when it is on every copy;
+ * and so is what we know from then on. Therefore a piece that comes a second
+ * time, to whichever primary, does nothing, and what our clients change or
+ * remove meanwhile stays as they left it. */
 #include <string.h>
 
 #include "base/assert.h"
@@ -78,7 +78,11 @@ static struct hf_merge_in *merge_find(struct hf_partition *partition,
 static void answer(struct hf_node *node, const struct hf_peer *peer, uint16_t p,
                    const struct hf_merge_in *in)
 {
-    const struct hf_partition *partition = &node->partitions[p];
+    hf_buffer_clear(&node->tokens);
+    hf_knowledge_put(&node->tokens, &node->partitions[p].knowledge);
+    if (node->tokens.failed) {
+        return; /* It is asked again. */
+    }
     struct hf_message message = {
         .type = HF_MESSAGE_MERGED,
         .merged = {.epoch = node->view->epoch,
@@ -86,7 +90,7 @@ static void answer(struct hf_node *node, const struct hf_peer *peer, uint16_t p,
                    .held = in->epoch,
                    .partition = p,
                    .to = in->position,
-                   .base = hf_partition_known(partition, in->forked)}};
+                   .knowledge = hf_buffer_slice(&node->tokens)}};
     hf_node_send(node, peer, &message);
 }
 
@@ -155,11 +159,6 @@ static void note_conflict(struct hf_node *node, struct hf_slice key,
     }
 }
 
-static bool is_higher(struct hf_version a, struct hf_version b)
-{
-    return a.epoch != b.epoch ? a.epoch > b.epoch : a.sequence > b.sequence;
-}
-
 /* Whether what makes a session makes a fence instead. */
 static bool makes_fence(struct hf_slice effects)
 {
@@ -177,56 +176,79 @@ static bool is_fence(const struct hf_session *entry)
     return hf_session_type(entry) == HF_SESSION_FENCE;
 }
 
-/* Whether a side that knew all up to sequence @known of epochs up to @forked
- * did not know @version when they parted. */
-static bool is_news(struct hf_version version, hf_epoch forked, uint64_t known)
+/* A piece, and what its sender has seen. */
+struct taking {
+    struct hf_node *node;
+    const struct hf_merge *merge;
+    struct hf_partition *partition;
+    struct hf_knowledge theirs;
+};
+
+static bool we_saw(const struct taking *taking,
+                   const struct hf_merge_entry *entry)
 {
-    return version.epoch > forked || version.sequence > known;
+    return hf_knowledge_has(&taking->partition->knowledge, entry->version,
+                            hf_sessions_hash(entry->key),
+                            taking->merge->forked);
 }
 
-/* Whether theirs is taken instead of @session, which we have. */
-static bool theirs_goes_on(struct hf_node *node, const struct hf_merge *merge,
-                           const struct hf_merge_entry *entry,
-                           const struct hf_session *session, bool news)
+static bool they_saw(const struct taking *taking,
+                     const struct hf_session *session)
 {
-    struct hf_version ours = hf_session_version(session);
-    bool theirs = is_higher(entry->version, ours);
-    if (is_fence(session) || makes_fence(entry->effects)) {
+    return hf_knowledge_has(&taking->theirs, hf_session_version(session),
+                            hf_session_hash(session), taking->merge->forked);
+}
+
+/* Both were changed: whether theirs is taken instead of @session. */
+static bool theirs_wins(const struct taking *taking,
+                        const struct hf_merge_entry *entry,
+                        const struct hf_session *session)
+{
+    struct hf_node *node = taking->node;
+    bool theirs =
+        hf_version_is_higher(entry->version, hf_session_version(session));
+    if (is_fence(session) != makes_fence(entry->effects)) {
         theirs = !is_fence(session);
     }
-    if (news && is_news(ours, merge->forked, merge->base)) {
-        hf_buffer_clear(&node->scratch);
-        hf_effects_of_session(&node->scratch, session, node->now);
-        if (!effects_agree(entry->effects, hf_buffer_slice(&node->scratch))) {
-            note_conflict(node, entry->key, theirs);
-        }
+    hf_buffer_clear(&node->scratch);
+    hf_effects_of_session(&node->scratch, session, node->now);
+    if (!effects_agree(entry->effects, hf_buffer_slice(&node->scratch))) {
+        note_conflict(node, entry->key, theirs);
     }
     return theirs;
 }
 
-static int take_entry(struct hf_node *node, const struct hf_merge *merge,
-                      const struct hf_merge_entry *entry)
+static bool is_taken(const struct taking *taking,
+                     const struct hf_merge_entry *entry)
 {
-    const struct hf_partition *partition = &node->partitions[merge->partition];
     const struct hf_session *session = hf_sessions_find_entry(
-        &partition->sessions, entry->key, hf_sessions_hash(entry->key));
-    if (entry->effects.size == 0) {
-        return 0; /* Old; what we have is as good, and if nothing, removed. */
+        &taking->partition->sessions, entry->key, hf_sessions_hash(entry->key));
+    bool known = we_saw(taking, entry);
+    if (session == NULL) {
+        return !known;
     }
-    bool news = is_news(entry->version, merge->forked,
-                        hf_partition_known(partition, merge->forked));
-    bool take = session == NULL
-                    ? news
-                    : theirs_goes_on(node, merge, entry, session, news);
-    if (!take) {
-        return 0;
+    if (hf_version_equal(entry->version, hf_session_version(session))) {
+        return false;
+    }
+    bool superseded = they_saw(taking, session);
+    return known == superseded ? theirs_wins(taking, entry, session)
+                               : superseded;
+}
+
+static int take_entry(struct taking *taking, const struct hf_merge_entry *entry)
+{
+    struct hf_node *node = taking->node;
+    if (entry->effects.size == 0 || !is_taken(taking, entry)) {
+        return 0; /* Listed only: we have seen it. */
     }
     hf_buffer_clear(&node->effects);
+    hf_effects_taken(&node->effects, hf_version_taken(entry->version));
     hf_buffer_append(&node->effects, entry->effects.data, entry->effects.size);
     if (node->effects.failed) {
         return HF_ENOMEM;
     }
-    int error = hf_node_write_session(node, merge->partition, entry->key);
+    int error =
+        hf_node_write_session(node, taking->merge->partition, entry->key);
     if (error == 0) {
         node->counters.sessions_merged++;
     }
@@ -236,15 +258,14 @@ static int take_entry(struct hf_node *node, const struct hf_merge *merge,
 /* What they removed. */
 
 struct removal {
-    struct hf_node *node;
-    const struct hf_merge *merge;
+    const struct taking *taking;
     size_t at; /* Entries before have lower hashes. */
 };
 
 static bool is_listed(struct removal *removal, struct hf_slice key,
                       uint32_t hash)
 {
-    const struct hf_merge *merge = removal->merge;
+    const struct hf_merge *merge = removal->taking->merge;
     while (removal->at < merge->count &&
            hf_sessions_hash(merge->entries[removal->at].key) < hash) {
         removal->at++;
@@ -265,19 +286,18 @@ static void on_session(void *user, const struct hf_session *session)
     struct removal *removal = user;
     uint32_t hash = hf_session_hash(session);
     struct hf_slice key = hf_session_key(session);
-    if (hash < removal->merge->to && !is_fence(session) &&
-        !is_news(hf_session_version(session), removal->merge->forked,
-                 removal->merge->base) &&
-        !is_listed(removal, key, hash)) {
-        hf_buffer_put_slice(&removal->node->scratch, key);
+    if (hash < removal->taking->merge->to && !is_fence(session) &&
+        they_saw(removal->taking, session) && !is_listed(removal, key, hash)) {
+        hf_buffer_put_slice(&removal->taking->node->scratch, key);
     }
 }
 
-static int remove_unlisted(struct hf_node *node, const struct hf_merge *merge)
+static int remove_unlisted(struct taking *taking)
 {
-    struct removal removal = {.node = node, .merge = merge};
-    const struct hf_sessions *sessions =
-        &node->partitions[merge->partition].sessions;
+    struct hf_node *node = taking->node;
+    const struct hf_merge *merge = taking->merge;
+    const struct hf_sessions *sessions = &taking->partition->sessions;
+    struct removal removal = {.taking = taking};
     hf_buffer_clear(&node->scratch);
     for (uint64_t at = merge->from; at < merge->to;) {
         at = hf_sessions_scan(sessions, at, SCAN_STEP, on_session, &removal);
@@ -309,7 +329,7 @@ static bool is_sound(const struct hf_merge *merge)
         uint64_t hash = hf_sessions_hash(key);
         if (hash < least || hash >= merge->to ||
             hf_partition_of_key(key) != merge->partition ||
-            hf_effects_clear_all(merge->entries[i].effects)) {
+            hf_effects_of_partition(merge->entries[i].effects)) {
             return false;
         }
         least = hash;
@@ -317,13 +337,46 @@ static bool is_sound(const struct hf_merge *merge)
     return true;
 }
 
-static int take(struct hf_node *node, const struct hf_merge *merge)
+/* Whether something is only listed that we have not seen after all. */
+static bool lacks_effects(const struct taking *taking)
+{
+    for (size_t i = 0; i < taking->merge->count; i++) {
+        const struct hf_merge_entry *entry = &taking->merge->entries[i];
+        if (entry->effects.size == 0 && !we_saw(taking, entry)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* From now on we have seen what they have, of these sessions. */
+static int note_seen(struct taking *taking)
+{
+    struct hf_node *node = taking->node;
+    const struct hf_merge *merge = taking->merge;
+    struct hf_knowledge joined = taking->partition->knowledge;
+    if (!hf_knowledge_join(&joined, &taking->theirs, merge->from, merge->to,
+                           merge->forked)) {
+        node->counters.merges_forgotten++;
+    }
+    hf_buffer_clear(&node->effects);
+    hf_effects_seen(&node->effects, &joined);
+    return node->effects.failed
+               ? HF_ENOMEM
+               : hf_node_write_session(node, merge->partition,
+                                       (struct hf_slice){NULL, 0});
+}
+
+static int take(struct taking *taking)
 {
     int error = 0;
-    for (size_t i = 0; error == 0 && i < merge->count; i++) {
-        error = take_entry(node, merge, &merge->entries[i]);
+    for (size_t i = 0; error == 0 && i < taking->merge->count; i++) {
+        error = take_entry(taking, &taking->merge->entries[i]);
     }
-    return error != 0 ? error : remove_unlisted(node, merge);
+    if (error == 0) {
+        error = remove_unlisted(taking);
+    }
+    return error != 0 ? error : note_seen(taking);
 }
 
 static bool is_welcome(struct hf_node *node, const struct hf_merge *merge)
@@ -353,14 +406,18 @@ void hf_node_merge(struct hf_node *node, const struct hf_peer *from,
         in->epoch = merge->held;
         in->position = 0;
     }
-    in->forked = merge->forked;
-    if (merge->from != in->position || merge->from == merge->to) {
+    struct taking taking = {
+        .node = node, .merge = merge, .partition = partition};
+    struct hf_reader reader = hf_reader_of(merge->knowledge);
+    bool sound = hf_knowledge_read(&reader, &taking.theirs) && is_sound(merge);
+    if (sound && (merge->from != in->position || merge->from == merge->to ||
+                  lacks_effects(&taking))) {
         struct hf_merge_in told = *in;
         told.epoch = merge->held;
         answer(node, from, merge->partition, &told);
         return;
     }
-    int error = is_sound(merge) ? take(node, merge) : HF_EPROTO;
+    int error = sound ? take(&taking) : HF_EPROTO;
     if (error == 0) {
         in->pending = true;
         in->to = merge->to;

@@ -261,23 +261,21 @@ struct hf_merge {
     hf_epoch held;    /* and its view, in which it had a full copy. */
     hf_epoch forked;  /* Up to there both lineages know the same. */
     uint16_t partition;
-    uint64_t base; /* The sequence up to which it knew all that is of epochs
-                    * up to @forked. */
     uint64_t from;
     uint64_t to;
+    struct hf_slice knowledge; /* Of the sender (core/knowledge.h). */
     size_t count;
     const struct hf_merge_entry *entries; /* In the order of their hashes. */
 };
 
-/* All up to @to has been taken over and is on every copy. Of epochs up to the
- * fork, the sender knew all that is of sequences up to @base. */
+/* All up to @to has been taken over and is on every copy. */
 struct hf_merged {
     hf_epoch epoch;
     uint64_t lineage;
     hf_epoch held;
     uint16_t partition;
     uint64_t to;
-    uint64_t base;
+    struct hf_slice knowledge; /* Of the sender, of all of the partition. */
 };
 
 struct hf_message {

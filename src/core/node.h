@@ -254,8 +254,9 @@ struct hf_node_counters {
     uint64_t forks;               /* Lineages it began or entered. */
     uint64_t merges;              /* Times its lineage gave way to another. */
     uint64_t sessions_merged;     /* Taken over from another lineage. */
-    uint64_t merge_conflicts;     /* Changed on both sides; one of them lost. */
-    uint64_t records_refused;     /* Records from peers that did not fit. */
+    uint64_t merges_forgotten; /* There was no room to remember all of one. */
+    uint64_t merge_conflicts;  /* Changed on both sides; one of them lost. */
+    uint64_t records_refused;  /* Records from peers that did not fit. */
     uint64_t operations_repeated; /* Retries recognised. */
     uint64_t heartbeats;          /* Received from members. */
     uint64_t suspicions;          /* Members that fell silent, not dead. */

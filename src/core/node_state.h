@@ -25,6 +25,7 @@
 #include "base/mutation.h"
 #include "base/rng.h"
 #include "core/expiry.h"
+#include "core/knowledge.h"
 #include "core/lineage.h"
 #include "core/node.h"
 #include "core/operations.h"
@@ -176,7 +177,6 @@ struct hf_waiting {
 struct hf_merge_in {
     uint64_t lineage; /* 0: none. */
     hf_epoch epoch;   /* Of the view in which its nodes held it. */
-    hf_epoch forked;  /* Up to there both lineages know the same. */
     uint64_t position;
     bool pending;        /* Carried out, not committed: */
     uint64_t sequence;   /* its last record, */
@@ -186,20 +186,19 @@ struct hf_merge_in {
 
 #define HF_PARTITION_LOOK_BYTES 256
 #define HF_MERGES_IN_MAX 4
-#define HF_STARTS_MAX 16
 
 /* How far we have handed a partition over, when MERGING or after. */
 struct hf_merge_out {
-    bool wanted;       /* We held a full copy: */
-    uint64_t lineage;  /* in this lineage, */
-    hf_epoch held;     /* in this view. */
-    hf_epoch forked;   /* Up to there both sides know the same. */
-    bool deferred;     /* We have joined, and hand it over when we can. */
-    bool asked;        /* How far others got with it is known. */
-    uint64_t base;     /* What they knew at the fork; when asked. */
-    uint64_t position; /* HF_SESSIONS_END: all is there. */
-    hf_time sent_at;   /* 0: nothing is on its way. */
-    uint8_t target;    /* Member of the target it went to. */
+    bool wanted;      /* We held a full copy: */
+    uint64_t lineage; /* in this lineage, */
+    hf_epoch held;    /* in this view. */
+    hf_epoch forked;  /* Up to there both sides know the same. */
+    bool deferred;    /* We have joined, and hand it over when we can. */
+    bool asked;       /* How far others got with it is known, and this: */
+    struct hf_knowledge *theirs; /* what they know; NULL: no memory. */
+    uint64_t position;           /* HF_SESSIONS_END: all is there. */
+    hf_time sent_at;             /* 0: nothing is on its way. */
+    uint8_t target;              /* Member of the target it went to. */
 };
 
 /* What each command looks at comes first, within HF_PARTITION_LOOK_BYTES. */
@@ -214,14 +213,13 @@ struct hf_partition {
     bool pulling; /* A copy is further on than we are. */
     uint8_t merges_pending;
     uint8_t copy_count;     /* Copies and learners, without ourselves. */
-    uint8_t start_count;    /* Of `starts`. */
-    bool starts_dropped;    /* There were more, and earlier ones. */
     uint64_t committed;     /* Sequence up to which all copies have it. */
-    uint64_t last_delete;   /* Sequence of the last record that removed. */
+    uint64_t last_delete;   /* Sequence of the last record that removed, */
+    uint64_t last_taken;    /* or took over from another lineage. */
     hf_time touched_at;     /* Last write that a client asked for. */
     struct hf_list waiting; /* struct hf_waiting, in order. */
 
-    struct hf_version starts[HF_STARTS_MAX]; /* First records of epochs. */
+    struct hf_knowledge knowledge;
     uint64_t learnt;             /* HF_SESSIONS_END: has everything; else 0. */
     struct hf_list waiting_link; /* In node->waiting_partitions. */
     struct hf_copy copies[HF_COPIES_MAX + 1 + HF_BACKUPS_MAX];
@@ -230,7 +228,7 @@ struct hf_partition {
     uint8_t merge_next; /* The one to be replaced. */
 };
 
-_Static_assert(offsetof(struct hf_partition, starts) <= HF_PARTITION_LOOK_BYTES,
+_Static_assert(offsetof(struct hf_partition, knowledge) <= HF_PARTITION_LOOK_BYTES,
                "what each command looks at is near");
 
 /* A read of many partitions of this node at once. */
@@ -698,10 +696,11 @@ void hf_node_log_trim(struct hf_node *node, struct hf_partition *partition,
 /* The last record applied is now the one of @version. */
 void hf_partition_advance(struct hf_partition *partition,
                           struct hf_version version);
-/* The highest sequence of a record of an epoch up to @epoch that it has, which
- * means it has all those before; 0 when that is not known any more. */
-uint64_t hf_partition_known(const struct hf_partition *partition,
-                            hf_epoch epoch);
+/* Carries out what @write, a record or an entry, says; its key has @hash. 0,
+ * HF_ENOMEM or HF_EPROTO; then nothing changed. */
+HF_NODISCARD int hf_partition_apply(struct hf_partition *partition,
+                                    const struct hf_record_view *write,
+                                    uint32_t hash, hf_time now);
 /* Whether the log can take a copy at @from to where we are. */
 bool hf_partition_reaches(const struct hf_partition *partition,
                           struct hf_version from);

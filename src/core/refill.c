@@ -211,18 +211,6 @@ static int resume(struct hf_node *node, uint16_t p, struct hf_copy *copy)
     return error;
 }
 
-/* Where its epochs began, into node->scratch. */
-static void put_starts(struct hf_node *node,
-                       const struct hf_partition *partition)
-{
-    hf_buffer_clear(&node->scratch);
-    hf_buffer_put_u8(&node->scratch, partition->starts_dropped ? 1 : 0);
-    for (uint8_t i = 0; i < partition->start_count; i++) {
-        hf_buffer_put_u64(&node->scratch, partition->starts[i].epoch);
-        hf_buffer_put_u64(&node->scratch, partition->starts[i].sequence);
-    }
-}
-
 /* 0, or HF_ENOMEM: nothing was pushed. */
 static int begin(struct hf_node *node, uint8_t member, uint16_t p)
 {
@@ -234,7 +222,8 @@ static int begin(struct hf_node *node, uint8_t member, uint16_t p)
     }
     struct hf_record_view view = {
         .kind = HF_RECORD_LEARN, .partition = p, .version = partition->version};
-    put_starts(node, partition);
+    hf_buffer_clear(&node->scratch);
+    hf_knowledge_put(&node->scratch, &partition->knowledge);
     view.effects = hf_buffer_slice(&node->scratch);
     int error = node->scratch.failed ? HF_ENOMEM : push(node, member, &view);
     if (error == 0) {

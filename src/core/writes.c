@@ -212,7 +212,7 @@ static void push_to_copies(struct hf_node *node, uint16_t p,
         bool skip =
             copy->state == HF_COPY_LEARNING &&
             (hash >= member->learn_from || HF_MUTATED(LEARNER_MISSES_WRITES)) &&
-            !hf_effects_clear_all(record->view.effects);
+            !hf_effects_of_partition(record->view.effects);
         if (counts) {
             record->pending++;
         }
@@ -227,7 +227,7 @@ static void note_delete(struct hf_partition *partition,
 {
     /* Not by the caller's key: it may have been the session's own. */
     struct hf_slice key = record->view.key;
-    if (hf_effects_clear_all(record->view.effects) ||
+    if (hf_effects_of_partition(record->view.effects) ||
         (hf_sessions_find(&partition->sessions, key, hash) == NULL &&
          !HF_MUTATED(EARLY_NIL))) {
         partition->last_delete = record->view.version.sequence;
@@ -271,8 +271,7 @@ static int write_record(struct hf_node *node, uint16_t p,
     }
     if (error == 0) {
         error =
-            hf_sessions_apply(&partition->sessions, record->view.key, hash,
-                              view.version, view.effects, deadlines_from(node));
+            hf_partition_apply(partition, &view, hash, deadlines_from(node));
         if (error != 0 && operation.number != 0) {
             hf_operations_remove(&node->operations, operation);
         }
@@ -539,8 +538,12 @@ static void answer_unchanged(struct hf_node *node, uint16_t p,
 uint64_t hf_node_shown(const struct hf_partition *partition,
                        const struct hf_session *entry)
 {
-    return entry != NULL ? hf_session_version(entry).sequence
-                         : partition->last_delete;
+    if (entry == NULL) {
+        return partition->last_delete;
+    }
+    struct hf_version version = hf_session_version(entry);
+    return hf_version_is_taken(version) ? partition->last_taken
+                                        : version.sequence;
 }
 
 bool hf_node_writes_alone(const struct hf_node *node, uint16_t p)

@@ -194,6 +194,7 @@ static void write_holdfast(struct hf_buffer *out, const struct hf_info *info)
     LINE(out, "forks:%llu\r\n", (wide)counters->forks);
     LINE(out, "merges:%llu\r\n", (wide)counters->merges);
     LINE(out, "sessions_merged:%llu\r\n", (wide)counters->sessions_merged);
+    LINE(out, "merges_forgotten:%llu\r\n", (wide)counters->merges_forgotten);
     LINE(out, "merge_conflicts:%llu\r\n", (wide)counters->merge_conflicts);
     LINE(out, "records_refused:%llu\r\n", (wide)counters->records_refused);
     write_health(out, node, counters);

@@ -220,9 +220,9 @@ static void put_merge(struct hf_buffer *out, const struct hf_merge *merge)
     hf_buffer_put_u64(out, merge->held);
     hf_buffer_put_u64(out, merge->forked);
     hf_buffer_put_u16(out, merge->partition);
-    hf_buffer_put_u64(out, merge->base);
     hf_buffer_put_u64(out, merge->from);
     hf_buffer_put_u64(out, merge->to);
+    hf_buffer_put_slice(out, merge->knowledge);
     hf_buffer_put_u32(out, (uint32_t)merge->count);
     for (size_t i = 0; i < merge->count; i++) {
         const struct hf_merge_entry *entry = &merge->entries[i];
@@ -240,7 +240,7 @@ static void put_merged(struct hf_buffer *out, const struct hf_merged *merged)
     hf_buffer_put_u64(out, merged->held);
     hf_buffer_put_u16(out, merged->partition);
     hf_buffer_put_u64(out, merged->to);
-    hf_buffer_put_u64(out, merged->base);
+    hf_buffer_put_slice(out, merged->knowledge);
 }
 
 static void put_control(struct hf_buffer *out, const struct hf_message *message)
@@ -605,9 +605,9 @@ static int read_merge(struct hf_reader *reader, struct hf_peer_scratch *scratch,
     merge->held = hf_reader_u64(reader);
     merge->forked = hf_reader_u64(reader);
     merge->partition = read_partition(reader);
-    merge->base = hf_reader_u64(reader);
     merge->from = hf_reader_u64(reader);
     merge->to = hf_reader_u64(reader);
+    merge->knowledge = hf_reader_slice(reader);
     if (merge->from > merge->to || merge->to > HF_SESSIONS_END) {
         return HF_EPROTO;
     }
@@ -639,7 +639,7 @@ static int read_merged(struct hf_reader *reader, struct hf_merged *merged)
     merged->held = hf_reader_u64(reader);
     merged->partition = read_partition(reader);
     merged->to = hf_reader_u64(reader);
-    merged->base = hf_reader_u64(reader);
+    merged->knowledge = hf_reader_slice(reader);
     return merged->to <= HF_SESSIONS_END ? 0 : HF_EPROTO;
 }
 

@@ -313,6 +313,87 @@ static void three_sides_become_one_in_any_order(void **state)
     }
 }
 
+/* SET kind:0 ... by way of @node; @done says which were not refused. */
+static void fill_some(struct cluster *c, unsigned node, const char *kind,
+                      const char *value, bool done[KEYS])
+{
+    for (unsigned i = 0; i < KEYS; i++) {
+        char key[24];
+        key_of(key, kind, i);
+        const char *answer = cluster_command(c, node, "SET", key, value, NULL);
+        done[i] = strcmp(answer, "OK") == 0;
+    }
+}
+
+/* The same again, or DEL when @value is NULL, for those that are @done. */
+static void change_some(struct cluster *c, unsigned node, const char *kind,
+                        const char *value, bool done[KEYS])
+{
+    unsigned some = 0;
+    for (unsigned i = 0; i < KEYS; i++) {
+        char key[24];
+        key_of(key, kind, i);
+        const char *answer =
+            !done[i]        ? "CLUSTERDOWN"
+            : value == NULL ? cluster_command(c, node, "DEL", key, NULL)
+                            : cluster_command(c, node, "SET", key, value, NULL);
+        done[i] = strstr(answer, "CLUSTERDOWN") == NULL;
+        some += done[i] ? 1 : 0;
+    }
+    cluster_check(c, some > 0, "nothing could be changed");
+}
+
+static void expect_some(struct cluster *c, const char *kind, const char *value,
+                        const bool done[KEYS])
+{
+    for (unsigned i = 0; i < KEYS; i++) {
+        char key[24];
+        key_of(key, kind, i);
+        const char *answer =
+            cluster_command(c, i % c->options.node_count, "GET", key, NULL);
+        cluster_check(
+            c, !done[i] || strcmp(answer, value == NULL ? "(nil)" : value) == 0,
+            "what was before is back");
+    }
+}
+
+/* Two of four are a fork for a while, then part again. One of them meets the
+ * rest of the four, and brings what it knew then; what the other removed or
+ * changed after they had parted holds, though it comes later. */
+static void a_fork_of_a_fork_brings_back_nothing(void **state)
+{
+    for (unsigned round = 0; round < 6; round++) {
+        struct cluster *c = start(state, 4, 190 + round, HF_POLICY_HALF);
+        unsigned nodes[4];
+        for (uint8_t i = 0; i < 4; i++) {
+            nodes[i] = cluster_node_of(c, cluster_view(c), i);
+        }
+        unsigned partner = nodes[1 + round % 3];
+        unsigned first = nodes[1 + (round + 1) % 3];
+        unsigned later = nodes[1 + (round + 2) % 3];
+        if (round >= 3) {
+            unsigned swapped = first;
+            first = later;
+            later = swapped;
+        }
+        bool removed[KEYS];
+        bool changed[KEYS];
+        go_apart(c, 1u << nodes[0] | 1u << partner);
+        fill_some(c, later, "gone", "before", removed);
+        fill_some(c, later, "kept", "before", changed);
+        cluster_cut(c, first, later);
+        cluster_run(c, FORKED_MS);
+        change_some(c, later, "gone", NULL, removed);
+        change_some(c, later, "kept", "after", changed);
+        cluster_heal(c);
+        split(c, 1u << later);
+        cluster_run(c, FORKED_MS);
+        go_together(c);
+        expect_some(c, "gone", NULL, removed);
+        expect_some(c, "kept", "after", changed);
+    }
+}
+
 static void what_expired_on_one_side_does_not_come_back(void **state)
 {
     struct cluster *c = start(state, 2, 150, HF_POLICY_HALF);
@@ -547,6 +628,7 @@ int main(void)
         STORY(with_majority_the_second_of_two_waits),
         STORY(a_cut_that_heals_soon_makes_no_fork),
         STORY(three_sides_become_one_in_any_order),
+        STORY(a_fork_of_a_fork_brings_back_nothing),
         STORY(what_expired_on_one_side_does_not_come_back),
         STORY(a_logout_on_either_side_is_one_in_the_end),
         STORY(a_cut_in_the_midst_of_merging_loses_nothing),

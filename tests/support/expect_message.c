@@ -138,7 +138,7 @@ static void expect_merge(const struct hf_merge *a, const struct hf_merge *b)
     assert_int_equal(a->held, b->held);
     assert_int_equal(a->forked, b->forked);
     assert_int_equal(a->partition, b->partition);
-    assert_int_equal(a->base, b->base);
+    expect_slice(a->knowledge, b->knowledge);
     assert_int_equal(a->from, b->from);
     assert_int_equal(a->to, b->to);
     assert_int_equal(a->count, b->count);
@@ -245,7 +245,7 @@ static void expect_data(const struct hf_message *a, const struct hf_message *b)
         assert_int_equal(a->merged.held, b->merged.held);
         assert_int_equal(a->merged.partition, b->merged.partition);
         assert_int_equal(a->merged.to, b->merged.to);
-        assert_int_equal(a->merged.base, b->merged.base);
+        expect_slice(a->merged.knowledge, b->merged.knowledge);
         return;
     default:
         fail_msg("message type %d", (int)b->type);

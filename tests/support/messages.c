@@ -309,7 +309,6 @@ static void add_merges(struct messages *m)
                              .held = unlike(m),
                              .forked = unlike(m),
                              .partition = 17,
-                             .base = unlike(m),
                              .to = HF_SESSIONS_END};
     add(m, HF_MESSAGE_MERGE)->merge = merge;
     m->entries[0].key = HF_SLICE_LITERAL("cart:7");
@@ -320,12 +319,14 @@ static void add_merges(struct messages *m)
         m->entries[i].version = (struct hf_version){unlike(m), unlike(m)};
     }
     merge.from = 5;
+    merge.knowledge = HF_SLICE_LITERAL("a slice of bytes");
     merge.count = MESSAGES_ENTRIES;
     merge.entries = m->entries;
     add(m, HF_MESSAGE_MERGE)->merge = merge;
-    add(m, HF_MESSAGE_MERGED)->merged = (struct hf_merged){
-        unlike(m),       unlike(m), unlike(m), HF_PARTITION_COUNT - 1,
-        HF_SESSIONS_END, unlike(m)};
+    add(m, HF_MESSAGE_MERGED)->merged =
+        (struct hf_merged){unlike(m),       unlike(m),
+                           unlike(m),       HF_PARTITION_COUNT - 1,
+                           HF_SESSIONS_END, HF_SLICE_LITERAL("what is known")};
 }
 
 static bool fill_pools(struct messages *m)
