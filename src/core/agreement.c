@@ -42,6 +42,17 @@ static void saw_ballot(struct hf_node *node, hf_epoch ballot)
     }
 }
 
+/* Whether the view that we are out of counts on our copy: what it has is then
+ * as good as ever. */
+static bool is_kept_for(const struct hf_node *node, uint16_t p)
+{
+    uint8_t self = hf_view_find(node->view, node->config.self.id,
+                                node->config.self.incarnation);
+    return self != HF_MEMBER_NONE &&
+           (hf_view_copies(node->view, p) & hf_member_set_of(self)) != 0 &&
+           node->partitions[p].learnt == HF_SESSIONS_END;
+}
+
 void hf_node_form_cluster(struct hf_node *node)
 {
     struct hf_view *view = node->proposal;
@@ -56,7 +67,7 @@ void hf_node_form_cluster(struct hf_node *node)
     view->members[0] = node->config.self;
     for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
         view->acting[p].count = 1;
-        view->acting[p].empty = true; /* Whatever we had is not agreed on. */
+        view->acting[p].empty = !is_kept_for(node, p);
     }
     hf_log(&node->config.log, HF_LOG_INFO,
            "nobody else is there: starting a cluster");

@@ -182,6 +182,9 @@ static bool is_behind_us(const struct hf_node *node, const struct hf_view *view)
 static void lose_to(struct hf_node *node, const struct hf_view *view,
                     hf_epoch forked)
 {
+    if (hf_node_merge_is_vain(node, view)) {
+        return;
+    }
     if (node->state == HF_STATE_ACTIVE ||
         (node->state == HF_STATE_OUT && hf_node_is_kept(node))) {
         hf_node_merge_begin(node, view, forked);

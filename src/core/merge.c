@@ -142,11 +142,32 @@ static void aim_again(struct hf_node *node, const struct hf_view *view,
     aim_at(node, view, forked);
 }
 
+bool hf_node_merge_is_vain(const struct hf_node *node,
+                           const struct hf_view *view)
+{
+    if (hf_lineage_of(view) != node->given_up ||
+        view->epoch > node->given_up_epoch) {
+        return false;
+    }
+    for (size_t i = 0; i < node->peer_count; i++) {
+        const struct hf_peer *peer = &node->peers[i];
+        if (peer->has_beat && peer->beat.state == HF_STATE_ACTIVE &&
+            peer->beat.lineage == node->given_up &&
+            node->now - peer->heard <= HF_SUSPECT_MS) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* It goes on instead of our lineage; and instead of our target? */
 static void target_heard(struct hf_node *node, const struct hf_view *view,
                          hf_epoch forked)
 {
     hf_epoch between;
+    if (hf_node_merge_is_vain(node, view)) {
+        return;
+    }
     switch (
         hf_lineage_compare(node->target, node->target->epoch, view, &between)) {
     case HF_RELATION_BEHIND:
@@ -486,16 +507,18 @@ static void finish(struct hf_node *node)
 {
     for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
         struct hf_merge_out *merge = &node->partitions[p].merge;
-        if (!is_done(node, p)) {
+        /* What they keep for us is as it was when they parted from us, or
+         * later, whoever has it in our own lineage. Unless somebody else with
+         * a copy comes back before us: then ours is handed over. */
+        bool kept = node->partitions[p].learnt == HF_SESSIONS_END &&
+                    is_kept_for_us(node, p);
+        if (!is_done(node, p) || (kept && merge->wanted)) {
             node->merge_deferred += merge->deferred ? 0 : 1;
             merge->deferred = true;
             merge_again(merge);
             continue;
         }
-        /* What they keep for us is as it was when they parted from us, or
-         * later, whoever has it in our own lineage. */
-        if (node->partitions[p].learnt != HF_SESSIONS_END ||
-            !is_kept_for_us(node, p)) {
+        if (!kept) {
             hf_node_partition_clear(node, p);
         }
         hf_node_merge_drop(node, p);
@@ -569,8 +592,7 @@ static bool note_theirs(struct hf_node *node, struct hf_merge_out *merge,
 void hf_node_merged(struct hf_node *node, const struct hf_merged *merged)
 {
     struct hf_merge_out *merge = &node->partitions[merged->partition].merge;
-    bool expected = node->state == HF_STATE_MERGING ||
-                    (node->state == HF_STATE_ACTIVE && merge->deferred);
+    bool expected = node->state == HF_STATE_MERGING || merge->deferred;
     if (!expected || !merge->wanted || merged->epoch != goal(node)->epoch ||
         merged->lineage != merge->lineage || merged->held != merge->held) {
         return;
@@ -591,10 +613,10 @@ void hf_node_merged(struct hf_node *node, const struct hf_merged *merged)
 
 void hf_node_merge_tick(struct hf_node *node)
 {
-    if (node->state == HF_STATE_ACTIVE && node->merge_deferred > 0) {
-        (void)hand_over(node);
-    }
     if (node->state != HF_STATE_MERGING) {
+        if (node->merge_deferred > 0 && node->view->epoch > 0) {
+            (void)hand_over(node);
+        }
         return;
     }
     if (node->now - node->merge_heard > HF_MERGE_LOST_MS) {
@@ -602,6 +624,8 @@ void hf_node_merge_tick(struct hf_node *node)
                "nobody of lineage %08x is heard any more, perhaps cut off "
                "again: going on with ours",
                (unsigned)(hf_lineage_of(node->target) >> 32));
+        node->given_up = hf_lineage_of(node->target);
+        node->given_up_epoch = node->target->epoch;
         resume(node);
         return;
     }

@@ -395,6 +395,8 @@ struct hf_node {
     hf_time merge_heard;     /* Anything of a member of the target. */
     hf_time merge_moved;     /* Something was handed over, or a new target. */
     uint32_t merge_deferred; /* Partitions that are. */
+    uint64_t given_up;       /* A lineage that we waited for in vain, */
+    hf_epoch given_up_epoch; /* in this view. */
     hf_time conflicts_since; /* When conflicts_logged was last 0. */
     uint32_t conflicts_logged;
 
@@ -538,6 +540,10 @@ void hf_node_merge_begin(struct hf_node *node, const struct hf_view *view,
                          hf_epoch forked);
 /* A view, while MERGING. */
 void hf_node_merge_view_heard(struct hf_node *node, const struct hf_view *view);
+/* Whether we waited in vain for somebody in this view, and still hear nobody.
+ * Others may go on telling of it, each because of the others. */
+bool hf_node_merge_is_vain(const struct hf_node *node,
+                           const struct hf_view *view);
 /* An answer to what we handed over. */
 void hf_node_merged(struct hf_node *node, const struct hf_merged *merged);
 void hf_node_merge_tick(struct hf_node *node);
