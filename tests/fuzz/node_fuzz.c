@@ -168,6 +168,27 @@ static void entry_put(struct script *s, size_t count,
     s->entries[count] = entry;
 }
 
+/* What a node of another lineage says that it has seen: what this one has, a
+ * little of something else, or bytes as they come. Lies in s->tokens. */
+static struct hf_slice take_knowledge(struct script *s, uint16_t partition)
+{
+    struct hf_knowledge knowledge = {0};
+    uint8_t kind = script_take(s);
+    hf_buffer_clear(&s->tokens);
+    if (kind >= 240) {
+        hf_buffer_append_slice(&s->tokens, script_take_bytes(s, 64));
+        return hf_buffer_slice(&s->tokens);
+    }
+    if (kind % 2 == 0) {
+        knowledge = s->node->node->partitions[partition].knowledge;
+    }
+    if (kind % 4 == 1) {
+        hf_knowledge_advance(&knowledge, script_take_version(s, partition));
+    }
+    hf_knowledge_put(&s->tokens, &knowledge);
+    return hf_buffer_slice(&s->tokens);
+}
+
 static void make_merge(struct script *s, struct hf_merge *merge)
 {
     merge->epoch = script_take_epoch(s);
@@ -175,7 +196,7 @@ static void make_merge(struct script *s, struct hf_merge *merge)
     merge->held = script_near(s, merge->epoch - ((hf_epoch)1 << 32));
     merge->forked = script_take_epoch(s);
     merge->partition = script_take_partition(s);
-    merge->base = script_near(s, 1);
+    merge->knowledge = take_knowledge(s, merge->partition);
     merge->from = script_near(s, merge_position(s, merge));
     merge->to = script_take(s) < 192 ? HF_SESSIONS_END : script_near(s, 0);
     merge->to = merge->to > HF_SESSIONS_END ? HF_SESSIONS_END : merge->to;
@@ -209,7 +230,7 @@ static void make_merged(struct script *s, struct hf_merged *merged)
     merged->held = script_near(s, out->held);
     merged->to = script_take(s) < 128 ? HF_SESSIONS_END : script_near(s, 0);
     merged->to = merged->to > HF_SESSIONS_END ? HF_SESSIONS_END : merged->to;
-    merged->base = script_near(s, 1);
+    merged->knowledge = take_knowledge(s, merged->partition);
 }
 
 static bool make_control(struct script *s, struct hf_message *message)
