@@ -122,8 +122,9 @@ static const char *stranger_awaited(const struct hf_node *node)
 {
     for (size_t i = 0; i < node->peer_count; i++) {
         const struct hf_peer *peer = &node->peers[i];
+        /* A link that came up says nothing of what it has become since. */
         bool outside = peer->has_beat &&
-                       node->now - peer->heard <= HF_SUSPECT_MS &&
+                       node->now - peer->beaten <= HF_SUSPECT_MS &&
                        (peer->beat.state == HF_STATE_STARTING ||
                         peer->beat.state == HF_STATE_OUT);
         if (!peer->refused && !outside) {
