@@ -10,6 +10,7 @@
 
 #define W HF_COMMAND_WRITE
 #define F HF_COMMAND_FAST
+#define T HF_COMMAND_TIME
 
 /* The first eight letters of a literal as a number that sorts like them; zeros
  * follow a shorter one. */
@@ -66,7 +67,7 @@ static const struct hf_command_row rows[] = {
     KEYS("EXISTS", -2, F, HF_GATHER_SUM, 1, hf_apply_exists),
     KEY("EXPIRE", -3, W | F, hf_apply_expire),
     KEY("EXPIREAT", -3, W | F, hf_apply_expireat),
-    KEY("EXPIRETIME", 2, F, hf_apply_expiretime),
+    KEY("EXPIRETIME", 2, F | T, hf_apply_expiretime),
     PARTITIONS("FLUSHALL", -1, W, HF_GATHER_OK, hf_apply_flush),
     PARTITIONS("FLUSHDB", -1, W, HF_GATHER_OK, hf_apply_flush),
     KEY("GET", 2, F, hf_apply_get),
@@ -97,10 +98,10 @@ static const struct hf_command_row rows[] = {
     KEY("PERSIST", 2, W | F, hf_apply_persist),
     KEY("PEXPIRE", -3, W | F, hf_apply_pexpire),
     KEY("PEXPIREAT", -3, W | F, hf_apply_pexpireat),
-    KEY("PEXPIRETIME", 2, F, hf_apply_pexpiretime),
+    KEY("PEXPIRETIME", 2, F | T, hf_apply_pexpiretime),
     CONNECTION("PING", -1),
     KEY_FENCED("PSETEX", 4, W, hf_apply_psetex, HF_FENCED_NIL),
-    KEY("PTTL", 2, F, hf_apply_pttl),
+    KEY("PTTL", 2, F | T, hf_apply_pttl),
     CONNECTION("QUIT", -1),
     CONNECTION("RESET", 1),
     {NAME("SCAN"), -2, 0, HF_ROUTE_SCAN, HF_GATHER_NONE, 0, NULL,
@@ -111,7 +112,7 @@ static const struct hf_command_row rows[] = {
     KEY_FENCED("SETNX", 3, W | F, hf_apply_setnx, HF_FENCED_ZERO),
     KEY("STRLEN", 2, F, hf_apply_strlen),
     KEYS("TOUCH", -2, F, HF_GATHER_SUM, 1, hf_apply_exists),
-    KEY("TTL", 2, F, hf_apply_ttl),
+    KEY("TTL", 2, F | T, hf_apply_ttl),
     KEY("TYPE", 2, F, hf_apply_type),
     KEYS("UNLINK", -2, W | F, HF_GATHER_SUM, 1, hf_apply_del),
 };
@@ -120,6 +121,7 @@ static const struct hf_command_row rows[] = {
 #undef F
 #undef NAME
 #undef LETTER
+#undef T
 
 /* As NAME has it, of up to eight bytes. */
 static uint64_t letters_of(struct hf_slice name)

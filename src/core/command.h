@@ -44,6 +44,7 @@ enum hf_gather {
 enum hf_command_flag {
     HF_COMMAND_WRITE = 1, /* May have effects. */
     HF_COMMAND_FAST = 2,  /* O(1); only told to clients by COMMAND. */
+    HF_COMMAND_TIME = 4,  /* Shows the time left, by the primary's clock. */
 };
 
 /* What a command that would make a session answers when the key is fenced, and

@@ -25,6 +25,7 @@ void hf_node_partition_clear(struct hf_node *node, uint16_t p)
     partition->base = partition->version;
     partition->learnt = 0;
     partition->committed = 0;
+    partition->level = false;
     partition->last_delete = 0;
     partition->last_taken = 0;
     memset(partition->merges, 0, sizeof(partition->merges));
@@ -88,19 +89,19 @@ int hf_partition_apply(struct hf_partition *partition,
 }
 
 static int apply_effects(struct hf_node *node,
-                         const struct hf_record_view *write)
+                         const struct hf_record_view *write, uint32_t hash)
 {
-    return hf_partition_apply(&node->partitions[write->partition], write,
-                              hf_sessions_hash(write->key), node->now);
+    return hf_partition_apply(&node->partitions[write->partition], write, hash,
+                              node->now);
 }
 
 /* Both or neither: a copy that forgot an operation would carry it out again
  * as primary. */
 static int apply_and_remember(struct hf_node *node,
-                              const struct hf_record_view *write)
+                              const struct hf_record_view *write, uint32_t hash)
 {
     if (write->operation.number == 0 || HF_MUTATED(OPERATIONS_NOT_COPIED)) {
-        return apply_effects(node, write);
+        return apply_effects(node, write, hash);
     }
     bool known =
         hf_operations_find(&node->operations, write->operation) != NULL;
@@ -110,7 +111,7 @@ static int apply_and_remember(struct hf_node *node,
     if (error != 0) {
         return error;
     }
-    error = apply_effects(node, write);
+    error = apply_effects(node, write, hash);
     if (error != 0 && !known) {
         hf_operations_remove(&node->operations, write->operation);
     }
@@ -125,9 +126,10 @@ int hf_node_apply_write(struct hf_node *node,
     if (record == NULL) {
         return HF_ENOMEM;
     }
+    uint32_t hash = hf_sessions_hash(write->key);
     int error = hf_record_queue_reserve(&partition->log, node->mem);
     if (error == 0) {
-        error = apply_and_remember(node, write);
+        error = apply_and_remember(node, write, hash);
     }
     if (error != 0) {
         hf_record_release(node->mem, record);
@@ -139,7 +141,7 @@ int hf_node_apply_write(struct hf_node *node,
     if (write->operation.number != 0) {
         partition->touched_at = node->now;
     }
-    partition->last_delete = write->version.sequence; /* May have removed. */
+    hf_partition_note_delete(partition, write, hash);
     return 0;
 }
 
@@ -227,7 +229,7 @@ static int record_entry(struct hf_node *node,
         hf_partition_of_key(record->key) != record->partition) {
         return HF_EPROTO;
     }
-    return apply_effects(node, record);
+    return apply_effects(node, record, hf_sessions_hash(record->key));
 }
 
 static int record_learnt(struct hf_node *node,
@@ -257,6 +259,8 @@ static int record_synced(struct hf_node *node,
     struct hf_partition *partition = &node->partitions[record->partition];
     if (record->version.sequence <= partition->version.sequence) {
         hf_node_log_trim(node, partition, record->version.sequence);
+        partition->level = partition->learnt == HF_SESSIONS_END;
+        partition->committed = record->version.sequence;
     }
     return 0;
 }
@@ -341,8 +345,10 @@ void hf_node_committed(struct hf_node *node, uint8_t member,
     while (from->in_log.count > 0 &&
            hf_record_queue_at(&from->in_log, 0)->number <= committed->number) {
         struct hf_record *record = hf_record_queue_pop(&from->in_log);
-        hf_node_log_trim(node, &node->partitions[record->view.partition],
-                         record->view.version.sequence);
+        struct hf_partition *partition =
+            &node->partitions[record->view.partition];
+        hf_node_log_trim(node, partition, record->view.version.sequence);
+        partition->committed = record->view.version.sequence;
         hf_record_release(node->mem, record);
     }
 }
@@ -383,6 +389,7 @@ void hf_node_stream_restart(struct hf_node *node, uint8_t member)
 {
     struct hf_stream *stream = &node->members[member].stream;
     stream->sent = stream->acked;
+    stream->told = 0; /* It may not have heard. */
     stream->moved_at = node->now;
     node->members[member].ack_due = true;
     hf_node_stream_send(node, member);

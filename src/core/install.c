@@ -47,6 +47,7 @@ void hf_node_leave_epoch(struct hf_node *node)
         }
         partition->primary = false;
         partition->synced = false;
+        partition->level = false;
         partition->pulling = false;
         partition->copy_count = 0;
         hf_node_merge_forget(partition);

@@ -239,6 +239,7 @@ void hf_node_get_status(const struct hf_node *node,
 struct hf_node_counters {
     uint64_t operations;      /* Commands taken from clients. */
     uint64_t forwarded;       /* Of those, sent to another node. */
+    uint64_t copy_reads;      /* Of those, reads answered as a backup. */
     uint64_t held;            /* Of those, that had to wait for a primary. */
     uint64_t refused;         /* Answered with CLUSTERDOWN. */
     uint64_t writes;          /* Records this node made as primary. */

@@ -9,6 +9,7 @@
  *   install.c     entering a view: what to keep, bringing all copies level
  *   writes.c      the primary: carrying out commands, commit, replies
  *   copies.c      the copy: applying records, acknowledging
+ *   reads.c       the copy: answering reads from its own memory
  *   refill.c      filling a learner until it can be a copy
  *   slow.c        copies that do not keep up
  *   merge.c       handing over what a fork has when it gives way
@@ -78,6 +79,7 @@ enum {
 };
 
 #define HF_PEERS_MAX 128
+#define HF_ASKED_PLACES 4096 /* A power of two. */
 #define HF_NOMINATIONS_MAX (HF_PARTITION_COUNT * (1 + HF_BACKUPS_MAX))
 #define HF_TIME_PAST INT64_C(-1000000000)
 #define HF_EXPIRY_VISITS_MAX 500
@@ -207,6 +209,9 @@ struct hf_partition {
     struct hf_version version;  /* Of the last record applied. */
     struct hf_version base;     /* Of the record before the log's first. */
     struct hf_record_queue log; /* Records not known to be on all copies. */
+    /* As a copy: its primary said in this epoch that all have what we have,
+     * and tells us of what is `committed` since. */
+    bool level;
     /* As primary: */
     bool primary;
     bool synced;  /* All copies confirmed our state in this epoch. */
@@ -228,7 +233,8 @@ struct hf_partition {
     uint8_t merge_next; /* The one to be replaced. */
 };
 
-_Static_assert(offsetof(struct hf_partition, knowledge) <= HF_PARTITION_LOOK_BYTES,
+_Static_assert(offsetof(struct hf_partition, knowledge) <=
+                   HF_PARTITION_LOOK_BYTES,
                "what each command looks at is near");
 
 /* A read of many partitions of this node at once. */
@@ -262,6 +268,7 @@ struct hf_request {
     enum hf_request_state state;
     uint8_t target; /* Member it was sent to. */
     bool bounced;   /* Wait for the next view before it is sent again. */
+    uint16_t place; /* Where it counts in node->asked. */
     bool ranged;    /* partition to partition_end, on `target` alone. */
     uint16_t partition;
     uint16_t partition_end;
@@ -429,6 +436,9 @@ struct hf_node {
     uint64_t request_next;
     size_t request_bytes;
     uint32_t held_count;
+    /* Requests in the table, by hash of their key; in the last place those on
+     * all keys that write. */
+    uint32_t asked[HF_ASKED_PLACES + 1];
 };
 
 /* status.c */
@@ -644,8 +654,16 @@ bool hf_node_writes_alone(const struct hf_node *node, uint16_t partition);
 void hf_node_write_alone(struct hf_node *node, uint16_t partition,
                          struct hf_apply *apply,
                          const struct hf_command *command);
+/* Whether there can be no later view in which others serve @partition: we have
+ * promised none, and hold the leases that it takes to serve as one of its full
+ * copies. */
+bool hf_node_holds_leases(struct hf_node *node, uint16_t partition);
 void hf_node_run_waiting(struct hf_node *node, uint16_t partition);
 void hf_node_run_all_waiting(struct hf_node *node);
+/* Notes what a record that was just applied removed. */
+void hf_partition_note_delete(struct hf_partition *partition,
+                              const struct hf_record_view *record,
+                              uint32_t hash);
 void hf_node_try_commit(struct hf_node *node, uint16_t partition);
 void hf_node_drop_waiting(struct hf_node *node, uint16_t partition);
 void hf_node_waiting_tick(struct hf_node *node);
@@ -713,6 +731,14 @@ bool hf_partition_reaches(const struct hf_partition *partition,
 void hf_node_partition_clear(struct hf_node *node, uint16_t partition);
 /* Of the full copies that reported, the one that is furthest beyond us. */
 struct hf_copy *hf_partition_ahead(struct hf_partition *partition);
+
+/* reads.c */
+/* Whether this copy's answer to @command, about the key of @hash, is what the
+ * primary's would be. @asked: how many requests are counted in the place of the
+ * key that do not matter, for one of them is this one. */
+bool hf_node_copy_answers(struct hf_node *node, uint16_t partition,
+                          const struct hf_command *command, uint32_t hash,
+                          uint32_t asked);
 
 /* refill.c */
 void hf_node_refill(struct hf_node *node, uint8_t member);

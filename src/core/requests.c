@@ -76,6 +76,18 @@ static int ring_grow(struct hf_node *node)
     return 0;
 }
 
+/* Where a request counts in node->asked. */
+static uint16_t asked_place(const struct hf_command *command)
+{
+    switch (command->row->route) {
+    case HF_ROUTE_KEY:
+    case HF_ROUTE_KEYS:
+        return hf_sessions_hash(command->argv[1]) & (HF_ASKED_PLACES - 1);
+    default:
+        return HF_ASKED_PLACES;
+    }
+}
+
 static size_t request_size(const struct hf_command *command)
 {
     return sizeof(struct hf_request) + hf_command_copy_size(command);
@@ -121,6 +133,8 @@ struct hf_request *hf_node_request_new(struct hf_node *node,
     hf_list_push_back(&node->requests, &request->link);
     node->request_bytes += request->size;
     node->held_count++;
+    request->place = asked_place(command);
+    node->asked[request->place]++;
     return request;
 }
 
@@ -142,6 +156,7 @@ static void request_free(struct hf_node *node, struct hf_request *request)
         node->held_count--;
     }
     *request_place(node, request->number) = NULL;
+    node->asked[request->place]--;
     hf_list_remove(&request->link);
     node->request_bytes -= request->size;
     hf_mem_free(node->mem, request, request->size);
@@ -179,6 +194,18 @@ void hf_node_request_done(struct hf_node *node, uint64_t number,
     hf_node_gather_part(node, gather, &part, reply, scan_next);
 }
 
+/* A read, without looking whether we may. */
+static struct hf_reply read_here(struct hf_node *node, uint16_t p,
+                                 const struct hf_command *command)
+{
+    struct hf_apply apply = hf_node_apply_context(node, p);
+    hf_apply_find(&apply, command);
+    command->row->apply(&apply, command);
+    HF_ASSERT(node->effects.size == 0); /* It is a read. */
+    return node->scratch.failed ? hf_reply_error(hf_no_memory_text)
+                                : apply.reply;
+}
+
 /* Routing. */
 
 static void send_forward(struct hf_node *node, struct hf_request *request)
@@ -202,6 +229,21 @@ static bool can_send(const struct hf_node *node, uint8_t member)
     return to->ready && to->peer != NULL && to->peer->out_up[HF_CHANNEL_DATA];
 }
 
+/* Answers a read by the copy that we have. */
+static bool answer_as_copy(struct hf_node *node, struct hf_request *request)
+{
+    uint16_t p = request->partition;
+    const struct hf_command *command = &request->command;
+    if (request->ranged ||
+        !hf_node_copy_answers(node, p, command,
+                              hf_sessions_hash(command->argv[1]), 1)) {
+        return false;
+    }
+    struct hf_reply reply = read_here(node, p, command);
+    hf_node_request_done(node, request->number, &reply, 0);
+    return true;
+}
+
 /* May answer, and thereby free, the request. */
 void hf_node_request_route(struct hf_node *node, struct hf_request *request)
 {
@@ -214,7 +256,7 @@ void hf_node_request_route(struct hf_node *node, struct hf_request *request)
     struct hf_operation_id operation = {node->config.self.incarnation,
                                         request->number};
     if (target != node->self) {
-        if (can_send(node, target)) {
+        if (!answer_as_copy(node, request) && can_send(node, target)) {
             request->target = target;
             request_set_state(node, request, HF_REQUEST_SENT);
             node->counters.forwarded++;
@@ -291,6 +333,20 @@ static bool is_ready(struct hf_node *node, uint16_t p)
            hf_node_may_serve(node, p);
 }
 
+static bool answer_as_copy_at_once(struct hf_node *node, uint64_t client,
+                                   uint64_t tag, uint16_t p,
+                                   const struct hf_command *command)
+{
+    uint32_t hash =
+        command->located ? command->hash : hf_sessions_hash(command->argv[1]);
+    if (!hf_node_copy_answers(node, p, command, hash, 0)) {
+        return false;
+    }
+    struct hf_reply reply = read_here(node, p, command);
+    hf_node_answer_client(node, client, tag, &reply);
+    return true;
+}
+
 /* A read that shows nothing that is under way needs no request, and neither
  * does a write that no copy has to acknowledge. False: nothing happened. */
 static bool answer_at_once(struct hf_node *node, uint64_t client, uint64_t tag,
@@ -298,6 +354,9 @@ static bool answer_at_once(struct hf_node *node, uint64_t client, uint64_t tag,
 {
     const struct hf_partition *partition = &node->partitions[p];
     bool writes = (command->row->flags & HF_COMMAND_WRITE) != 0;
+    if (partition->level) {
+        return answer_as_copy_at_once(node, client, tag, p, command);
+    }
     if (!is_ready(node, p) || (writes && !hf_node_writes_alone(node, p))) {
         return false;
     }

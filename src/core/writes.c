@@ -34,20 +34,23 @@ enum outcome {
     OUTCOME_WAIT, /* Nothing happened; try again later. */
 };
 
-bool hf_node_may_serve(struct hf_node *node, uint16_t p)
+bool hf_node_holds_leases(struct hf_node *node, uint16_t p)
 {
-    const struct hf_partition *partition = &node->partitions[p];
-    if (node->state != HF_STATE_ACTIVE || !partition->primary ||
-        !partition->synced ||
-        (node->promised > node->view->epoch &&
-         !HF_MUTATED(SERVES_AFTER_PROMISE))) {
-        return false;
-    }
     hf_member_set lease = hf_node_lease(node);
     hf_member_set others =
         hf_view_copies(node->view, p) & ~hf_member_set_of(node->self);
     return (node->lease_safe || HF_MUTATED(NO_SAFE_SET)) &&
            ((others & ~lease) == 0 || HF_MUTATED(NO_LEASE_OF_COPIES));
+}
+
+bool hf_node_may_serve(struct hf_node *node, uint16_t p)
+{
+    const struct hf_partition *partition = &node->partitions[p];
+    return node->state == HF_STATE_ACTIVE && partition->primary &&
+           partition->synced &&
+           (node->promised <= node->view->epoch ||
+            HF_MUTATED(SERVES_AFTER_PROMISE)) &&
+           hf_node_holds_leases(node, p);
 }
 
 void hf_node_answer(struct hf_node *node, struct hf_operation_id operation,
@@ -222,15 +225,14 @@ static void push_to_copies(struct hf_node *node, uint16_t p,
 }
 
 /* A reader who finds nothing waits for the last write that removed. */
-static void note_delete(struct hf_partition *partition,
-                        const struct hf_record *record, uint32_t hash)
+void hf_partition_note_delete(struct hf_partition *partition,
+                              const struct hf_record_view *record,
+                              uint32_t hash)
 {
-    /* Not by the caller's key: it may have been the session's own. */
-    struct hf_slice key = record->view.key;
-    if (hf_effects_of_partition(record->view.effects) ||
-        (hf_sessions_find(&partition->sessions, key, hash) == NULL &&
+    if (hf_effects_of_partition(record->effects) ||
+        (hf_sessions_find(&partition->sessions, record->key, hash) == NULL &&
          !HF_MUTATED(EARLY_NIL))) {
-        partition->last_delete = record->view.version.sequence;
+        partition->last_delete = record->version.sequence;
     }
 }
 
@@ -284,7 +286,8 @@ static int write_record(struct hf_node *node, uint16_t p,
     if (operation.number != 0) {
         partition->touched_at = node->now;
     }
-    note_delete(partition, record, hash);
+    /* Not by the caller's key: it may have been the session's own. */
+    hf_partition_note_delete(partition, &record->view, hash);
     error = hf_record_queue_push(&partition->log, node->mem, record);
     HF_ASSERT(error == 0); /* Reserved. */
     node->counters.writes++;

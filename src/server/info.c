@@ -178,6 +178,7 @@ static void write_holdfast(struct hf_buffer *out, const struct hf_info *info)
     LINE(out, "under_replicated:%llu\r\n", (wide)node->under_replicated);
     LINE(out, "operations:%llu\r\n", (wide)counters->operations);
     LINE(out, "operations_forwarded:%llu\r\n", (wide)counters->forwarded);
+    LINE(out, "operations_read_as_copy:%llu\r\n", (wide)counters->copy_reads);
     LINE(out, "operations_held:%llu\r\n", (wide)counters->held);
     LINE(out, "operations_refused:%llu\r\n", (wide)counters->refused);
     LINE(out, "operations_repeated:%llu\r\n",

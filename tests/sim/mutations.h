@@ -107,6 +107,18 @@
       "a learner does not get the operations that are remembered")             \
     X(REPEATED_AFTER_THE_END, 1, 0, "repeat",                                  \
       "a command whose origin gave it up is carried out all the same")         \
+    X(COPY_DIRTY_READ, 140, 2000, "",                                          \
+      "a copy shows what it does not know to be on all copies")                \
+    X(COPY_WITHOUT_LEASE, 15, 200, "",                                         \
+      "a copy answers reads without a lease")                                  \
+    X(COPY_READ_AFTER_PROMISE, 977, 6000, "",                                  \
+      "a copy answers reads after the promise of a view that may drop it")     \
+    X(COPY_NOT_LEVEL, 1, 200, "",                                              \
+      "a copy answers reads before it is level in this epoch")                 \
+    X(COPY_DECIDES_EXPIRY, 1, 0, "copy",                                       \
+      "a copy calls a session expired that its primary did not")               \
+    X(COPY_READ_OVERTAKES, 1, 0, "copy",                                       \
+      "a read at a copy overtakes a write of the same client")                 \
     X(COPY_EXPIRES, 33, 200, "",                                               \
       "a copy drops expired sessions by itself")                               \
     X(EXPIRED_IS_SERVED, 1, 0, "expiry",                                       \
