@@ -145,19 +145,17 @@ int hf_node_apply_write(struct hf_node *node,
     return 0;
 }
 
-/* The newest record of the log was just appended from @member's stream. */
-static int remember_incoming(struct hf_node *node, uint8_t member,
-                             uint64_t number, struct hf_partition *partition)
+/* The newest record of the log was just appended from @from's stream, and
+ * there is room. */
+static void remember_incoming(struct hf_node *node, struct hf_member *from,
+                              uint64_t number, struct hf_partition *partition)
 {
     struct hf_record *record =
         hf_record_queue_at(&partition->log, partition->log.count - 1);
     record->number = number;
-    int error =
-        hf_record_queue_push(&node->members[member].in_log, node->mem, record);
-    if (error == 0) {
-        hf_record_share(record);
-    }
-    return error;
+    int error = hf_record_queue_push(&from->in_log, node->mem, record);
+    HF_ASSERT(error == 0); /* Reserved. */
+    hf_record_share(record);
 }
 
 static bool is_next(const struct hf_partition *partition,
@@ -176,19 +174,56 @@ static int record_write(struct hf_node *node, uint8_t member, uint64_t number,
         (!all && hf_partition_of_key(write->key) != write->partition)) {
         return HF_EPROTO;
     }
-    int error = hf_node_apply_write(node, write);
+    /* A learner keeps no log. */
+    bool keeps = partition->learnt == HF_SESSIONS_END;
+    struct hf_member *from = &node->members[member];
+    int error = keeps ? hf_record_queue_reserve(&from->in_log, node->mem) : 0;
+    if (error == 0) {
+        error = hf_node_apply_write(node, write);
+    }
     if (error != 0) {
         return error;
     }
-    if (partition->learnt != HF_SESSIONS_END ||
-        remember_incoming(node, member, number, partition) != 0) {
-        /* A learner keeps no log; without memory for the reminder the log
-         * stays until the next SYNCED. */
-        if (partition->learnt != HF_SESSIONS_END) {
-            hf_node_log_trim(node, partition, partition->version.sequence);
-        }
+    if (keeps) {
+        remember_incoming(node, from, number, partition);
+    } else {
+        hf_node_log_trim(node, partition, partition->version.sequence);
     }
     return 0;
+}
+
+/* A write that one of our clients asked for is on all copies. */
+static void answer_own(struct hf_node *node, const struct hf_record_view *write)
+{
+    if (write->operation.origin == node->config.self.incarnation) {
+        hf_node_answer_tokens(node, write->operation, write->reply);
+    }
+}
+
+/* The primary and we are all who have to have it: nobody needs to say so. */
+static void paired_applied(struct hf_node *node,
+                           const struct hf_record_view *write)
+{
+    struct hf_partition *partition = &node->partitions[write->partition];
+    if (!hf_node_copy_serves(node, write->partition)) {
+        return; /* Until COMMITTED comes. */
+    }
+    if (partition->committed + 1 == write->version.sequence) {
+        partition->committed = write->version.sequence;
+    }
+    answer_own(node, write);
+}
+
+static int record_paired(struct hf_node *node, uint8_t member, uint64_t number,
+                         const struct hf_record_view *record)
+{
+    struct hf_record_view write = *record;
+    write.kind = HF_RECORD_WRITE;
+    int error = record_write(node, member, number, &write);
+    if (error == 0) {
+        paired_applied(node, &write);
+    }
+    return error;
 }
 
 static int record_skip(struct hf_node *node,
@@ -279,6 +314,8 @@ static int record_apply(struct hf_node *node, uint8_t member, uint64_t number,
     switch (record->kind) {
     case HF_RECORD_WRITE:
         return record_write(node, member, number, record);
+    case HF_RECORD_PAIRED:
+        return record_paired(node, member, number, record);
     case HF_RECORD_SKIP:
         return record_skip(node, record);
     case HF_RECORD_LEARN:
@@ -349,6 +386,7 @@ void hf_node_committed(struct hf_node *node, uint8_t member,
             &node->partitions[record->view.partition];
         hf_node_log_trim(node, partition, record->view.version.sequence);
         partition->committed = record->view.version.sequence;
+        answer_own(node, &record->view);
         hf_record_release(node->mem, record);
     }
 }
@@ -365,6 +403,9 @@ static void stream_send_one(struct hf_node *node, uint8_t member,
                                             .number = number,
                                             .record = entry->record->view}};
     struct hf_record_view *view = &message.record.record;
+    if (entry->counted && entry->record->paired) {
+        view->kind = HF_RECORD_PAIRED;
+    }
     if (entry->skip) {
         *view = (struct hf_record_view){.kind = HF_RECORD_SKIP,
                                         .partition = view->partition,

@@ -44,6 +44,7 @@ void hf_node_leave_epoch(struct hf_node *node)
             struct hf_record *record = hf_record_queue_at(&partition->log, i);
             node->answer_bytes -= hf_record_drop_waiters(node->mem, record);
             record->pending = 0;
+            record->streamed = false;
         }
         partition->primary = false;
         partition->synced = false;

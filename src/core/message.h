@@ -184,6 +184,8 @@ enum hf_record_kind {
                               * out, so that its retry is recognised. */
     HF_RECORD_LEVEL = 8,     /* To a copy that lagged: now you are at this
                               * version. */
+    HF_RECORD_PAIRED = 9,    /* A WRITE to the only copy whose acknowledgement
+                              * it waits for. */
 };
 
 /* One step of a replication stream. */

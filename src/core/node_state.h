@@ -671,6 +671,10 @@ void hf_node_expire_due(struct hf_node *node);
 /* Answers whoever asked: a client of ours, or the node it came from. */
 void hf_node_answer(struct hf_node *node, struct hf_operation_id operation,
                     const struct hf_reply *reply, uint64_t scan_next);
+/* The same with an answer in tokens. */
+void hf_node_answer_tokens(struct hf_node *node,
+                           struct hf_operation_id operation,
+                           struct hf_slice tokens);
 void hf_node_forwarded(struct hf_node *node, uint8_t member,
                        const struct hf_forward *forward);
 void hf_node_forget_operations(struct hf_node *node);
@@ -733,6 +737,9 @@ void hf_node_partition_clear(struct hf_node *node, uint16_t partition);
 struct hf_copy *hf_partition_ahead(struct hf_partition *partition);
 
 /* reads.c */
+/* Whether we have a copy of @partition that may stand for it: level, with the
+ * leases that serving takes. */
+bool hf_node_copy_serves(struct hf_node *node, uint16_t partition);
 /* Whether this copy's answer to @command, about the key of @hash, is what the
  * primary's would be. @asked: how many requests are counted in the place of the
  * key that do not matter, for one of them is this one. */

@@ -44,19 +44,23 @@ static bool shows_committed(const struct hf_node *node,
            HF_MUTATED(COPY_DIRTY_READ);
 }
 
+bool hf_node_copy_serves(struct hf_node *node, uint16_t p)
+{
+    const struct hf_partition *partition = &node->partitions[p];
+    return (partition->level || HF_MUTATED(COPY_NOT_LEVEL)) &&
+           node->state == HF_STATE_ACTIVE && !partition->primary &&
+           (node->promised <= node->view->epoch ||
+            HF_MUTATED(COPY_READ_AFTER_PROMISE)) &&
+           (hf_node_holds_leases(node, p) || HF_MUTATED(COPY_WITHOUT_LEASE));
+}
+
 bool hf_node_copy_answers(struct hf_node *node, uint16_t p,
                           const struct hf_command *command, uint32_t hash,
                           uint32_t asked)
 {
-    const struct hf_partition *partition = &node->partitions[p];
-    bool level = partition->level || HF_MUTATED(COPY_NOT_LEVEL);
-    if (!level || node->state != HF_STATE_ACTIVE || partition->primary ||
-        (node->promised > node->view->epoch &&
-         !HF_MUTATED(COPY_READ_AFTER_PROMISE)) ||
-        (command->row->flags & (HF_COMMAND_WRITE | HF_COMMAND_TIME)) != 0 ||
-        is_asked_before(node, hash, asked) ||
-        (!hf_node_holds_leases(node, p) && !HF_MUTATED(COPY_WITHOUT_LEASE)) ||
-        !shows_committed(node, partition, command->argv[1], hash)) {
+    if ((command->row->flags & (HF_COMMAND_WRITE | HF_COMMAND_TIME)) != 0 ||
+        !hf_node_copy_serves(node, p) || is_asked_before(node, hash, asked) ||
+        !shows_committed(node, &node->partitions[p], command->argv[1], hash)) {
         return false;
     }
     node->counters.copy_reads++;

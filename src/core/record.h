@@ -24,6 +24,8 @@ struct hf_record {
     uint32_t references;
     uint8_t pending;           /* Copies that did not acknowledge yet. */
     bool committed;            /* On every copy, and its waiters answered. */
+    bool streamed;             /* In this epoch, to every copy. */
+    bool paired;               /* It waits for one copy, a full one. */
     struct hf_waiter *waiters; /* In the order they came. */
     struct hf_waiter **waiters_end;
     uint64_t number; /* On a copy: its number in the stream it came by. */

@@ -81,9 +81,9 @@ void hf_node_answer(struct hf_node *node, struct hf_operation_id operation,
     }
 }
 
-static void answer_tokens(struct hf_node *node,
-                          struct hf_operation_id operation,
-                          struct hf_slice tokens)
+void hf_node_answer_tokens(struct hf_node *node,
+                           struct hf_operation_id operation,
+                           struct hf_slice tokens)
 {
     struct hf_reply reply;
     if (operation.number == 0) {
@@ -197,10 +197,25 @@ static int reserve_streams(struct hf_node *node, uint16_t p)
     return error;
 }
 
+/* Whether one copy in sync is all that a record has to wait for. */
+static bool is_paired(const struct hf_partition *partition)
+{
+    unsigned counted = 0;
+    unsigned full = 0;
+    for (uint8_t i = 0; i < partition->copy_count; i++) {
+        const struct hf_copy *copy = &partition->copies[i];
+        counted += copy_counts(copy->state) ? 1 : 0;
+        full += copy->acting && copy->state == HF_COPY_FULL ? 1 : 0;
+    }
+    return (counted == 1 || HF_MUTATED(PAIRED_IN_A_CROWD)) && full == 1;
+}
+
 static void push_to_copies(struct hf_node *node, uint16_t p,
                            struct hf_record *record, uint32_t hash)
 {
     struct hf_partition *partition = &node->partitions[p];
+    record->streamed = true;
+    record->paired = is_paired(partition);
     for (uint8_t i = 0; i < partition->copy_count; i++) {
         const struct hf_copy *copy = &partition->copies[i];
         if (!copy_streams(node, copy, p)) {
@@ -295,16 +310,36 @@ static int write_record(struct hf_node *node, uint16_t p,
     return 0;
 }
 
+/* Whether a copy asked for it, and answers from the record itself when it is
+ * told of the commit (copies.c). */
+static bool copy_answers(const struct hf_node *node,
+                         const struct hf_record *record)
+{
+    const struct hf_partition *partition =
+        &node->partitions[record->view.partition];
+    for (uint8_t i = 0; record->streamed && i < partition->copy_count; i++) {
+        const struct hf_copy *copy = &partition->copies[i];
+        if (copy->acting && copy->state == HF_COPY_FULL &&
+            node->view->members[copy->member].incarnation ==
+                record->view.operation.origin) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void record_commit(struct hf_node *node, struct hf_record *record)
 {
     record->committed = true;
-    answer_tokens(node, record->view.operation, record->view.reply);
+    if (!copy_answers(node, record)) {
+        hf_node_answer_tokens(node, record->view.operation, record->view.reply);
+    }
     for (struct hf_waiter *waiter = record->waiters; waiter != NULL;
          waiter = waiter->next) {
         if (waiter->range != NULL) {
             hf_node_range_committed(node, waiter->range);
         } else {
-            answer_tokens(node, waiter->operation, waiter->reply);
+            hf_node_answer_tokens(node, waiter->operation, waiter->reply);
         }
     }
     node->answer_bytes -= hf_record_drop_waiters(node->mem, record);
@@ -431,7 +466,7 @@ static bool is_repeated(struct hf_node *node, uint64_t committed,
     }
     node->counters.operations_repeated++;
     if (known->sequence <= committed) {
-        answer_tokens(node, operation, known->reply);
+        hf_node_answer_tokens(node, operation, known->reply);
     } /* Else the record it made, or shows, answers when it commits. */
     return true;
 }

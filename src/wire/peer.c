@@ -575,7 +575,7 @@ static int read_result(struct hf_reader *reader, struct hf_result *result)
 static int read_record(struct hf_reader *reader, struct hf_record_view *record)
 {
     uint8_t kind = hf_reader_u8(reader);
-    if (kind < HF_RECORD_WRITE || kind > HF_RECORD_LEVEL) {
+    if (kind < HF_RECORD_WRITE || kind > HF_RECORD_PAIRED) {
         return HF_EPROTO;
     }
     record->kind = (enum hf_record_kind)kind;

@@ -212,6 +212,131 @@ static void a_copy_leaves_the_time_to_the_primary(void **state)
     cluster_expect_answer(c, "60", left);
 }
 
+/* How often a message of @type was sent about data. */
+static uint64_t sent_of(struct cluster *c, enum hf_message_type type)
+{
+    uint64_t sum = 0;
+    for (unsigned a = 0; a < c->options.node_count; a++) {
+        for (unsigned b = 0; b < c->options.node_count; b++) {
+            sum += c->network.links[a][b][HF_CHANNEL_DATA].messages[type];
+        }
+    }
+    return sum;
+}
+
+/* What one SET asked of @node costs, in messages and in one-way trips. */
+static void expect_cost(struct cluster *c, unsigned node, unsigned messages,
+                        unsigned results, unsigned trips)
+{
+    uint64_t messages_before = messages_sent(c);
+    uint64_t results_before = sent_of(c, HF_MESSAGE_RESULT);
+    struct request *set = cluster_ask(c, node, "SET", "{cart}:7", "x", NULL);
+    cluster_run(c, 100);
+    cluster_expect_answer(c, "OK", set);
+    int64_t took_us = set->ended_us - set->started_us;
+    cluster_check(c, messages_sent(c) - messages_before == messages,
+                  "it takes other messages");
+    cluster_check(c, sent_of(c, HF_MESSAGE_RESULT) - results_before == results,
+                  "it takes other results");
+    cluster_check(c, (took_us + 2000) / 10000 == trips, "other trips");
+}
+
+static struct cluster *start_far_apart(void **state, unsigned backups,
+                                       uint64_t seed)
+{
+    struct cluster_options options;
+    cluster_options_init(&options, seed);
+    options.backups = backups;
+    options.faults = (struct network_faults){.delay_us = 10000};
+    struct cluster *c = story_start_with(state, &options);
+    cluster_run(c, 100); /* What the last view began has ended. */
+    return c;
+}
+
+/* Asked of the backup it takes a forward, the record with its answer in it,
+ * the acknowledgement and the commit: answered after two trips of four. */
+static void a_write_asked_of_its_backup_takes_one_round_trip(void **state)
+{
+    struct cluster *c = start_far_apart(state, 1, 7);
+    struct places at = places_of(c, "{cart}");
+    expect_cost(c, at.primary, 3, 0, 2);
+    expect_cost(c, at.backup, 4, 0, 2);
+    expect_cost(c, at.third, 5, 1, 4);
+    uint64_t reads = copy_reads(c, at.backup);
+    cluster_expect_reply(c, "OK", at.backup, "SET", "{cart}:7", "y", NULL);
+    cluster_expect_reply(c, "y", at.backup, "GET", "{cart}:7", NULL);
+    cluster_check(c, copy_reads(c, at.backup) == reads + 1,
+                  "it does not know that the write is everywhere");
+}
+
+/* Of two backups neither knows of the other before the primary does. */
+static void one_of_two_backups_waits_for_the_commit(void **state)
+{
+    struct cluster *c = start_far_apart(state, 2, 8);
+    unsigned primary = cluster_primary_of(c, "{cart}");
+    unsigned near = (primary + 1) % 3;
+    unsigned far = (primary + 2) % 3;
+    expect_cost(c, near, 7, 0, 4);
+    cluster_clog(c, primary, far, HF_CHANNEL_DATA);
+    struct request *set = cluster_ask(c, near, "SET", "{cart}:7", "y", NULL);
+    cluster_run(c, 200);
+    cluster_expect_answer(c, "(waiting)", set);
+    cluster_unclog(c, primary, far, HF_CHANNEL_DATA);
+    cluster_run(c, 100);
+    cluster_expect_answer(c, "OK", set);
+}
+
+/* A partition, and who of the three learns it, when both others are its only
+ * copies and nothing is acknowledged without the learner. */
+static bool find_counted_learner(struct cluster *c, uint16_t *partition)
+{
+    const struct hf_node *node = node_of(c, 0);
+    for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
+        const struct hf_partition *at = &node->partitions[p];
+        for (uint8_t i = 0; i < at->copy_count; i++) {
+            if (at->synced && node->view->acting[p].count == 2 &&
+                (at->copies[i].state == HF_COPY_LEARNT ||
+                 at->copies[i].state == HF_COPY_NOMINATED)) {
+                *partition = p;
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* A learner that the primary waits for may be all that is left of both, so the
+ * one backup may not answer without it. */
+static void a_backup_does_not_answer_while_a_learner_counts(void **state)
+{
+    struct cluster_options options;
+    cluster_options_init(&options, 9);
+    options.boot_none = true;
+    options.one_seed = true;
+    struct cluster *c = story_create(state, &options);
+    cluster_boot(c, 0);
+    cluster_boot(c, 1);
+    cluster_settle(c, CLUSTER_SETTLE_MS);
+    cluster_boot(c, 2);
+    uint16_t partition = 0;
+    int64_t until_us = cluster_now_us(c) + 20000 * SCHEDULE_US_PER_MS;
+    while (!find_counted_learner(c, &partition) && cluster_step(c, until_us)) {
+    }
+    cluster_clog(c, 2, 0, HF_CHANNEL_DATA);
+    char key[16];
+    unsigned number = 0;
+    do {
+        (void)snprintf(key, sizeof(key), "k:%u", number++);
+    } while (hf_partition_of_key(hf_slice_text(key)) != partition);
+    struct request *set = cluster_ask(c, 1, "SET", key, "x", NULL);
+    cluster_run(c, 50);
+    cluster_expect_answer(c, "(waiting)", set);
+    cluster_unclog(c, 2, 0, HF_CHANNEL_DATA);
+    cluster_run(c, 50);
+    cluster_expect_answer(c, "OK", set);
+    cluster_settle_and_check(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -221,6 +346,9 @@ int main(void)
         STORY(a_copy_that_is_cut_off_stops_in_time),
         STORY(a_copy_that_is_dropped_stops_at_its_promise),
         STORY(a_copy_leaves_the_time_to_the_primary),
+        STORY(a_write_asked_of_its_backup_takes_one_round_trip),
+        STORY(one_of_two_backups_waits_for_the_commit),
+        STORY(a_backup_does_not_answer_while_a_learner_counts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

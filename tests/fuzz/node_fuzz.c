@@ -59,7 +59,7 @@ static void make_heartbeat(struct script *s, struct hf_heartbeat *beat)
 
 static void make_record(struct script *s, struct hf_record_view *record)
 {
-    record->kind = (enum hf_record_kind)(1 + script_take(s) % HF_RECORD_LEVEL);
+    record->kind = (enum hf_record_kind)(1 + script_take(s) % HF_RECORD_PAIRED);
     record->partition = script_take_partition(s);
     record->version = script_take_version(s, record->partition);
     record->operation = script_take_operation(s);

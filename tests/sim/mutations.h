@@ -119,6 +119,8 @@
       "a copy calls a session expired that its primary did not")               \
     X(COPY_READ_OVERTAKES, 1, 0, "copy",                                       \
       "a read at a copy overtakes a write of the same client")                 \
+    X(PAIRED_IN_A_CROWD, 1, 0, "copy",                                         \
+      "the one backup answers a write that a learner still has to have")       \
     X(COPY_EXPIRES, 33, 200, "",                                               \
       "a copy drops expired sessions by itself")                               \
     X(EXPIRED_IS_SERVED, 1, 0, "expiry",                                       \

@@ -11,9 +11,9 @@ static uint64_t view_number(hf_epoch epoch)
 static void describe_record(const struct hf_record_view *record, char *text,
                             size_t size)
 {
-    static const char *const names[] = {"?",      "write",    "skip",
-                                        "learn",  "entry",    "learnt",
-                                        "synced", "operation"};
+    static const char *const names[] = {
+        "?",      "write",  "skip",      "learn", "entry",
+        "learnt", "synced", "operation", "level", "paired"};
     size_t kind = (size_t)record->kind;
     (void)snprintf(text, size, "%s p%u v%" PRIu64 ".%" PRIu64 " %.*s",
                    names[kind < HF_ARRAY_COUNT(names) ? kind : 0],

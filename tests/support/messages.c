@@ -267,7 +267,7 @@ static void add_record(struct messages *m, const struct hf_record_view *record)
 static void add_records(struct messages *m)
 {
     static const uint8_t ok_tokens[] = {HF_TOKEN_STATUS, 2, 0, 0, 0, 'O', 'K'};
-    for (int kind = HF_RECORD_WRITE; kind <= HF_RECORD_LEVEL; kind++) {
+    for (int kind = HF_RECORD_WRITE; kind <= HF_RECORD_PAIRED; kind++) {
         struct hf_record_view record =
             record_of(m, (enum hf_record_kind)kind, (uint16_t)kind);
         record.key = HF_SLICE_LITERAL("cart:7");

@@ -475,7 +475,7 @@ static void an_unknown_kind_of_record_is_refused(void **state)
     size_t kind_at = 1 + 8 + 8;
     encode(f, sample(f, HF_MESSAGE_RECORD));
     for (int kind = 0; kind < 256; kind++) {
-        bool known = kind >= HF_RECORD_WRITE && kind <= HF_RECORD_LEVEL;
+        bool known = kind >= HF_RECORD_WRITE && kind <= HF_RECORD_PAIRED;
         assert_int_equal(decode_changed(f, kind_at, (uint8_t)kind),
                          known ? 0 : HF_EPROTO);
     }
