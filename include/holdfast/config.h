@@ -13,6 +13,7 @@
 #define HF_CONFIG_SEEDS_MAX 64
 #define HF_CONFIG_BACKUPS_MAX 3
 #define HF_CONFIG_HOLD_MS_MAX 60000
+#define HF_CONFIG_TOUCH_DELAY_MS_MAX 60000
 #define HF_CONFIG_FENCE_PREFIXES_MAX 16
 #define HF_CONFIG_FENCE_PREFIX_MAX 64 /* Bytes. */
 #define HF_CONFIG_FENCE_LIFETIME_S_MAX 86400
@@ -76,6 +77,10 @@ struct hf_config {
     /* hold: how long a command waits for a primary, in ms. Default 400; 0 to
      * 60000. */
     uint32_t hold_ms;
+    /* touch-delay: a new time to live is told to copies with a grace of a 20th
+     * of it, but at most so many ms; those that follow and are within that are
+     * not told. Default 1000; 0 (no grace) to 60000. */
+    uint32_t touch_delay_ms;
     /* fence-prefix: a session whose key begins with one of these, once it is
      * deleted, cannot be made again while fence-lifetime lasts. Default
      * "sess:"; up to HF_CONFIG_FENCE_PREFIXES_MAX of 1 to

@@ -1,5 +1,6 @@
 #include "core/effects.h"
 
+#include "base/mutation.h"
 #include "core/sessions.h"
 
 void hf_effects_put(struct hf_buffer *effects, struct hf_slice value,
@@ -111,7 +112,9 @@ bool hf_effects_next(struct hf_reader *reader, struct hf_effect *effect)
  * the primary's delete ends it. */
 static int64_t ttl_left(const struct hf_session *session, hf_time now)
 {
-    hf_time deadline = hf_session_deadline(session);
+    hf_time deadline = HF_MUTATED(FILLED_WITHOUT_GRACE)
+                           ? hf_session_deadline(session)
+                           : hf_session_deadline_told(session);
     if (deadline == HF_NEVER) {
         return HF_TTL_NONE;
     }

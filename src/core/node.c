@@ -13,6 +13,7 @@ void hf_node_config_init(struct hf_node_config *config)
     *config = (struct hf_node_config){
         .backups = 1,
         .hold_ms = 400,
+        .touch_delay_ms = 1000,
         .value_bytes_max = (size_t)16 << 20,
         .held_bytes_max = (size_t)64 << 20,
         .stream_bytes_max = (size_t)48 << 20,

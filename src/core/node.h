@@ -34,6 +34,9 @@ struct hf_node_config {
     unsigned backups;                /* 0 to HF_BACKUPS_MAX. */
     enum hf_partition_policy policy; /* Of a cluster that this node starts. */
     uint32_t hold_ms;              /* How long a command waits for a primary. */
+    uint32_t touch_delay_ms;       /* Copies may end a session that much later
+                                    * than promised; then not every touch has
+                                    * to be replicated. Up to 60,000. */
     uint64_t random_seed;          /* For jitter and the cluster's number. */
     size_t value_bytes_max;        /* Of one session. */
     size_t held_bytes_max;         /* Commands waiting here, all clients. */
@@ -243,7 +246,8 @@ struct hf_node_counters {
     uint64_t held;            /* Of those, that had to wait for a primary. */
     uint64_t refused;         /* Answered with CLUSTERDOWN. */
     uint64_t writes;          /* Records this node made as primary. */
-    uint64_t writes_degraded; /* Of those, acknowledged with fewer copies
+    uint64_t touches;         /* New times to live without a record. */
+    uint64_t writes_degraded; /* Of the records, acknowledged with fewer copies
                                * than wanted. */
     uint64_t writes_alone;    /* Of those, with a single one. */
     uint64_t expired;         /* Sessions it expired. */

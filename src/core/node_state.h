@@ -14,6 +14,7 @@
  *   slow.c        copies that do not keep up
  *   merge.c       handing over what a fork has when it gives way
  *   merge_take.c  taking that over
+ *   touches.c     new times to live that copies need not hear of
  *   requests.c    the node a client asked: routing and holding
  *   gathers.c     one answer made of several
  *   losses.c      counting what was promised with too few copies, or lost
@@ -687,6 +688,18 @@ HF_NODISCARD int hf_node_write_session(struct hf_node *node, uint16_t partition,
                                        struct hf_slice key);
 /* Whether every stream this partition's writes go to has room. */
 bool hf_node_streams_have_room(const struct hf_node *node, uint16_t partition);
+
+/* touches.c */
+/* Whether node->effects on @key only move its deadline to what copies were told
+ * already, or before that: then it is moved, and there is nothing to do. */
+bool hf_node_touch(struct hf_node *node, uint16_t partition,
+                   struct hf_slice key, uint32_t hash);
+/* Adds a grace to node->effects if they are nothing but a time to live. What
+ * was added: to be taken off our own deadline by hf_node_touch_end, once they
+ * are applied. */
+hf_time hf_node_touch_begin(struct hf_node *node);
+void hf_node_touch_end(struct hf_node *node, uint16_t partition,
+                       struct hf_slice key, uint32_t hash, hf_time grace);
 
 /* ranges.c: reads over many partitions. */
 void hf_node_execute_range(struct hf_node *node,

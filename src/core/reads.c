@@ -14,8 +14,8 @@
  *     that keeps us as a member and only drops this copy needs our promise
  *     first, like every view (agreement.c), and after a promise we answer
  *     nothing;
- *   - the session's time is not over. Whether it is, the primary decides, who
- *     also tells how much is left;
+ *   - the session's time is not nearly over. Whether it is, the primary
+ *     decides, who also tells how much is left (touches.c);
  *   - nothing that was asked of this node before, about the same key, is still
  *     under way: it may be of the same client, who wants to read its write.
  *
@@ -36,8 +36,10 @@ static bool shows_committed(const struct hf_node *node,
 {
     const struct hf_session *entry =
         hf_sessions_find_entry(&partition->sessions, key, hash);
+    /* By which the deadline that we were told may be later. */
+    hf_time grace = (hf_time)node->config.touch_delay_ms;
     if (entry != NULL && hf_session_type(entry) != HF_SESSION_FENCE &&
-        hf_session_deadline(entry) <= node->now) {
+        hf_session_deadline(entry) <= node->now + grace) {
         return HF_MUTATED(COPY_DECIDES_EXPIRY);
     }
     return hf_node_shown(partition, entry) <= partition->committed ||

@@ -119,6 +119,13 @@ hf_time hf_session_deadline(const struct hf_session *session)
     return session->deadline;
 }
 
+hf_time hf_session_deadline_told(const struct hf_session *session)
+{
+    return session->deadline == HF_NEVER
+               ? HF_NEVER
+               : session->deadline + session->slack_ms;
+}
+
 static const uint8_t *value_data(const struct hf_session *session)
 {
     return session->bytes + session->key_size;

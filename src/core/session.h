@@ -1,8 +1,8 @@
 /* session.h - How a session lies in memory.
  *
- * One piece of memory per session: a header of 32 bytes, the key, the value.
+ * One piece of memory per session: a header of 34 bytes, the key, the value.
  *
- *   | version deadline sizes partition type | key | value |
+ *   | version deadline sizes partition type slack | key | value |
  *
  * What can be had otherwise is not in it: the hash is in the slot of its table
  * (core/table.h), and expiry goes by groups of slots, without a link.
@@ -34,6 +34,7 @@ struct hf_session {
     uint16_t key_size;
     unsigned partition : 14;
     unsigned type : 2; /* enum hf_session_type. */
+    uint16_t slack_ms;     /* Copies were told a deadline that much later. */
     uint8_t bytes[];
 };
 

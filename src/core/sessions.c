@@ -172,6 +172,7 @@ static void session_set_deadline(struct hf_sessions *sessions, uint32_t slot,
     struct hf_session *session = sessions->table.entries[slot];
     bool earlier = deadline < session->deadline;
     session->deadline = deadline;
+    session->slack_ms = 0;
     if (earlier) {
         hf_table_due_at(&sessions->table, slot, deadline);
         hf_expiry_expect(sessions->expiry, sessions, deadline);
@@ -448,4 +449,14 @@ uint64_t hf_sessions_scan(
         visit(user, table->entries[slot]);
     }
     return HF_SESSIONS_END;
+}
+
+void hf_sessions_touch(struct hf_sessions *sessions, struct hf_slice key,
+                       uint32_t hash, hf_time deadline, uint16_t slack_ms)
+{
+    uint32_t slot = hf_table_find(&sessions->table, key, hash);
+    HF_ASSERT(slot != HF_TABLE_NONE);
+    HF_ASSERT(sessions->table.entries[slot]->deadline != HF_NEVER);
+    session_set_deadline(sessions, slot, deadline);
+    sessions->table.entries[slot]->slack_ms = slack_ms;
 }

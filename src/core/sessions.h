@@ -94,6 +94,9 @@ enum hf_session_type hf_session_type(const struct hf_session *session);
 struct hf_version hf_session_version(const struct hf_session *session);
 /* HF_NEVER when it has no time to live. */
 hf_time hf_session_deadline(const struct hf_session *session);
+/* The same, as the primary told its copies: perhaps a little later, so that it
+ * need not tell them of everything (core/touches.c). */
+hf_time hf_session_deadline_told(const struct hf_session *session);
 /* The string value; only for HF_SESSION_STRING. */
 struct hf_slice hf_session_value(const struct hf_session *session);
 
@@ -117,6 +120,11 @@ HF_NODISCARD int hf_sessions_apply(struct hf_sessions *sessions,
                                    struct hf_slice key, uint32_t hash,
                                    struct hf_version version,
                                    struct hf_slice effects, hf_time now);
+
+/* Moves the deadline of the session @key, which has one, to @deadline; copies
+ * were told one that is @slack_ms later. */
+void hf_sessions_touch(struct hf_sessions *sessions, struct hf_slice key,
+                       uint32_t hash, hf_time deadline, uint16_t slack_ms);
 
 /* Visits sessions and fences in hash order from @position on, at least until
  * @count were visited or the end is reached; sessions of equal hash are visited

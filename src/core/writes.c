@@ -542,11 +542,13 @@ static enum outcome run_effects(struct hf_node *node, uint16_t p,
                                 const struct hf_reply *reply)
 {
     struct hf_slice tokens = reply_tokens(node, reply);
+    hf_time grace = hf_node_touch_begin(node);
     if (node->tokens.failed || node->effects.failed ||
         write_record(node, p, operation, key, hash, tokens) != 0) {
         answer_error(node, operation, hf_no_memory_text);
         return OUTCOME_DONE;
     }
+    hf_node_touch_end(node, p, key, hash, grace);
     bound_fences(node, p);
     hf_node_try_commit(node, p);
     return OUTCOME_DONE;
@@ -658,7 +660,8 @@ static enum outcome run_command(struct hf_node *node, uint16_t p,
         answer_error(node, operation, hf_no_memory_text);
         return OUTCOME_DONE;
     }
-    if (node->effects.size > 0 || node->effects.failed) {
+    if ((node->effects.size > 0 || node->effects.failed) &&
+        !hf_node_touch(node, p, key, hash)) {
         return run_effects(node, p, operation, key, hash, &apply.reply);
     }
     answer_unchanged(node, p, operation, writes,

@@ -184,6 +184,7 @@ static void write_holdfast(struct hf_buffer *out, const struct hf_info *info)
     LINE(out, "operations_repeated:%llu\r\n",
          (wide)counters->operations_repeated);
     LINE(out, "writes:%llu\r\n", (wide)counters->writes);
+    LINE(out, "touches:%llu\r\n", (wide)counters->touches);
     LINE(out, "writes_degraded:%llu\r\n", (wide)counters->writes_degraded);
     LINE(out, "writes_alone:%llu\r\n", (wide)counters->writes_alone);
     LINE(out, "sessions_expired:%llu\r\n", (wide)counters->expired);

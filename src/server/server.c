@@ -463,6 +463,7 @@ static int server_open_node(struct hf_server *server, char *error,
         node_config->policy =
             (enum hf_partition_policy)config->partition_policy;
         node_config->hold_ms = config->hold_ms;
+        node_config->touch_delay_ms = config->touch_delay_ms;
         hf_config_fences(config, &node_config->fences);
         node_config->value_bytes_max = config->value_bytes_max;
         node_config->random_seed = random_number();

@@ -84,6 +84,7 @@ static void config_check(const struct hf_config *config)
     HF_ASSERT(config->fence_lifetime_s <= HF_CONFIG_FENCE_LIFETIME_S_MAX);
     HF_ASSERT(config->backups <= HF_CONFIG_BACKUPS_MAX);
     HF_ASSERT(config->hold_ms <= HF_CONFIG_HOLD_MS_MAX);
+    HF_ASSERT(config->touch_delay_ms <= HF_CONFIG_TOUCH_DELAY_MS_MAX);
     HF_ASSERT(config->drain_timeout_s <= HF_CONFIG_DRAIN_TIMEOUT_S_MAX);
     HF_ASSERT(config->clients_max >= 1);
     HF_ASSERT(config->clients_max <= HF_CONFIG_CLIENTS_MAX);

@@ -121,6 +121,10 @@
       "a read at a copy overtakes a write of the same client")                 \
     X(PAIRED_IN_A_CROWD, 1, 0, "copy",                                         \
       "the one backup answers a write that a learner still has to have")       \
+    X(TOUCH_WITHOUT_GRACE, 1, 0, "touch",                                      \
+      "copies are told the deadline of the primary, who counts on a later one")\
+    X(FILLED_WITHOUT_GRACE, 1, 0, "touch",                                     \
+      "the same of a copy that is filled")                                     \
     X(COPY_EXPIRES, 33, 200, "",                                               \
       "a copy drops expired sessions by itself")                               \
     X(EXPIRED_IS_SERVED, 1, 0, "expiry",                                       \

@@ -65,6 +65,7 @@ static void no_arguments_give_the_defaults(void **state)
     assert_string_equal(r.config.cluster_name, "holdfast");
     assert_int_equal(r.config.backups, 1);
     assert_int_equal(r.config.hold_ms, 400);
+    assert_int_equal(r.config.touch_delay_ms, 1000);
     assert_int_equal(r.config.fence_prefix_count, 1);
     assert_string_equal(r.config.fence_prefixes[0], "sess:");
     assert_int_equal(r.config.fence_lifetime_s, 600);
@@ -81,9 +82,9 @@ static void every_setting_is_a_flag(void **state)
         "--port", "1", "--peer-port=2", "--bind", "::1", "--advertise=node-1",
         "--seeds", "a:1,[::1]:2", "--name", "n:1", "--host-label", "rack_1",
         "--cluster-name", "shop", "--backups", "3", "--hold", "0",
-        "--fence-prefix", "sess:,x/:", "--fence-lifetime", "86400",
-        "--max-clients", "5", "--max-value", "1024", "--log-level", "error",
-        "--log-format", "json");
+        "--touch-delay", "60000", "--fence-prefix",
+        "sess:,x/:", "--fence-lifetime", "86400", "--max-clients", "5",
+        "--max-value", "1024", "--log-level", "error", "--log-format", "json");
     assert_string_equal(r.error, "");
     assert_int_equal(r.rv, 0);
     assert_int_equal(r.config.port, 1);
@@ -100,6 +101,7 @@ static void every_setting_is_a_flag(void **state)
     assert_string_equal(r.config.cluster_name, "shop");
     assert_int_equal(r.config.backups, 3);
     assert_int_equal(r.config.hold_ms, 0);
+    assert_int_equal(r.config.touch_delay_ms, 60000);
     assert_int_equal(r.config.fence_prefix_count, 2);
     assert_string_equal(r.config.fence_prefixes[0], "sess:");
     assert_string_equal(r.config.fence_prefixes[1], "x/:");
@@ -193,7 +195,8 @@ static void unknown_settings_are_named_with_their_value(void **state)
     (void)state;
     static const char all[] =
         "port, peer-port, bind, advertise, seeds, name, host-label, "
-        "cluster-name, backups, partition-policy, hold, fence-prefix, "
+        "cluster-name, backups, partition-policy, hold, touch-delay, "
+        "fence-prefix, "
         "fence-lifetime, "
         "drain-timeout, max-clients, max-value, log-level, log-format";
     char text[512];
@@ -239,6 +242,7 @@ static void numbers_out_of_bounds_are_refused(void **state)
         {"peer-port", "99999999999999999999", "a number from 0 to 65535"},
         {"backups", "4", "a number from 0 to 3"},
         {"hold", "60001", "a number from 0 to 60000"},
+        {"touch-delay", "60001", "a number from 0 to 60000"},
         {"fence-lifetime", "0", "a number from 1 to 86400"},
         {"fence-lifetime", "86401", "a number from 1 to 86400"},
         {"max-clients", "0", "a number from 1 to 1000000"},
@@ -441,14 +445,14 @@ static void help_names_every_setting(void **state)
 {
     (void)state;
     static const char *const names[] = {
-        "--port ",       "--peer-port ",
-        "--bind ",       "--advertise ",
-        "--seeds ",      "--name ",
-        "--host-label ", "--cluster-name ",
-        "--backups ",    "--partition-policy ",
-        "--hold ",       "--max-clients ",
-        "--max-value ",  "--log-level ",
-        "--log-format ",
+        "--port ",        "--peer-port ",
+        "--bind ",        "--advertise ",
+        "--seeds ",       "--name ",
+        "--host-label ",  "--cluster-name ",
+        "--backups ",     "--partition-policy ",
+        "--hold ",        "--touch-delay ",
+        "--max-clients ", "--max-value ",
+        "--log-level ",   "--log-format ",
     };
     struct hf_mem mem;
     struct hf_buffer out;
