@@ -17,9 +17,9 @@
 #define MUTATIONS(X)                                                           \
     X(NO_LEASE, 7, 200, "",                                                    \
       "the primary serves without any lease")                                  \
-    X(NO_LEASE_OF_COPIES, 815, 6000, "",                                       \
+    X(NO_LEASE_OF_COPIES, 6377, 6000, "",                                      \
       "the primary serves without a grant from every copy")                    \
-    X(NO_SAFE_SET, 36, 2000, "",                                               \
+    X(NO_SAFE_SET, 81, 2000, "",                                               \
       "the primary serves though it and its grants are no safe set")           \
     X(SERVES_AFTER_PROMISE, 1, 0, "",                                          \
       "the primary serves on when it has promised a later view; "              \
@@ -32,7 +32,7 @@
       "a node that stood still trusts its leases and accuses others")          \
     X(NO_GUARD, 1, 200, "",                                                    \
       "a view is agreed on before the leases it ends are over")                \
-    X(GRANTS_AFTER_PROMISE, 181, 2000, "",                                     \
+    X(GRANTS_AFTER_PROMISE, 327, 2000, "",                                     \
       "grants are given after the promise of a later view")                    \
     X(ACKS_AFTER_PROMISE, 1, 0, "",                                            \
       "records are applied and acknowledged after such a promise; "            \
@@ -49,7 +49,7 @@
       "a member that is suspected passes for dead")                            \
     X(ANY_PROBE_IS_DEATH, 1, 200, "",                                          \
       "a probe without an answer proves a death")                              \
-    X(OLDER_VIEW, 280, 2000, "",                                               \
+    X(OLDER_VIEW, 1332, 2000, "",                                              \
       "a view is entered that is older than the one held")                     \
     X(ANY_INCARNATION, 1, 200, "",                                             \
       "a node that was started again passes for the one before")               \
