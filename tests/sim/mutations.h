@@ -111,7 +111,7 @@
       "a copy shows what it does not know to be on all copies")                \
     X(COPY_WITHOUT_LEASE, 15, 200, "",                                         \
       "a copy answers reads without a lease")                                  \
-    X(COPY_READ_AFTER_PROMISE, 977, 6000, "",                                  \
+    X(COPY_READ_AFTER_PROMISE, 1, 0, "copy",                                   \
       "a copy answers reads after the promise of a view that may drop it")     \
     X(COPY_NOT_LEVEL, 1, 200, "",                                              \
       "a copy answers reads before it is level in this epoch")                 \
