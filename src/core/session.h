@@ -34,12 +34,12 @@ struct hf_session {
     uint16_t key_size;
     unsigned partition : 14;
     unsigned type : 2; /* enum hf_session_type. */
-    uint16_t slack_ms;     /* Copies were told a deadline that much later. */
+    uint16_t slack_ms; /* Copies were told a deadline that much later. */
     uint8_t bytes[];
 };
 
-_Static_assert(offsetof(struct hf_session, bytes) == 32,
-               "a session has a header of 32 bytes");
+_Static_assert(offsetof(struct hf_session, bytes) == 34,
+               "a session has a header of 34 bytes");
 _Static_assert(HF_PARTITION_COUNT <= 1 << 14, "a partition takes 14 bits");
 
 struct hf_session_entry {

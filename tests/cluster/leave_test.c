@@ -101,13 +101,6 @@ static bool is_out(struct cluster *c, void *user)
     return status.state != HF_STATE_ACTIVE;
 }
 
-static bool knows_it_is_alone(struct cluster *c, unsigned node)
-{
-    struct hf_node_status status;
-    hf_node_get_status(node_of(c, node), &status);
-    return status.member_count == 1;
-}
-
 /* The view without the leaving node is agreed, and the other does not hear of
  * it. It could not go on alone if the leaving one were gone. */
 static void who_leaves_waits_until_the_others_know(void **state)
