@@ -234,7 +234,7 @@ static bool answer_as_copy(struct hf_node *node, struct hf_request *request)
 {
     uint16_t p = request->partition;
     const struct hf_command *command = &request->command;
-    if (request->ranged ||
+    if (request->ranged || request->place == HF_ASKED_PLACES ||
         !hf_node_copy_answers(node, p, command,
                               hf_sessions_hash(command->argv[1]), 1)) {
         return false;
