@@ -6,10 +6,10 @@
 #include "core/session.h"
 
 #define HASH_BITS 32
-#define HOMES_MIN 28
+#define HOMES_MIN 56
 #define HOMES_DOUBLED 448 /* Up to here. Then a sixth more at a time. */
-#define TAIL_MIN 8        /* And one for 32 homes, up to TAIL_MAX. */
-#define TAIL_MAX 40
+#define TAIL_MIN 8        /* And one for 64 homes, up to TAIL_MAX. */
+#define TAIL_MAX 24
 #define CACHE_LINE 64
 #define EXPECTED_LINES 6 /* Of a session; the processor guesses the rest. */
 #define SHRINK_MIN 64    /* Homes. With fewer, there is little to give back. */
@@ -148,7 +148,7 @@ static void table_move_all(const struct hf_table *from, struct hf_table *to)
  * end, and doubles then. */
 static uint32_t tail_for(uint32_t homes, uint32_t end)
 {
-    uint32_t usual = TAIL_MIN + homes / 32;
+    uint32_t usual = TAIL_MIN + homes / 64;
     usual = usual < TAIL_MAX ? usual : TAIL_MAX;
     return usual + (end > homes ? 2 * (end - homes) : 0);
 }

@@ -35,10 +35,12 @@ bool hf_node_touch(struct hf_node *node, uint16_t p, struct hf_slice key,
                    uint32_t hash)
 {
     int64_t ttl_ms = only_ttl(node);
+    if (ttl_ms == HF_TTL_NONE) {
+        return false;
+    }
     struct hf_sessions *sessions = &node->partitions[p].sessions;
     const struct hf_session *session = hf_sessions_find(sessions, key, hash);
-    if (ttl_ms == HF_TTL_NONE || session == NULL ||
-        hf_session_deadline(session) == HF_NEVER) {
+    if (session == NULL || hf_session_deadline(session) == HF_NEVER) {
         return false;
     }
     hf_time last = hf_session_deadline_told(session);
@@ -74,10 +76,12 @@ hf_time hf_node_touch_begin(struct hf_node *node)
 void hf_node_touch_end(struct hf_node *node, uint16_t p, struct hf_slice key,
                        uint32_t hash, hf_time grace)
 {
+    if (grace == 0) {
+        return;
+    }
     struct hf_sessions *sessions = &node->partitions[p].sessions;
     const struct hf_session *session = hf_sessions_find(sessions, key, hash);
-    if (grace == 0 || session == NULL ||
-        hf_session_deadline(session) == HF_NEVER) {
+    if (session == NULL || hf_session_deadline(session) == HF_NEVER) {
         return;
     }
     hf_time taken = HF_MUTATED(TOUCH_WITHOUT_GRACE) ? 0 : grace;
