@@ -12,7 +12,7 @@
  * thread of NNG: an nng_aio without a callback is done when the call returns,
  * and cancelled if it is not. What has to wait goes through the inbox. For
  * reading, that needs to know when there is something: the loop watches the
- * stream's own descriptor. See docs/decisions/0011-no-thread-per-frame.md.
+ * stream's own descriptor. See docs/decisions/0013-no-thread-per-frame.md.
  *
  * After close nothing is called back any more, but NNG may still hold the
  * buffers: release only when idle. */
