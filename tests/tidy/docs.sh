@@ -29,7 +29,8 @@ settings_of_readme() {
 }
 
 commands_of_program() {
-    sed -nE 's/^ *([A-Z_]+\(|\{NAME\()"([A-Z]+)"\)?,.*/\2/p' src/core/command.c | sort
+    sed -nE 's/^ *([A-Z_]+\(|\{NAME\()"([A-Z]+)"\)?,.*/\2/p' \
+        src/core/command.c | sort
 }
 commands_of_document() {
     sed -nE 's/^\| `([A-Z]+)[ `].*/\1/p' docs/COMMANDS.md | sort -u
