@@ -354,7 +354,8 @@ static void a_frame_wakes_no_other_thread(void **state)
         send_ack(&w->a, &w->b, i);
         WAIT_UNTIL(w, w->b.acks == i);
     }
-    assert_in_range(wakeups_of_other_threads() - before, 0, 50);
+    /* By threads it would be two for each. Some wake up by the clock. */
+    assert_in_range(wakeups_of_other_threads() - before, 0, 250);
 }
 
 /* Where descriptors are not listed, the same by NNG's threads. */
