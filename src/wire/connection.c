@@ -11,6 +11,8 @@
 #define SLOT_CAPACITY_KEEP 64
 #define INPUT_KEEP_BYTES 4096
 #define REPLY_KEEP_BYTES 1024
+/* Held answers whose turn has come are only then moved out of the way. */
+#define HELD_GAPS_BYTES ((size_t)64 << 10)
 /* How far we look ahead in what came, in commands and their arguments. */
 #define AHEAD_MAX 16
 #define AHEAD_ARGUMENTS_MAX 64
@@ -24,8 +26,9 @@
 
 /* A command without an answer, or an answer that waits for older ones. */
 struct hf_connection_slot {
-    struct hf_buffer encoded; /* The answer as RESP. */
-    int version;              /* Of the protocol when the command came. */
+    size_t at; /* Where in `held` the answer is, as RESP, and */
+    size_t size;
+    int version; /* Of the protocol when the command came. */
     bool answered;
     size_t asked_bytes; /* Of the command. */
 };
@@ -48,6 +51,7 @@ void hf_connection_init(struct hf_connection *connection,
     };
     hf_buffer_init(&connection->input, mem);
     hf_buffer_init(&connection->output, mem);
+    hf_buffer_init(&connection->held, mem);
     hf_buffer_init(&connection->tokens, mem);
     hf_buffer_init(&connection->text, mem);
     hf_resp_command_init(&connection->parsed, mem);
@@ -74,14 +78,11 @@ static void slots_free(struct hf_connection *connection)
 
 void hf_connection_close(struct hf_connection *connection)
 {
-    for (uint64_t tag = connection->tag_first; tag < connection->tag_next;
-         tag++) {
-        hf_buffer_close(&slot_at(connection, tag)->encoded);
-    }
     slots_free(connection);
     hf_resp_command_close(&connection->parsed);
     hf_buffer_close(&connection->input);
     hf_buffer_close(&connection->output);
+    hf_buffer_close(&connection->held);
     hf_buffer_close(&connection->tokens);
     hf_buffer_close(&connection->text);
 }
@@ -146,10 +147,7 @@ static struct hf_connection_slot *slot_push(struct hf_connection *connection)
     }
     struct hf_connection_slot *slot = slot_at(connection, connection->tag_next);
     connection->tag_next++;
-    slot->version = connection->version;
-    slot->answered = false;
-    slot->asked_bytes = 0;
-    hf_buffer_init(&slot->encoded, connection->mem);
+    *slot = (struct hf_connection_slot){.version = connection->version};
     return slot;
 }
 
@@ -162,15 +160,53 @@ static void slots_flush(struct hf_connection *connection)
         if (!slot->answered) {
             return;
         }
-        hf_buffer_append_slice(&connection->output,
-                               hf_buffer_slice(&slot->encoded));
-        connection->held_bytes -= slot->encoded.size;
-        hf_buffer_close(&slot->encoded);
+        if (slot->size > 0) {
+            hf_buffer_append(&connection->output,
+                             connection->held.data + slot->at, slot->size);
+            connection->held_bytes -= slot->size;
+        }
         connection->asked_bytes -= slot->asked_bytes;
         connection->tag_first++;
     }
+    hf_buffer_clear(&connection->held);
     if (connection->slot_capacity > SLOT_CAPACITY_KEEP) {
         slots_free(connection);
+    }
+}
+
+/* A client that always waits for some answer must not make us keep the room of
+ * those it got. */
+static void held_compact(struct hf_connection *connection)
+{
+    struct hf_buffer dense;
+    hf_buffer_init(&dense, connection->mem);
+    for (uint64_t tag = connection->tag_first; tag < connection->tag_next;
+         tag++) {
+        struct hf_connection_slot *slot = slot_at(connection, tag);
+        if (slot->size > 0) {
+            hf_buffer_append(&dense, connection->held.data + slot->at,
+                             slot->size);
+            slot->at = dense.size - slot->size;
+        }
+    }
+    hf_buffer_close(&connection->held);
+    connection->held = dense;
+}
+
+static void slot_hold(struct hf_connection *connection,
+                      struct hf_connection_slot *slot,
+                      const struct hf_reply *reply)
+{
+    struct hf_buffer *held = &connection->held;
+    if (held->size > 2 * connection->held_bytes + HELD_GAPS_BYTES) {
+        held_compact(connection);
+    }
+    slot->at = held->size;
+    hf_resp_write(held, reply, slot->version);
+    slot->size = held->size - slot->at;
+    connection->held_bytes += slot->size;
+    if (held->failed) {
+        connection->broken = true;
     }
 }
 
@@ -192,13 +228,14 @@ static void slot_answer(struct hf_connection *connection, uint64_t tag,
         hf_resp_write(&connection->output, reply, slot->version);
         slots_flush(connection);
     } else {
-        hf_resp_write(&slot->encoded, reply, slot->version);
-        connection->held_bytes += slot->encoded.size;
-        if (slot->encoded.failed) {
-            connection->broken = true;
-        }
+        slot_hold(connection, slot, reply);
     }
     output_check(connection);
+}
+
+bool hf_connection_awaits(const struct hf_connection *connection)
+{
+    return pending_count(connection) > 0;
 }
 
 void hf_connection_reply(struct hf_connection *connection, uint64_t tag,

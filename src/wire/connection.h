@@ -75,6 +75,9 @@ struct hf_connection {
     bool closing; /* Takes no more commands; see hf_connection_is_done. */
     bool broken;  /* Close now: over the hard limit or out of memory. */
     struct hf_buffer output; /* What is to be sent; consumed by the owner. */
+    /* Answers that wait for older ones. While it is empty, the owner may take
+     * its memory, or lend it some. */
+    struct hf_buffer held;
     /* Private from here on. */
     struct hf_buffer input; /* What was received, and of that ... */
     size_t input_offset;    /* ... the first byte that is not parsed, and */
@@ -88,7 +91,7 @@ struct hf_connection {
                            * answered now needs no place. 0: none. */
     uint64_t tag_first;   /* The oldest tag whose answer is not in output. */
     uint64_t tag_next;
-    size_t held_bytes;  /* Answers that wait for their turn. */
+    size_t held_bytes;  /* Of `held`, without those whose turn has come. */
     size_t asked_bytes; /* Commands without an answer. */
     bool receiving;     /* Inside hf_connection_receive: no recursion. */
     /* Room for the answers of connection_commands.c, empty in between. */
@@ -131,6 +134,9 @@ bool hf_connection_is_done(const struct hf_connection *connection);
 /* Whether it has every answer, all output was taken, and no part of a further
  * command has come. */
 bool hf_connection_is_quiet(const struct hf_connection *connection);
+
+/* Whether there are commands without an answer. */
+bool hf_connection_awaits(const struct hf_connection *connection);
 
 /* The node's answer to the command with @tag. Borrowed for the call. Ignored
  * when no such command waits for one. Does not take further commands: see

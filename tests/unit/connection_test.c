@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -89,6 +90,28 @@ static void keeps_the_order_of_deep_pipelines(void **state)
         client_expect(&c, (const char *)expected.data);
         hf_buffer_close(&expected);
     }
+    client_close(&c);
+}
+
+/* One that always waits for some answer: those before it leave no memory. */
+static void keeps_no_room_of_answers_that_went(void **state)
+{
+    (void)state;
+    struct client c;
+    static char text[1001];
+    static char expected[2 * sizeof(text) + 20];
+    client_open(&c);
+    memset(text, 'x', sizeof(text) - 1);
+    snprintf(expected, sizeof(expected), "$1000\r\n%s\r\n$1000\r\n%s\r\n", text,
+             text);
+    client_send(&c, "GET k\r\n");
+    for (size_t i = 0; i < 2000; i += 2) {
+        client_send(&c, "GET k\r\nGET k\r\n");
+        client_answer(&c, i + 1, text);
+        client_answer(&c, i, text);
+        client_expect(&c, expected);
+    }
+    assert_true(c.connection.held.capacity <= (size_t)256 << 10);
     client_close(&c);
 }
 
@@ -398,6 +421,8 @@ static void keeps_little_memory_when_idle(void **state)
     client_send(&c, "\r\n");
     hf_buffer_clear(&c.connection.output);
     hf_buffer_trim(&c.connection.output, 0);
+    assert_int_equal(c.connection.held.size, 0);
+    hf_buffer_trim(&c.connection.held, 0);
     hf_buffer_close(&c.asked);
     assert_in_range(c.mem->used_bytes, 0, 8192);
     client_close(&c);
@@ -502,6 +527,7 @@ int main(void)
         cmocka_unit_test(
             keeps_the_order_of_commands_whatever_the_order_of_answers),
         cmocka_unit_test(keeps_the_order_of_deep_pipelines),
+        cmocka_unit_test(keeps_no_room_of_answers_that_went),
         cmocka_unit_test(ignores_answers_nobody_waits_for),
         cmocka_unit_test(answers_in_the_version_each_command_came_in),
         cmocka_unit_test(closes_after_quit_and_what_came_before_it),
