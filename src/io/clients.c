@@ -6,7 +6,9 @@
 #include "base/list.h"
 #include "holdfast/error.h"
 #include "io/clock.h"
+#include "io/listen.h"
 #include "io/resolve.h"
+#include "io/spares.h"
 
 #define READ_BYTES ((size_t)64 << 10)
 /* How many commands are run between looks at the clock: fewer at first and
@@ -14,9 +16,10 @@
 #define STRIDE_FIRST 4
 #define STRIDE_MAX 64
 #define STRIDE_DEAR_NS ((uint64_t)50 * 1000)
-/* Output buffers that wait to be lent, and how large they are at most. */
-#define SPARE_OUTPUTS_MAX 64
-#define SPARE_OUTPUT_BYTES ((size_t)64 << 10)
+/* Output waits for the answers that have to come behind it for so long at most,
+ * and no more than so much of it. */
+#define LATE_MS 2
+#define LATE_BYTES ((size_t)32 << 10)
 #define KEEPALIVE_SECONDS 300
 #define LOG_EVERY_MS 1000
 #define REFUSAL "-ERR max number of clients reached\r\n"
@@ -26,6 +29,8 @@ struct client {
     struct hf_list link; /* In all. */
     struct hf_list work; /* In dirty, when there may be output. */
     struct hf_list wait; /* In waiting, when it has commands to run. */
+    struct hf_list late; /* In late, when its output waits for more, ... */
+    hf_time late_at;     /* ... until then. */
     struct hf_clients *clients;
     uint64_t number; /* 0: turned away, has no connection. */
     struct hf_connection connection;
@@ -54,11 +59,11 @@ struct hf_clients {
     uint64_t turn_end_ns;   /* Of what is read; 0: none yet, in this turn. */
     /* Of the client that runs: */
     uint64_t slice_end_ns;
-    uint64_t looked_ns; /* At the clock. */
-    uint32_t stride;    /* Commands from one look to the next, */
-    uint32_t unlooked;  /* and those left until then. */
-    struct hf_buffer spare_outputs[SPARE_OUTPUTS_MAX];
-    uint32_t spare_output_count;
+    uint64_t looked_ns;  /* At the clock. */
+    uint32_t stride;     /* Commands from one look to the next, */
+    uint32_t unlooked;   /* and those left until then. */
+    struct hf_list late; /* Output that waits, oldest first. */
+    struct hf_spares spares;
     struct client **places; /* By the low bits of a client's number. */
     uint32_t *free_places;  /* A stack. */
     uint32_t free_count;
@@ -143,29 +148,11 @@ hf_time hf_clients_now(const struct hf_clients *clients)
     return (hf_time)(clients->looked_ns / 1000000);
 }
 
-/* Output buffers. */
-
-static void output_lend(struct hf_clients *clients, struct hf_buffer *output)
+/* Room for answers, from those who have none to give. */
+static void client_lend(struct client *client)
 {
-    if (output->capacity == 0 && clients->spare_output_count > 0) {
-        *output = clients->spare_outputs[--clients->spare_output_count];
-    }
-}
-
-static void output_take_back(struct hf_clients *clients,
-                             struct hf_buffer *output)
-{
-    hf_buffer_clear(output);
-    if (output->capacity == 0) {
-        return;
-    }
-    if (output->capacity > SPARE_OUTPUT_BYTES ||
-        clients->spare_output_count == SPARE_OUTPUTS_MAX) {
-        hf_buffer_close(output);
-        return;
-    }
-    clients->spare_outputs[clients->spare_output_count++] = *output;
-    hf_buffer_init(output, clients->mem);
+    hf_spares_lend(&client->clients->spares, &client->connection.output);
+    hf_spares_lend(&client->clients->spares, &client->connection.held);
 }
 
 static void on_request(void *user, struct hf_connection *connection,
@@ -272,6 +259,7 @@ static void client_close(struct client *client)
     client->closing = true;
     hf_list_remove(&client->work);
     hf_list_remove(&client->wait);
+    hf_list_remove(&client->late);
     client_leave_place(client);
     uv_close((uv_handle_t *)&client->tcp, on_client_closed);
 }
@@ -316,7 +304,7 @@ static void client_take(struct client *client, struct hf_slice bytes)
     }
     bool wait = !hf_list_is_empty(&clients->waiting);
     slice_begin(clients, now_ns, wait ? now_ns : clients->turn_end_ns);
-    output_lend(clients, &client->connection.output);
+    client_lend(client);
     hf_connection_receive(&client->connection, bytes);
 }
 
@@ -415,6 +403,7 @@ static void on_connection(uv_stream_t *listener, int status)
     client->clients = clients;
     hf_list_init(&client->work);
     hf_list_init(&client->wait);
+    hf_list_init(&client->late);
     hf_list_init(&client->link);
     hf_list_push_back(&clients->all, &client->link);
     HF_ASSERT(uv_tcp_init(clients->loop, &client->tcp) == 0);
@@ -429,54 +418,10 @@ static void on_connection(uv_stream_t *listener, int status)
     }
 }
 
-static int listen_error(int uv_error)
-{
-    switch (uv_error) {
-    case UV_EADDRINUSE:
-        return HF_EINUSE;
-    case UV_ENOMEM:
-        return HF_ENOMEM;
-    default:
-        return HF_EIO;
-    }
-}
-
-/* A listener that failed is closed at once, by running the loop: nothing else
- * is on it yet that could be disturbed. */
-static int clients_listen(struct hf_clients *clients,
-                          const struct hf_clients_config *config)
-{
-    struct hf_addresses addresses;
-    if (!hf_resolve_now(clients->loop, config->bind, config->port,
-                        &addresses)) {
-        return HF_EIO;
-    }
-    int rv = uv_tcp_bind(&clients->listener,
-                         (const struct sockaddr *)&addresses.at[0], 0);
-    if (rv == 0) {
-        rv = uv_listen((uv_stream_t *)&clients->listener, HF_CLIENTS_BACKLOG,
-                       on_connection);
-    }
-    if (rv != 0) {
-        return listen_error(rv);
-    }
-    struct sockaddr_storage bound;
-    int bound_size = sizeof(bound);
-    memset(&bound, 0, sizeof(bound));
-    uv_tcp_getsockname(&clients->listener, (struct sockaddr *)&bound,
-                       &bound_size);
-    clients->port = bound.ss_family == AF_INET6
-                        ? ntohs(((struct sockaddr_in6 *)&bound)->sin6_port)
-                        : ntohs(((struct sockaddr_in *)&bound)->sin_port);
-    return 0;
-}
-
 static void clients_free(struct hf_clients *clients)
 {
     size_t max = clients->clients_max;
-    while (clients->spare_output_count > 0) {
-        hf_buffer_close(&clients->spare_outputs[--clients->spare_output_count]);
-    }
+    hf_spares_close(&clients->spares);
     hf_mem_free(clients->mem, clients->spare, sizeof(*clients->spare));
     hf_mem_free(clients->mem, clients->places,
                 max * sizeof(clients->places[0]));
@@ -515,6 +460,7 @@ static struct hf_clients *clients_new(uv_loop_t *loop, struct hf_mem *mem,
     hf_list_init(&clients->all);
     hf_list_init(&clients->dirty);
     hf_list_init(&clients->waiting);
+    hf_list_init(&clients->late);
     clients->host = (struct hf_connection_host){
         .user = clients,
         .request = on_request,
@@ -555,8 +501,10 @@ int hf_clients_create(struct hf_clients **clients, uv_loop_t *loop,
     }
     HF_ASSERT(uv_tcp_init(loop, &made->listener) == 0);
     made->listener.data = made;
-    int rv = clients_listen(made, config);
-    if (rv != 0) {
+    made->port = config->port;
+    int rv = hf_listen(loop, &made->listener, config->bind, &made->port,
+                       HF_CLIENTS_BACKLOG, on_connection);
+    if (rv != 0) { /* Closed at once: nothing else is on the loop yet. */
         uv_close((uv_handle_t *)&made->listener, on_failed_closed);
         return rv;
     }
@@ -583,7 +531,7 @@ void hf_clients_reply(struct hf_clients *clients, uint64_t client, uint64_t tag,
     HF_ASSERT(place < clients->clients_max);
     struct client *to = clients->places[place];
     if (to != NULL && to->number == client) {
-        output_lend(clients, &to->connection.output);
+        client_lend(to);
         hf_connection_reply(&to->connection, tag, reply);
         client_dirty(to);
     }
@@ -601,7 +549,7 @@ static void on_written(uv_write_t *write, int status)
 {
     struct client *client = write->data;
     client->write_busy = false;
-    output_take_back(client->clients, &client->writing);
+    hf_spares_take_back(&client->clients->spares, &client->writing);
     if (client->closing) {
         return;
     }
@@ -630,15 +578,39 @@ static void client_write_rest(struct client *client, size_t written)
     }
 }
 
+/* Whether what there is to send waits for what has to come behind it: sent
+ * together, it costs both ends half. */
+static bool client_is_late(struct client *client)
+{
+    struct hf_clients *clients = client->clients;
+    if (!hf_connection_awaits(&client->connection) ||
+        clients->draining != HF_CLIENTS_DRAIN_NOT ||
+        client->connection.output.size > LATE_BYTES) {
+        return false;
+    }
+    hf_time now = hf_clock_now();
+    if (hf_list_is_empty(&client->late)) {
+        client->late_at = now + LATE_MS;
+        hf_list_push_back(&clients->late, &client->late);
+    }
+    return now < client->late_at;
+}
+
 static void client_write(struct client *client)
 {
     struct hf_buffer *output = &client->connection.output;
-    if (output->size == 0) { /* Perhaps lent for nothing. */
-        output_take_back(client->clients, output);
+    struct hf_spares *spares = &client->clients->spares;
+    if (client->connection.held.size == 0) { /* Perhaps lent for nothing. */
+        hf_spares_take_back(spares, &client->connection.held);
     }
-    if (output->size == 0 || client->write_busy) {
+    if (output->size == 0) {
+        hf_spares_take_back(spares, output);
         return;
     }
+    if (client->write_busy || client_is_late(client)) {
+        return;
+    }
+    hf_list_remove(&client->late);
     uv_buf_t buf = uv_buf_init((char *)output->data, (unsigned)output->size);
     int rv = uv_try_write((uv_stream_t *)&client->tcp, &buf, 1);
     if (rv < 0 && rv != UV_EAGAIN) {
@@ -651,7 +623,7 @@ static void client_write(struct client *client)
     if (written < output->size) {
         client_write_rest(client, written);
     } else {
-        output_take_back(client->clients, output);
+        hf_spares_take_back(spares, output);
     }
 }
 
@@ -718,7 +690,7 @@ void hf_clients_run(struct hf_clients *clients)
         hf_list_remove(wait);
         if (client_can_run(client)) {
             slice_begin(clients, now_ns, end_ns);
-            output_lend(clients, &client->connection.output);
+            client_lend(client);
             hf_connection_resume(&client->connection);
         }
         client_dirty(client);
@@ -726,8 +698,29 @@ void hf_clients_run(struct hf_clients *clients)
     }
 }
 
+static struct client *client_first_late(const struct hf_clients *clients)
+{
+    return HF_CONTAINER_OF(clients->late.next, struct client, late);
+}
+
+hf_time hf_clients_deadline(const struct hf_clients *clients)
+{
+    return hf_list_is_empty(&clients->late)
+               ? HF_NEVER
+               : client_first_late(clients)->late_at;
+}
+
 bool hf_clients_flush(struct hf_clients *clients)
 {
+    hf_time now = hf_list_is_empty(&clients->late) ? 0 : hf_clock_now();
+    for (struct hf_list *at = clients->late.next; at != &clients->late;
+         at = at->next) {
+        struct client *client = HF_CONTAINER_OF(at, struct client, late);
+        if (client->late_at > now) {
+            break;
+        }
+        client_dirty(client);
+    }
     while (!hf_list_is_empty(&clients->dirty)) {
         struct hf_list *work = clients->dirty.next;
         hf_list_remove(work);

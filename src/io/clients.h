@@ -93,9 +93,14 @@ void hf_clients_reply(struct hf_clients *clients, uint64_t client, uint64_t tag,
 /* Runs commands that wait, for at most about HF_CLIENTS_TURN_US. */
 void hf_clients_run(struct hf_clients *clients);
 
-/* Writes what there is, once per client. True when commands wait that may run:
- * then come back to hf_clients_run without waiting for anything. */
+/* Writes what there is and need not wait, once per client. True when commands
+ * wait that may run: then come back to hf_clients_run without waiting for
+ * anything. */
 bool hf_clients_flush(struct hf_clients *clients);
+
+/* When hf_clients_flush has to be called at the latest: answers to a pipeline
+ * wait a little for those behind them. HF_NEVER: when something happens. */
+hf_time hf_clients_deadline(const struct hf_clients *clients);
 
 const struct hf_clients_stats *
 hf_clients_get_stats(const struct hf_clients *clients);

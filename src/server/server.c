@@ -93,7 +93,9 @@ static void on_deadline(uv_timer_t *timer)
     struct hf_server *server = timer->data;
     struct hf_event event = {.type = HF_EVENT_TICK};
     server->deadline_at = HF_NEVER;
-    server_step(server, &event);
+    if (hf_node_deadline(server->node) <= hf_clock_now()) {
+        server_step(server, &event);
+    } /* Else clients only have to be flushed, or it was early. */
 }
 
 /* Actions. */
@@ -184,6 +186,8 @@ static size_t do_queued(void *user, hf_node_id to)
 static void server_arm_deadline(struct hf_server *server)
 {
     hf_time at = hf_node_deadline(server->node);
+    hf_time clients_at = hf_clients_deadline(server->clients);
+    at = clients_at < at ? clients_at : at;
     if (at == server->deadline_at) {
         return;
     }

@@ -297,6 +297,34 @@ static void an_idle_client_holds_no_output(void **state)
     }
 }
 
+/* The first answer to a pipeline waits for the second, but not for long. */
+static void answers_go_together_or_soon(void **state)
+{
+    struct world *w = *state;
+    struct caller caller;
+    const struct hf_reply reply = hf_reply_nil();
+    const struct hf_clients_stats *stats = hf_clients_get_stats(w->clients);
+    caller_connect(w, &caller);
+    caller_send(&caller, "GET a\r\nGET b\r\n");
+    WAIT_UNTIL(w, w->requests == 2);
+    hf_clients_reply(w->clients, w->client, w->tag - 1, &reply);
+    assert_false(hf_clients_flush(w->clients));
+    assert_int_equal(stats->bytes_out, 0);
+    assert_in_range(hf_clients_deadline(w->clients), 1, hf_clock_now() + 2);
+    hf_clients_reply(w->clients, w->client, w->tag, &reply);
+    assert_false(hf_clients_flush(w->clients));
+    assert_int_equal(stats->bytes_out, 10);
+    assert_true(hf_clients_deadline(w->clients) == HF_NEVER);
+    WAIT_UNTIL(w, caller.in_size == 10);
+
+    caller_send(&caller, "GET a\r\nGET b\r\n");
+    WAIT_UNTIL(w, w->requests == 4);
+    hf_clients_reply(w->clients, w->client, w->tag - 1, &reply);
+    WAIT_UNTIL(w, caller.in_size == 15);
+    assert_true(hf_clients_deadline(w->clients) == HF_NEVER);
+    caller_close(w, &caller);
+}
+
 static void a_drain_refuses_connects_and_waits_for_answers(void **state)
 {
     struct world *w = *state;
@@ -404,6 +432,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(who_asks_for_much_does_not_hold_up_others),
         TEST(an_idle_client_holds_no_output),
+        TEST(answers_go_together_or_soon),
         TEST(a_drain_refuses_connects_and_waits_for_answers),
         TEST(a_drain_serves_until_all_is_answered),
         TEST(a_drain_ends_though_a_client_goes_on_asking),
