@@ -639,6 +639,7 @@ static void server_free(struct hf_server *server)
     uv_close((uv_handle_t *)&server->drain.asked, on_handle_closed);
     uv_run(&server->loop, UV_RUN_DEFAULT);
     HF_ASSERT(uv_loop_close(&server->loop) == 0);
+    hf_pool_close(&server->pool);
     hf_mem_init_system(&system);
     system.used_bytes = sizeof(*server);
     hf_mem_free(&system, server, sizeof(*server));
@@ -660,7 +661,8 @@ int hf_server_create(struct hf_server **server, const struct hf_config *config,
         .user = &made->config,
         .level = (enum hf_log_level)config->log_level,
     };
-    hf_mem_init_system(&made->mem);
+    hf_pool_init(&made->pool);
+    hf_mem_init_pool(&made->mem, &made->pool);
     run_id_draw(made->run_id);
     int rv = uv_loop_init(&made->loop);
     if (rv == 0) {

@@ -6,6 +6,7 @@
 #ifndef HF_SERVER_SERVER_PRIVATE_H
 #define HF_SERVER_SERVER_PRIVATE_H
 
+#include "base/pool.h"
 #include "core/node.h"
 #include "io/clients.h"
 #include "io/links.h"
@@ -44,6 +45,7 @@ struct hf_server {
     struct hf_config config;
     struct hf_log log;
     struct hf_mem mem;
+    struct hf_pool pool; /* Behind mem. */
     uv_loop_t loop;
     struct hf_clients *clients;
     struct hf_links *links;
