@@ -9,13 +9,12 @@
 #include "io/listen.h"
 #include "io/resolve.h"
 #include "io/spares.h"
+#include "io/time_slice.h"
 
 #define READ_BYTES ((size_t)64 << 10)
-/* How many commands are run between looks at the clock: fewer at first and
- * after one that was dear, for a few bytes can ask for much. */
-#define STRIDE_FIRST 4
-#define STRIDE_MAX 64
-#define STRIDE_DEAR_NS ((uint64_t)50 * 1000)
+/* What is read and no larger waits for others, to be looked at with them. */
+#define SMALL_READ_BYTES ((size_t)2 << 10)
+#define KEPT_BYTES (HF_CONNECTION_BATCH_MAX * SMALL_READ_BYTES)
 /* Output waits for the answers that have to come behind it for so long at most,
  * and no more than so much of it. */
 #define LATE_MS 2
@@ -57,15 +56,11 @@ struct hf_clients {
     struct hf_list dirty;
     struct hf_list waiting; /* Oldest first. */
     uint64_t turn_end_ns;   /* Of what is read; 0: none yet, in this turn. */
-    /* Of the client that runs: */
-    uint64_t slice_end_ns;
-    uint64_t looked_ns;  /* At the clock. */
-    uint32_t stride;     /* Commands from one look to the next, */
-    uint32_t unlooked;   /* and those left until then. */
-    struct hf_list late; /* Output that waits, oldest first. */
-    struct hf_spares spares;
-    struct client **places; /* By the low bits of a client's number. */
-    uint32_t *free_places;  /* A stack. */
+    struct hf_time_slice slice; /* Of the client that runs. */
+    struct hf_list late;        /* Output that waits, oldest first. */
+    struct hf_spares spares;    /* Output buffers. */
+    struct client **places;     /* By the low bits of a client's number. */
+    uint32_t *free_places;      /* A stack. */
     uint32_t free_count;
     uint64_t next_id;
     /* Always one in reserve: a connection that libuv has accepted must be
@@ -79,7 +74,10 @@ struct hf_clients {
     bool stopping;
     void (*stopped)(void *user);
     void *stopped_user;
-    uint8_t bytes[READ_BYTES]; /* Shared: only one read is in it at a time. */
+    struct hf_connection_batch batch; /* Read in this turn, did not run yet. */
+    bool batch_runs;
+    size_t kept_bytes; /* In front of `bytes`, of the batch. */
+    uint8_t bytes[KEPT_BYTES + READ_BYTES];
 };
 
 #define PLACE_BITS 20
@@ -104,48 +102,15 @@ static bool client_can_run(const struct client *client)
            hf_connection_can_resume(&client->connection);
 }
 
-/* Time. The clock is read after what is run was received, so that whoever
- * answers by it (a lease may be over) answers as of then. */
-
-static void slice_begin(struct hf_clients *clients, uint64_t now_ns,
-                        uint64_t turn_end_ns)
-{
-    uint64_t end_ns = now_ns + (uint64_t)HF_CLIENTS_SLICE_US * 1000;
-    clients->slice_end_ns = end_ns < turn_end_ns ? end_ns : turn_end_ns;
-    clients->looked_ns = now_ns;
-    clients->stride = STRIDE_FIRST;
-    clients->unlooked = now_ns < turn_end_ns ? STRIDE_FIRST : 0;
-}
-
-static bool slice_look(struct hf_clients *clients)
-{
-    uint64_t before_ns = clients->looked_ns;
-    clients->looked_ns = hf_clock_now_ns();
-    if (clients->looked_ns >= clients->slice_end_ns) {
-        return false;
-    }
-    if (clients->looked_ns - before_ns > STRIDE_DEAR_NS) {
-        clients->stride = 1;
-    } else if (clients->stride < STRIDE_MAX) {
-        clients->stride *= 2;
-    }
-    clients->unlooked = clients->stride - 1;
-    return true;
-}
-
 static bool on_may_go_on(void *user)
 {
     struct hf_clients *clients = user;
-    if (clients->unlooked > 0) {
-        clients->unlooked--;
-        return true;
-    }
-    return slice_look(clients);
+    return hf_time_slice_may_go_on(&clients->slice);
 }
 
 hf_time hf_clients_now(const struct hf_clients *clients)
 {
-    return (hf_time)(clients->looked_ns / 1000000);
+    return (hf_time)(clients->slice.looked_ns / 1000000);
 }
 
 /* Room for answers, from those who have none to give. */
@@ -207,6 +172,7 @@ static void on_client_list(void *user, struct hf_buffer *out)
 }
 
 static void on_connection(uv_stream_t *listener, int status);
+static void batch_run(struct hf_clients *clients);
 
 static void handles_closed(struct hf_clients *clients)
 {
@@ -220,6 +186,7 @@ static void on_client_closed(uv_handle_t *handle)
 {
     struct client *client = handle->data;
     struct hf_clients *clients = client->clients;
+    batch_run(clients); /* Before it goes: the batch may point to it. */
     if (client->number != 0) {
         hf_connection_close(&client->connection);
         hf_buffer_close(&client->writing);
@@ -266,9 +233,11 @@ static void client_close(struct client *client)
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
-    struct client *client = handle->data;
+    const struct client *client = handle->data;
+    struct hf_clients *clients = client->clients;
     (void)suggested;
-    *buf = uv_buf_init((char *)client->clients->bytes, READ_BYTES);
+    *buf =
+        uv_buf_init((char *)clients->bytes + clients->kept_bytes, READ_BYTES);
 }
 
 static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf);
@@ -294,8 +263,7 @@ static void client_update_reading(struct client *client)
     }
 }
 
-/* What can be run now is, what cannot the connection keeps. */
-static void client_take(struct client *client, struct hf_slice bytes)
+static void client_begin(struct client *client)
 {
     struct hf_clients *clients = client->clients;
     uint64_t now_ns = hf_clock_now_ns();
@@ -303,9 +271,59 @@ static void client_take(struct client *client, struct hf_slice bytes)
         clients->turn_end_ns = now_ns + (uint64_t)HF_CLIENTS_TURN_US * 1000;
     }
     bool wait = !hf_list_is_empty(&clients->waiting);
-    slice_begin(clients, now_ns, wait ? now_ns : clients->turn_end_ns);
+    hf_time_slice_begin(&clients->slice, now_ns,
+                        wait ? now_ns : clients->turn_end_ns);
     client_lend(client);
-    hf_connection_receive(&client->connection, bytes);
+}
+
+static void client_end(struct client *client)
+{
+    client_dirty(client);
+    client_update_reading(client);
+}
+
+static void batch_run(struct hf_clients *clients)
+{
+    struct hf_connection_batch *batch = &clients->batch;
+    if (clients->batch_runs || batch->count == 0) {
+        return;
+    }
+    clients->batch_runs = true;
+    hf_connection_batch_look(batch);
+    for (size_t i = 0; i < batch->count; i++) {
+        struct client *client = batch->connections[i]->user;
+        if (!client->closing && !client->lingers) {
+            client_begin(client);
+            hf_connection_batch_receive(batch, i);
+            client_end(client);
+        }
+    }
+    clients->batch_runs = false;
+    batch->count = 0;
+    clients->kept_bytes = 0;
+}
+
+/* What can be run now is, what cannot the connection keeps. Small pieces run
+ * together: when there are many, or in hf_clients_run. */
+static void client_take(struct client *client, struct hf_slice bytes)
+{
+    struct hf_clients *clients = client->clients;
+    struct hf_connection_batch *batch = &clients->batch;
+    if (bytes.size <= SMALL_READ_BYTES) {
+        batch->connections[batch->count] = &client->connection;
+        batch->bytes[batch->count++] = bytes;
+        clients->kept_bytes += bytes.size;
+        if (batch->count == HF_CONNECTION_BATCH_MAX) {
+            batch_run(clients);
+        }
+        return;
+    }
+    batch_run(clients);
+    if (!client->closing) {
+        client_begin(client);
+        hf_connection_receive(&client->connection, bytes);
+        client_end(client);
+    }
 }
 
 static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf)
@@ -313,6 +331,12 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf)
     struct client *client = stream->data;
     if (size == 0) {
         return;
+    }
+    if (size < 0) { /* It may have commands in the batch. */
+        batch_run(client->clients);
+        if (client->closing) {
+            return;
+        }
     }
     if (client->lingers) {
         if (size < 0) {
@@ -333,10 +357,6 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf)
     client->clients->stats.bytes_in += (uint64_t)size;
     client_take(client,
                 (struct hf_slice){(const uint8_t *)buf->base, (size_t)size});
-    if (!client->closing) {
-        client_dirty(client);
-        client_update_reading(client);
-    }
 }
 
 /* Turned away: says why when that costs nothing. */
@@ -678,6 +698,7 @@ static void client_flush(struct client *client)
 /* A client that has more goes to the end of the queue when it is flushed. */
 void hf_clients_run(struct hf_clients *clients)
 {
+    batch_run(clients);
     clients->turn_end_ns = 0; /* What is read next has a time of its own. */
     if (hf_list_is_empty(&clients->waiting)) {
         return;
@@ -689,7 +710,7 @@ void hf_clients_run(struct hf_clients *clients)
         struct client *client = HF_CONTAINER_OF(wait, struct client, wait);
         hf_list_remove(wait);
         if (client_can_run(client)) {
-            slice_begin(clients, now_ns, end_ns);
+            hf_time_slice_begin(&clients->slice, now_ns, end_ns);
             client_lend(client);
             hf_connection_resume(&client->connection);
         }
@@ -698,23 +719,19 @@ void hf_clients_run(struct hf_clients *clients)
     }
 }
 
-static struct client *client_first_late(const struct hf_clients *clients)
-{
-    return HF_CONTAINER_OF(clients->late.next, struct client, late);
-}
-
 hf_time hf_clients_deadline(const struct hf_clients *clients)
 {
-    return hf_list_is_empty(&clients->late)
+    struct hf_list *first = clients->late.next;
+    return first == &clients->late
                ? HF_NEVER
-               : client_first_late(clients)->late_at;
+               : HF_CONTAINER_OF(first, struct client, late)->late_at;
 }
 
 bool hf_clients_flush(struct hf_clients *clients)
 {
     hf_time now = hf_list_is_empty(&clients->late) ? 0 : hf_clock_now();
-    for (struct hf_list *at = clients->late.next; at != &clients->late;
-         at = at->next) {
+    struct hf_list *at = clients->late.next;
+    for (; at != &clients->late; at = at->next) {
         struct client *client = HF_CONTAINER_OF(at, struct client, late);
         if (client->late_at > now) {
             break;
@@ -741,6 +758,7 @@ void hf_clients_drain(struct hf_clients *clients, enum hf_clients_drain how)
     if (how <= clients->draining) {
         return;
     }
+    batch_run(clients);
     clients->draining = how;
     listener_close(clients);
     for (struct hf_list *at = clients->all.next; at != &clients->all;
@@ -763,6 +781,7 @@ void hf_clients_stop(struct hf_clients *clients, void (*stopped)(void *user),
                      void *user)
 {
     clients->stopping = true;
+    clients->batch.count = 0;
     clients->stopped = stopped;
     clients->stopped_user = user;
     for (struct hf_list *at = clients->all.next; at != &clients->all;

@@ -17,7 +17,8 @@
  * that is beyond it waits, and clients take turns by their time, not by how
  * much they sent:
  *
- *   read --> run at once, while nobody waits and the turn has time left
+ *   read --> a batch of 16 --> run at once, while nobody waits and the turn
+ *     |      looked at together               has time left
  *     |
  *     +--> waiting (a queue) --> hf_clients_run: a slice each, round robin
  */
@@ -30,10 +31,9 @@
 #include "wire/connection.h"
 
 #define HF_CLIENTS_BACKLOG 511
-/* How long clients may be served before peers and timers have their turn, and
- * how long one of them while others wait. Microseconds. */
+/* How long clients may be served before peers and timers have their turn; one
+ * of them, see io/time_slice.h. Microseconds. */
 #define HF_CLIENTS_TURN_US 5000
-#define HF_CLIENTS_SLICE_US 500
 /* The number of a client has its place in the low bits. */
 #define HF_CLIENTS_MAX (1u << 20)
 

@@ -521,6 +521,48 @@ void hf_connection_receive(struct hf_connection *connection,
     }
 }
 
+void hf_connection_batch_look(struct hf_connection_batch *batch)
+{
+    if (batch->count == 0) {
+        return;
+    }
+    for (size_t i = 0; i < batch->count; i++) {
+        struct hf_command *command = &batch->commands[i];
+        struct hf_slice *argv = batch->argv[i];
+        *command = (struct hf_command){.argc = 0};
+        uint32_t argc = 0;
+        size_t size = hf_resp_parse_plain(
+            batch->bytes[i], &batch->connections[i]->host->limits, argv,
+            HF_CONNECTION_BATCH_ARGUMENTS_MAX, &argc);
+        if (size > 0 && size == batch->bytes[i].size) {
+            *command = (struct hf_command){
+                .row = hf_command_find(argv[0]), .argc = argc, .argv = argv};
+        }
+    }
+    const struct hf_connection_host *host = batch->connections[0]->host;
+    if (batch->count > 1 && host->expect != NULL) {
+        host->expect(host->user, batch->commands, batch->count);
+    }
+}
+
+/* It is a command only when nothing came before it. */
+void hf_connection_batch_receive(const struct hf_connection_batch *batch,
+                                 size_t index)
+{
+    struct hf_connection *connection = batch->connections[index];
+    const struct hf_command *command = &batch->commands[index];
+    HF_ASSERT(!connection->receiving);
+    if (command->argc == 0 || input_left(connection) > 0 ||
+        !takes_commands(connection) || !may_go_on(connection)) {
+        hf_connection_receive(connection, batch->bytes[index]);
+        return;
+    }
+    connection->receiving = true;
+    connection->input_wanted = 0;
+    command_run(connection, command);
+    connection->receiving = false;
+}
+
 void hf_connection_resume(struct hf_connection *connection)
 {
     if (hf_connection_can_resume(connection)) {

@@ -30,6 +30,8 @@
 #include "wire/resp.h"
 
 #define HF_CONNECTION_PENDING_MAX 1024
+#define HF_CONNECTION_BATCH_MAX 16
+#define HF_CONNECTION_BATCH_ARGUMENTS_MAX 8
 
 struct hf_connection;
 
@@ -53,8 +55,9 @@ struct hf_connection_host {
     void (*manage)(void *user, struct hf_connection *connection, uint64_t tag,
                    const struct hf_command *command);
     /* Several commands have come at once and will be asked for by `request`,
-     * unless something ends that; their rows may be NULL. May fill in where
-     * they are. May be NULL. */
+     * unless something ends that; their rows may be NULL, and those without
+     * arguments are to be passed over. May fill in where they are. May be
+     * NULL. */
     void (*expect)(void *user, struct hf_command *commands, size_t count);
     /* Asked before each command; false: enough for now, what is left waits for
      * hf_connection_resume. NULL: as many as there are. */
@@ -117,6 +120,29 @@ void hf_connection_close(struct hf_connection *connection);
  * dropped. */
 void hf_connection_receive(struct hf_connection *connection,
                            struct hf_slice bytes);
+
+/* Small pieces that came for connections of one host at about the same time.
+ * Each is nearly always one command. The owner fills in the first three. */
+struct hf_connection_batch {
+    size_t count;
+    struct hf_connection *connections[HF_CONNECTION_BATCH_MAX];
+    struct hf_slice bytes[HF_CONNECTION_BATCH_MAX];
+    /* Private: the command that the bytes are, when they are just one that
+     * is plain; without arguments otherwise. */
+    struct hf_command commands[HF_CONNECTION_BATCH_MAX];
+    struct hf_slice argv[HF_CONNECTION_BATCH_MAX]
+                        [HF_CONNECTION_BATCH_ARGUMENTS_MAX];
+};
+
+/* Looks at what is about to be received, so that the memory that commands of
+ * one connection will read is fetched while those of others run. Changes
+ * nothing but @batch. */
+void hf_connection_batch_look(struct hf_connection_batch *batch);
+
+/* After that, for each @index in turn: hf_connection_receive of its bytes by
+ * its connection. */
+void hf_connection_batch_receive(const struct hf_connection_batch *batch,
+                                 size_t index);
 
 /* Runs commands that wait in `input`, after output was sent or replies came.
  * Call when hf_connection_can_resume says so. */

@@ -45,7 +45,9 @@ static void on_expect(void *user, struct hf_command *commands, size_t count)
     struct client *c = user;
     for (size_t i = 0; i < count; i++) {
         hf_buffer_append_text(&c->expected, i == 0 ? "" : " ");
-        hf_buffer_append_slice(&c->expected, commands[i].argv[0]);
+        hf_buffer_append_slice(&c->expected, commands[i].argc == 0
+                                                 ? HF_SLICE_LITERAL("-")
+                                                 : commands[i].argv[0]);
     }
     hf_buffer_append_text(&c->expected, "\n");
 }

@@ -20,7 +20,7 @@ struct client {
     size_t count;
     bool at_once;   /* Answer with the last argument before returning. */
     size_t allowed; /* Commands that may run; many unless the test says so. */
-    struct hf_buffer expected; /* "GET GET\n" for what was to come together. */
+    struct hf_buffer expected; /* "GET - GET\n" for what came together. */
 };
 
 /* What a client sends and what it should get, for tables of them. */

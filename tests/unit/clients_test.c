@@ -31,6 +31,7 @@ struct world {
     bool told_ahead;   /* It was ahead of the clock, or went back. */
     uint64_t others;   /* The client of the first request, */
     int others_before; /* and its requests until another's came. */
+    size_t together;   /* The most commands that were looked at together. */
 };
 
 /* One client of the node. */
@@ -76,6 +77,13 @@ static void on_request(void *user, uint64_t client, uint64_t tag,
     if (w->busy) {
         request_busy(w, client, tag);
     }
+}
+
+static void on_expect(void *user, struct hf_command *commands, size_t count)
+{
+    struct world *w = user;
+    (void)commands;
+    w->together = count > w->together ? count : w->together;
 }
 
 static void on_info(void *user, struct hf_slice section, struct hf_buffer *out)
@@ -126,7 +134,7 @@ static int set_up(void **state)
     assert_non_null(w);
     const struct hf_clients_config config = {
         .bind = "127.0.0.1",
-        .clients_max = 10,
+        .clients_max = 40,
         .limits = {.argument_count_max = 100,
                    .bulk_bytes_max = 1000,
                    .command_bytes_max = 10000,
@@ -137,6 +145,7 @@ static int set_up(void **state)
     const struct hf_clients_handler handler = {
         .user = w,
         .request = on_request,
+        .expect = on_expect,
         .info = on_info,
         .status = on_status,
     };
@@ -272,6 +281,40 @@ static void who_asks_for_much_does_not_hold_up_others(void **state)
                 (hf_time)(BUSY_REQUESTS * BUSY_NS / 1000000 / 2));
     caller_close(w, &greedy);
     caller_close(w, &modest);
+}
+
+/* So that what the commands need is fetched while others run. */
+static void commands_of_several_clients_are_looked_at_together(void **state)
+{
+    struct world *w = *state;
+    struct caller callers[HF_CONNECTION_BATCH_MAX + 4];
+    int count = (int)HF_ARRAY_COUNT(callers);
+    for (int i = 0; i < count; i++) {
+        caller_connect(w, &callers[i]);
+    }
+    for (int i = 0; i < count; i++) {
+        caller_send(&callers[i], "*2\r\n$3\r\nGET\r\n$1\r\na\r\n");
+    }
+    WAIT_UNTIL(w, w->requests == count);
+    assert_int_equal(w->together, HF_CONNECTION_BATCH_MAX);
+    for (int i = 0; i < count; i++) {
+        caller_close(w, &callers[i]);
+    }
+}
+
+/* Its end is read together with its command, which waits for others. */
+static void what_came_before_a_reset_is_run(void **state)
+{
+    struct world *w = *state;
+    struct caller caller;
+    caller_connect(w, &caller);
+    WAIT_UNTIL(w, hf_clients_get_stats(w->clients)->connected == 1);
+    caller_send(&caller, "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\nb\r\n");
+    uv_tcp_close_reset(&caller.tcp, caller_on_closed);
+    WAIT_UNTIL(w, w->requests == 1 && caller.closed);
+    const struct hf_reply reply = hf_reply_nil();
+    hf_clients_reply(w->clients, w->client, w->tag, &reply);
+    WAIT_UNTIL(w, hf_clients_get_stats(w->clients)->connected == 0);
 }
 
 /* What was lent for output is given back when it is written. */
@@ -431,6 +474,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(who_asks_for_much_does_not_hold_up_others),
+        TEST(commands_of_several_clients_are_looked_at_together),
+        TEST(what_came_before_a_reset_is_run),
         TEST(an_idle_client_holds_no_output),
         TEST(answers_go_together_or_soon),
         TEST(a_drain_refuses_connects_and_waits_for_answers),

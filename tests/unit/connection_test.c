@@ -499,6 +499,79 @@ static void says_what_came_together(void **state)
     client_close(&c);
 }
 
+static void batch_add(struct hf_connection_batch *batch, struct client *c,
+                      const char *text)
+{
+    batch->connections[batch->count] = &c->connection;
+    batch->bytes[batch->count++] = hf_slice_text(text);
+}
+
+/* Looks at all first; the test may do something in between. */
+static void batch_receive(struct hf_connection_batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++) {
+        hf_connection_batch_receive(batch, i);
+    }
+}
+
+static void looks_at_what_several_clients_sent(void **state)
+{
+    (void)state;
+    struct client c[4];
+    struct hf_connection_batch batch = {.count = 0};
+    for (size_t i = 0; i < HF_ARRAY_COUNT(c); i++) {
+        client_open(&c[i]);
+        c[i].connection.host = &c[0].host;
+    }
+    c[0].at_once = true;
+    batch_add(&batch, &c[0], GET("a"));
+    batch_add(&batch, &c[1], "*2\r\n$3\r\nGET\r\n$1\r\n");
+    batch_add(&batch, &c[2], GET("b") GET("c"));
+    batch_add(&batch, &c[3], "*1\r\n$3\r\nFOO\r\n");
+    hf_connection_batch_look(&batch);
+    client_expect_asked(&c[0], "");
+    batch_receive(&batch);
+    client_expect_asked(&c[0], "GET a\nGET b\nGET c\n");
+    client_send(&c[1], "d\r\n");
+    client_expect_asked(&c[0], "GET d\n");
+    hf_buffer_append(&c[0].expected, "", 1);
+    assert_string_equal((const char *)c[0].expected.data,
+                        "GET - - FOO\nGET GET\n");
+    client_expect(&c[0], "$1\r\na\r\n");
+    client_expect(&c[1], "$1\r\nd\r\n");
+    client_expect(&c[2], "$1\r\nb\r\n$1\r\nc\r\n");
+    client_expect(&c[3], UNKNOWN_FOO);
+    for (size_t i = 0; i < HF_ARRAY_COUNT(c); i++) {
+        client_close(&c[i]);
+    }
+}
+
+/* Between the look at a command and its turn, much may happen. */
+static void what_was_looked_at_comes_in_its_order(void **state)
+{
+    (void)state;
+    struct client c;
+    struct hf_connection_batch batch = {.count = 0};
+    client_open(&c);
+    c.at_once = true;
+    batch_add(&batch, &c, GET("a"));
+    batch_add(&batch, &c, GET("b"));
+    batch_add(&batch, &c, "*1\r\n$4\r\nQUIT\r\n");
+    batch_add(&batch, &c, GET("c"));
+    hf_connection_batch_look(&batch);
+    c.allowed = 0;
+    hf_connection_batch_receive(&batch, 0);
+    client_expect_asked(&c, "");
+    c.allowed = SIZE_MAX;
+    hf_connection_batch_receive(&batch, 1);
+    client_expect_asked(&c, "GET a\nGET b\n");
+    hf_connection_batch_receive(&batch, 2);
+    hf_connection_batch_receive(&batch, 3);
+    client_expect_asked(&c, "");
+    client_expect(&c, "$1\r\na\r\n$1\r\nb\r\n+OK\r\n");
+    client_close(&c);
+}
+
 /* What was looked at ahead is not run when the one before it ends that. */
 static void what_comes_after_the_end_is_not_run(void **state)
 {
@@ -543,6 +616,8 @@ int main(void)
         cmocka_unit_test(breaks_when_out_of_memory_and_leaks_nothing),
         cmocka_unit_test(runs_as_many_commands_as_the_host_allows),
         cmocka_unit_test(says_what_came_together),
+        cmocka_unit_test(looks_at_what_several_clients_sent),
+        cmocka_unit_test(what_was_looked_at_comes_in_its_order),
         cmocka_unit_test(what_comes_after_the_end_is_not_run),
     };
     return cmocka_run_group_tests_name("connection", tests, NULL, NULL);
