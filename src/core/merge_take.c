@@ -385,7 +385,6 @@ static bool is_welcome(struct hf_node *node, const struct hf_merge *merge)
     return node->state == HF_STATE_ACTIVE &&
            merge->epoch == node->view->epoch &&
            merge->held < node->view->epoch && merge->lineage != 0 &&
-           merge->lineage != hf_lineage_of(node->view) &&
            hf_node_may_serve(node, merge->partition) &&
            hf_node_streams_have_room(node, merge->partition);
 }

@@ -120,7 +120,7 @@ struct hf_member {
     hf_time grant; /* Our sent_at it last echoed in this epoch: a lease. */
     bool ready;    /* It is in our epoch. */
     bool positions_known; /* It told us where its copies stand. */
-    bool astray;          /* It is in a view that ours does not lead to. */
+    bool astray;          /* It is heard, but has not entered our view. */
     bool echoed;          /* We answered a heartbeat of it in this epoch. */
     bool slow; /* Alive, but its copies of our partitions stand still. */
 

@@ -680,8 +680,11 @@ void hf_node_heartbeat(struct hf_node *node, struct hf_peer *peer,
         return;
     }
     bool apart = beat->cluster != 0 && !includes && !is_later(node, beat);
+    /* It handed over to us as another lineage, and has nothing of ours. */
+    bool outside =
+        beat->state == HF_STATE_OUT && beat->epoch == node->view->epoch;
     if (peer->member != HF_MEMBER_NONE) {
-        node->members[peer->member].astray = apart;
+        node->members[peer->member].astray = apart || outside;
     }
     if (peer->member != HF_MEMBER_NONE && beat->state == HF_STATE_ACTIVE &&
         beat->epoch == node->view->epoch) {
@@ -712,7 +715,7 @@ static void log_suspicion(const struct hf_node *node, uint8_t member)
     long long silent = (long long)(node->now - of->heard);
     if (of->astray) {
         hf_log(&node->config.log, HF_LOG_WARNING,
-               "%s is suspected: it is heard, but in another lineage", name);
+               "%s is suspected: it is heard, but not in this view", name);
     } else if (silent > HF_SUSPECT_MS) {
         hf_log(&node->config.log, HF_LOG_WARNING,
                "%s is suspected: silent for %lld ms", name, silent);
