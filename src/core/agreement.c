@@ -239,7 +239,7 @@ static bool change_is_needed(struct hf_node *node, hf_member_set suspects,
 {
     bool stuck = node->promised > node->view->epoch && !node->ballot.active &&
                  node->now - node->promised_at > HF_STUCK_MS;
-    bool died = (node->dead & node->view->absent) != 0;
+    bool died = (hf_proposal_gone(node) & node->view->absent) != 0;
     *urgent = suspects != 0 || stuck || died || hf_node_takeover_due(node);
     if (*urgent || hf_proposal_joins(node) || hf_proposal_leaves(node) ||
         hf_proposal_slow(node) || hf_node_merge_wants_view(node)) {

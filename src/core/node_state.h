@@ -606,6 +606,11 @@ void hf_proposal_guests(const struct hf_node *node, struct hf_heartbeat *beat);
 bool hf_proposal_slow(const struct hf_node *node);
 /* Whether any member is still filling a copy. */
 bool hf_proposal_fills(const struct hf_node *node);
+/* Members that are dead and take along what only they have. For a fork, whoever
+ * died when it was not bound to us any more may have passed it on before, to
+ * somebody whom we do not hear: it is not gone until its name asks to be taken
+ * in anew. */
+hf_member_set hf_proposal_gone(const struct hf_node *node);
 /* Whether somebody waits to be taken in. */
 bool hf_proposal_joins(const struct hf_node *node);
 

@@ -11,8 +11,8 @@
  *      where others, more than about anybody else, say it of the primary, it
  *      is the primary who is dropped; some full copy always stays
  *   6. where nobody who has a copy takes part, those that may come back stay
- *      in the view as absent and keep the partition; if all of them are
- *      certified dead it is lost, and starts empty
+ *      in the view as absent and keep the partition; if all of them are gone
+ *      it is lost, and starts empty
  * A view either changes the primary of a partition or drops copies of it: the
  * new primary may need what an old copy has (install.c, "pulling"). */
 #include <string.h>
@@ -254,11 +254,77 @@ bool hf_proposal_slow(const struct hf_node *node)
     return false;
 }
 
+/* Whether it runs anew, and asks to be taken in. */
+static bool is_back_anew(const struct hf_node *node,
+                         const struct hf_peer_info *info)
+{
+    for (size_t i = 0; i < node->peer_count; i++) {
+        const struct hf_peer *peer = &node->peers[i];
+        if (peer->info.id == info->id &&
+            peer->info.incarnation != info->incarnation &&
+            is_joiner(node, peer)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+hf_member_set hf_proposal_gone(const struct hf_node *node)
+{
+    const struct hf_view *view = node->view;
+    bool fork = view->lineage_count > 1 ||
+                (node->ballot.active && node->ballot.fork == HF_FORK_POLICY);
+    if (!fork || view->policy == HF_POLICY_MAJORITY ||
+        HF_MUTATED(STALE_IS_LOST)) {
+        return node->dead;
+    }
+    hf_member_set set = node->dead & node->fresh;
+    for (uint8_t i = 0; i < view->member_count; i++) {
+        hf_member_set bit = hf_member_set_of(i);
+        if ((node->dead & bit) != 0 && is_back_anew(node, &view->members[i])) {
+            set |= bit;
+        }
+    }
+    return set;
+}
+
+static uint8_t nominees_of(const struct hf_node *node, uint16_t partition,
+                           uint8_t nominees[HF_COPIES_MAX])
+{
+    uint8_t count = 0;
+    for (size_t i = 0; i < node->nomination_count; i++) {
+        if (node->nominations[i].partition == partition &&
+            count < HF_COPIES_MAX) {
+            nominees[count++] = node->nominations[i].member;
+        }
+    }
+    return count;
+}
+
+/* Those of a partition that may come back, where nobody else has it. */
+static hf_member_set absent_of(const struct hf_node *node, uint16_t p,
+                               hf_member_set live, hf_member_set gone)
+{
+    uint8_t nominees[HF_COPIES_MAX];
+    hf_member_set copies = hf_view_copies(node->view, p);
+    if ((copies & live) != 0 || HF_MUTATED(ABSENT_IS_EMPTY)) {
+        return 0;
+    }
+    uint8_t count = nominees_of(node, p, nominees);
+    for (uint8_t i = 0; i < count; i++) {
+        if ((live & hf_member_set_of(nominees[i])) != 0) {
+            return 0;
+        }
+    }
+    return copies & ~gone;
+}
+
 /* Who of the old view goes on, and how. */
 struct passage {
     struct slowness slowness;
     hf_member_set live;          /* As members with a vote. */
     hf_member_set absent;        /* As absent ones. */
+    hf_member_set away;          /* Were absent before. */
     uint8_t map[HF_MEMBERS_MAX]; /* Old index to new one. */
 };
 
@@ -284,12 +350,10 @@ static void passage_make(const struct hf_node *node, hf_member_set voters,
         passage->live = voters; /* All leave: then nobody does. */
     }
     passage->absent = 0;
+    passage->away = old->absent;
+    hf_member_set gone = hf_proposal_gone(node);
     for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
-        hf_member_set copies = hf_view_copies(old, p);
-        if ((copies & passage->live) == 0) {
-            passage->absent |=
-                HF_MUTATED(ABSENT_IS_EMPTY) ? 0 : copies & ~node->dead;
-        }
+        passage->absent |= absent_of(node, p, passage->live, gone);
     }
     if (node->ballot.fork == HF_FORK_TAKEOVER) {
         passage->absent = 0; /* The operator says that they are gone. */
@@ -417,6 +481,15 @@ static void acting_add(struct hf_acting *next, const struct passage *passage,
     }
 }
 
+/* Those who were away, or who kept something aside, may have gone on apart, and
+ * have not the same: they come back one after the other. */
+static void acting_keep_one(struct hf_acting *next, bool away)
+{
+    if (away && next->count > 1) {
+        next->count = 1;
+    }
+}
+
 static void acting_next(const struct hf_acting *old,
                         const struct passage *passage,
                         const struct hf_owners *target, const uint8_t *nominees,
@@ -425,11 +498,14 @@ static void acting_next(const struct hf_acting *old,
     uint8_t primary = old->members[0];
     hf_member_set live =
         passage->live & ~slow_copies(&passage->slowness, old, passage->live);
+    bool away = (passage->away & hf_member_set_of(primary)) != 0;
     acting_keep(old, passage, live, next);
+    acting_keep_one(next, away);
     next->empty = false;
     if (next->count == 0) {
         /* A nominated learner has every acknowledged write as well. */
         acting_add(next, passage, passage->live, nominees, nominee_count);
+        acting_keep_one(next, away);
         if (next->count == 0) {
             acting_keep(old, passage, passage->absent, next);
         }
@@ -444,21 +520,8 @@ static void acting_next(const struct hf_acting *old,
         return;
     }
     acting_add(next, passage, live & ~passage->slowness.by[primary], nominees,
-               nominee_count);
+               away ? 0 : nominee_count);
     acting_move(next, target);
-}
-
-static uint8_t nominees_of(const struct hf_node *node, uint16_t partition,
-                           uint8_t nominees[HF_COPIES_MAX])
-{
-    uint8_t count = 0;
-    for (size_t i = 0; i < node->nomination_count; i++) {
-        if (node->nominations[i].partition == partition &&
-            count < HF_COPIES_MAX) {
-            nominees[count++] = node->nominations[i].member;
-        }
-    }
-    return count;
 }
 
 void hf_proposal_make(const struct hf_node *node, hf_member_set voters,

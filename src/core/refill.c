@@ -458,6 +458,32 @@ static void look_again(struct hf_node *node, uint8_t member)
     }
 }
 
+/* Whether we kept aside what those whom the view waits for have died with. */
+static bool is_heir(const struct hf_node *node, uint16_t p)
+{
+    return node->partitions[p].merge.deferred &&
+           (hf_view_copies(node->view, p) & ~node->dead) == 0;
+}
+
+/* At most HF_COPIES_MAX of them. */
+static size_t nominees_of(const struct hf_node *node, uint16_t p,
+                          struct hf_nomination *nominations)
+{
+    const struct hf_partition *partition = &node->partitions[p];
+    size_t count = 0;
+    if (is_heir(node, p)) {
+        nominations[count++] = (struct hf_nomination){p, node->self};
+    }
+    for (uint8_t i = 0; i < partition->copy_count && count < HF_COPIES_MAX;
+         i++) {
+        if (partition->copies[i].state == HF_COPY_NOMINATED) {
+            nominations[count++] =
+                (struct hf_nomination){p, partition->copies[i].member};
+        }
+    }
+    return count;
+}
+
 /* Tells everybody, until a view answers it, of all our nominations. */
 void hf_node_refill_tick(struct hf_node *node)
 {
@@ -472,7 +498,7 @@ void hf_node_refill_tick(struct hf_node *node)
         look_again(node, member);
         hf_node_refill(node, member);
     }
-    if (!node->nominate_due ||
+    if ((!node->nominate_due && node->merge_deferred == 0) ||
         node->now - node->nominated_at < HF_HEARTBEAT_MS) {
         return;
     }
@@ -481,17 +507,11 @@ void hf_node_refill_tick(struct hf_node *node)
     struct hf_nominate out = {.epoch = node->view->epoch,
                               .nominations = nominations};
     for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
-        const struct hf_partition *partition = &node->partitions[p];
-        for (uint8_t i = 0; i < partition->copy_count; i++) {
-            if (partition->copies[i].state == HF_COPY_NOMINATED) {
-                nominations[out.count++] =
-                    (struct hf_nomination){p, partition->copies[i].member};
-            }
-            if (out.count == NOMINATIONS_PER_MESSAGE) {
-                nominate(node, &out);
-                out.count = 0;
-            }
+        if (out.count + HF_COPIES_MAX > NOMINATIONS_PER_MESSAGE) {
+            nominate(node, &out);
+            out.count = 0;
         }
+        out.count += nominees_of(node, p, nominations + out.count);
     }
     if (out.count > 0) {
         nominate(node, &out);

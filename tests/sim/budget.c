@@ -174,10 +174,15 @@ static bool view_allows(const struct run *run, const struct hf_view *view,
            (!is_voter(c, view, node) || rest_goes_on(run, view, node, proven));
 }
 
-/* Whether each side allows it. */
+/* Whether each side allows it. What a node kept aside of its own side, nobody
+ * else may have, and no view says so. */
 static bool sides_allow(const struct run *run, unsigned node, uint64_t out)
 {
     const struct cluster *c = run->c;
+    const struct process *process = &c->processes[node];
+    if (process->running && process->node->merge_deferred > 0) {
+        return false;
+    }
     for (unsigned i = 0; i < c->options.node_count; i++) {
         const struct hf_view *view = view_of(c, i);
         if (view == NULL) {

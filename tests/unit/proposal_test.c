@@ -288,6 +288,46 @@ static void what_only_the_dead_had_is_lost(void **state)
     assert_true(f.next.absent == 0);
 }
 
+/* In a fork: who died later may have passed it on to others before. */
+static void what_the_dead_may_have_passed_on_is_not_lost(void **state)
+{
+    (void)state;
+    next_view_open(&f, 3, 0);
+    f.view.policy = HF_POLICY_AVAILABLE;
+    f.view.lineage_count = 2;
+    f.node.dead = 0x4;
+    next_view_propose_without(&f, 0x3);
+    assert_int_equal(f.next.member_count, 3);
+    assert_true(f.next.absent == 0x4);
+    f.node.fresh = 0x4;
+    next_view_propose_without(&f, 0x3);
+    next_view_expect_rules(&f);
+    assert_int_equal(f.next.member_count, 2);
+    assert_true(f.next.absent == 0);
+}
+
+/* They may have gone on apart: what they have differs. */
+static void of_two_that_come_back_one_has_it(void **state)
+{
+    (void)state;
+    next_view_open(&f, 4, 1);
+    next_view_propose_without(&f, 0x3);
+    next_view_enter(&f);
+    assert_int_not_equal(f.view.absent, 0);
+    next_view_come_back(&f, 2);
+    next_view_come_back(&f, 3);
+    next_view_propose(&f, 0x0);
+    next_view_expect_rules(&f);
+    unsigned waited = 0;
+    for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
+        if ((hf_view_copies(&f.view, p) & ~f.view.absent) == 0) {
+            waited++;
+            assert_int_equal(f.next.acting[p].count, 1);
+        }
+    }
+    assert_true(waited > 0);
+}
+
 static void a_silent_copy_that_is_not_the_last_is_left_out(void **state)
 {
     (void)state;
@@ -550,6 +590,8 @@ int main(void)
         cmocka_unit_test(moves_know_of_copies_that_are_being_filled),
         cmocka_unit_test(a_silent_last_copy_stays_as_absent),
         cmocka_unit_test(what_only_the_dead_had_is_lost),
+        cmocka_unit_test(what_the_dead_may_have_passed_on_is_not_lost),
+        cmocka_unit_test(of_two_that_come_back_one_has_it),
         cmocka_unit_test(a_silent_copy_that_is_not_the_last_is_left_out),
         cmocka_unit_test(an_absent_member_comes_back_to_a_full_view),
         cmocka_unit_test(who_leaves_goes_when_others_have_everything),
