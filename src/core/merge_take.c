@@ -29,6 +29,7 @@
 
 #define SCAN_STEP 64
 #define CONFLICT_LINES_MAX 10 /* In a second. */
+#define REFUSED_EVERY_MS 1000
 
 bool hf_node_merge_wants_view(const struct hf_node *node)
 {
@@ -379,6 +380,19 @@ static int take(struct taking *taking)
     return error != 0 ? error : note_seen(taking);
 }
 
+/* It is sent again and again, and every time counted. */
+static void note_refused(struct hf_node *node, const struct hf_peer *from,
+                         uint16_t p)
+{
+    node->counters.records_refused++;
+    if (node->now - node->merge_refused_at >= REFUSED_EVERY_MS) {
+        node->merge_refused_at = node->now;
+        hf_log(&node->config.log, HF_LOG_ERROR,
+               "refused what %s hands over of partition %u", from->info.name,
+               p);
+    }
+}
+
 static bool is_welcome(struct hf_node *node, const struct hf_merge *merge)
 {
     /* In a later view than theirs, so that what we write is newer. */
@@ -424,10 +438,7 @@ void hf_node_merge(struct hf_node *node, const struct hf_peer *from,
         in->peer = from->info.incarnation;
         partition->merges_pending++;
     } else if (error == HF_EPROTO) {
-        node->counters.records_refused++;
-        hf_log(&node->config.log, HF_LOG_ERROR,
-               "refused what %s hands over of partition %u", from->info.name,
-               merge->partition);
+        note_refused(node, from, merge->partition);
     }
     hf_node_try_commit(node, merge->partition);
 }

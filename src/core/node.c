@@ -130,6 +130,7 @@ int hf_node_create(struct hf_node **created,
     node->ticked_at = HF_TIME_PAST;
     node->tell_at = HF_NEVER;
     node->fences_warned_at = HF_TIME_PAST;
+    node->merge_refused_at = HF_TIME_PAST;
     node->state = HF_STATE_STARTING;
     node->self = HF_MEMBER_NONE;
     *created = node;

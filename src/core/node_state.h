@@ -407,6 +407,7 @@ struct hf_node {
     hf_epoch given_up_epoch; /* in this view. */
     hf_time conflicts_since; /* When conflicts_logged was last 0. */
     uint32_t conflicts_logged;
+    hf_time merge_refused_at; /* When it was last logged. */
 
     /* Data. */
     struct hf_partition *partitions; /* HF_PARTITION_COUNT. */

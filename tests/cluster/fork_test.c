@@ -618,6 +618,44 @@ static void a_takeover_gives_up_what_is_unavailable(void **state)
     }
 }
 
+/* The link is whole again only until @witness has seen that @dead is. */
+static void see_dead(struct cluster *c, unsigned dead, unsigned witness)
+{
+    cluster_kill(c, dead);
+    network_cut(&c->network, dead, witness, false);
+    network_cut(&c->network, witness, dead, false);
+    cluster_run(c, 2000);
+    cluster_cut(c, dead, witness);
+}
+
+/* The third goes on as a fork. One after the other of the two others dies, and
+ * between them the first comes back and is filled: all is there, but what the
+ * fork knows of who has it is that they are dead. */
+static void what_the_dead_passed_on_is_unavailable_not_absent(void **state)
+{
+    struct cluster *c = start(state, 3, 200, HF_POLICY_AVAILABLE);
+    fill_before(c);
+    go_apart(c, 0x4);
+    see_dead(c, 0, 2);
+    cluster_boot(c, 0);
+    cluster_run(c, FORKED_MS);
+    see_dead(c, 1, 2);
+    unsigned refused = 0;
+    for (unsigned i = 0; i < KEYS; i++) {
+        char key[24];
+        key_of(key, "old", i);
+        const char *answer = cluster_command(c, 2, "GET", key, NULL);
+        cluster_check(c, strcmp(answer, "(nil)") != 0,
+                      "what others have passes for lost");
+        refused += strstr(answer, "CLUSTERDOWN") != NULL ? 1 : 0;
+    }
+    cluster_check(c, refused > 0 && refused < KEYS,
+                  "some sessions, and not all, are unavailable");
+    cluster_boot(c, 1);
+    go_together(c);
+    expect_all(c, "old", "old");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -638,6 +676,7 @@ int main(void)
         STORY(a_takeover_brings_a_minority_back),
         STORY(a_takeover_gives_up_what_is_unavailable),
         STORY(who_follows_a_takeover_brings_back_what_it_lacked),
+        STORY(what_the_dead_passed_on_is_unavailable_not_absent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -56,7 +56,7 @@
     X(LATE_GREETING, 1, 0, "restart",                                          \
       "a greeting of an older process counts as of a newer one")               \
     X(STALE_IS_LOST, 1, 0, "fork",                                             \
-      "what only dead members had is lost, though they may have passed it on")  \
+      "what only dead members had is lost, though they may have passed it on") \
     X(ABSENT_IS_EMPTY, 7, 200, "",                                             \
       "what only silent nodes have starts empty")                              \
     X(LEAVES_WITH_COPIES, 185, 2000, "",                                       \
