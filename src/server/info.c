@@ -145,6 +145,16 @@ static void write_health(struct hf_buffer *out,
     LINE(out, "fill_bytes:%llu\r\n", (wide)counters->fill_bytes);
 }
 
+static void write_turns(struct hf_buffer *out, const struct hf_turns *turns)
+{
+    LINE(out, "loop_turns:%llu\r\n", (wide)turns->count);
+    LINE(out, "loop_lag_max_us:%llu\r\n", (wide)(turns->longest_ns / 1000));
+    for (size_t i = 0; i < HF_TURNS_BOUND_COUNT; i++) {
+        LINE(out, "loop_lag_over_%ums:%llu\r\n", hf_turns_bounds_ms[i],
+             (wide)turns->over[i]);
+    }
+}
+
 static void write_holdfast(struct hf_buffer *out, const struct hf_info *info)
 {
     const struct hf_node_status *node = info->node;
@@ -200,6 +210,7 @@ static void write_holdfast(struct hf_buffer *out, const struct hf_info *info)
     LINE(out, "merge_conflicts:%llu\r\n", (wide)counters->merge_conflicts);
     LINE(out, "records_refused:%llu\r\n", (wide)counters->records_refused);
     write_health(out, node, counters);
+    write_turns(out, info->turns);
 }
 
 void hf_info_write(struct hf_buffer *out, struct hf_slice section,

@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "core/node.h"
 #include "io/clients.h"
+#include "server/turns.h"
 
 /* The Redis we are like. */
 #define HF_INFO_REDIS_VERSION "7.2.4"
@@ -29,6 +30,7 @@ struct hf_info {
     const struct hf_clients_stats *clients;
     const struct hf_node_status *node;
     const struct hf_node_counters *counters;
+    const struct hf_turns *turns;
 };
 
 /* "starting", "active", "out", "left" or "merging". */

@@ -25,6 +25,19 @@
 /* File descriptors kept for peers, probes, libuv and NNG. */
 #define FILES_RESERVED 384
 
+/* Before the first step there may have been other work. libuv knows when it
+ * woke up, of which it rounds down to a millisecond twice. */
+static void server_turn_begin(struct hf_server *server)
+{
+    if (server->turns.began_ns != 0) {
+        return; /* The clock is not read for nothing. */
+    }
+    uint64_t now_ns = uv_hrtime();
+    uint64_t awake_ms = now_ns / 1000000 - uv_now(&server->loop);
+    uint64_t before_ms = awake_ms > 2 ? awake_ms - 2 : 0;
+    hf_turns_begin(&server->turns, now_ns - before_ms * 1000000);
+}
+
 /* @now: of the clock, after whatever caused the event was received. */
 static void server_step_at(struct hf_server *server, struct hf_event *event,
                            hf_time now)
@@ -35,6 +48,7 @@ static void server_step_at(struct hf_server *server, struct hf_event *event,
     }
     event->now = server->now;
     event->wall_ms = server->wall_ms;
+    server_turn_begin(server);
     server->stepped = true;
     hf_node_step(server->node, event, &server->outbox);
 }
@@ -230,11 +244,14 @@ static void server_end_turn(struct hf_server *server)
 
 static void on_prepare(uv_prepare_t *prepare)
 {
-    server_end_turn(prepare->data); /* What timers did, before we wait. */
+    struct hf_server *server = prepare->data;
+    server_end_turn(server); /* What timers did, before we wait. */
+    hf_turns_end(&server->turns, uv_hrtime());
 }
 
 static void on_check(uv_check_t *check)
 {
+    server_turn_begin(check->data); /* If nothing stepped the node yet. */
     server_end_turn(check->data);
 }
 
@@ -286,6 +303,7 @@ static void on_info(void *user, struct hf_slice section, struct hf_buffer *out)
         .clients = hf_clients_get_stats(server->clients),
         .node = &server->status,
         .counters = hf_node_get_counters(server->node),
+        .turns = &server->turns,
     };
     hf_info_write(out, section, &info);
 }

@@ -13,6 +13,7 @@
 #include "server/config.h"
 #include "server/info.h"
 #include "server/server.h"
+#include "server/turns.h"
 
 /* Clients that may wait for the end of a drain at the same time. */
 #define HF_DRAIN_WAITERS_MAX 16
@@ -60,6 +61,7 @@ struct hf_server {
     struct hf_drain drain;
     uv_timer_t guard; /* Of stopping. */
     hf_time deadline_at;
+    struct hf_turns turns;
     hf_time now; /* Of the last step, on both clocks. */
     int64_t wall_ms;
     bool stepped; /* Since the last TURN_END. */

@@ -17,6 +17,7 @@ struct fixture {
     struct hf_clients_stats clients;
     struct hf_node_status node;
     struct hf_node_counters counters;
+    struct hf_turns turns;
     struct hf_peer_info self;
     struct hf_info info;
 };
@@ -63,6 +64,7 @@ static int set_up(void **state)
         .clients = &f.clients,
         .node = &f.node,
         .counters = &f.counters,
+        .turns = &f.turns,
     };
     return 0;
 }
@@ -92,6 +94,14 @@ static void assert_line(const char *text, const char *line)
     if (strstr(text, whole) == NULL) {
         fail_msg("no line '%s' in:\n%s", line, text);
     }
+}
+
+static void count_turn(uint64_t took_ns)
+{
+    hf_turns_begin(&f.turns, 7);
+    hf_turns_begin(&f.turns, 9); /* Has begun. */
+    hf_turns_end(&f.turns, 7 + took_ns);
+    hf_turns_end(&f.turns, UINT64_MAX); /* Is over. */
 }
 
 static void all_sections_hold_what_drivers_read(void **state)
@@ -139,7 +149,16 @@ static void all_sections_hold_what_drivers_read(void **state)
         "fills:11",
         "fills_resumed:12",
         "fill_bytes:13",
+        "loop_turns:3",
+        "loop_lag_max_us:25001",
+        "loop_lag_over_1ms:2",
+        "loop_lag_over_5ms:1",
+        "loop_lag_over_25ms:1",
+        "loop_lag_over_100ms:0",
     };
+    count_turn(1000000);
+    count_turn(25001000);
+    count_turn(1000001);
     f.node.refill_partitions = 3;
     f.node.refill_sessions = 4;
     f.node.refill_bytes = 5;

@@ -8,13 +8,18 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <netinet/in.h>
 
 #include "holdfast/server.h"
+
+#define STALL_US 30000
+#define LAST_FIELD "loop_lag_over_100ms:"
 
 enum wish { WISH_NONE, WISH_STOP, WISH_DRAIN };
 
@@ -24,6 +29,7 @@ struct subject {
     pthread_t thread;
     int rv;
     enum wish when_stopping; /* Asked for again once it stops. */
+    unsigned connections;    /* Of clients at a time; 0: the default. */
     atomic_int stopping;
     atomic_int stopped;
 };
@@ -47,6 +53,9 @@ static void on_line(void *user, enum hf_config_log_level level,
         ask(subject, subject->when_stopping);
     } else if (strcmp(line, "stopped") == 0) {
         atomic_fetch_add(&subject->stopped, 1);
+    } else if (strstr(line, "turned a client away") != NULL) {
+        const struct timespec stall = {.tv_nsec = STALL_US * 1000L};
+        nanosleep(&stall, NULL); /* The loop stands still. */
     }
 }
 
@@ -58,6 +67,9 @@ static void subject_create(struct subject *subject)
     config.port = 0;
     config.log_write = on_line;
     config.log_user = subject;
+    if (subject->connections > 0) {
+        config.clients_max = subject->connections;
+    }
     assert_int_equal(
         hf_server_create(&subject->server, &config, error, sizeof(error)), 0);
 }
@@ -132,12 +144,59 @@ static void a_wish_before_it_runs_counts(void **state)
     hf_server_destroy(subject.server);
 }
 
+/* What INFO says of @field. */
+static unsigned long long info_number(int client, const char *field)
+{
+    static const char ask_info[] = "INFO holdfast\r\n";
+    char text[16384];
+    size_t size = 0;
+    const char *at = NULL;
+    assert_int_equal(write(client, ask_info, sizeof(ask_info) - 1),
+                     sizeof(ask_info) - 1);
+    do {
+        ssize_t got = read(client, text + size, sizeof(text) - 1 - size);
+        assert_true(got > 0);
+        size += (size_t)got;
+        text[size] = 0;
+    } while (strstr(text, LAST_FIELD) == NULL ||
+             strcmp(text + size - 4, "\r\n\r\n") != 0);
+    at = strstr(text, field);
+    assert_non_null(at);
+    return strtoull(at + strlen(field), NULL, 10);
+}
+
+static void a_loop_that_stands_still_is_counted(void **state)
+{
+    struct subject subject = {.connections = 1};
+    (void)state;
+    subject_create(&subject);
+    assert_int_equal(
+        pthread_create(&subject.thread, NULL, subject_main, &subject), 0);
+    int client = dial(&subject);
+    assert_true(client >= 0);
+    unsigned long long turns = info_number(client, "loop_turns:");
+    unsigned long long stalls = info_number(client, "loop_lag_over_25ms:");
+    int refused = dial(&subject); /* Is logged. */
+    char byte;
+    while (read(refused, &byte, 1) > 0) {
+    }
+    assert_true(info_number(client, "loop_lag_over_25ms:") > stalls);
+    assert_true(info_number(client, "loop_lag_max_us:") >= STALL_US - 3000);
+    assert_true(info_number(client, "loop_turns:") > turns);
+    hf_server_stop(subject.server);
+    assert_int_equal(pthread_join(subject.thread, NULL), 0);
+    hf_server_destroy(subject.server);
+    close(refused);
+    close(client);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(stops_once_however_often_it_is_asked),
         cmocka_unit_test(can_be_destroyed_without_having_run),
         cmocka_unit_test(a_wish_before_it_runs_counts),
+        cmocka_unit_test(a_loop_that_stands_still_is_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

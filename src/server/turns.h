@@ -1,0 +1,32 @@
+/* turns.h - How long the turns of the loop take.
+ *
+ * What arrives during a turn waits until it is over, so this is by how much a
+ * node holds up its clients and peers, whatever the cause: work of its own, or
+ * that the machine did not let it run. A turn is from when the loop took up
+ * work after waiting until it waits again. */
+#ifndef HF_SERVER_TURNS_H
+#define HF_SERVER_TURNS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define HF_TURNS_BOUND_COUNT 6
+
+/* The bounds that longer turns are counted by, in milliseconds, ascending. */
+extern const unsigned hf_turns_bounds_ms[HF_TURNS_BOUND_COUNT];
+
+/* All zero: no turn yet. */
+struct hf_turns {
+    uint64_t began_ns; /* The turn under way; 0: none. */
+    uint64_t count;
+    uint64_t longest_ns;
+    uint64_t over[HF_TURNS_BOUND_COUNT]; /* Turns longer than that bound. */
+};
+
+/* The loop has work, at @now_ns: the turn began, unless it had already. */
+void hf_turns_begin(struct hf_turns *turns, uint64_t now_ns);
+
+/* The loop waits again, at @now_ns. Nothing when no turn had begun. */
+void hf_turns_end(struct hf_turns *turns, uint64_t now_ns);
+
+#endif
