@@ -15,7 +15,7 @@
 void hf_node_partition_clear(struct hf_node *node, uint16_t p)
 {
     struct hf_partition *partition = &node->partitions[p];
-    hf_sessions_clear(&partition->sessions);
+    hf_node_discard(node, p);
     hf_record_queue_close(&partition->log, node->mem);
     if (node->operations.count > 0) {
         hf_operations_forget_partition(&node->operations, p);

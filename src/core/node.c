@@ -89,6 +89,7 @@ static void node_init_data(struct hf_node *node)
     hf_buffer_init(&node->scratch, node->mem);
     hf_buffer_init(&node->tokens, node->mem);
     hf_list_init(&node->waiting_partitions);
+    hf_list_init(&node->discarding);
     hf_list_init(&node->ranges);
     hf_list_init(&node->requests);
     hf_list_init(&node->gathers);
@@ -98,6 +99,7 @@ static void node_init_data(struct hf_node *node)
         hf_sessions_init(&partition->sessions, node->mem, &node->expiry, p);
         hf_list_init(&partition->waiting);
         hf_list_init(&partition->waiting_link);
+        hf_list_init(&partition->discarded_link);
     }
     for (uint8_t i = 0; i < HF_MEMBERS_MAX; i++) {
         hf_stream_init(&node->members[i].stream);
@@ -153,6 +155,7 @@ void hf_node_destroy(struct hf_node *node)
     for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
         hf_node_drop_waiting(node, p);
         hf_node_partition_clear(node, p);
+        hf_node_discard_finish(node, p);
     }
     hf_operations_close(&node->operations);
     hf_buffer_close(&node->effects);
@@ -179,6 +182,7 @@ static void node_tick(struct hf_node *node)
     hf_node_requests_tick(node);
     hf_node_expire_due(node);
     hf_node_forget_operations(node);
+    hf_node_discard_tick(node);
 }
 
 /* Messages that make sense only between members of one view. */
@@ -319,6 +323,7 @@ static hf_time tick_at(const struct hf_node *node)
         node->promised > node->view->epoch ||
         !hf_list_is_empty(&node->requests) ||
         !hf_list_is_empty(&node->waiting_partitions) ||
+        !hf_list_is_empty(&node->discarding) ||
         !hf_list_is_empty(&node->ranges) || !hf_list_is_empty(&node->gathers);
     return node->ticked_at + (busy ? HF_TICK_BUSY_MS : HF_TICK_IDLE_MS);
 }

@@ -11,6 +11,7 @@
  *   copies.c      the copy: applying records, acknowledging
  *   reads.c       the copy: answering reads from its own memory
  *   refill.c      filling a learner until it can be a copy
+ *   discard.c     freeing what is not to be kept, a little at a time
  *   slow.c        copies that do not keep up
  *   merge.c       handing over what a fork has when it gives way
  *   merge_take.c  taking that over
@@ -85,6 +86,7 @@ enum {
 #define HF_TIME_PAST INT64_C(-1000000000)
 #define HF_EXPIRY_VISITS_MAX 500
 #define HF_FORGET_VISITS 4096
+#define HF_DISCARD_SLOTS_MAX 2000
 #define HF_FENCES_WARN_MS 60000
 
 /* A node we know of, whether a member or not. */
@@ -232,6 +234,11 @@ struct hf_partition {
     struct hf_merge_out merge;
     struct hf_merge_in merges[HF_MERGES_IN_MAX];
     uint8_t merge_next; /* The one to be replaced. */
+
+    /* What it held before, while that is freed. */
+    struct hf_list discarded_link; /* In node->discarding. */
+    struct hf_sessions discarded;
+    uint32_t discarded_slot; /* Where to go on. */
 };
 
 _Static_assert(offsetof(struct hf_partition, knowledge) <=
@@ -426,6 +433,7 @@ struct hf_node {
     bool nominate_due;   /* Some copy of ours waits to be made full. */
     hf_time nominated_at;
     struct hf_list waiting_partitions;
+    struct hf_list discarding; /* Partitions. */
     struct hf_list ranges;
     size_t waiting_bytes;
     size_t answer_bytes; /* Held by answers that wait for others. */
@@ -754,6 +762,13 @@ bool hf_partition_reaches(const struct hf_partition *partition,
 void hf_node_partition_clear(struct hf_node *node, uint16_t partition);
 /* Of the full copies that reported, the one that is furthest beyond us. */
 struct hf_copy *hf_partition_ahead(struct hf_partition *partition);
+
+/* discard.c */
+/* Takes all sessions out of @partition; a tick frees them. */
+void hf_node_discard(struct hf_node *node, uint16_t partition);
+/* Frees what was taken out of it. */
+void hf_node_discard_finish(struct hf_node *node, uint16_t partition);
+void hf_node_discard_tick(struct hf_node *node);
 
 /* reads.c */
 /* Whether we have a copy of @partition that may stand for it: level, with the

@@ -128,17 +128,28 @@ static void table_give_back(struct hf_sessions *sessions)
     sessions->bytes += hf_table_bytes(&sessions->table);
 }
 
-void hf_sessions_clear(struct hf_sessions *sessions)
+bool hf_sessions_clear_step(struct hf_sessions *sessions, uint32_t *slot,
+                            uint32_t slots_max)
 {
     struct hf_table *table = &sessions->table;
-    for (uint32_t i = 0; i < table->capacity; i++) {
-        if (table->entries[i] != NULL) {
-            session_free(sessions, table->entries[i]);
+    for (; *slot < table->capacity; (*slot)++) {
+        if (slots_max-- == 0) {
+            return false;
+        }
+        if (table->entries[*slot] != NULL) {
+            session_free(sessions, table->entries[*slot]);
         }
     }
     table->count = 0;
     table_give_back(sessions);
     HF_ASSERT(sessions->bytes == 0);
+    return true;
+}
+
+void hf_sessions_clear(struct hf_sessions *sessions)
+{
+    uint32_t slot = 0;
+    (void)hf_sessions_clear_step(sessions, &slot, UINT32_MAX);
 }
 
 static void session_drop(struct hf_sessions *sessions, uint32_t slot)

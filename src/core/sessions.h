@@ -63,6 +63,11 @@ void hf_sessions_init(struct hf_sessions *sessions, struct hf_mem *mem,
                       struct hf_expiry *expiry, uint16_t partition);
 /* Frees everything; the table is then empty and usable. */
 void hf_sessions_clear(struct hf_sessions *sessions);
+/* The same in steps of about @slots_max slots of the table each, by the last of
+ * which @sessions is empty: then true. Between them it is good for nothing
+ * else. @slot is where to go on, 0 before the first step. */
+bool hf_sessions_clear_step(struct hf_sessions *sessions, uint32_t *slot,
+                            uint32_t slots_max);
 
 /* The 32-bit hash that orders the table; never 0. */
 uint32_t hf_sessions_hash(struct hf_slice key);

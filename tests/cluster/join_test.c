@@ -1,6 +1,7 @@
 /* Clusters form and grow. */
 #include <stdio.h>
 
+#include "core/node_state.h"
 #include "support/story.h"
 
 #define KEYS 60
@@ -144,6 +145,65 @@ static void a_cluster_grows_under_load(void **state)
     workload_close(&w);
 }
 
+#define MANY_KEYS 4000
+
+static unsigned discarded_keys(struct cluster *c)
+{
+    const struct hf_node *node = c->processes[0].node;
+    unsigned count = 0;
+    for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
+        const struct hf_partition *partition = &node->partitions[p];
+        bool any = !hf_list_is_empty(&partition->discarded_link);
+        count += any ? partition->discarded.count : 0;
+    }
+    return count;
+}
+
+static bool is_discarding(struct cluster *c, void *user)
+{
+    (void)user;
+    return discarded_keys(c) > 0;
+}
+
+static bool is_rid_of_all(struct cluster *c, void *user)
+{
+    (void)user;
+    return hf_list_is_empty(&c->processes[0].node->discarding);
+}
+
+/* Freeing what others took over does not hold up a node: it takes many steps,
+ * and each of them is short. */
+static void what_others_took_over_is_freed_in_steps(void **state)
+{
+    struct cluster_options options;
+    cluster_options_init(&options, 70);
+    options.node_count = 4;
+    options.boot_none = true;
+    struct cluster *c = story_create(state, &options);
+    cluster_boot(c, 0);
+    cluster_settle(c, CLUSTER_SETTLE_MS);
+    story_fill(c, MANY_KEYS);
+    for (unsigned i = 1; i < 4; i++) {
+        cluster_boot(c, i);
+    }
+    cluster_check(c, cluster_wait(c, 30000, is_discarding, NULL),
+                  "what others took over was freed in one step");
+    unsigned most = 0;
+    unsigned last = discarded_keys(c);
+    cluster_check(c, last > HF_DISCARD_SLOTS_MAX / 4, "too few to tell");
+    while (last > 0) {
+        cluster_step(c, INT64_MAX);
+        unsigned left = discarded_keys(c);
+        most = last > left && last - left > most ? last - left : most;
+        last = left;
+    }
+    cluster_check(c, most <= HF_DISCARD_SLOTS_MAX, "too much in one step");
+    cluster_check(c, cluster_wait(c, 5000, is_rid_of_all, NULL),
+                  "something is never freed");
+    story_expect_filled(c, MANY_KEYS);
+    cluster_settle_and_check(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -152,6 +212,7 @@ int main(void)
         STORY(seeds_may_be_down_at_first),
         STORY(a_new_node_serves_only_what_it_has),
         STORY(a_cluster_grows_under_load),
+        STORY(what_others_took_over_is_freed_in_steps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
