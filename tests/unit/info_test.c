@@ -96,14 +96,6 @@ static void assert_line(const char *text, const char *line)
     }
 }
 
-static void count_turn(uint64_t took_ns)
-{
-    hf_turns_begin(&f.turns, 7);
-    hf_turns_begin(&f.turns, 9); /* Has begun. */
-    hf_turns_end(&f.turns, 7 + took_ns);
-    hf_turns_end(&f.turns, UINT64_MAX); /* Is over. */
-}
-
 static void all_sections_hold_what_drivers_read(void **state)
 {
     (void)state;
@@ -149,16 +141,7 @@ static void all_sections_hold_what_drivers_read(void **state)
         "fills:11",
         "fills_resumed:12",
         "fill_bytes:13",
-        "loop_turns:3",
-        "loop_lag_max_us:25001",
-        "loop_lag_over_1ms:2",
-        "loop_lag_over_5ms:1",
-        "loop_lag_over_25ms:1",
-        "loop_lag_over_100ms:0",
     };
-    count_turn(1000000);
-    count_turn(25001000);
-    count_turn(1000001);
     f.node.refill_partitions = 3;
     f.node.refill_sessions = 4;
     f.node.refill_bytes = 5;
@@ -178,6 +161,30 @@ static void all_sections_hold_what_drivers_read(void **state)
             assert_line(text, lines[j]);
         }
         assert_null(strstr(text, "loading_eta_seconds"));
+    }
+}
+
+static void count_turn(uint64_t took_ns)
+{
+    hf_turns_begin(&f.turns, 7);
+    hf_turns_begin(&f.turns, 9); /* Has begun. */
+    hf_turns_end(&f.turns, 7 + took_ns);
+    hf_turns_end(&f.turns, UINT64_MAX); /* Is over. */
+}
+
+static void info_counts_long_turns(void **state)
+{
+    static const char *const lines[] = {
+        "loop_turns:3",        "loop_lag_max_us:25001", "loop_lag_over_1ms:2",
+        "loop_lag_over_5ms:1", "loop_lag_over_25ms:1",  "loop_lag_over_100ms:0",
+    };
+    (void)state;
+    count_turn(1000000);
+    count_turn(25001000);
+    count_turn(1000001);
+    const char *text = info_text("holdfast");
+    for (size_t i = 0; i < HF_ARRAY_COUNT(lines); i++) {
+        assert_line(text, lines[i]);
     }
 }
 
@@ -342,6 +349,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(all_sections_hold_what_drivers_read),
+        TEST(info_counts_long_turns),
         TEST(one_section_comes_alone),
         TEST(an_empty_keyspace_has_no_line),
         TEST(a_node_in_no_view_says_loading),
