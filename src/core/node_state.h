@@ -7,7 +7,8 @@
  *   agreement.c   agreeing on the next view: ballots, and what to propose
  *   fork.c        going on without a safe set: when, and by whose order
  *   install.c     entering a view: what to keep, bringing all copies level
- *   writes.c      the primary: carrying out commands, commit, replies
+ *   writes.c      the primary: carrying out commands, commit
+ *   answers.c     what it takes to answer, and the way to who asked
  *   copies.c      the copy: applying records, acknowledging
  *   reads.c       the copy: answering reads from its own memory
  *   refill.c      filling a learner until it can be a copy
@@ -30,55 +31,13 @@
 #include "core/expiry.h"
 #include "core/knowledge.h"
 #include "core/lineage.h"
+#include "core/merge.h"
 #include "core/node.h"
 #include "core/operations.h"
 #include "core/placement.h"
 #include "core/record.h"
 #include "core/stream.h"
-
-/* The timers of the protocol, in milliseconds. LEASE is counted from the
- * sending of the heartbeat that was echoed, GUARD from its arrival, which is
- * later, so GUARD > LEASE means: who waited for the guard knows that the lease
- * is over, with 20 % to spare for clocks of different speed. */
-enum {
-    HF_HEARTBEAT_MS = 100,
-    HF_SUSPECT_MS = 800,
-    HF_LEASE_MS = 1000,
-    HF_GUARD_MS = 1200,
-    HF_FORK_DELAY_MS = 2000,      /* After the guard; others may come back. */
-    HF_MERGE_RESEND_MS = 200,     /* What was handed over without an answer. */
-    HF_MERGE_DEFER_MS = 1000,     /* Who is to take it over is away. */
-    HF_MERGE_LOST_MS = 3000,      /* Nobody to hand over to: go on ourselves. */
-    HF_TAKEOVER_ORDER_MS = 10000, /* How long an operator's order holds. */
-    HF_TAKEOVER_STEP_MS = 200, /* Per rank, when lower ranks do not propose. */
-    HF_BALLOT_RETRY_MS = 50,   /* Repeat PREPARE and ACCEPT. */
-    HF_BALLOT_GIVE_UP_MS = 1000, /* Try again with a higher ballot. */
-    HF_STUCK_MS = 300,           /* A promise that led nowhere. */
-    HF_JOIN_GATHER_MS = 30,      /* Let joins come together. */
-    HF_MOVE_GATHER_MS = 250,     /* Between views that only move data, */
-    HF_MOVE_WAIT_MS = 5000,      /* the same while some copy is being filled. */
-    HF_LISTEN_MS = 600,         /* A cluster that knows us would have called. */
-    HF_DISCOVERY_MS = 3000,     /* Looking for a cluster before starting one. */
-    HF_ANSWERED_MS = 15000,     /* The same while a seed accepts connections. */
-    HF_SUCCESSOR_MS = 10000,    /* Until an older start may be a newer one. */
-    HF_ORIGIN_GONE_MS = 120000, /* Longer than any hold time. */
-    HF_UNHEARD_MS = 300,        /* It says that it does not hear us. */
-    HF_WITHHOLD_MS = 600,       /* After a PREPARE without it, no grants. */
-    HF_PROBE_MS = 100,          /* Between probes of a lost peer. */
-    HF_VIEW_RESEND_MS = 50,
-    HF_RESEND_MS = 500, /* A stream without progress is sent again. */
-    HF_LATE_MS = 100,   /* A step that comes later than that was held up. */
-    HF_LEARNER_SLOW_MS = 300, /* Within the hold: no client notices. */
-    HF_SLOW_MS = 2000, /* Longer than suspicion and guard, and three resends. */
-    HF_SLOW_PAUSE_MS = 1000,      /* Then it is filled again, but later and */
-    HF_SLOW_PAUSE_MAX_MS = 60000, /* later each time, up to that. */
-    HF_FILL_SOON_MS = 100, /* Acknowledged sooner: more may be under way. */
-    HF_FILL_LATE_MS = 200, /* Later: less, for clients wait behind it. */
-    HF_FILL_BURST_MS = 50, /* What filling may catch up with, of its rate. */
-    HF_TELL_MS = 1,        /* A commit waits so long for a frame to go with. */
-    HF_TICK_BUSY_MS = 10,
-    HF_TICK_IDLE_MS = 50,
-};
+#include "core/timers.h"
 
 #define HF_PEERS_MAX 128
 #define HF_ASKED_PLACES 4096 /* A power of two. */
@@ -178,33 +137,7 @@ struct hf_waiting {
     struct hf_command command;
 };
 
-/* How far another lineage has handed a partition over to us. */
-struct hf_merge_in {
-    uint64_t lineage; /* 0: none. */
-    hf_epoch epoch;   /* Of the view in which its nodes held it. */
-    uint64_t position;
-    bool pending;        /* Carried out, not committed: */
-    uint64_t sequence;   /* its last record, */
-    uint64_t to;         /* where it gets to, */
-    hf_incarnation peer; /* and who waits to hear of it. */
-};
-
 #define HF_PARTITION_LOOK_BYTES 256
-#define HF_MERGES_IN_MAX 4
-
-/* How far we have handed a partition over, when MERGING or after. */
-struct hf_merge_out {
-    bool wanted;      /* We held a full copy: */
-    uint64_t lineage; /* in this lineage, */
-    hf_epoch held;    /* in this view. */
-    hf_epoch forked;  /* Up to there both sides know the same. */
-    bool deferred;    /* We have joined, and hand it over when we can. */
-    bool asked;       /* How far others got with it is known, and this: */
-    struct hf_knowledge *theirs; /* what they know; NULL: no memory. */
-    uint64_t position;           /* HF_SESSIONS_END: all is there. */
-    hf_time sent_at;             /* 0: nothing is on its way. */
-    uint8_t target;              /* Member of the target it went to. */
-};
 
 /* What each command looks at comes first, within HF_PARTITION_LOOK_BYTES. */
 struct hf_partition {

@@ -173,7 +173,6 @@ static void on_client_list(void *user, struct hf_buffer *out)
 
 static void on_connection(uv_stream_t *listener, int status);
 static void batch_run(struct hf_clients *clients);
-
 static void handles_closed(struct hf_clients *clients)
 {
     clients->open_handles--;
