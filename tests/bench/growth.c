@@ -6,12 +6,16 @@
  * bytes of the key and of the value:
  *
  *   message     how many                            bytes of one
- *   FORWARD     (n - 1) / n for each command: its   GET: 59 + k
- *               node is not the primary             SET: 77 + k + v
- *   RESULT      the same                            GET: 26 + v, SET: 28
+ *   FORWARD     (n - 1 - b) / n for each GET: its   59 + k
+ *               node has no copy
+ *               (n - 1) / n for each SET: its       77 + k + v
+ *               node is not the primary
+ *   RESULT      (n - 1 - b) / n for each command:   GET: 26 + v, SET: 28
+ *               a copy knows the answer
  *   RECORD      b for each write                    84 + k + v
  *   ACK         b for each write                    17
- *   COMMITTED   b for each write                    17
+ *   COMMITTED   b for each write, at most: it       17
+ *               waits 1 ms for what goes there
  *   HEARTBEAT   10 (n - 1) a second from each node  172
  *
  * and a header of 48 bytes for each frame. Under load many messages share one,
@@ -48,14 +52,16 @@ struct cost {
 static void formula(struct cost costs[COSTS], enum kind kind, unsigned nodes,
                     unsigned backups, uint64_t operations)
 {
-    uint64_t forwarded = operations * (nodes - 1) / nodes;
+    uint64_t elsewhere = operations * (nodes - 1 - backups) / nodes;
+    uint64_t forwarded =
+        kind == SET ? operations * (nodes - 1) / nodes : elsewhere;
     uint64_t copied = kind == SET ? operations * backups : 0;
     uint64_t beats = (uint64_t)10 * nodes * (nodes - 1) * IDLE_MS / 1000;
     uint64_t both = KEY_BYTES + VALUE_BYTES;
     const struct cost all[COSTS] = {
         {HF_MESSAGE_FORWARD, forwarded,
          kind == SET ? 77 + both : 59 + KEY_BYTES},
-        {HF_MESSAGE_RESULT, forwarded, kind == SET ? 28 : 26 + VALUE_BYTES},
+        {HF_MESSAGE_RESULT, elsewhere, kind == SET ? 28 : 26 + VALUE_BYTES},
         {HF_MESSAGE_RECORD, copied, 84 + both},
         {HF_MESSAGE_ACK, copied, 17},
         {HF_MESSAGE_COMMITTED, copied, 17},
@@ -151,6 +157,9 @@ static void compare(struct growth *g, enum kind kind, const struct sums *sums,
     for (unsigned type = 0; type < NETWORK_MESSAGE_TYPES; type++) {
         if (type == (unsigned)HF_MESSAGE_HEARTBEAT) {
             compare_heartbeats(g, kind, sums, wanted[type]);
+        } else if (type == (unsigned)HF_MESSAGE_COMMITTED &&
+                   sums->messages[type] <= wanted[type]) {
+            continue;
         } else if (sums->messages[type] != wanted[type]) {
             differs(g, kind, type, "messages", sums->messages[type],
                     wanted[type]);
