@@ -32,7 +32,7 @@
       "a node that stood still trusts its leases and accuses others")          \
     X(NO_GUARD, 1, 200, "",                                                    \
       "a view is agreed on before the leases it ends are over")                \
-    X(GRANTS_AFTER_PROMISE, 327, 2000, "",                                     \
+    X(GRANTS_AFTER_PROMISE, 576, 2000, "",                                     \
       "grants are given after the promise of a later view")                    \
     X(ACKS_AFTER_PROMISE, 1, 0, "",                                            \
       "records are applied and acknowledged after such a promise; "            \
@@ -49,7 +49,7 @@
       "a member that is suspected passes for dead")                            \
     X(ANY_PROBE_IS_DEATH, 1, 200, "",                                          \
       "a probe without an answer proves a death")                              \
-    X(OLDER_VIEW, 1332, 2000, "",                                              \
+    X(OLDER_VIEW, 2378, 2000, "",                                              \
       "a view is entered that is older than the one held")                     \
     X(ANY_INCARNATION, 1, 200, "",                                             \
       "a node that was started again passes for the one before")               \
@@ -71,9 +71,9 @@
       "a read shows a removal that not all copies have")                       \
     X(LEARNER_NOT_AWAITED, 32, 2000, "",                                       \
       "writes do not wait for a learner that was sent everything")             \
-    X(LEARNER_MISSES_WRITES, 767, 2000, "",                                    \
+    X(LEARNER_MISSES_WRITES, 880, 2000, "",                                    \
       "a learner gets no writes to sessions it already has")                   \
-    X(EARLY_NOMINATION, 162, 2000, "",                                         \
+    X(EARLY_NOMINATION, 504, 2000, "",                                         \
       "a learner is nominated before it confirmed that it has everything")     \
     X(NO_PULL, 1, 0, "",                                                       \
       "a new primary does not ask for what other copies have and it lacks; "   \
@@ -94,12 +94,12 @@
     X(REPEATED_RECORDS, 1, 0, "",                                              \
       "records that come twice are applied twice; "                            \
       "harmless: a write that is not the next of its partition is refused")    \
-    X(RECORD_GAPS, 16, 200, "",                                                \
+    X(RECORD_GAPS, 131, 200, "",                                                \
       "a record is applied though some before it are missing")                 \
     X(REPEATED_FRAMES, 1, 0, "",                                               \
       "a frame that comes twice is taken twice; "                              \
       "harmless: all that a frame may hold can be heard twice")                \
-    X(LOST_FRAMES, 734, 6000, "",                                              \
+    X(LOST_FRAMES, 3591, 6000, "",                                              \
       "a session goes on though frames are missing")                           \
     X(NO_DEDUP, 1, 200, "",                                                    \
       "a command that is sent twice is carried out twice")                     \
@@ -109,7 +109,7 @@
       "a learner does not get the operations that are remembered")             \
     X(REPEATED_AFTER_THE_END, 1, 0, "repeat",                                  \
       "a command whose origin gave it up is carried out all the same")         \
-    X(COPY_DIRTY_READ, 140, 2000, "",                                          \
+    X(COPY_DIRTY_READ, 306, 2000, "",                                          \
       "a copy shows what it does not know to be on all copies")                \
     X(COPY_WITHOUT_LEASE, 15, 200, "",                                         \
       "a copy answers reads without a lease")                                  \
@@ -127,7 +127,7 @@
       "copies are told the deadline of the primary, who counts on a later one")\
     X(FILLED_WITHOUT_GRACE, 1, 0, "touch",                                     \
       "the same of a copy that is filled")                                     \
-    X(COPY_EXPIRES, 33, 200, "",                                               \
+    X(COPY_EXPIRES, 163, 200, "",                                               \
       "a copy drops expired sessions by itself")                               \
     X(EXPIRED_IS_SERVED, 1, 0, "expiry",                                       \
       "an expired session is answered until it is dropped")                    \
