@@ -94,12 +94,12 @@
     X(REPEATED_RECORDS, 1, 0, "",                                              \
       "records that come twice are applied twice; "                            \
       "harmless: a write that is not the next of its partition is refused")    \
-    X(RECORD_GAPS, 131, 200, "",                                                \
+    X(RECORD_GAPS, 131, 200, "",                                               \
       "a record is applied though some before it are missing")                 \
     X(REPEATED_FRAMES, 1, 0, "",                                               \
       "a frame that comes twice is taken twice; "                              \
       "harmless: all that a frame may hold can be heard twice")                \
-    X(LOST_FRAMES, 3591, 6000, "",                                              \
+    X(LOST_FRAMES, 3591, 6000, "",                                             \
       "a session goes on though frames are missing")                           \
     X(NO_DEDUP, 1, 200, "",                                                    \
       "a command that is sent twice is carried out twice")                     \
@@ -127,7 +127,7 @@
       "copies are told the deadline of the primary, who counts on a later one")\
     X(FILLED_WITHOUT_GRACE, 1, 0, "touch",                                     \
       "the same of a copy that is filled")                                     \
-    X(COPY_EXPIRES, 163, 200, "",                                               \
+    X(COPY_EXPIRES, 163, 200, "",                                              \
       "a copy drops expired sessions by itself")                               \
     X(EXPIRED_IS_SERVED, 1, 0, "expiry",                                       \
       "an expired session is answered until it is dropped")                    \
