@@ -6,7 +6,12 @@
 #include "base/assert.h"
 
 /* Who uses a freed piece is to be found here as with malloc(3). */
-#ifdef __SANITIZE_ADDRESS__
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define IS_SANITIZED 1
+#endif
+#endif
+#if defined(IS_SANITIZED) || defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/asan_interface.h>
 #define POISON(piece, size) ASAN_POISON_MEMORY_REGION(piece, size)
 #define UNPOISON(piece, size) ASAN_UNPOISON_MEMORY_REGION(piece, size)

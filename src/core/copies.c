@@ -165,13 +165,19 @@ static bool is_next(const struct hf_partition *partition,
            version.epoch >= partition->version.epoch;
 }
 
+bool hf_partition_accepts(const struct hf_partition *partition,
+                          const struct hf_record_view *write)
+{
+    return is_next(partition, write->version) &&
+           (hf_effects_of_partition(write->effects) ||
+            hf_partition_of_key(write->key) == write->partition);
+}
+
 static int record_write(struct hf_node *node, uint8_t member, uint64_t number,
                         const struct hf_record_view *write)
 {
     struct hf_partition *partition = &node->partitions[write->partition];
-    bool all = hf_effects_of_partition(write->effects);
-    if (!is_next(partition, write->version) ||
-        (!all && hf_partition_of_key(write->key) != write->partition)) {
+    if (!hf_partition_accepts(partition, write)) {
         return HF_EPROTO;
     }
     /* A learner keeps no log. */
@@ -261,7 +267,9 @@ static int record_entry(struct hf_node *node,
     const struct hf_partition *partition = &node->partitions[record->partition];
     if (partition->learnt == HF_SESSIONS_END ||
         hf_effects_of_partition(record->effects) ||
-        hf_partition_of_key(record->key) != record->partition) {
+        hf_partition_of_key(record->key) != record->partition ||
+        (!hf_version_is_taken(record->version) &&
+         record->version.sequence > partition->version.sequence)) {
         return HF_EPROTO;
     }
     return apply_effects(node, record, hf_sessions_hash(record->key));
@@ -385,7 +393,9 @@ void hf_node_committed(struct hf_node *node, uint8_t member,
         struct hf_partition *partition =
             &node->partitions[record->view.partition];
         hf_node_log_trim(node, partition, record->view.version.sequence);
-        partition->committed = record->view.version.sequence;
+        if (record->view.version.sequence > partition->committed) {
+            partition->committed = record->view.version.sequence;
+        }
         answer_own(node, &record->view);
         hf_record_release(node->mem, record);
     }

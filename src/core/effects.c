@@ -136,8 +136,8 @@ bool hf_effects_take_version(struct hf_slice *effects,
     }
     struct hf_version taken = {.epoch = hf_reader_u64(&reader)};
     taken.sequence = hf_reader_u64(&reader);
-    if (reader.failed) {
-        return false;
+    if (reader.failed || !hf_version_is_taken(taken)) {
+        return false; /* And nobody knows such effects. */
     }
     *version = taken;
     *effects = hf_reader_bytes(&reader, hf_reader_left(&reader));

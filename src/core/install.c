@@ -769,8 +769,10 @@ void hf_node_suffix(struct hf_node *node, uint8_t member,
 {
     struct hf_partition *partition = &node->partitions[record->partition];
     struct hf_copy *copy = hf_partition_copy(partition, member);
-    if (!partition->primary || !partition->pulling || copy == NULL ||
-        record->version.sequence != partition->version.sequence + 1) {
+    bool writes =
+        record->kind == HF_RECORD_WRITE || record->kind == HF_RECORD_PAIRED;
+    if (!partition->primary || !partition->pulling || copy == NULL || !writes ||
+        !hf_partition_accepts(partition, record)) {
         return;
     }
     if (hf_node_apply_write(node, record) != 0) {

@@ -379,9 +379,9 @@ struct hf_node {
     uint64_t request_next;
     size_t request_bytes;
     uint32_t held_count;
-    /* Requests in the table, by hash of their key; in the last place those on
-     * all keys that write. */
-    uint32_t asked[HF_ASKED_PLACES + 1];
+    /* Requests in the table, by hash of their key; in the last two places those
+     * on all keys, that write and that read. */
+    uint32_t asked[HF_ASKED_PLACES + 2];
 };
 
 /* status.c */
@@ -689,6 +689,9 @@ void hf_partition_advance(struct hf_partition *partition,
 HF_NODISCARD int hf_partition_apply(struct hf_partition *partition,
                                     const struct hf_record_view *write,
                                     uint32_t hash, hf_time now);
+/* Whether @write is the next one, and of a key of @partition. */
+bool hf_partition_accepts(const struct hf_partition *partition,
+                          const struct hf_record_view *write);
 /* Whether the log can take a copy at @from to where we are. */
 bool hf_partition_reaches(const struct hf_partition *partition,
                           struct hf_version from);

@@ -84,7 +84,9 @@ static uint16_t asked_place(const struct hf_command *command)
     case HF_ROUTE_KEYS:
         return hf_sessions_hash(command->argv[1]) & (HF_ASKED_PLACES - 1);
     default:
-        return HF_ASKED_PLACES;
+        return (command->row->flags & HF_COMMAND_WRITE) != 0
+                   ? HF_ASKED_PLACES
+                   : HF_ASKED_PLACES + 1;
     }
 }
 
@@ -234,7 +236,7 @@ static bool answer_as_copy(struct hf_node *node, struct hf_request *request)
 {
     uint16_t p = request->partition;
     const struct hf_command *command = &request->command;
-    if (request->ranged || request->place == HF_ASKED_PLACES ||
+    if (request->ranged || request->place >= HF_ASKED_PLACES ||
         !hf_node_copy_answers(node, p, command,
                               hf_sessions_hash(command->argv[1]), 1)) {
         return false;

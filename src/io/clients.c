@@ -337,6 +337,11 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf)
             return;
         }
     }
+    if (size == UV_EOF && client_can_run(client)) {
+        uv_read_stop(stream); /* What came before it runs first. */
+        client->reading = false;
+        return;
+    }
     if (client->lingers) {
         if (size < 0) {
             client_close(client);

@@ -3,9 +3,10 @@
 #include "io/clock.h"
 
 /* How many commands are run between looks at the clock: fewer at first and
- * after one that was dear, for a few bytes can ask for much. */
+ * after one that was dear, for a few bytes can ask for much: to append to a
+ * large value takes milliseconds. */
 #define STRIDE_FIRST 4
-#define STRIDE_MAX 64
+#define STRIDE_MAX 8
 #define STRIDE_DEAR_NS ((uint64_t)50 * 1000)
 
 void hf_time_slice_begin(struct hf_time_slice *slice, uint64_t now_ns,

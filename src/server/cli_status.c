@@ -234,7 +234,8 @@ static void print_serving(const redisReply *status)
                away, hf_cli_number(status, "partitions"));
         print_names(members, false);
     }
-    if (hf_cli_text(status, "no_takeover")[0] == '\0') {
+    if (hf_cli_field(status, "no_takeover") != NULL &&
+        hf_cli_text(status, "no_takeover")[0] == '\0') {
         puts("to do: bring back those that are not heard; when they are gone "
              "for good, holdfast takeover");
     }

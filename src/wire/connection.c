@@ -158,6 +158,9 @@ static void slots_flush(struct hf_connection *connection)
         struct hf_connection_slot *slot =
             slot_at(connection, connection->tag_first);
         if (!slot->answered) {
+            if (connection->held_bytes == 0) { /* Gaps keep no memory. */
+                hf_buffer_clear(&connection->held);
+            }
             return;
         }
         if (slot->size > 0) {
