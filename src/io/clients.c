@@ -15,8 +15,7 @@
 /* What is read and no larger waits for others, to be looked at with them. */
 #define SMALL_READ_BYTES ((size_t)2 << 10)
 #define KEPT_BYTES (HF_CONNECTION_BATCH_MAX * SMALL_READ_BYTES)
-/* Output waits for the answers that have to come behind it for so long at most,
- * and no more than so much of it. */
+/* So long, and so much of it, output waits for the answers behind it. */
 #define LATE_MS 2
 #define LATE_BYTES ((size_t)32 << 10)
 #define KEEPALIVE_SECONDS 300
@@ -163,9 +162,8 @@ static void on_client_list(void *user, struct hf_buffer *out)
     struct hf_clients *clients = user;
     for (struct hf_list *at = clients->all.next; at != &clients->all;
          at = at->next) {
-        struct client *client = client_of(at);
-        if (client->number != 0) {
-            hf_connection_describe(&client->connection, out);
+        if (client_of(at)->number != 0) {
+            hf_connection_describe(&client_of(at)->connection, out);
             hf_buffer_append_text(out, "\n");
         }
     }
@@ -338,8 +336,7 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf)
         }
     }
     if (size == UV_EOF && client_can_run(client)) {
-        uv_read_stop(stream); /* What came before it runs first. */
-        client->reading = false;
+        client_update_reading(client); /* What came before it runs first. */
         return;
     }
     if (client->lingers) {
@@ -444,14 +441,13 @@ static void on_connection(uv_stream_t *listener, int status)
 
 static void clients_free(struct hf_clients *clients)
 {
+    struct hf_mem *mem = clients->mem;
     size_t max = clients->clients_max;
     hf_spares_close(&clients->spares);
-    hf_mem_free(clients->mem, clients->spare, sizeof(*clients->spare));
-    hf_mem_free(clients->mem, clients->places,
-                max * sizeof(clients->places[0]));
-    hf_mem_free(clients->mem, clients->free_places,
-                max * sizeof(clients->free_places[0]));
-    hf_mem_free(clients->mem, clients, sizeof(*clients));
+    hf_mem_free(mem, clients->spare, sizeof(*clients->spare));
+    hf_mem_free(mem, clients->places, max * sizeof(clients->places[0]));
+    hf_mem_free(mem, clients->free_places, max * sizeof(uint32_t));
+    hf_mem_free(mem, clients, sizeof(*clients));
 }
 
 static void on_listener_closed(uv_handle_t *handle)
@@ -654,8 +650,8 @@ static void client_write(struct client *client)
 /* Says that no more is to come, and waits for the client to say so, too. */
 static void client_linger(struct client *client)
 {
-    if (uv_shutdown(&client->shutdown, (uv_stream_t *)&client->tcp, NULL) !=
-        0) {
+    uv_stream_t *stream = (uv_stream_t *)&client->tcp;
+    if (uv_shutdown(&client->shutdown, stream, NULL) != 0) {
         client_close(client);
         return;
     }
@@ -725,10 +721,9 @@ void hf_clients_run(struct hf_clients *clients)
 
 hf_time hf_clients_deadline(const struct hf_clients *clients)
 {
-    struct hf_list *first = clients->late.next;
-    return first == &clients->late
-               ? HF_NEVER
-               : HF_CONTAINER_OF(first, struct client, late)->late_at;
+    struct client *first =
+        HF_CONTAINER_OF(clients->late.next, struct client, late);
+    return hf_list_is_empty(&clients->late) ? HF_NEVER : first->late_at;
 }
 
 bool hf_clients_flush(struct hf_clients *clients)
