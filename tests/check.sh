@@ -199,6 +199,10 @@ tsan_e2e() {
     HOLDFAST_PATIENCE=4 e2e build-tsan smoke
 }
 
+documents() {
+    tests/tidy/docs.sh "$1/holdfastd" "$1/tests/command_rows"
+}
+
 # What the simulator says it runs.
 HOLDFAST_COMMIT=$(git describe --always --dirty --abbrev=12 2>/dev/null ||
     echo unknown)
@@ -217,6 +221,7 @@ if [ "$fast" = yes ]; then
     step "unit tests, cluster stories" ctests build-gcc '^(unit|cluster)$'
     step "tidiness" tests/tidy/tidy.sh
     step "purity" tests/tidy/purity.sh build-gcc
+    step "documents" documents build-gcc
     finish
 fi
 must "clang build" build build-clang -DCMAKE_C_COMPILER=clang \
@@ -224,6 +229,7 @@ must "clang build" build build-clang -DCMAKE_C_COMPILER=clang \
 step "tidiness" tests/tidy/tidy.sh
 step "purity" tests/tidy/purity.sh build-gcc
 step "purity as clang builds" tests/tidy/purity.sh build-clang
+step "documents" documents build-gcc
 step "instructions per operation" tests/bench/budgets.py
 step "unit tests, cluster stories, simulation" \
     ctests build-gcc '^(unit|cluster|sim)$'

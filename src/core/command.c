@@ -12,118 +12,72 @@
 #define F HF_COMMAND_FAST
 #define T HF_COMMAND_TIME
 
-/* The first eight letters of a literal as a number that sorts like them; zeros
- * follow a shorter one. */
+#define ROW(name, arity, flags, route, gather, step, apply, fenced, section,   \
+            usage, note)                                                       \
+    {#name,                                                                    \
+     sizeof(#name) - 1,                                                        \
+     arity,                                                                    \
+     flags,                                                                    \
+     HF_ROUTE_##route,                                                         \
+     HF_GATHER_##gather,                                                       \
+     step,                                                                     \
+     apply,                                                                    \
+     HF_FENCED_##fenced,                                                       \
+     HF_SECTION_##section,                                                     \
+     usage,                                                                    \
+     note},
+#define CONNECTION(name, arity, section, usage, note)                          \
+    ROW(name, arity, F, CONNECTION, NONE, 0, NULL, ERROR, section, usage, note)
+#define KEY_FENCED(name, arity, flags, apply, fenced, section, usage, note)    \
+    ROW(name, arity, flags, KEY, NONE, 0, hf_apply_##apply, fenced, section,   \
+        usage, note)
+#define KEY(name, arity, flags, apply, section, usage, note)                   \
+    KEY_FENCED(name, arity, flags, apply, ERROR, section, usage, note)
+#define KEYS_FENCED(name, arity, flags, gather, step, apply, fenced, section,  \
+                    usage, note)                                               \
+    ROW(name, arity, flags, KEYS, gather, step, hf_apply_##apply, fenced,      \
+        section, usage, note)
+#define KEYS(name, arity, flags, gather, step, apply, section, usage, note)    \
+    KEYS_FENCED(name, arity, flags, gather, step, apply, ERROR, section,       \
+                usage, note)
+#define PARTITIONS(name, arity, flags, gather, apply, section, usage, note)    \
+    ROW(name, arity, flags, PARTITIONS, gather, 0, hf_apply_##apply, ERROR,    \
+        section, usage, note)
+#define EVERYWHERE(name, arity, flags, gather, apply, section, usage, note)    \
+    ROW(name, arity, flags, EVERYWHERE, gather, 0, hf_apply_##apply, ERROR,    \
+        section, usage, note)
+#define PAGES(name, arity, flags, section, usage, note)                        \
+    ROW(name, arity, flags, SCAN, NONE, 0, NULL, ERROR, section, usage, note)
+
+static const struct hf_command_row rows[] = {
+#include "core/command_table.def"
+};
+
+#undef ROW
+#undef W
+#undef F
+#undef T
+
+/* The first eight letters of each name as a number that sorts like them; zeros
+ * follow a shorter one. Apart from the rows, so that a search stays in a few
+ * cache lines. */
 #define LETTER(name, i)                                                        \
     ((uint64_t)(uint8_t)(name)[(i) < sizeof(name) ? (i) : sizeof(name) - 1]    \
      << (56 - 8 * (i)))
-#define NAME(name)                                                             \
-    name, sizeof(name) - 1,                                                    \
-        LETTER(name, 0) | LETTER(name, 1) | LETTER(name, 2) |                  \
-            LETTER(name, 3) | LETTER(name, 4) | LETTER(name, 5) |              \
-            LETTER(name, 6) | LETTER(name, 7)
+#define ROW(name, arity, flags, route, gather, step, apply, fenced, section,   \
+            usage, note)                                                       \
+    LETTER(#name, 0) | LETTER(#name, 1) | LETTER(#name, 2) |                   \
+        LETTER(#name, 3) | LETTER(#name, 4) | LETTER(#name, 5) |               \
+        LETTER(#name, 6) | LETTER(#name, 7),
 
-#define CONNECTION(name, arity)                                                \
-    {                                                                          \
-        NAME(name), arity, F, HF_ROUTE_CONNECTION, HF_GATHER_NONE, 0, NULL,    \
-            HF_FENCED_ERROR                                                    \
-    }
-#define KEY_FENCED(name, arity, flags, apply, fenced)                          \
-    {                                                                          \
-        NAME(name), arity, flags, HF_ROUTE_KEY, HF_GATHER_NONE, 0, apply,      \
-            fenced                                                             \
-    }
-#define KEY(name, arity, flags, apply)                                         \
-    KEY_FENCED(name, arity, flags, apply, HF_FENCED_ERROR)
-#define KEYS(name, arity, flags, gather, step, apply)                          \
-    {                                                                          \
-        NAME(name), arity, flags, HF_ROUTE_KEYS, gather, step, apply,          \
-            HF_FENCED_ERROR                                                    \
-    }
-#define PARTITIONS(name, arity, flags, gather, apply)                          \
-    {                                                                          \
-        NAME(name), arity, flags, HF_ROUTE_PARTITIONS, gather, 0, apply,       \
-            HF_FENCED_ERROR                                                    \
-    }
-#define EVERYWHERE(name, arity, flags, gather, apply)                          \
-    {                                                                          \
-        NAME(name), arity, flags, HF_ROUTE_EVERYWHERE, gather, 0, apply,       \
-            HF_FENCED_ERROR                                                    \
-    }
-
-/* In the order of strcmp: hf_command_find halves it. No two of them have the
- * same first eight letters. */
-static const struct hf_command_row rows[] = {
-    KEY("APPEND", 3, W | F, hf_apply_append),
-    CONNECTION("AUTH", -2),
-    CONNECTION("CLIENT", -2),
-    CONNECTION("CLUSTER", -2),
-    CONNECTION("COMMAND", -1),
-    EVERYWHERE("DBSIZE", 1, F, HF_GATHER_SUM, hf_apply_dbsize),
-    KEY("DECR", 2, W | F, hf_apply_decr),
-    KEY("DECRBY", 3, W | F, hf_apply_decrby),
-    KEYS("DEL", -2, W, HF_GATHER_SUM, 1, hf_apply_del),
-    CONNECTION("ECHO", 2),
-    KEYS("EXISTS", -2, F, HF_GATHER_SUM, 1, hf_apply_exists),
-    KEY("EXPIRE", -3, W | F, hf_apply_expire),
-    KEY("EXPIREAT", -3, W | F, hf_apply_expireat),
-    KEY("EXPIRETIME", 2, F | T, hf_apply_expiretime),
-    PARTITIONS("FLUSHALL", -1, W, HF_GATHER_OK, hf_apply_flush),
-    PARTITIONS("FLUSHDB", -1, W, HF_GATHER_OK, hf_apply_flush),
-    KEY("GET", 2, F, hf_apply_get),
-    KEY("GETDEL", 2, W | F, hf_apply_getdel),
-    KEY("GETEX", -2, W | F, hf_apply_getex),
-    KEY_FENCED("GETSET", 3, W | F, hf_apply_getset, HF_FENCED_NIL),
-    KEY("HDEL", -3, W | F, hf_apply_hdel),
-    CONNECTION("HELLO", -1),
-    KEY("HEXISTS", 3, F, hf_apply_hexists),
-    KEY("HGET", 3, F, hf_apply_hget),
-    KEY("HGETALL", 2, 0, hf_apply_hgetall),
-    KEY("HINCRBY", 4, W | F, hf_apply_hincrby),
-    KEY("HKEYS", 2, 0, hf_apply_hkeys),
-    KEY("HLEN", 2, F, hf_apply_hlen),
-    KEY("HMGET", -3, F, hf_apply_hmget),
-    KEY_FENCED("HMSET", -4, W | F, hf_apply_hmset, HF_FENCED_OK),
-    CONNECTION("HOLDFAST", -2),
-    KEY_FENCED("HSET", -4, W | F, hf_apply_hset, HF_FENCED_ZERO),
-    KEY_FENCED("HSETNX", 4, W | F, hf_apply_hsetnx, HF_FENCED_ZERO),
-    KEY("HSTRLEN", 3, F, hf_apply_hstrlen),
-    KEY("HVALS", 2, 0, hf_apply_hvals),
-    KEY("INCR", 2, W | F, hf_apply_incr),
-    KEY("INCRBY", 3, W | F, hf_apply_incrby),
-    CONNECTION("INFO", -1),
-    KEYS("MGET", -2, F, HF_GATHER_ARRAY, 1, hf_apply_mget),
-    {NAME("MSET"), -3, W, HF_ROUTE_KEYS, HF_GATHER_OK, 2, hf_apply_mset,
-     HF_FENCED_OK},
-    KEY("PERSIST", 2, W | F, hf_apply_persist),
-    KEY("PEXPIRE", -3, W | F, hf_apply_pexpire),
-    KEY("PEXPIREAT", -3, W | F, hf_apply_pexpireat),
-    KEY("PEXPIRETIME", 2, F | T, hf_apply_pexpiretime),
-    CONNECTION("PING", -1),
-    KEY_FENCED("PSETEX", 4, W, hf_apply_psetex, HF_FENCED_NIL),
-    KEY("PTTL", 2, F | T, hf_apply_pttl),
-    CONNECTION("QUIT", -1),
-    CONNECTION("RESET", 1),
-    {NAME("SCAN"), -2, 0, HF_ROUTE_SCAN, HF_GATHER_NONE, 0, NULL,
-     HF_FENCED_ERROR},
-    CONNECTION("SELECT", 2),
-    KEY_FENCED("SET", -3, W, hf_apply_set, HF_FENCED_NIL),
-    KEY_FENCED("SETEX", 4, W, hf_apply_setex, HF_FENCED_NIL),
-    KEY_FENCED("SETNX", 3, W | F, hf_apply_setnx, HF_FENCED_ZERO),
-    KEY("STRLEN", 2, F, hf_apply_strlen),
-    KEYS("TOUCH", -2, F, HF_GATHER_SUM, 1, hf_apply_exists),
-    KEY("TTL", 2, F | T, hf_apply_ttl),
-    KEY("TYPE", 2, F, hf_apply_type),
-    KEYS("UNLINK", -2, W | F, HF_GATHER_SUM, 1, hf_apply_del),
+static const uint64_t row_letters[] = {
+#include "core/command_table.def"
 };
 
-#undef W
-#undef F
-#undef NAME
+#undef ROW
 #undef LETTER
-#undef T
 
-/* As NAME has it, of up to eight bytes. */
+/* As row_letters has them, in upper case. */
 static uint64_t letters_of(struct hf_slice name)
 {
     const uint64_t each = UINT64_C(0x0101010101010101);
@@ -144,17 +98,24 @@ static uint64_t letters_of(struct hf_slice name)
 const struct hf_command_row *hf_command_find(struct hf_slice name)
 {
     uint64_t letters = letters_of(name);
-    const struct hf_command_row *row = rows;
-    for (size_t left = HF_ARRAY_COUNT(rows);
-         left > 1;) {           /* The last row that */
-        size_t half = left / 2; /* is not behind. */
-        row += row[half].letters <= letters ? half : 0;
+    size_t at = 0; /* The last row whose letters are not behind. */
+    for (size_t left = HF_ARRAY_COUNT(rows); left > 1;) {
+        size_t half = left / 2;
+        at += row_letters[at + half] <= letters ? half : 0;
         left -= half;
     }
-    return row->name_size == name.size && row->letters == letters &&
-                   (name.size <= 8 || hf_slice_equal_nocase(name, row->name))
-               ? row
-               : NULL;
+    /* Of long names several may begin alike. */
+    for (; row_letters[at] == letters; at--) {
+        const struct hf_command_row *row = &rows[at];
+        if (row->name_size == name.size &&
+            (name.size <= 8 || hf_slice_equal_nocase(name, row->name))) {
+            return row;
+        }
+        if (at == 0) {
+            break;
+        }
+    }
+    return NULL;
 }
 
 const struct hf_command_row *hf_command_at(size_t index)

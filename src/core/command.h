@@ -1,9 +1,10 @@
 /* command.h - What clients ask: one table row and one apply function each.
  *
  * To add a command: write its apply function in the file of its data type
- * (commands_string.c, commands_hash.c, commands_key.c), and a row in the table
- * of command.c. Nothing else knows command names, but for those of the
- * connection itself (route HF_ROUTE_CONNECTION), which wire/connection.c runs.
+ * (commands_string.c, commands_hash.c, commands_key.c), and its row in
+ * command_table.def; docs/COMMANDS.md is made from that. Nothing else knows
+ * command names, but for those of the connection itself (route
+ * HF_ROUTE_CONNECTION), which wire/connection_commands.c runs.
  *
  * An apply function runs on the primary of its key. It reads the session,
  * writes its reply, and says what should change as effects; the node stamps
@@ -57,14 +58,22 @@ enum hf_fenced {
     HF_FENCED_OK,    /* MSET, which has no other answer. */
 };
 
+/* Of docs/COMMANDS.md. */
+enum hf_section {
+    HF_SECTION_STRING,
+    HF_SECTION_HASH,
+    HF_SECTION_KEYSPACE,
+    HF_SECTION_CLUSTER,
+    HF_SECTION_SERVER,
+};
+
 struct hf_apply;
 struct hf_command;
 
 struct hf_command_row {
     const char *name; /* Upper case. */
     size_t name_size;
-    uint64_t letters; /* Its first eight letters, so that it is found soon. */
-    int arity;        /* With the name; negative: at least that many. */
+    int arity; /* With the name; negative: at least that many. */
     uint32_t flags;
     enum hf_route route;
     enum hf_gather gather;
@@ -72,6 +81,9 @@ struct hf_command_row {
     /* KEYS: called with one key's share: argv = name, key [, value]. */
     void (*apply)(struct hf_apply *apply, const struct hf_command *command);
     enum hf_fenced fenced;
+    enum hf_section section;
+    const char *usage; /* Its arguments, for people. */
+    const char *note;  /* What differs from Redis, for people; or "". */
 };
 
 struct hf_command {

@@ -55,59 +55,35 @@ void hf_apply_nested(struct hf_apply *apply);
 /* Replies with a copy of @bytes, for when the session is about to change. */
 void hf_apply_bulk_copy(struct hf_apply *apply, struct hf_slice bytes);
 
+/* The apply functions, as the table names them. */
 #define HF_APPLY(name)                                                         \
     void hf_apply_##name(struct hf_apply *apply,                               \
-                         const struct hf_command *command)
+                         const struct hf_command *command);
+#define CONNECTION(name, arity, section, usage, note)
+#define KEY_FENCED(name, arity, flags, apply, fenced, section, usage, note)    \
+    HF_APPLY(apply)
+#define KEY(name, arity, flags, apply, section, usage, note) HF_APPLY(apply)
+#define KEYS_FENCED(name, arity, flags, gather, step, apply, fenced, section,  \
+                    usage, note)                                               \
+    HF_APPLY(apply)
+#define KEYS(name, arity, flags, gather, step, apply, section, usage, note)    \
+    HF_APPLY(apply)
+#define PARTITIONS(name, arity, flags, gather, apply, section, usage, note)    \
+    HF_APPLY(apply)
+#define EVERYWHERE(name, arity, flags, gather, apply, section, usage, note)    \
+    HF_APPLY(apply)
+#define PAGES(name, arity, flags, section, usage, note)
 
-/* commands_string.c */
-HF_APPLY(append);
-HF_APPLY(decr);
-HF_APPLY(decrby);
-HF_APPLY(get);
-HF_APPLY(getdel);
-HF_APPLY(getex);
-HF_APPLY(getset);
-HF_APPLY(incr);
-HF_APPLY(incrby);
-HF_APPLY(mget);
-HF_APPLY(mset);
-HF_APPLY(psetex);
-HF_APPLY(set);
-HF_APPLY(setex);
-HF_APPLY(setnx);
-HF_APPLY(strlen);
-
-/* commands_hash.c */
-HF_APPLY(hdel);
-HF_APPLY(hexists);
-HF_APPLY(hget);
-HF_APPLY(hgetall);
-HF_APPLY(hincrby);
-HF_APPLY(hkeys);
-HF_APPLY(hlen);
-HF_APPLY(hmget);
-HF_APPLY(hmset);
-HF_APPLY(hset);
-HF_APPLY(hsetnx);
-HF_APPLY(hstrlen);
-HF_APPLY(hvals);
-
-/* commands_key.c */
-HF_APPLY(dbsize);
-HF_APPLY(del);
-HF_APPLY(exists);
-HF_APPLY(expire);
-HF_APPLY(expireat);
-HF_APPLY(expiretime);
-HF_APPLY(flush);
-HF_APPLY(persist);
-HF_APPLY(pexpire);
-HF_APPLY(pexpireat);
-HF_APPLY(pexpiretime);
-HF_APPLY(pttl);
-HF_APPLY(ttl);
-HF_APPLY(type);
+#include "core/command_table.def"
 
 #undef HF_APPLY
+#undef CONNECTION
+#undef KEY_FENCED
+#undef KEY
+#undef KEYS_FENCED
+#undef KEYS
+#undef PARTITIONS
+#undef EVERYWHERE
+#undef PAGES
 
 #endif

@@ -1,18 +1,20 @@
 #!/usr/bin/env bash
-# docs.sh HOLDFASTD - Whether the documents say what the program says.
+# docs.sh HOLDFASTD COMMAND_ROWS - Whether the documents say what the program
+# says.
 #
 # The settings of README.md against --help (names, defaults, bounds), the
-# commands of docs/COMMANDS.md against the table of command.c, and the tests
+# tables of docs/COMMANDS.md against that of commands, and the tests
 # and functions that docs/PROTOCOL.md names against those there are. Prints the
 # differences.
 set -euo pipefail
 export LC_ALL=C
 
-if [ $# -ne 1 ]; then
-    echo "usage: docs.sh HOLDFASTD" >&2
+if [ $# -ne 2 ]; then
+    echo "usage: docs.sh HOLDFASTD COMMAND_ROWS" >&2
     exit 2
 fi
 holdfastd=$(realpath "$1")
+command_rows=$(realpath "$2")
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 failed=0
 
@@ -26,14 +28,6 @@ settings_of_readme() {
     sed -n '/^## Settings$/,/^## Limits$/p' README.md |
         sed -nE 's/^\| `--([a-z-]+)` \| ([^|]*) \| ([^|]*) \|.*/\1|\2|\3/p' |
         sed -E '/\|[0-9]+ to [0-9]+$/!s/\|[^|]*$/|/'
-}
-
-commands_of_program() {
-    sed -nE 's/^ *([A-Z_]+\(|\{NAME\()"([A-Z]+)"\)?,.*/\2/p' \
-        src/core/command.c | sort
-}
-commands_of_document() {
-    sed -nE 's/^\| `([A-Z]+)[ `].*/\1/p' docs/COMMANDS.md | sort -u
 }
 
 # Names of tests are sentences: at least two underscores. Some functions too.
@@ -61,8 +55,7 @@ compare() {
 
 compare "the settings in README.md" \
     "$(settings_of_program)" "$(settings_of_readme)"
-compare "the commands in docs/COMMANDS.md" \
-    "$(commands_of_program)" "$(commands_of_document)"
+python3 tests/tidy/commands_page.py "$command_rows" || failed=1
 named=$(names_mentioned)
 compare "the names in docs/PROTOCOL.md" \
     "$(comm -12 <(echo "$named") <(names_there_are))" "$named"

@@ -1,0 +1,53 @@
+/* command_rows.c - Prints the table of commands, a line each, for
+ * commands_page.py: section, name, arity, arguments, atomicity, note, with a
+ * tab between them. */
+#include <stdio.h>
+
+#include "core/command.h"
+
+static const char *section_name(enum hf_section section)
+{
+    switch (section) {
+    case HF_SECTION_STRING:
+        return "strings";
+    case HF_SECTION_HASH:
+        return "hashes";
+    case HF_SECTION_KEYSPACE:
+        return "keys";
+    case HF_SECTION_CLUSTER:
+        return "cluster";
+    case HF_SECTION_SERVER:
+        return "server";
+    }
+    return "?";
+}
+
+/* What happens at once, as every other client sees it. */
+static const char *atomicity(enum hf_route route)
+{
+    switch (route) {
+    case HF_ROUTE_CONNECTION:
+        return "";
+    case HF_ROUTE_KEY:
+        return "yes";
+    case HF_ROUTE_KEYS:
+        return "each key";
+    case HF_ROUTE_PARTITIONS:
+        return "each partition";
+    case HF_ROUTE_EVERYWHERE:
+    case HF_ROUTE_SCAN:
+        return "no";
+    }
+    return "?";
+}
+
+int main(void)
+{
+    const struct hf_command_row *row;
+    for (size_t i = 0; (row = hf_command_at(i)) != NULL; i++) {
+        printf("%s\t%s\t%d\t%s\t%s\t%s\n", section_name(row->section),
+               row->name, row->arity, row->usage, atomicity(row->route),
+               row->note);
+    }
+    return 0;
+}
