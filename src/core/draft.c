@@ -15,8 +15,7 @@ hf_time hf_draft_deadline(int64_t ttl_ms, hf_time now)
     if (ttl_ms == HF_TTL_NONE) {
         return HF_NEVER;
     }
-    hf_time last = HF_NEVER - 1;
-    return now > 0 && ttl_ms > last - now ? last : now + ttl_ms;
+    return ttl_ms > HF_DEADLINE_MAX - now ? HF_DEADLINE_MAX : now + ttl_ms;
 }
 
 /* How many entries the draft can come to hold. */
@@ -32,7 +31,8 @@ static bool entries_needed(const struct hf_session *session,
             effect.kind == HF_EFFECT_FIELD || effect.kind == HF_EFFECT_UNFIELD;
         *count += effect.kind == HF_EFFECT_FIELD ? 1 : 0;
     }
-    if (fields && session != NULL && session->type == HF_SESSION_HASH) {
+    if (fields && session != NULL &&
+        hf_session_type(session) == HF_SESSION_HASH) {
         *count += hf_session_field_count(session);
     }
     return !reader.failed;
@@ -194,10 +194,11 @@ static void draft_load(struct hf_draft *draft, const struct hf_session *session)
     }
     draft->exists = true;
     draft->type = hf_session_type(session);
-    draft->deadline = session->deadline;
-    if (session->type == HF_SESSION_STRING) {
+    draft->deadline = hf_session_deadline(session);
+    if (hf_session_type(session) == HF_SESSION_STRING) {
         draft->value = hf_session_value(session);
-    } else if (session->type == HF_SESSION_HASH && draft->entries != NULL) {
+    } else if (hf_session_type(session) == HF_SESSION_HASH &&
+               draft->entries != NULL) {
         size_t cursor = 0;
         struct hf_slice field;
         struct hf_slice value;

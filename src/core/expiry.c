@@ -45,15 +45,9 @@ void hf_expiry_expect(struct hf_expiry *expiry, struct hf_sessions *sessions,
 struct run {
     hf_time now;
     uint32_t visits_left;
-    void (*due)(void *user, struct hf_session *session);
+    hf_expiry_due *due;
     void *user;
 };
-
-static void visit(struct run *run, struct hf_session *session)
-{
-    run->visits_left -= run->visits_left > 0 ? 1 : 0;
-    run->due(run->user, session);
-}
 
 /* When somebody in slots @from to @to is due, or is to be asked again. */
 static hf_time due_within(const struct hf_table *table, uint32_t from,
@@ -64,7 +58,7 @@ static hf_time due_within(const struct hf_table *table, uint32_t from,
         if (table->entries[slot] == NULL) {
             continue;
         }
-        hf_time deadline = table->entries[slot]->deadline;
+        hf_time deadline = hf_session_deadline(table->entries[slot]);
         deadline = deadline <= now ? now + RETRY_MS : deadline;
         first = deadline < first ? deadline : first;
     }
@@ -73,8 +67,10 @@ static hf_time due_within(const struct hf_table *table, uint32_t from,
 
 /* Asks everybody in the group. False when the table moved meanwhile, or when
  * there was enough to do: the run of entries that move up here may be long. */
-static bool run_group(struct run *run, struct hf_table *table, uint32_t group)
+static bool run_group(struct run *run, struct hf_sessions *sessions,
+                      uint32_t group)
 {
+    struct hf_table *table = &sessions->table;
     uint32_t from = group * HF_TABLE_GROUP;
     uint32_t to = from + HF_TABLE_GROUP;
     to = to < table->capacity ? to : table->capacity;
@@ -82,11 +78,12 @@ static bool run_group(struct run *run, struct hf_table *table, uint32_t group)
     run->visits_left--;
     for (uint32_t slot = from; slot < to;) {
         struct hf_session *session = table->entries[slot];
-        if (session == NULL || session->deadline > run->now) {
+        if (session == NULL || hf_session_deadline(session) > run->now) {
             slot++;
             continue;
         }
-        visit(run, session);
+        run->visits_left -= run->visits_left > 0 ? 1 : 0;
+        run->due(run->user, sessions, session);
         if (table->moves != moves) {
             return false;
         }
@@ -101,30 +98,30 @@ static bool run_group(struct run *run, struct hf_table *table, uint32_t group)
 }
 
 /* False when there is more to do than visits are left. */
-static bool run_table(struct run *run, struct hf_table *table)
+static bool run_table(struct run *run, struct hf_sessions *sessions)
 {
+    const struct hf_table *table = &sessions->table;
     for (uint32_t group = 0; group < hf_table_group_count(table);) {
         if (table->due[group] > run->now) {
             group++;
         } else if (run->visits_left == 0) {
             return false;
         } else {
-            group = run_group(run, table, group) ? group + 1 : 0;
+            group = run_group(run, sessions, group) ? group + 1 : 0;
         }
     }
     return true;
 }
 
 bool hf_expiry_run(struct hf_expiry *expiry, hf_time now, uint32_t visits_max,
-                   void (*due)(void *user, struct hf_session *session),
-                   void *user)
+                   hf_expiry_due *due, void *user)
 {
     struct run run = {
         .now = now, .visits_left = visits_max, .due = due, .user = user};
     for (uint32_t i = 0; i < HF_PARTITION_COUNT; i++) {
         struct hf_expiry_table *table = &expiry->tables[expiry->cursor];
         if (table->due <= now) {
-            if (!run_table(&run, &table->sessions->table)) {
+            if (!run_table(&run, table->sessions)) {
                 return true;
             }
             table->due = hf_table_first_due(&table->sessions->table);

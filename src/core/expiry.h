@@ -37,12 +37,15 @@ void hf_expiry_close(struct hf_expiry *expiry);
 void hf_expiry_expect(struct hf_expiry *expiry, struct hf_sessions *sessions,
                       hf_time deadline);
 
+/* @session, of @sessions, is due. */
+typedef void hf_expiry_due(void *user, struct hf_sessions *sessions,
+                           struct hf_session *session);
+
 /* Calls @due for sessions and fences with deadline <= now. @due may delete the
  * one it is given, and change the table as it likes; who was not deleted comes
  * up again after a second, or earlier. Ends after about @visits_max calls and
  * looks into groups of slots. Returns true when more are waiting right now. */
 bool hf_expiry_run(struct hf_expiry *expiry, hf_time now, uint32_t visits_max,
-                   void (*due)(void *user, struct hf_session *session),
-                   void *user);
+                   hf_expiry_due *due, void *user);
 
 #endif

@@ -238,6 +238,7 @@ static int begin(struct hf_node *node, uint8_t member, uint16_t p)
 
 struct visit {
     struct hf_node *node;
+    uint16_t partition;
     uint8_t member;
     int error;
     bool any;      /* Some session was pushed, */
@@ -263,7 +264,7 @@ static void on_session(void *user, const struct hf_session *session)
         return;
     }
     struct hf_record_view view = {.kind = HF_RECORD_ENTRY,
-                                  .partition = hf_session_partition(session),
+                                  .partition = visit->partition,
                                   .version = hf_session_version(session),
                                   .key = hf_session_key(session),
                                   .effects = hf_buffer_slice(&node->scratch)};
@@ -312,7 +313,9 @@ static bool advance(struct hf_node *node, uint8_t member)
     struct hf_member *to = &node->members[member];
     uint16_t p = (uint16_t)to->learning;
     struct hf_partition *partition = &node->partitions[p];
-    struct visit visit = {.node = node, .member = member};
+    struct visit visit = {.node = node,
+                          .partition = partition->sessions.partition,
+                          .member = member};
     uint64_t next = hf_sessions_scan(&partition->sessions, to->learn_from,
                                      step_count(partition), on_session, &visit);
     if (visit.error != 0) {

@@ -4,11 +4,152 @@
 
 #include "base/assert.h"
 #include "base/hash.h"
+#include "core/knowledge.h"
 
 #define ALLOC_STEP 16
 #define ALLOC_OFFSET 8
 #define COUNT_SIZE sizeof(uint32_t)
 #define INDEX_FIELDS_MIN 32 /* Fewer are found faster one after the other. */
+
+/* ---- The header --------------------------------------------------------- */
+
+/* The epoch, and then each of these as the bits from `at` on, those with the
+ * least weight first. */
+struct bits {
+    unsigned at;
+    unsigned width;
+};
+
+#define BITS_VALUE_SIZE ((struct bits){64, 30})
+#define BITS_KEY_SIZE ((struct bits){94, 14})
+#define BITS_TYPE ((struct bits){108, 4})
+#define BITS_SLACK ((struct bits){112, 12})
+#define BITS_DEADLINE ((struct bits){124, 46})
+#define BITS_SEQUENCE ((struct bits){170, 46})
+
+#define TAKEN (HF_SEQUENCE_MAX + 1) /* Here for HF_SEQUENCE_TAKEN. */
+
+#define WORD_LAST (sizeof(struct hf_session) - sizeof(uint64_t))
+#define DEADLINE_NEVER ((uint64_t)HF_DEADLINE_MAX + 1)
+
+_Static_assert(HF_KEY_BYTES_MAX < 1 << 14, "the size of a key takes 14 bits");
+
+/* Of the eight bytes that have all of @bits, the first. */
+static inline size_t word_of(struct bits bits)
+{
+    size_t byte = bits.at / 8;
+    return byte < WORD_LAST ? byte : WORD_LAST;
+}
+
+static inline unsigned shift_of(struct bits bits)
+{
+    return bits.at - 8 * (unsigned)word_of(bits);
+}
+
+static inline uint64_t little_endian(uint64_t word)
+{
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    return __builtin_bswap64(word);
+#else
+    return word;
+#endif
+}
+
+static inline uint64_t load_word(const uint8_t *from)
+{
+    uint64_t word;
+    memcpy(&word, from, sizeof(word));
+    return little_endian(word);
+}
+
+static inline void store_word(uint8_t *to, uint64_t word)
+{
+    word = little_endian(word);
+    memcpy(to, &word, sizeof(word));
+}
+
+static inline uint64_t get(const struct hf_session *session, struct bits bits)
+{
+    uint64_t word = load_word(session->header + word_of(bits));
+    return word >> shift_of(bits) & ((UINT64_C(1) << bits.width) - 1);
+}
+
+static inline void set(struct hf_session *session, struct bits bits,
+                       uint64_t value)
+{
+    uint64_t mask = (UINT64_C(1) << bits.width) - 1;
+    HF_ASSERT(value <= mask);
+    uint8_t *at = session->header + word_of(bits);
+    uint64_t others = load_word(at) & ~(mask << shift_of(bits));
+    store_word(at, others | value << shift_of(bits));
+}
+
+static size_t key_size(const struct hf_session *session)
+{
+    return (size_t)get(session, BITS_KEY_SIZE);
+}
+
+static size_t value_size(const struct hf_session *session)
+{
+    return (size_t)get(session, BITS_VALUE_SIZE);
+}
+
+enum hf_session_type hf_session_type(const struct hf_session *session)
+{
+    return (enum hf_session_type)get(session, BITS_TYPE);
+}
+
+struct hf_version hf_session_version(const struct hf_session *session)
+{
+    uint64_t sequence = get(session, BITS_SEQUENCE);
+    struct hf_version version = {load_word(session->header), sequence & ~TAKEN};
+    return (sequence & TAKEN) != 0 ? hf_version_taken(version) : version;
+}
+
+hf_time hf_session_deadline(const struct hf_session *session)
+{
+    uint64_t deadline = get(session, BITS_DEADLINE);
+    return deadline == DEADLINE_NEVER ? HF_NEVER : (hf_time)deadline;
+}
+
+hf_time hf_session_deadline_told(const struct hf_session *session)
+{
+    hf_time deadline = hf_session_deadline(session);
+    return deadline == HF_NEVER ? HF_NEVER
+                                : deadline + (hf_time)get(session, BITS_SLACK) *
+                                                 HF_SESSION_SLACK_STEP;
+}
+
+void hf_session_set_type(struct hf_session *session, enum hf_session_type type)
+{
+    set(session, BITS_TYPE, type);
+}
+
+void hf_session_set_version(struct hf_session *session,
+                            struct hf_version version)
+{
+    store_word(session->header, version.epoch);
+    uint64_t sequence = version.sequence & ~HF_SEQUENCE_TAKEN;
+    HF_ASSERT(sequence <= HF_SEQUENCE_MAX);
+    set(session, BITS_SEQUENCE,
+        sequence | (hf_version_is_taken(version) ? TAKEN : 0));
+}
+
+void hf_session_set_deadline(struct hf_session *session, hf_time deadline,
+                             uint16_t slack_ms)
+{
+    HF_ASSERT(deadline >= 0);
+    set(session, BITS_DEADLINE,
+        deadline == HF_NEVER ? DEADLINE_NEVER : (uint64_t)deadline);
+    set(session, BITS_SLACK, slack_ms / HF_SESSION_SLACK_STEP);
+}
+
+void hf_session_set_value_size(struct hf_session *session, size_t size)
+{
+    set(session, BITS_VALUE_SIZE, size);
+}
+
+/* ---- In memory ---------------------------------------------------------- */
 
 size_t hf_session_alloc_size(size_t key_size, size_t value_size)
 {
@@ -19,21 +160,22 @@ size_t hf_session_alloc_size(size_t key_size, size_t value_size)
 
 size_t hf_session_size(const struct hf_session *session)
 {
-    size_t more =
-        session->type == HF_SESSION_FENCE ? sizeof(struct hf_heap_item) : 0;
-    return hf_session_alloc_size(session->key_size, session->value_size + more);
+    bool fence = hf_session_type(session) == HF_SESSION_FENCE;
+    size_t more = fence ? sizeof(struct hf_heap_item) : 0;
+    return hf_session_alloc_size(key_size(session), value_size(session) + more);
 }
 
 uint8_t *hf_session_value_data(struct hf_session *session)
 {
-    return session->bytes + session->key_size;
+    return session->bytes + key_size(session);
 }
 
 static void session_init(struct hf_session *session, struct hf_slice key,
-                         size_t value_size)
+                         size_t size)
 {
-    *session = (struct hf_session){.value_size = (uint32_t)value_size,
-                                   .key_size = (uint16_t)key.size};
+    memset(session->header, 0, sizeof(session->header));
+    set(session, BITS_KEY_SIZE, key.size);
+    set(session, BITS_VALUE_SIZE, size);
     if (key.size > 0) {
         memcpy(session->bytes, key.data, key.size);
     }
@@ -65,13 +207,13 @@ struct hf_session *hf_session_create_fence(struct hf_mem *mem,
     *item = (struct hf_heap_item){0};
     struct hf_session *fence = hf_session_of_fence_item(item);
     session_init(fence, key, 0);
-    fence->type = HF_SESSION_FENCE;
+    hf_session_set_type(fence, HF_SESSION_FENCE);
     return fence;
 }
 
 struct hf_heap_item *hf_session_fence_item(struct hf_session *fence)
 {
-    HF_ASSERT(fence->type == HF_SESSION_FENCE);
+    HF_ASSERT(hf_session_type(fence) == HF_SESSION_FENCE);
     return (struct hf_heap_item *)(void *)fence - 1;
 }
 
@@ -83,7 +225,7 @@ struct hf_session *hf_session_of_fence_item(struct hf_heap_item *item)
 void hf_session_destroy(struct hf_mem *mem, struct hf_session *session)
 {
     void *piece = session;
-    if (session->type == HF_SESSION_FENCE) {
+    if (hf_session_type(session) == HF_SESSION_FENCE) {
         piece = hf_session_fence_item(session);
     }
     hf_mem_free(mem, piece, hf_session_size(session));
@@ -91,7 +233,7 @@ void hf_session_destroy(struct hf_mem *mem, struct hf_session *session)
 
 struct hf_slice hf_session_key(const struct hf_session *session)
 {
-    return (struct hf_slice){session->bytes, session->key_size};
+    return (struct hf_slice){session->bytes, key_size(session)};
 }
 
 uint32_t hf_session_hash(const struct hf_session *session)
@@ -99,42 +241,15 @@ uint32_t hf_session_hash(const struct hf_session *session)
     return hf_sessions_hash(hf_session_key(session));
 }
 
-uint16_t hf_session_partition(const struct hf_session *session)
-{
-    return (uint16_t)session->partition;
-}
-
-enum hf_session_type hf_session_type(const struct hf_session *session)
-{
-    return (enum hf_session_type)session->type;
-}
-
-struct hf_version hf_session_version(const struct hf_session *session)
-{
-    return session->version;
-}
-
-hf_time hf_session_deadline(const struct hf_session *session)
-{
-    return session->deadline;
-}
-
-hf_time hf_session_deadline_told(const struct hf_session *session)
-{
-    return session->deadline == HF_NEVER
-               ? HF_NEVER
-               : session->deadline + session->slack_ms;
-}
-
 static const uint8_t *value_data(const struct hf_session *session)
 {
-    return session->bytes + session->key_size;
+    return session->bytes + key_size(session);
 }
 
 struct hf_slice hf_session_value(const struct hf_session *session)
 {
-    HF_ASSERT(session->type == HF_SESSION_STRING);
-    return (struct hf_slice){value_data(session), session->value_size};
+    HF_ASSERT(hf_session_type(session) == HF_SESSION_STRING);
+    return (struct hf_slice){value_data(session), value_size(session)};
 }
 
 /* The pieces inside a value have any alignment. */
@@ -153,7 +268,7 @@ static void store_u32(uint8_t *to, size_t value)
 
 uint32_t hf_session_field_count(const struct hf_session *session)
 {
-    HF_ASSERT(session->type == HF_SESSION_HASH);
+    HF_ASSERT(hf_session_type(session) == HF_SESSION_HASH);
     return load_u32(value_data(session));
 }
 
@@ -197,7 +312,7 @@ bool hf_session_next_field(const struct hf_session *session, size_t *cursor,
     if (at == 0) {
         at = fields_offset(hf_session_field_count(session));
     }
-    if (at >= session->value_size) {
+    if (at >= value_size(session)) {
         return false;
     }
     *cursor = field_at(session, at, field, value);
@@ -246,10 +361,10 @@ bool hf_session_field(const struct hf_session *session, struct hf_slice field,
 
 size_t hf_session_value_bytes(const struct hf_session *session)
 {
-    if (session->type == HF_SESSION_STRING) {
-        return session->value_size;
+    if (hf_session_type(session) == HF_SESSION_STRING) {
+        return value_size(session);
     }
-    return session->value_size - fields_offset(hf_session_field_count(session));
+    return value_size(session) - fields_offset(hf_session_field_count(session));
 }
 
 static uint32_t entries_kept(const struct hf_session_entry *entries,
@@ -318,5 +433,5 @@ void hf_session_fields_write(struct hf_session *session,
         to = write_slice(to + HF_SESSION_FIELD_OVERHEAD, entry->field);
         to = write_slice(to, entry->value);
     }
-    HF_ASSERT((size_t)(to - value) == session->value_size);
+    HF_ASSERT((size_t)(to - value) == value_size(session));
 }

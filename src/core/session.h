@@ -1,11 +1,13 @@
 /* session.h - How a session lies in memory.
  *
- * One piece of memory per session: a header of 34 bytes, the key, the value.
+ * One piece of memory per session: a header of 27 bytes, the key, the value.
  *
- *   | version deadline sizes partition type slack | key | value |
+ *   | epoch | sizes type slack deadline sequence, bit by bit | key | value |
  *
  * What can be had otherwise is not in it: the hash is in the slot of its table
- * (core/table.h), and expiry goes by groups of slots, without a link.
+ * (core/table.h), the partition is that of the table, and expiry goes by groups
+ * of slots, without a link. The bits are read and written by the functions
+ * below only.
  *
  * The value of a string is its bytes. The value of a hash is its fields, in
  * the order in which they were first set, with an index in front when there
@@ -25,22 +27,15 @@
 
 /* More than a client may store, and far from overflowing a u32. A peer that
  * wants more is refused. */
-#define HF_SESSION_VALUE_SIZE_MAX ((size_t)1 << 30)
+#define HF_SESSION_VALUE_SIZE_MAX (((size_t)1 << 30) - 1)
 
 struct hf_session {
-    struct hf_version version;
-    hf_time deadline;
-    uint32_t value_size;
-    uint16_t key_size;
-    unsigned partition : 14;
-    unsigned type : 2; /* enum hf_session_type. */
-    uint16_t slack_ms; /* Copies were told a deadline that much later. */
+    uint8_t header[27];
     uint8_t bytes[];
 };
 
-_Static_assert(offsetof(struct hf_session, bytes) == 34,
-               "a session has a header of 34 bytes");
-_Static_assert(HF_PARTITION_COUNT <= 1 << 14, "a partition takes 14 bits");
+_Static_assert(sizeof(struct hf_session) == 27,
+               "a session has a header of 27 bytes");
 
 struct hf_session_entry {
     struct hf_slice field;
@@ -54,6 +49,18 @@ size_t hf_session_alloc_size(size_t key_size, size_t value_size);
 
 /* What @session holds of its allocator. */
 size_t hf_session_size(const struct hf_session *session);
+
+void hf_session_set_type(struct hf_session *session, enum hf_session_type type);
+/* Its sequence is at most HF_SEQUENCE_MAX. */
+void hf_session_set_version(struct hf_session *session,
+                            struct hf_version version);
+/* From 0 to HF_DEADLINE_MAX, or HF_NEVER. Copies were told one that is
+ * @slack_ms later, or up to HF_SESSION_SLACK_STEP - 1 more: that is not kept.
+ */
+void hf_session_set_deadline(struct hf_session *session, hf_time deadline,
+                             uint16_t slack_ms);
+/* The value becomes that long, in the same piece of memory. */
+void hf_session_set_value_size(struct hf_session *session, size_t size);
 
 /* The bytes of the value, to be written. */
 uint8_t *hf_session_value_data(struct hf_session *session);

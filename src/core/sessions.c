@@ -11,8 +11,6 @@
 #include "holdfast/error.h"
 
 #define HASH_BITS 32
-#define PARTITION_MASK 0x3fffU
-#define TYPE_MASK 3U
 
 void hf_sessions_init(struct hf_sessions *sessions, struct hf_mem *mem,
                       struct hf_expiry *expiry, uint16_t partition)
@@ -49,7 +47,8 @@ struct hf_session *hf_sessions_find(const struct hf_sessions *sessions,
                                     struct hf_slice key, uint32_t hash)
 {
     struct hf_session *entry = hf_sessions_find_entry(sessions, key, hash);
-    return entry != NULL && entry->type == HF_SESSION_FENCE ? NULL : entry;
+    return entry != NULL && hf_session_type(entry) == HF_SESSION_FENCE ? NULL
+                                                                       : entry;
 }
 
 bool hf_sessions_is_fenced(const struct hf_sessions *sessions,
@@ -60,8 +59,8 @@ bool hf_sessions_is_fenced(const struct hf_sessions *sessions,
     }
     const struct hf_session *entry =
         hf_sessions_find_entry(sessions, key, hash);
-    return entry != NULL && entry->type == HF_SESSION_FENCE &&
-           entry->deadline > now;
+    return entry != NULL && hf_session_type(entry) == HF_SESSION_FENCE &&
+           hf_session_deadline(entry) > now;
 }
 
 struct hf_session *hf_sessions_first_fence(const struct hf_sessions *sessions)
@@ -103,7 +102,7 @@ static void fence_remove(struct hf_sessions *sessions, struct hf_session *fence)
 static void session_free(struct hf_sessions *sessions,
                          struct hf_session *session)
 {
-    if (session->type == HF_SESSION_FENCE) {
+    if (hf_session_type(session) == HF_SESSION_FENCE) {
         fence_remove(sessions, session);
     } else {
         sessions->count--;
@@ -169,7 +168,7 @@ static void drop_sessions(struct hf_sessions *sessions)
     /* From the end: who moves then is a fence. */
     for (uint32_t i = sessions->table.capacity; i-- > 0;) {
         struct hf_session *entry = sessions->table.entries[i];
-        if (entry != NULL && entry->type != HF_SESSION_FENCE) {
+        if (entry != NULL && hf_session_type(entry) != HF_SESSION_FENCE) {
             session_drop(sessions, i);
         }
     }
@@ -178,12 +177,11 @@ static void drop_sessions(struct hf_sessions *sessions)
 
 /* One that is later than before is found out when the earlier one has come. */
 static void session_set_deadline(struct hf_sessions *sessions, uint32_t slot,
-                                 hf_time deadline)
+                                 hf_time deadline, uint16_t slack_ms)
 {
     struct hf_session *session = sessions->table.entries[slot];
-    bool earlier = deadline < session->deadline;
-    session->deadline = deadline;
-    session->slack_ms = 0;
+    bool earlier = deadline < hf_session_deadline(session);
+    hf_session_set_deadline(session, deadline, slack_ms);
     if (earlier) {
         hf_table_due_at(&sessions->table, slot, deadline);
         hf_expiry_expect(sessions->expiry, sessions, deadline);
@@ -236,10 +234,9 @@ static int session_replace(struct hf_sessions *sessions,
     if (session == NULL) {
         return HF_ENOMEM;
     }
-    session->partition = sessions->partition & PARTITION_MASK;
-    session->type = draft->type & TYPE_MASK;
-    session->deadline = draft->deadline;
-    session->version = change->version;
+    hf_session_set_type(session, draft->type);
+    hf_session_set_deadline(session, draft->deadline, 0);
+    hf_session_set_version(session, change->version);
     if ((change->old == NULL && !table_make_room(sessions, change->hash)) ||
         (fence && fence_add(sessions, session, draft->deadline) != 0)) {
         hf_session_destroy(sessions->mem, session);
@@ -252,10 +249,10 @@ static int session_replace(struct hf_sessions *sessions,
         (void)hf_table_insert(&sessions->table, session, change->hash);
     } else {
         sessions->table.entries[change->slot] = session;
-        hf_table_due_at(&sessions->table, change->slot, session->deadline);
+        hf_table_due_at(&sessions->table, change->slot, draft->deadline);
         session_free(sessions, change->old);
     }
-    hf_expiry_expect(sessions->expiry, sessions, session->deadline);
+    hf_expiry_expect(sessions->expiry, sessions, draft->deadline);
     return 0;
 }
 
@@ -263,8 +260,8 @@ static int session_replace(struct hf_sessions *sessions,
 static void session_overwrite(struct hf_session *session,
                               const struct hf_draft *draft)
 {
-    session->value_size = (uint32_t)draft->value.size;
-    session->type = HF_SESSION_STRING;
+    hf_session_set_value_size(session, draft->value.size);
+    hf_session_set_type(session, HF_SESSION_STRING);
     session_write(session, draft);
 }
 
@@ -284,15 +281,15 @@ static int change_to_draft(struct hf_sessions *sessions,
         return HF_EPROTO;
     }
     bool in_place = change->old != NULL && draft->type == HF_SESSION_STRING &&
-                    change->old->type != HF_SESSION_FENCE &&
+                    hf_session_type(change->old) != HF_SESSION_FENCE &&
                     hf_session_alloc_size(change->key.size, size) ==
                         hf_session_size(change->old);
     if (!in_place) {
         return session_replace(sessions, change, draft, size);
     }
     session_overwrite(change->old, draft);
-    change->old->version = change->version;
-    session_set_deadline(sessions, change->slot, draft->deadline);
+    hf_session_set_version(change->old, change->version);
+    session_set_deadline(sessions, change->slot, draft->deadline, 0);
     return 0;
 }
 
@@ -312,7 +309,7 @@ static uint8_t *field_place(struct hf_session *session, struct hf_slice field,
 static bool fields_fit_in_place(struct hf_session *session,
                                 struct hf_slice effects)
 {
-    if (session == NULL || session->type != HF_SESSION_HASH) {
+    if (session == NULL || hf_session_type(session) != HF_SESSION_HASH) {
         return false;
     }
     struct hf_reader reader = hf_reader_of(effects);
@@ -338,7 +335,7 @@ static void fields_overwrite(struct hf_sessions *sessions, uint32_t slot,
     while (hf_effects_next(&reader, &effect)) {
         if (effect.kind == HF_EFFECT_EXPIRE) {
             session_set_deadline(sessions, slot,
-                                 hf_draft_deadline(effect.ttl_ms, now));
+                                 hf_draft_deadline(effect.ttl_ms, now), 0);
         } else if (effect.value.size > 0) {
             memcpy(field_place(session, effect.field, effect.value),
                    effect.value.data, effect.value.size);
@@ -367,9 +364,9 @@ static bool apply_simple(struct hf_sessions *sessions,
         return true;
     }
     if (effect.kind == HF_EFFECT_EXPIRE && change->old != NULL &&
-        change->old->type != HF_SESSION_FENCE) {
-        session_set_deadline(sessions, change->slot, deadline);
-        change->old->version = change->version;
+        hf_session_type(change->old) != HF_SESSION_FENCE) {
+        session_set_deadline(sessions, change->slot, deadline, 0);
+        hf_session_set_version(change->old, change->version);
         *rv = 0;
         return true;
     }
@@ -386,7 +383,7 @@ static int apply_change(struct hf_sessions *sessions,
     }
     if (fields_fit_in_place(change->old, effects)) {
         fields_overwrite(sessions, change->slot, effects, now);
-        change->old->version = change->version;
+        hf_session_set_version(change->old, change->version);
         return 0;
     }
     struct hf_draft draft;
@@ -395,8 +392,8 @@ static int apply_change(struct hf_sessions *sessions,
         return rv;
     }
     if (draft.exists && !draft.value_changed) {
-        session_set_deadline(sessions, change->slot, draft.deadline);
-        change->old->version = change->version;
+        session_set_deadline(sessions, change->slot, draft.deadline, 0);
+        hf_session_set_version(change->old, change->version);
     } else {
         rv = change_to_draft(sessions, change, &draft);
     }
@@ -424,7 +421,8 @@ int hf_sessions_apply(struct hf_sessions *sessions, struct hf_slice key,
         drop_sessions(sessions);
         return 0;
     }
-    if (key.size > HF_KEY_BYTES_MAX) {
+    if (key.size > HF_KEY_BYTES_MAX ||
+        (version.sequence & ~HF_SEQUENCE_TAKEN) > HF_SEQUENCE_MAX) {
         return HF_EPROTO;
     }
     struct change change = {.key = key, .hash = hash, .version = version};
@@ -467,7 +465,6 @@ void hf_sessions_touch(struct hf_sessions *sessions, struct hf_slice key,
 {
     uint32_t slot = hf_table_find(&sessions->table, key, hash);
     HF_ASSERT(slot != HF_TABLE_NONE);
-    HF_ASSERT(sessions->table.entries[slot]->deadline != HF_NEVER);
-    session_set_deadline(sessions, slot, deadline);
-    sessions->table.entries[slot]->slack_ms = slack_ms;
+    HF_ASSERT(hf_session_deadline(sessions->table.entries[slot]) != HF_NEVER);
+    session_set_deadline(sessions, slot, deadline, slack_ms);
 }

@@ -39,6 +39,16 @@ struct hf_version {
     uint64_t sequence;
 };
 
+/* The last number that a write of a partition may have, far away: who makes a
+ * million writes a second in one partition gets there in a year. */
+#define HF_SEQUENCE_MAX (((uint64_t)1 << 45) - 1)
+
+/* The last deadline, in 2,200 years; one that is later becomes this. */
+#define HF_DEADLINE_MAX (((hf_time)1 << 46) - 2)
+
+/* A session knows how much later its copies were told it ends in these. */
+#define HF_SESSION_SLACK_STEP 16
+
 /* What a field of a hash costs besides its name and value. */
 #define HF_SESSION_FIELD_OVERHEAD 8
 
@@ -94,13 +104,12 @@ struct hf_session *hf_sessions_first_fence(const struct hf_sessions *sessions);
 struct hf_slice hf_session_key(const struct hf_session *session);
 /* Computed from the key. */
 uint32_t hf_session_hash(const struct hf_session *session);
-uint16_t hf_session_partition(const struct hf_session *session);
 enum hf_session_type hf_session_type(const struct hf_session *session);
 struct hf_version hf_session_version(const struct hf_session *session);
 /* HF_NEVER when it has no time to live. */
 hf_time hf_session_deadline(const struct hf_session *session);
 /* The same, as the primary told its copies: perhaps a little later, so that it
- * need not tell them of everything (core/touches.c). */
+ * need not tell them of everything (core/touches.c). Never too late. */
 hf_time hf_session_deadline_told(const struct hf_session *session);
 /* The string value; only for HF_SESSION_STRING. */
 struct hf_slice hf_session_value(const struct hf_session *session);
@@ -119,8 +128,9 @@ bool hf_session_next_field(const struct hf_session *session, size_t *cursor,
 
 /* Changes the session @key by @effects (core/effects.h), stamping it with
  * @version. All or nothing. Returns 0, HF_ENOMEM (nothing changed), or
- * HF_EPROTO when the effects are malformed or do not fit the session (nothing
- * changed; only possible with bytes from a peer). No effects change nothing. */
+ * HF_EPROTO when the effects are malformed or do not fit the session, or the
+ * version is beyond HF_SEQUENCE_MAX (nothing changed; only possible with bytes
+ * from a peer). No effects change nothing. */
 HF_NODISCARD int hf_sessions_apply(struct hf_sessions *sessions,
                                    struct hf_slice key, uint32_t hash,
                                    struct hf_version version,

@@ -225,7 +225,8 @@ uint32_t hf_table_insert(struct hf_table *table, struct hf_session *session,
     uint32_t end = slot;
     for (; table->hashes[end] != 0; end++) {
         if ((end + 1) % HF_TABLE_GROUP == 0) {
-            hf_table_due_at(table, end + 1, table->entries[end]->deadline);
+            hf_table_due_at(table, end + 1,
+                            hf_session_deadline(table->entries[end]));
         }
     }
     HF_ASSERT(end + 1 < table->capacity);
@@ -235,7 +236,7 @@ uint32_t hf_table_insert(struct hf_table *table, struct hf_session *session,
             sizeof(struct hf_session *) * (end - slot));
     table->hashes[slot] = hash;
     table->entries[slot] = session;
-    hf_table_due_at(table, slot, session->deadline);
+    hf_table_due_at(table, slot, hf_session_deadline(session));
     table->count++;
     return slot;
 }
@@ -248,7 +249,8 @@ void hf_table_remove(struct hf_table *table, uint32_t slot)
             break;
         }
         if (end % HF_TABLE_GROUP == 0) {
-            hf_table_due_at(table, end - 1, table->entries[end]->deadline);
+            hf_table_due_at(table, end - 1,
+                            hf_session_deadline(table->entries[end]));
         }
     }
     memmove(&table->hashes[slot], &table->hashes[slot + 1],

@@ -737,10 +737,11 @@ void hf_node_forwarded(struct hf_node *node, uint8_t member,
 
 /* Expiry: only a primary expires, by a write like any other. */
 
-static void on_session_due(void *user, struct hf_session *session)
+static void on_session_due(void *user, struct hf_sessions *sessions,
+                           struct hf_session *session)
 {
     struct hf_node *node = user;
-    uint16_t p = hf_session_partition(session);
+    uint16_t p = sessions->partition;
     if ((!hf_node_may_serve(node, p) && !HF_MUTATED(COPY_EXPIRES)) ||
         !hf_node_streams_have_room(node, p)) {
         return;

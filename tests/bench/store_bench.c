@@ -157,15 +157,14 @@ NOINLINE static void bench_replace(uint64_t number)
     put(&target, bench.value_bytes + (number % 2 == 0 ? 64 : 0), 2 * TTL_MS);
 }
 
-static void on_due(void *user, struct hf_session *session)
+static void on_due(void *user, struct hf_sessions *sessions,
+                   struct hf_session *session)
 {
     (void)user;
     HF_ASSERT(hf_session_deadline(session) <= bench.now);
     struct hf_slice key = hf_session_key(session);
-    struct target target = {.key = key,
-                            .hash = hf_session_hash(session),
-                            .table =
-                                &bench.tables[hf_session_partition(session)]};
+    struct target target = {
+        .key = key, .hash = hf_session_hash(session), .table = sessions};
     hf_buffer_clear(&bench.effects);
     hf_effects_delete(&bench.effects);
     apply(&target);

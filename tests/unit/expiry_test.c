@@ -74,9 +74,11 @@ static bool has(struct fixture *f, const char *key)
            NULL;
 }
 
-static void on_due(void *user, struct hf_session *session)
+static void on_due(void *user, struct hf_sessions *sessions,
+                   struct hf_session *session)
 {
     struct fixture *f = user;
+    assert_ptr_equal(sessions, &f->sessions);
     assert_true(hf_session_deadline(session) <= f->now);
     f->due_count++;
     if (f->meanwhile != NULL) {

@@ -425,9 +425,11 @@ static void clear(struct fixture *f)
 }
 
 /* The primary deletes what the wheel finds due. */
-static void on_due(void *user, struct hf_session *session)
+static void on_due(void *user, struct hf_sessions *sessions,
+                   struct hf_session *session)
 {
     struct fixture *f = user;
+    assert_ptr_equal(sessions, &f->sessions);
     uint32_t key;
     memcpy(&key, hf_session_key(session).data, sizeof(key));
     assert_true(f->model[key].exists && f->model[key].deadline <= f->now);

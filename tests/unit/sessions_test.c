@@ -143,7 +143,6 @@ static void a_string_is_there_with_all_its_attributes(void **state)
     assert_non_null(session);
     assert_true(hf_slice_equal(hf_session_key(session), KEY));
     assert_int_equal(hf_session_hash(session), hf_sessions_hash(KEY));
-    assert_int_equal(hf_session_partition(session), 7);
     assert_int_equal(hf_session_type(session), HF_SESSION_STRING);
     assert_int_equal(hf_session_version(session).epoch, 2);
     assert_int_equal(hf_session_version(session).sequence, 5);
@@ -170,10 +169,27 @@ static void deadlines_do_not_overflow(void **state)
     struct fixture *f = *state;
     hf_effects_put(&f->effects, HF_SLICE_LITERAL("v"), INT64_MAX);
     assert_int_equal(apply(f, KEY), 0);
-    assert_int_equal(hf_session_deadline(find(f, KEY)), HF_NEVER - 1);
+    assert_int_equal(hf_session_deadline(find(f, KEY)), HF_DEADLINE_MAX);
     hf_effects_expire(&f->effects, HF_TTL_NONE);
     assert_int_equal(apply(f, KEY), 0);
     assert_true(hf_session_deadline(find(f, KEY)) == HF_NEVER);
+}
+
+static void a_sequence_without_end_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct hf_slice key = KEY;
+    hf_effects_put(&f->effects, HF_SLICE_LITERAL("v"), 250);
+    for (uint64_t more = 0; more < 2; more++) {
+        int error =
+            hf_sessions_apply(&f->sessions, key, hf_sessions_hash(key),
+                              (struct hf_version){2, HF_SEQUENCE_MAX + more},
+                              hf_buffer_slice(&f->effects), NOW);
+        assert_int_equal(error, more == 0 ? 0 : HF_EPROTO);
+        assert_true(hf_session_version(find(f, KEY)).sequence ==
+                    HF_SEQUENCE_MAX);
+    }
+    hf_buffer_clear(&f->effects);
 }
 
 static void put_forgets_the_deadline_and_field_keeps_it(void **state)
@@ -756,6 +772,7 @@ int main(void)
         CASE(a_string_is_there_with_all_its_attributes),
         CASE(empty_keys_and_values_are_fine),
         CASE(deadlines_do_not_overflow),
+        CASE(a_sequence_without_end_is_refused),
         CASE(put_forgets_the_deadline_and_field_keeps_it),
         CASE(a_value_of_about_the_same_size_takes_no_memory),
         CASE(a_field_of_the_same_size_takes_no_memory),
