@@ -6,11 +6,13 @@
 
 #define HF_MERGES_IN_MAX 4
 
-/* How far another lineage has handed a partition over to us. */
+/* How far another lineage has handed a partition over to us. Its nodes may
+ * have held it in different views; each view has one of these. */
 struct hf_merge_in {
     uint64_t lineage; /* 0: none. */
     hf_epoch epoch;   /* Of the view in which its nodes held it. */
     uint64_t position;
+    hf_time heard;       /* When a piece of it came last. */
     bool pending;        /* Carried out, not committed: */
     uint64_t sequence;   /* its last record, */
     uint64_t to;         /* where it gets to, */

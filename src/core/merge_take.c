@@ -54,24 +54,56 @@ void hf_node_merge_forget(struct hf_partition *partition)
 }
 
 static struct hf_merge_in *merge_find(struct hf_partition *partition,
-                                      uint64_t lineage)
+                                      uint64_t lineage, hf_epoch held)
+{
+    for (size_t i = 0; i < HF_MERGES_IN_MAX; i++) {
+        struct hf_merge_in *in = &partition->merges[i];
+        if (in->lineage == lineage && in->epoch == held) {
+            return in;
+        }
+    }
+    return NULL;
+}
+
+/* Whether forgetting @in would take nobody back to the start. */
+static bool is_idle(const struct hf_node *node, const struct hf_merge_in *in)
+{
+    return !in->pending &&
+           (in->lineage == 0 || in->position == HF_SESSIONS_END ||
+            node->now - in->heard > HF_MERGE_LOST_MS);
+}
+
+/* In place of the idle one that was heard of first; NULL: of none, so it has
+ * to wait. */
+static struct hf_merge_in *merge_new(const struct hf_node *node,
+                                     struct hf_partition *partition,
+                                     uint64_t lineage, hf_epoch held)
 {
     struct hf_merge_in *found = NULL;
     for (size_t i = 0; i < HF_MERGES_IN_MAX; i++) {
-        if (partition->merges[i].lineage == lineage) {
-            return &partition->merges[i];
+        struct hf_merge_in *in = &partition->merges[i];
+        if (is_idle(node, in) && (found == NULL || in->heard < found->heard)) {
+            found = in;
         }
     }
-    for (size_t i = 0; found == NULL && i < HF_MERGES_IN_MAX; i++) {
-        struct hf_merge_in *next = &partition->merges[partition->merge_next];
-        partition->merge_next =
-            (uint8_t)((partition->merge_next + 1) % HF_MERGES_IN_MAX);
-        found = next->pending ? NULL : next;
-    }
     if (found != NULL) {
-        *found = (struct hf_merge_in){.lineage = lineage};
+        *found = (struct hf_merge_in){.lineage = lineage, .epoch = held};
     }
     return found;
+}
+
+/* Whether a later view of @lineage has handed all of it over. */
+static bool is_superseded(const struct hf_partition *partition,
+                          uint64_t lineage, hf_epoch held)
+{
+    for (size_t i = 0; i < HF_MERGES_IN_MAX; i++) {
+        const struct hf_merge_in *in = &partition->merges[i];
+        if (in->lineage == lineage && in->epoch > held &&
+            in->position == HF_SESSIONS_END) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* Answering. */
@@ -410,14 +442,16 @@ void hf_node_merge(struct hf_node *node, const struct hf_peer *from,
     if (!is_welcome(node, merge)) {
         return; /* It is sent again. */
     }
-    struct hf_merge_in *in = merge_find(partition, merge->lineage);
-    if (in == NULL || in->pending ||
-        (merge->held < in->epoch && in->position != HF_SESSIONS_END)) {
+    struct hf_merge_in *in = merge_find(partition, merge->lineage, merge->held);
+    if (in == NULL) {
+        in = merge_new(node, partition, merge->lineage, merge->held);
+    }
+    if (in == NULL || in->pending) {
         return; /* One after the other. */
     }
-    if (merge->held > in->epoch) { /* It went on since; so that is newer. */
-        in->epoch = merge->held;
-        in->position = 0;
+    in->heard = node->now;
+    if (is_superseded(partition, merge->lineage, merge->held)) {
+        in->position = HF_SESSIONS_END;
     }
     struct taking taking = {
         .node = node, .merge = merge, .partition = partition};
@@ -425,9 +459,7 @@ void hf_node_merge(struct hf_node *node, const struct hf_peer *from,
     bool sound = hf_knowledge_read(&reader, &taking.theirs) && is_sound(merge);
     if (sound && (merge->from != in->position || merge->from == merge->to ||
                   lacks_effects(&taking))) {
-        struct hf_merge_in told = *in;
-        told.epoch = merge->held;
-        answer(node, from, merge->partition, &told);
+        answer(node, from, merge->partition, in);
         return;
     }
     int error = sound ? take(&taking) : HF_EPROTO;

@@ -166,7 +166,6 @@ struct hf_partition {
     struct hf_copy copies[HF_COPIES_MAX + 1 + HF_BACKUPS_MAX];
     struct hf_merge_out merge;
     struct hf_merge_in merges[HF_MERGES_IN_MAX];
-    uint8_t merge_next; /* The one to be replaced. */
 
     /* What it held before, while that is freed. */
     struct hf_list discarded_link; /* In node->discarding. */

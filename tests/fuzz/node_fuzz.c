@@ -145,7 +145,8 @@ static uint64_t merge_position(const struct script *s,
     const struct hf_partition *partition =
         &s->node->node->partitions[merge->partition];
     for (unsigned i = 0; i < HF_MERGES_IN_MAX; i++) {
-        if (partition->merges[i].lineage == merge->lineage) {
+        if (partition->merges[i].lineage == merge->lineage &&
+            partition->merges[i].epoch == merge->held) {
             return partition->merges[i].position;
         }
     }

@@ -15,8 +15,10 @@ static void on_send(void *user, hf_node_id to, hf_incarnation incarnation,
     struct lone_node *lone = user;
     (void)to;
     (void)incarnation;
-    (void)message;
     lone->sent++;
+    if (lone->hear != NULL) {
+        lone->hear(message);
+    }
 }
 
 static void on_reply(void *user, uint64_t client, uint64_t tag,
@@ -101,6 +103,42 @@ void lone_node_step(struct lone_node *lone, struct hf_event *event)
     event->now = lone->now;
     event->wall_ms = LONE_WALL_MS + lone->now;
     hf_node_step(lone->node, event, &outbox);
+}
+
+static struct hf_peer_info peer_info(unsigned who)
+{
+    struct hf_peer_info info = {.id = 1000u + who,
+                                .incarnation = 2000u + who,
+                                .started_ms = 1,
+                                .peer_port = (uint16_t)(3000u + who)};
+    memcpy(info.name, "peer", 5);
+    memcpy(info.host, "host", 5);
+    return info;
+}
+
+void lone_node_meet(struct lone_node *lone, unsigned who)
+{
+    struct hf_peer_info info = peer_info(who);
+    for (unsigned i = 0; i < 4; i++) {
+        struct hf_event event = {
+            .type = HF_EVENT_LINK,
+            .link = {.peer = &info,
+                     .channel = i < 2 ? HF_CHANNEL_CONTROL : HF_CHANNEL_DATA,
+                     .out = i % 2 == 0,
+                     .up = true}};
+        lone_node_step(lone, &event);
+    }
+}
+
+void lone_node_tell(struct lone_node *lone, unsigned who,
+                    const struct hf_message *message)
+{
+    struct hf_peer_info info = peer_info(who);
+    struct hf_event event = {.type = HF_EVENT_MESSAGE,
+                             .message = {.from = info.id,
+                                         .incarnation = info.incarnation,
+                                         .message = message}};
+    lone_node_step(lone, &event);
 }
 
 void lone_node_tick(struct lone_node *lone, hf_time ms)

@@ -27,6 +27,8 @@ struct lone_node {
     uint64_t order[LONE_ASKED_MAX];           /* Their tags. */
     struct hf_buffer answers[LONE_ASKED_MAX]; /* By tag; texts. */
     unsigned sent;                            /* Messages to peers. */
+    /* Called with each of them; may be NULL. */
+    void (*hear)(const struct hf_message *message);
     unsigned connected;
     unsigned probed;
     uint64_t probe; /* The last token. */
@@ -43,6 +45,11 @@ void lone_node_close(struct lone_node *lone);
 
 /* Feeds an event; time and date are filled in. */
 void lone_node_step(struct lone_node *lone, struct hf_event *event);
+/* Peer number @who has links with it, both ways; not heard of before. */
+void lone_node_meet(struct lone_node *lone, unsigned who);
+/* Says @message to it. */
+void lone_node_tell(struct lone_node *lone, unsigned who,
+                    const struct hf_message *message);
 /* Time passes, all at once, then a tick. */
 void lone_node_tick(struct lone_node *lone, hf_time ms);
 /* The same with a tick whenever the node wants one. */
