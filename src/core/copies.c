@@ -362,7 +362,7 @@ void hf_node_record(struct hf_node *node, uint8_t member,
     }
     if (message->record.kind == HF_RECORD_LEARN &&
         node->partitions[message->record.partition].merge.deferred) {
-        return; /* It comes again; until then we hand over what we have. */
+        return; /* The answer to what we handed over was lost; soon again. */
     }
     int error = HF_EPROTO;
     if (acting->members[0] == member) {

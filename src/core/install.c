@@ -532,11 +532,11 @@ void hf_node_send_positions(struct hf_node *node, uint8_t member)
                                  .positions = positions};
     for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
         const struct hf_partition *partition = &node->partitions[p];
+        bool aside = partition->merge.deferred;
         if (node->view->acting[p].members[0] == member &&
-            partition->learnt == HF_SESSIONS_END &&
-            !partition->merge.deferred) {
-            positions[out->count++] =
-                (struct hf_position){p, partition->version, partition->learnt};
+            (partition->learnt == HF_SESSIONS_END || aside)) {
+            positions[out->count++] = (struct hf_position){
+                p, partition->version, aside ? 0 : HF_SESSIONS_END};
         }
         if (out->count == POSITIONS_PER_MESSAGE) {
             hf_node_send_member(node, member, &message);
@@ -553,6 +553,10 @@ static void position_noted(struct hf_node *node, uint8_t member,
     struct hf_partition *partition = &node->partitions[position->partition];
     struct hf_copy *copy = hf_partition_copy(partition, member);
     if (!partition->primary || copy == NULL) {
+        return;
+    }
+    if (position->learnt != HF_SESSIONS_END) {
+        copy->kept_aside = !copy->acting;
         return;
     }
     if (copy->state == HF_COPY_UNKNOWN || copy->state == HF_COPY_WANTED) {

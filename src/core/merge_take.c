@@ -125,6 +125,9 @@ static void answer(struct hf_node *node, const struct hf_peer *peer, uint16_t p,
                    .to = in->position,
                    .knowledge = hf_buffer_slice(&node->tokens)}};
     hf_node_send(node, peer, &message);
+    if (in->position == HF_SESSIONS_END && peer->member != HF_MEMBER_NONE) {
+        hf_node_refill_allowed(node, p, peer->member);
+    }
 }
 
 void hf_node_merge_committed(struct hf_node *node, uint16_t p)

@@ -222,8 +222,9 @@ struct hf_committed {
 struct hf_position {
     uint16_t partition;
     struct hf_version version; /* Of the last record it has. */
-    uint64_t learnt;           /* Hash position up to which it has everything;
-                                * HF_SESSIONS_END: all. */
+    uint64_t learnt;           /* HF_SESSIONS_END: it has everything. 0: none
+                                * of it, but what it has to hand over first;
+                                * it is not to be filled until then. */
 };
 
 struct hf_positions {

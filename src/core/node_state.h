@@ -121,6 +121,7 @@ struct hf_copy {
     uint8_t member;
     enum hf_copy_state state;
     bool acting;               /* A full copy by the view. */
+    bool kept_aside;           /* It has something to hand over first. */
     struct hf_version version; /* As reported at the start of the epoch. */
     uint64_t learnt;           /* The same. */
     uint64_t learnt_number;    /* Of the last LEARNT in the stream to it. */
@@ -721,6 +722,9 @@ void hf_node_refill(struct hf_node *node, uint8_t member);
 /* @member acknowledged something: how much may be under way to it? */
 void hf_node_refill_acked(struct hf_node *node, uint8_t member);
 void hf_node_refill_tick(struct hf_node *node);
+/* @member has handed over all that it kept aside of @partition. */
+void hf_node_refill_allowed(struct hf_node *node, uint16_t partition,
+                            uint8_t member);
 /* The LEARNT that was @number in the stream was acknowledged. */
 void hf_node_learnt_confirmed(struct hf_node *node, uint16_t partition,
                               uint8_t member, uint64_t number);

@@ -83,7 +83,7 @@ static int32_t next_partition(struct hf_node *node, uint8_t member)
             continue;
         }
         const struct hf_copy *copy = hf_partition_copy(partition, member);
-        if (copy == NULL || copy->state != HF_COPY_WANTED ||
+        if (copy == NULL || copy->state != HF_COPY_WANTED || copy->kept_aside ||
             (!copy->acting && (!partition->synced || put_off))) {
             continue;
         }
@@ -383,6 +383,15 @@ void hf_node_refill(struct hf_node *node, uint8_t member)
         }
     }
     hf_node_stream_send(node, member);
+}
+
+void hf_node_refill_allowed(struct hf_node *node, uint16_t p, uint8_t member)
+{
+    struct hf_copy *copy = hf_partition_copy(&node->partitions[p], member);
+    if (copy != NULL && copy->kept_aside) {
+        copy->kept_aside = false;
+        node->members[member].refill_wanted = true; /* By the next tick. */
+    }
 }
 
 /* It has caught up with what was there when the last session was sent. What

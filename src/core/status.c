@@ -8,6 +8,9 @@ static void count_to_fill(const struct hf_partition *partition,
                           struct hf_heartbeat *beat)
 {
     for (uint8_t i = 0; i < partition->copy_count; i++) {
+        if (partition->copies[i].kept_aside) {
+            continue;
+        }
         switch (partition->copies[i].state) {
         case HF_COPY_WANTED:
         case HF_COPY_LEARNING:

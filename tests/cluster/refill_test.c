@@ -255,6 +255,46 @@ static void a_failed_step_does_not_tear_twins_apart(void **state)
     }
 }
 
+static bool is_filled_but_for_one(struct cluster *c, void *user)
+{
+    struct hf_node_status status;
+    status_of(c, *(const unsigned *)user, &status);
+    return status.member_count == 2 && status.refill_partitions == 1;
+}
+
+/* A node that joins may keep a partition aside, until somebody takes over what
+ * it has to hand over of it. Here nobody does for a while. That partition is
+ * not filled until then; all others are, and clients notice nothing. */
+static void who_keeps_something_aside_is_filled_with_the_rest(void **state)
+{
+    struct cluster *c = story_start(state, 3, 17);
+    story_fill(c, KEYS);
+    unsigned primary = cluster_primary_of(c, "k");
+    unsigned stranger = cluster_stranger_to(c, "k");
+    uint16_t p = hf_partition_of_key(HF_SLICE_LITERAL("k"));
+    struct hf_node *node = c->processes[stranger].node;
+    node->merge_deferred = 1;
+    node->partitions[p].merge = (struct hf_merge_out){
+        .wanted = true, .lineage = 99, .held = UINT64_MAX, .deferred = true};
+
+    cluster_kill(c, cluster_backup_of(c, "k"));
+    cluster_check(c, cluster_wait(c, 5000, is_filled_but_for_one, &primary),
+                  "other partitions are not filled");
+    for (unsigned i = 0; i < KEYS; i++) {
+        char key[16];
+        (void)snprintf(key, sizeof(key), "s:%u", i);
+        int64_t before = cluster_now_us(c);
+        cluster_set(c, key, "v");
+        cluster_check(c, cluster_now_us(c) - before < (int64_t)GAP_MS * 1000,
+                      "a client has to wait");
+    }
+    cluster_check(c, is_filled_but_for_one(c, &primary), "it is filled");
+
+    node->partitions[p].merge.held = 1; /* Now it is taken. */
+    cluster_settle_and_check(c);
+    story_expect_filled(c, KEYS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -262,6 +302,7 @@ int main(void)
         STORY(what_was_filled_is_not_filled_again),
         STORY(a_node_that_dies_while_it_is_filled_changes_nothing),
         STORY(what_was_touched_last_is_filled_first),
+        STORY(who_keeps_something_aside_is_filled_with_the_rest),
         STORY(a_failed_step_leaves_nothing_behind_that_is_deleted),
         STORY(a_failed_step_does_not_tear_twins_apart),
     };
