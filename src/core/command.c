@@ -6,20 +6,23 @@
 #include "base/mutation.h"
 #include "core/commands.h"
 #include "core/glob.h"
+#include "core/key.h"
 #include "core/placement.h"
 
 #define W HF_COMMAND_WRITE
 #define F HF_COMMAND_FAST
 #define T HF_COMMAND_TIME
 
-#define ROW(name, arity, flags, route, gather, step, apply, fenced, section,   \
-            usage, note)                                                       \
+#define ROW(name, arity, flags, route, gather, first, last, step, apply,       \
+            fenced, section, usage, note)                                      \
     {#name,                                                                    \
      sizeof(#name) - 1,                                                        \
      arity,                                                                    \
      flags,                                                                    \
      HF_ROUTE_##route,                                                         \
      HF_GATHER_##gather,                                                       \
+     first,                                                                    \
+     last,                                                                     \
      step,                                                                     \
      apply,                                                                    \
      HF_FENCED_##fenced,                                                       \
@@ -27,27 +30,29 @@
      usage,                                                                    \
      note},
 #define CONNECTION(name, arity, section, usage, note)                          \
-    ROW(name, arity, F, CONNECTION, NONE, 0, NULL, ERROR, section, usage, note)
-#define KEY_FENCED(name, arity, flags, apply, fenced, section, usage, note)    \
-    ROW(name, arity, flags, KEY, NONE, 0, hf_apply_##apply, fenced, section,   \
+    ROW(name, arity, F, CONNECTION, NONE, 0, 0, 0, NULL, ERROR, section,       \
         usage, note)
+#define KEY_FENCED(name, arity, flags, apply, fenced, section, usage, note)    \
+    ROW(name, arity, flags, KEY, NONE, 1, 1, 1, hf_apply_##apply, fenced,      \
+        section, usage, note)
 #define KEY(name, arity, flags, apply, section, usage, note)                   \
     KEY_FENCED(name, arity, flags, apply, ERROR, section, usage, note)
 #define KEYS_FENCED(name, arity, flags, gather, step, apply, fenced, section,  \
                     usage, note)                                               \
-    ROW(name, arity, flags, KEYS, gather, step, hf_apply_##apply, fenced,      \
-        section, usage, note)
+    ROW(name, arity, flags, KEYS, gather, 1, -1, step, hf_apply_##apply,       \
+        fenced, section, usage, note)
 #define KEYS(name, arity, flags, gather, step, apply, section, usage, note)    \
     KEYS_FENCED(name, arity, flags, gather, step, apply, ERROR, section,       \
                 usage, note)
 #define PARTITIONS(name, arity, flags, gather, apply, section, usage, note)    \
-    ROW(name, arity, flags, PARTITIONS, gather, 0, hf_apply_##apply, ERROR,    \
-        section, usage, note)
+    ROW(name, arity, flags, PARTITIONS, gather, 0, 0, 0, hf_apply_##apply,     \
+        ERROR, section, usage, note)
 #define EVERYWHERE(name, arity, flags, gather, apply, section, usage, note)    \
-    ROW(name, arity, flags, EVERYWHERE, gather, 0, hf_apply_##apply, ERROR,    \
-        section, usage, note)
+    ROW(name, arity, flags, EVERYWHERE, gather, 0, 0, 0, hf_apply_##apply,     \
+        ERROR, section, usage, note)
 #define PAGES(name, arity, flags, section, usage, note)                        \
-    ROW(name, arity, flags, SCAN, NONE, 0, NULL, ERROR, section, usage, note)
+    ROW(name, arity, flags, SCAN, NONE, 0, 0, 0, NULL, ERROR, section, usage,  \
+        note)
 
 static const struct hf_command_row rows[] = {
 #include "core/command_table.def"
@@ -64,8 +69,8 @@ static const struct hf_command_row rows[] = {
 #define LETTER(name, i)                                                        \
     ((uint64_t)(uint8_t)(name)[(i) < sizeof(name) ? (i) : sizeof(name) - 1]    \
      << (56 - 8 * (i)))
-#define ROW(name, arity, flags, route, gather, step, apply, fenced, section,   \
-            usage, note)                                                       \
+#define ROW(name, arity, flags, route, gather, first, last, step, apply,       \
+            fenced, section, usage, note)                                      \
     LETTER(#name, 0) | LETTER(#name, 1) | LETTER(#name, 2) |                   \
         LETTER(#name, 3) | LETTER(#name, 4) | LETTER(#name, 5) |               \
         LETTER(#name, 6) | LETTER(#name, 7),
@@ -129,13 +134,81 @@ size_t hf_command_index(const struct hf_command_row *row)
     return (size_t)(row - rows);
 }
 
+struct hf_key_places hf_command_key_places(const struct hf_command *command)
+{
+    const struct hf_command_row *row = command->row;
+    if (row->key_first == 0) {
+        return (struct hf_key_places){.first = 1, .end = 1, .step = 1};
+    }
+    int64_t last = row->key_last;
+    int64_t end = (last < 0 ? command->argc + last : last) + 1;
+    HF_ASSERT(end <= command->argc);
+    return (struct hf_key_places){.first = (uint32_t)row->key_first,
+                                  .end = (uint32_t)end,
+                                  .step = row->key_step};
+}
+
+/* How many bytes more @command takes with its keys encoded; 0: it stays. */
+static size_t encoded_room(const struct hf_command *command, uint8_t database,
+                           const struct hf_key_places *keys)
+{
+    size_t room = 0;
+    for (uint32_t i = keys->first; i < keys->end; i += keys->step) {
+        if (!hf_key_is_plain(database, command->argv[i])) {
+            room += command->argv[i].size + 1;
+        }
+    }
+    return room;
+}
+
+/* The key of a command on one key, behind which is what was before it: OBJECT
+ * ENCODING key. */
+static void bring_forward(struct hf_slice *argv, uint32_t at)
+{
+    struct hf_slice key = argv[at];
+    memmove(argv + 2, argv + 1, (at - 1) * sizeof(*argv));
+    argv[1] = key;
+}
+
+bool hf_command_encode_keys(struct hf_command *command, uint8_t database,
+                            struct hf_buffer *arena)
+{
+    const struct hf_command_row *row = command->row;
+    struct hf_key_places keys = hf_command_key_places(command);
+    bool moves = row->route == HF_ROUTE_KEY && row->key_first > 1;
+    size_t room = encoded_room(command, database, &keys);
+    command->database = database;
+    if (room == 0 && !moves) {
+        return true;
+    }
+    size_t size = command->argc * sizeof(struct hf_slice);
+    hf_buffer_clear(arena);
+    struct hf_slice *argv =
+        (struct hf_slice *)(void *)hf_buffer_reserve(arena, size + room);
+    if (argv == NULL) {
+        return false;
+    }
+    memcpy(argv, command->argv, size);
+    uint8_t *place = (uint8_t *)argv + size;
+    for (uint32_t i = keys.first; i < keys.end; i += keys.step) {
+        argv[i] = hf_key_encode(database, argv[i], place);
+        place += argv[i].data == place ? argv[i].size : 0;
+    }
+    if (moves) {
+        bring_forward(argv, keys.first);
+    }
+    command->argv = argv;
+    command->located = false;
+    return true;
+}
+
 bool hf_command_arity_fits(const struct hf_command_row *row, uint32_t argc)
 {
     uint32_t wanted = (uint32_t)(row->arity < 0 ? -row->arity : row->arity);
     if (argc < wanted || (row->arity > 0 && argc != wanted)) {
         return false;
     }
-    return row->key_step == 0 || (argc - 1) % row->key_step == 0;
+    return row->key_step < 2 || (argc - 1) % row->key_step == 0;
 }
 
 /* An unsigned decimal number, as big as it gets. Redis reads it with strtoul,
@@ -253,7 +326,8 @@ void hf_command_apply(struct hf_apply *apply, const struct hf_command *command)
 bool hf_scan_parse(const struct hf_command *command,
                    struct hf_scan_options *options, struct hf_reply *error)
 {
-    *options = (struct hf_scan_options){.count = 10};
+    *options =
+        (struct hf_scan_options){.count = 10, .database = command->database};
     if (!parse_cursor(command->argv[1], &options->cursor)) {
         *error = hf_reply_error("ERR invalid cursor");
         return false;
@@ -274,13 +348,15 @@ bool hf_scan_parse(const struct hf_command *command,
 bool hf_scan_matches(const struct hf_scan_options *options,
                      const struct hf_session *session, hf_time now)
 {
+    struct hf_slice key = hf_session_key(session);
     if (options->type_unknown || hf_session_deadline(session) <= now ||
-        hf_session_type(session) == HF_SESSION_FENCE) {
+        hf_session_type(session) == HF_SESSION_FENCE ||
+        hf_key_database(key) != options->database) {
         return false;
     }
     if (options->type != 0 && hf_session_type(session) != options->type) {
         return false;
     }
     return options->match.data == NULL ||
-           hf_glob_matches(options->match, hf_session_key(session));
+           hf_glob_matches(options->match, hf_key_text(key));
 }

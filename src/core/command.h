@@ -77,7 +77,13 @@ struct hf_command_row {
     uint32_t flags;
     enum hf_route route;
     enum hf_gather gather;
-    uint32_t key_step; /* KEYS: 1 for DEL k k, 2 for MSET k v k v. */
+    /* Where its keys are among the arguments, as COMMAND tells it: the first
+     * (0: it has none), the last (-1: the last argument), and how far from one
+     * to the next: 1 for DEL k k, 2 for MSET k v k v. A command of route KEY
+     * has one, which hf_command_encode_keys makes argv[1]. */
+    int8_t key_first;
+    int8_t key_last;
+    uint8_t key_step;
     /* KEYS: called with one key's share: argv = name, key [, value]. */
     void (*apply)(struct hf_apply *apply, const struct hf_command *command);
     enum hf_fenced fenced;
@@ -89,7 +95,8 @@ struct hf_command_row {
 struct hf_command {
     const struct hf_command_row *row;
     uint32_t argc;               /* With the name. */
-    const struct hf_slice *argv; /* Borrowed. */
+    const struct hf_slice *argv; /* Borrowed; keys as core/key.h has them. */
+    uint8_t database;            /* What the client selected. */
     /* Where argv[1] is; only when `located`, else whoever wants to know
      * computes it. */
     bool located;
@@ -125,6 +132,23 @@ const struct hf_command_row *hf_command_at(size_t index);
 /* The place of a row in the table: its number when commands are forwarded. */
 size_t hf_command_index(const struct hf_command_row *row);
 
+/* The arguments of @command that are keys, of which there may be none. It has
+ * as many arguments as its row wants. */
+struct hf_key_places {
+    uint32_t first;
+    uint32_t end; /* One past the last. */
+    uint32_t step;
+};
+struct hf_key_places hf_command_key_places(const struct hf_command *command);
+
+/* Makes the keys of @command, which a client wrote, keys of @database; of route
+ * KEY, the key becomes argv[1]. What it then borrows is in @arena, which is
+ * cleared, and lasts until that changes. Does nothing when all keys are what
+ * they are inside. False: no memory. */
+HF_NODISCARD bool hf_command_encode_keys(struct hf_command *command,
+                                         uint8_t database,
+                                         struct hf_buffer *arena);
+
 /* Whether @argc fits the row, key_step included (MSET wants pairs). */
 bool hf_command_arity_fits(const struct hf_command_row *row, uint32_t argc);
 
@@ -149,6 +173,7 @@ void hf_command_apply(struct hf_apply *apply, const struct hf_command *command);
 /* The options of SCAN. */
 struct hf_scan_options {
     uint64_t cursor;
+    uint8_t database;
     int64_t count;             /* 10 unless given. */
     struct hf_slice match;     /* data NULL: everything. */
     enum hf_session_type type; /* 0: every type. */

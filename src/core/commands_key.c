@@ -231,11 +231,12 @@ void hf_apply_persist(struct hf_apply *apply, const struct hf_command *command)
 
 void hf_apply_dbsize(struct hf_apply *apply, const struct hf_command *command)
 {
-    (void)command;
-    apply->reply = hf_reply_integer(apply->sessions->count);
+    apply->reply = hf_reply_integer(apply->sessions->counts[command->database]);
 }
 
-void hf_apply_flush(struct hf_apply *apply, const struct hf_command *command)
+/* @count: how many sessions there are to drop. */
+static void flush(struct hf_apply *apply, const struct hf_command *command,
+                  uint8_t database, uint32_t count)
 {
     if (command->argc > 2 ||
         (command->argc == 2 &&
@@ -244,8 +245,20 @@ void hf_apply_flush(struct hf_apply *apply, const struct hf_command *command)
         apply->reply = hf_reply_error(HF_TEXT_SYNTAX);
         return;
     }
-    if (apply->sessions->count > 0) {
-        hf_effects_clear(apply->effects);
+    if (count > 0) {
+        hf_effects_clear(apply->effects, database);
     }
     apply->reply = hf_reply_ok();
+}
+
+void hf_apply_flushdb(struct hf_apply *apply, const struct hf_command *command)
+{
+    flush(apply, command, command->database,
+          apply->sessions->counts[command->database]);
+}
+
+void hf_apply_flushall(struct hf_apply *apply, const struct hf_command *command)
+{
+    flush(apply, command, HF_DATABASE_ALL,
+          hf_sessions_of_clients(apply->sessions));
 }

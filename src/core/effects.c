@@ -1,6 +1,7 @@
 #include "core/effects.h"
 
 #include "base/mutation.h"
+#include "core/key.h"
 #include "core/sessions.h"
 
 void hf_effects_put(struct hf_buffer *effects, struct hf_slice value,
@@ -36,9 +37,10 @@ void hf_effects_delete(struct hf_buffer *effects)
     hf_buffer_put_u8(effects, HF_EFFECT_DELETE);
 }
 
-void hf_effects_clear(struct hf_buffer *effects)
+void hf_effects_clear(struct hf_buffer *effects, uint8_t database)
 {
     hf_buffer_put_u8(effects, HF_EFFECT_CLEAR);
+    hf_buffer_put_u8(effects, database);
 }
 
 void hf_effects_fence(struct hf_buffer *effects, int64_t ttl_ms)
@@ -97,7 +99,11 @@ bool hf_effects_next(struct hf_reader *reader, struct hf_effect *effect)
         reader->failed |= effect->ttl_ms == HF_TTL_NONE;
         break;
     case HF_EFFECT_DELETE:
+        break;
     case HF_EFFECT_CLEAR:
+        effect->database = hf_reader_u8(reader);
+        reader->failed |= effect->database >= HF_DATABASE_COUNT &&
+                          effect->database != HF_DATABASE_ALL;
         break;
     case HF_EFFECT_TAKEN:
     case HF_EFFECT_SEEN:

@@ -9,7 +9,8 @@
  *   UNFIELD field          drop a field; the last one drops the session
  *   EXPIRE  ttl            new time to live
  *   DELETE                 drop the session
- *   CLEAR                  drop all sessions of the partition (key is empty)
+ *   CLEAR   database       drop all sessions of the partition (key is empty)
+ *                          that are in this database, or in any of clients
  *   FENCE   ttl            drop the session, and let none be made for so long
  *   TAKEN   version        first of all: the session gets this version, for it
  *                          was written in another lineage
@@ -41,6 +42,7 @@ enum hf_effect_kind {
 struct hf_effect {
     enum hf_effect_kind kind;
     int64_t ttl_ms;        /* PUT, EXPIRE, FENCE. */
+    uint8_t database;      /* CLEAR; or HF_DATABASE_ALL. */
     struct hf_slice field; /* FIELD, UNFIELD. */
     struct hf_slice value; /* PUT, FIELD. */
 };
@@ -52,7 +54,7 @@ void hf_effects_field(struct hf_buffer *effects, struct hf_slice field,
 void hf_effects_unfield(struct hf_buffer *effects, struct hf_slice field);
 void hf_effects_expire(struct hf_buffer *effects, int64_t ttl_ms);
 void hf_effects_delete(struct hf_buffer *effects);
-void hf_effects_clear(struct hf_buffer *effects);
+void hf_effects_clear(struct hf_buffer *effects, uint8_t database);
 void hf_effects_fence(struct hf_buffer *effects, int64_t ttl_ms);
 void hf_effects_taken(struct hf_buffer *effects, struct hf_version version);
 void hf_effects_seen(struct hf_buffer *effects,

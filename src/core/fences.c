@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "core/key.h"
+
 #define LIFETIME_MS INT64_C(600000)
 
 void hf_fence_rules_init(struct hf_fence_rules *rules)
@@ -24,10 +26,11 @@ bool hf_fence_rules_add(struct hf_fence_rules *rules, struct hf_slice prefix)
 bool hf_fence_rules_match(const struct hf_fence_rules *rules,
                           struct hf_slice key)
 {
+    struct hf_slice text = hf_key_text(key);
     for (size_t i = 0; i < rules->prefix_count; i++) {
         const struct hf_fence_prefix *prefix = &rules->prefixes[i];
-        if (key.size >= prefix->size &&
-            memcmp(key.data, prefix->bytes, prefix->size) == 0) {
+        if (text.size >= prefix->size &&
+            memcmp(text.data, prefix->bytes, prefix->size) == 0) {
             return true;
         }
     }

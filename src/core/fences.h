@@ -46,7 +46,7 @@ void hf_fence_rules_init(struct hf_fence_rules *rules);
 HF_NODISCARD bool hf_fence_rules_add(struct hf_fence_rules *rules,
                                      struct hf_slice prefix);
 
-/* Whether a session under @key leaves a fence. */
+/* Whether a session under @key, of any database, leaves a fence. */
 bool hf_fence_rules_match(const struct hf_fence_rules *rules,
                           struct hf_slice key);
 

@@ -19,7 +19,8 @@
 #define HF_NAME_BYTES_MAX 64
 #define HF_HOST_BYTES_MAX 255
 
-#define HF_KEY_BYTES_MAX 8192
+#define HF_KEY_TEXT_BYTES_MAX 8192                   /* As clients write it. */
+#define HF_KEY_BYTES_MAX (HF_KEY_TEXT_BYTES_MAX + 1) /* See core/key.h. */
 #define HF_ARGUMENT_COUNT_MAX 65536
 
 #endif

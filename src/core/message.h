@@ -88,7 +88,8 @@ struct hf_heartbeat {
     uint64_t refill_partitions; /* Copies it is the one to fill, */
     uint64_t refill_sessions;   /* the sessions in them, */
     uint64_t refill_bytes;      /* and their memory. */
-    uint8_t leaving;            /* enum hf_leaving. */
+    uint64_t databases[HF_DATABASE_COUNT]; /* `sessions`, of each. */
+    uint8_t leaving;                       /* enum hf_leaving. */
     /* Nodes outside of the view that it has links with both ways: only whom
      * all members reach is taken in. */
     uint8_t guest_count;

@@ -199,8 +199,9 @@ struct hf_node_status {
     uint8_t member_count;
     struct hf_member_status members[HF_MEMBERS_MAX];
     uint64_t sessions; /* Of all members that are heard, as last heard. */
-    uint64_t under_replicated;    /* The same. */
-    uint64_t fences;              /* The same. */
+    uint64_t databases[HF_DATABASE_COUNT]; /* The same, of each. */
+    uint64_t under_replicated;             /* The same. */
+    uint64_t fences;                       /* The same. */
     uint64_t fences_lifted_early; /* By its members since they started. */
     uint64_t writes_degraded; /* Counted by all members since their starts, */
     uint64_t partitions_lost; /* as in struct hf_node_counters. */

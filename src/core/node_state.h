@@ -142,7 +142,6 @@ struct hf_waiting {
 
 /* What each command looks at comes first, within HF_PARTITION_LOOK_BYTES. */
 struct hf_partition {
-    struct hf_sessions sessions;
     struct hf_version version;  /* Of the last record applied. */
     struct hf_version base;     /* Of the record before the log's first. */
     struct hf_record_queue log; /* Records not known to be on all copies. */
@@ -154,12 +153,13 @@ struct hf_partition {
     bool synced;  /* All copies confirmed our state in this epoch. */
     bool pulling; /* A copy is further on than we are. */
     uint8_t merges_pending;
-    uint8_t copy_count;     /* Copies and learners, without ourselves. */
-    uint64_t committed;     /* Sequence up to which all copies have it. */
-    uint64_t last_delete;   /* Sequence of the last record that removed, */
-    uint64_t last_taken;    /* or took over from another lineage. */
-    hf_time touched_at;     /* Last write that a client asked for. */
-    struct hf_list waiting; /* struct hf_waiting, in order. */
+    uint8_t copy_count;          /* Copies and learners, without ourselves. */
+    uint64_t committed;          /* Sequence up to which all copies have it. */
+    uint64_t last_delete;        /* Sequence of the last record that removed, */
+    uint64_t last_taken;         /* or took over from another lineage. */
+    hf_time touched_at;          /* Last write that a client asked for. */
+    struct hf_list waiting;      /* struct hf_waiting, in order. */
+    struct hf_sessions sessions; /* All but its counts. */
 
     struct hf_knowledge knowledge;
     uint64_t learnt;             /* HF_SESSIONS_END: has everything; else 0. */
@@ -174,7 +174,7 @@ struct hf_partition {
     uint32_t discarded_slot; /* Where to go on. */
 };
 
-_Static_assert(offsetof(struct hf_partition, knowledge) <=
+_Static_assert(offsetof(struct hf_partition, sessions.counts) <=
                    HF_PARTITION_LOOK_BYTES,
                "what each command looks at is near");
 

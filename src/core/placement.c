@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "base/hash.h"
+#include "core/key.h"
 
 /* How far above its fair share a member may go, in percent. With 1,024
  * partitions the numbers are small: at 32 members a fair share is 32 primaries
@@ -93,7 +94,7 @@ uint16_t hf_slot_of_key(struct hf_slice key)
 
 uint16_t hf_partition_of_key(struct hf_slice key)
 {
-    return hf_slot_of_key(key) / HF_SLOTS_PER_PARTITION;
+    return hf_slot_of_key(hf_key_text(key)) / HF_SLOTS_PER_PARTITION;
 }
 
 /* The table being made. About 140 KiB, kept on the stack of the caller. */

@@ -74,7 +74,8 @@ static void on_session(void *user, const struct hf_session *session)
     if (hf_session_deadline(session) <= page->node->now) {
         hf_reply_put_bulk(&page->due, hf_session_key(session));
     } else if (hf_scan_matches(page->options, session, page->node->now)) {
-        hf_reply_put_bulk(&page->node->effects, hf_session_key(session));
+        hf_reply_put_bulk(&page->node->effects,
+                          hf_key_text(hf_session_key(session)));
         page->count++;
     }
 }

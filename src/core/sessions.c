@@ -106,6 +106,7 @@ static void session_free(struct hf_sessions *sessions,
         fence_remove(sessions, session);
     } else {
         sessions->count--;
+        sessions->counts[hf_key_database(hf_session_key(session))]--;
     }
     sessions->bytes -= hf_session_size(session);
     hf_session_destroy(sessions->mem, session);
@@ -158,18 +159,31 @@ static void session_drop(struct hf_sessions *sessions, uint32_t slot)
     session_free(sessions, session);
 }
 
-/* Frees all sessions and leaves the fences. */
-static void drop_sessions(struct hf_sessions *sessions)
+static bool database_is_meant(uint8_t meant, uint8_t database)
 {
-    if (sessions->fences.count == 0) {
+    return meant == HF_DATABASE_ALL ? database < HF_DATABASE_COUNT
+                                    : database == meant;
+}
+
+/* Frees all sessions of @database, or of all of clients, and leaves the
+ * fences. */
+static void drop_sessions(struct hf_sessions *sessions, uint8_t database)
+{
+    uint32_t meant = database == HF_DATABASE_ALL
+                         ? hf_sessions_of_clients(sessions)
+                         : sessions->counts[database];
+    if (sessions->fences.count == 0 && meant == sessions->count) {
         hf_sessions_clear(sessions);
         return;
     }
-    /* From the end: who moves then is a fence. */
-    for (uint32_t i = sessions->table.capacity; i-- > 0;) {
+    /* From the end: who moves then stays. */
+    for (uint32_t i = sessions->table.capacity; meant > 0 && i-- > 0;) {
         struct hf_session *entry = sessions->table.entries[i];
-        if (entry != NULL && hf_session_type(entry) != HF_SESSION_FENCE) {
+        if (entry != NULL && hf_session_type(entry) != HF_SESSION_FENCE &&
+            database_is_meant(database,
+                              hf_key_database(hf_session_key(entry)))) {
             session_drop(sessions, i);
+            meant--;
         }
     }
     table_give_back(sessions);
@@ -244,7 +258,10 @@ static int session_replace(struct hf_sessions *sessions,
     }
     session_write(session, draft);
     sessions->bytes += hf_session_size(session);
-    sessions->count += fence ? 0 : 1;
+    if (!fence) {
+        sessions->count++;
+        sessions->counts[hf_key_database(change->key)]++;
+    }
     if (change->old == NULL) {
         (void)hf_table_insert(&sessions->table, session, change->hash);
     } else {
@@ -401,13 +418,17 @@ static int apply_change(struct hf_sessions *sessions,
     return rv;
 }
 
-/* Whether the effects are CLEAR and nothing else. */
-static bool effects_are_clear(struct hf_slice effects)
+/* Whether the effects are CLEAR and nothing else, and of which database. */
+static bool effects_are_clear(struct hf_slice effects, uint8_t *database)
 {
     struct hf_reader reader = hf_reader_of(effects);
     struct hf_effect effect;
-    return hf_effects_next(&reader, &effect) &&
-           effect.kind == HF_EFFECT_CLEAR && hf_reader_left(&reader) == 0;
+    if (!hf_effects_next(&reader, &effect) || effect.kind != HF_EFFECT_CLEAR ||
+        hf_reader_left(&reader) > 0) {
+        return false;
+    }
+    *database = effect.database;
+    return true;
 }
 
 int hf_sessions_apply(struct hf_sessions *sessions, struct hf_slice key,
@@ -417,8 +438,9 @@ int hf_sessions_apply(struct hf_sessions *sessions, struct hf_slice key,
     if (effects.size == 0) {
         return 0;
     }
-    if (key.size == 0 && effects_are_clear(effects)) {
-        drop_sessions(sessions);
+    uint8_t database;
+    if (key.size == 0 && effects_are_clear(effects, &database)) {
+        drop_sessions(sessions, database);
         return 0;
     }
     if (key.size > HF_KEY_BYTES_MAX ||

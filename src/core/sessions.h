@@ -22,6 +22,7 @@
 #include "base/bytes.h"
 #include "base/heap.h"
 #include "base/mem.h"
+#include "core/key.h"
 #include "core/limits.h"
 #include "core/table.h"
 
@@ -67,6 +68,8 @@ struct hf_sessions {
                      * its mem, 0 when it is empty. */
     struct hf_heap fences; /* Those there are, by deadline. */
     size_t fence_bytes;    /* Of `bytes`, that of the fences themselves. */
+    /* Of `count`, those of each database; the last is the node's own. */
+    uint32_t counts[HF_DATABASE_OWN + 1];
 };
 
 void hf_sessions_init(struct hf_sessions *sessions, struct hf_mem *mem,
@@ -78,6 +81,13 @@ void hf_sessions_clear(struct hf_sessions *sessions);
  * else. @slot is where to go on, 0 before the first step. */
 bool hf_sessions_clear_step(struct hf_sessions *sessions, uint32_t *slot,
                             uint32_t slots_max);
+
+/* Sessions of clients: all but those of the node's own database. */
+static inline uint32_t
+hf_sessions_of_clients(const struct hf_sessions *sessions)
+{
+    return sessions->count - sessions->counts[HF_DATABASE_OWN];
+}
 
 /* The 32-bit hash that orders the table; never 0. */
 uint32_t hf_sessions_hash(struct hf_slice key);

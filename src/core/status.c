@@ -47,11 +47,15 @@ void hf_node_count_local(const struct hf_node *node, struct hf_heartbeat *beat)
         if (!partition->primary) {
             continue;
         }
-        beat->sessions += partition->sessions.count;
+        beat->sessions += hf_sessions_of_clients(&partition->sessions);
+        for (unsigned i = 0; i < HF_DATABASE_COUNT; i++) {
+            beat->databases[i] += partition->sessions.counts[i];
+        }
         beat->fences += partition->sessions.fences.count;
         count_to_fill(partition, beat);
         if (node->view->acting[p].count < wanted || !partition->synced) {
-            beat->under_replicated += partition->sessions.count;
+            beat->under_replicated +=
+                hf_sessions_of_clients(&partition->sessions);
         }
     }
 }
@@ -121,6 +125,9 @@ static void add_live_beat(struct hf_node_status *status,
                           const struct hf_heartbeat *beat)
 {
     status->sessions += beat->sessions;
+    for (unsigned i = 0; i < HF_DATABASE_COUNT; i++) {
+        status->databases[i] += beat->databases[i];
+    }
     status->under_replicated += beat->under_replicated;
     status->fences += beat->fences;
     status->refill_sessions += beat->refill_sessions;

@@ -116,9 +116,11 @@ static void write_cluster(struct hf_buffer *out, const struct hf_info *info)
 
 static void write_keyspace(struct hf_buffer *out, const struct hf_info *info)
 {
-    if (info->node->sessions > 0) { /* As Redis: no line for an empty one. */
-        LINE(out, "db0:keys=%llu,expires=0,avg_ttl=0\r\n",
-             (wide)info->node->sessions);
+    for (unsigned i = 0; i < HF_DATABASE_COUNT; i++) {
+        if (info->node->databases[i] > 0) { /* As Redis: no empty ones. */
+            LINE(out, "db%u:keys=%llu,expires=0,avg_ttl=0\r\n", i,
+                 (wide)info->node->databases[i]);
+        }
     }
 }
 

@@ -19,7 +19,7 @@
 
 #define KEY_TEXT_OF(bytes) #bytes
 #define KEY_TEXT(bytes) "ERR key is longer than " KEY_TEXT_OF(bytes) " bytes"
-#define ERROR_KEY KEY_TEXT(HF_KEY_BYTES_MAX)
+#define ERROR_KEY KEY_TEXT(HF_KEY_TEXT_BYTES_MAX)
 
 /* Commands without an answer; the node holds copies of them. */
 #define ASKED_BYTES_MAX ((size_t)16 << 20)
@@ -54,6 +54,7 @@ void hf_connection_init(struct hf_connection *connection,
     hf_buffer_init(&connection->held, mem);
     hf_buffer_init(&connection->tokens, mem);
     hf_buffer_init(&connection->text, mem);
+    hf_buffer_init(&connection->keys, mem);
     hf_resp_command_init(&connection->parsed, mem);
     size_t size = strlen(address);
     if (size >= sizeof(connection->address)) {
@@ -85,6 +86,7 @@ void hf_connection_close(struct hf_connection *connection)
     hf_buffer_close(&connection->held);
     hf_buffer_close(&connection->tokens);
     hf_buffer_close(&connection->text);
+    hf_buffer_close(&connection->keys);
 }
 
 static uint64_t pending_count(const struct hf_connection *connection)
@@ -289,18 +291,9 @@ static size_t command_bytes(const struct hf_command *command)
 
 static bool keys_fit(const struct hf_command *command)
 {
-    uint32_t end = 0; /* One past the last argument that may be a key. */
-    uint32_t step = 1;
-    if (command->row->route == HF_ROUTE_KEY) {
-        end = 2;
-    } else if (command->row->route == HF_ROUTE_KEYS) {
-        end = command->argc;
-        step = command->row->key_step;
-    }
-    HF_ASSERT(end <= command->argc);
-    HF_ASSERT(step > 0);
-    for (uint32_t i = 1; i < end; i += step) {
-        if (command->argv[i].size > HF_KEY_BYTES_MAX) {
+    struct hf_key_places keys = hf_command_key_places(command);
+    for (uint32_t i = keys.first; i < keys.end; i += keys.step) {
+        if (command->argv[i].size > HF_KEY_TEXT_BYTES_MAX) {
             return false;
         }
     }
@@ -344,6 +337,20 @@ command_hand_over(struct hf_connection *connection,
     }
 }
 
+/* A command for the node. */
+static void command_ask(struct hf_connection *connection,
+                        const struct hf_command *command)
+{
+    struct hf_command inner = *command;
+    if (hf_command_encode_keys(&inner, connection->database,
+                               &connection->keys)) {
+        command_hand_over(connection, &inner, connection->host->request);
+    } else {
+        connection->broken = true;
+    }
+    hf_buffer_trim(&connection->keys, REPLY_KEEP_BYTES);
+}
+
 static void command_run(struct hf_connection *connection,
                         const struct hf_command *command)
 {
@@ -356,7 +363,7 @@ static void command_run(struct hf_connection *connection,
     } else if (!keys_fit(command)) {
         reply = hf_reply_error(ERROR_KEY);
     } else if (command->row->route != HF_ROUTE_CONNECTION) {
-        command_hand_over(connection, command, connection->host->request);
+        command_ask(connection, command);
         return;
     } else if (hf_connection_is_managed(command)) {
         command_hand_over(connection, command, connection->host->manage);
@@ -409,7 +416,8 @@ static void ahead_parse(struct ahead *ahead, struct hf_slice bytes,
 static size_t ahead_run(struct hf_connection *connection, struct ahead *ahead)
 {
     const struct hf_connection_host *host = connection->host;
-    if (ahead->count > 1 && host->expect != NULL) {
+    bool plain = connection->database == 0; /* Else keys are others inside. */
+    if (ahead->count > 1 && plain && host->expect != NULL) {
         host->expect(host->user, ahead->commands, ahead->count);
     }
     size_t ran = 0;
@@ -603,8 +611,9 @@ void hf_connection_describe(const struct hf_connection *connection,
 {
     hf_buffer_append_text(out, "id=");
     hf_buffer_append_int64(out, (int64_t)connection->id);
-    hf_buffer_append_format(out, " addr=%s name=%s flags=N db=0 sub=0 psub=0",
-                            connection->address, connection->name);
+    hf_buffer_append_format(out, " addr=%s name=%s flags=N db=%u sub=0 psub=0",
+                            connection->address, connection->name,
+                            (unsigned)connection->database);
     hf_buffer_append_text(out, " oll=");
     hf_buffer_append_int64(out, (int64_t)pending_count(connection));
     hf_buffer_append_text(out, " omem=");

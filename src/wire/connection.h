@@ -100,6 +100,8 @@ struct hf_connection {
     /* Room for the answers of connection_commands.c, empty in between. */
     struct hf_buffer tokens;
     struct hf_buffer text;
+    uint8_t database;      /* What SELECT said. */
+    struct hf_buffer keys; /* Of the command that runs, as they are inside. */
     char name[65];
     char lib_name[65];
     char lib_version[65];

@@ -232,6 +232,7 @@ static struct hf_reply reset_run(struct hf_connection *connection,
 {
     (void)command;
     connection->version = 2;
+    connection->database = 0;
     connection->name[0] = '\0';
     return status_reply("RESET");
 }
@@ -239,7 +240,6 @@ static struct hf_reply reset_run(struct hf_connection *connection,
 static struct hf_reply select_run(struct hf_connection *connection,
                                   const struct hf_command *command)
 {
-    (void)connection;
     int64_t index;
     if (!hf_slice_to_int64(command->argv[1], &index)) {
         return hf_reply_error(ERROR_INTEGER);
@@ -248,9 +248,10 @@ static struct hf_reply select_run(struct hf_connection *connection,
         return hf_reply_error("ERR value is out of range, value must between "
                               "-2147483648 and 2147483647");
     }
-    if (index != 0) {
+    if (index < 0 || index >= HF_DATABASE_COUNT) {
         return hf_reply_error("ERR DB index is out of range");
     }
+    connection->database = (uint8_t)index;
     return hf_reply_ok();
 }
 
@@ -529,7 +530,6 @@ static void row_describe(struct hf_connection *connection,
                          const struct hf_command_row *row)
 {
     struct hf_buffer *out = &connection->tokens;
-    bool has_keys = row->route == HF_ROUTE_KEY || row->route == HF_ROUTE_KEYS;
     hf_reply_put_array(out, 10);
     text_restart(connection);
     append_lower(&connection->text, row->name);
@@ -544,11 +544,9 @@ static void row_describe(struct hf_connection *connection,
     if ((row->flags & HF_COMMAND_FAST) != 0) {
         hf_reply_put_status(out, HF_SLICE_LITERAL("fast"));
     }
-    hf_reply_put_integer(out, has_keys ? 1 : 0);
-    hf_reply_put_integer(out, row->route == HF_ROUTE_KEYS ? -1 : has_keys);
-    hf_reply_put_integer(out, row->route == HF_ROUTE_KEYS
-                                  ? (int64_t)row->key_step
-                                  : (int64_t)has_keys);
+    hf_reply_put_integer(out, row->key_first);
+    hf_reply_put_integer(out, row->key_last);
+    hf_reply_put_integer(out, row->key_step);
     hf_reply_put_set(out, 0);   /* ACL categories. */
     hf_reply_put_array(out, 0); /* Tips. */
     hf_reply_put_array(out, 0); /* Key specifications. */

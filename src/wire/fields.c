@@ -195,6 +195,38 @@ bool hf_field_read_view(struct hf_reader *reader, struct hf_view *view)
     return !reader->failed;
 }
 
+/* Most are empty: which are not, and then how many each of those has. */
+static void put_databases(struct hf_buffer *out,
+                          const uint64_t databases[HF_DATABASE_COUNT])
+{
+    uint16_t used = 0;
+    for (unsigned i = 0; i < HF_DATABASE_COUNT; i++) {
+        used |= (uint16_t)((databases[i] > 0 ? 1u : 0u) << i);
+    }
+    hf_buffer_put_u16(out, used);
+    for (unsigned i = 0; i < HF_DATABASE_COUNT; i++) {
+        if (databases[i] > 0) {
+            hf_buffer_put_u64(out, databases[i]);
+        }
+    }
+}
+
+static bool read_databases(struct hf_reader *reader,
+                           uint64_t databases[HF_DATABASE_COUNT])
+{
+    uint16_t used = hf_reader_u16(reader);
+    for (unsigned i = 0; i < HF_DATABASE_COUNT; i++) {
+        databases[i] = 0;
+        if ((used >> i & 1) != 0) {
+            databases[i] = hf_reader_u64(reader);
+            if (databases[i] == 0) {
+                return false; /* A message has one encoding. */
+            }
+        }
+    }
+    return true;
+}
+
 void hf_field_put_heartbeat(struct hf_buffer *out,
                             const struct hf_heartbeat *heartbeat)
 {
@@ -226,6 +258,7 @@ void hf_field_put_heartbeat(struct hf_buffer *out,
     hf_buffer_put_u64(out, heartbeat->refill_partitions);
     hf_buffer_put_u64(out, heartbeat->refill_sessions);
     hf_buffer_put_u64(out, heartbeat->refill_bytes);
+    put_databases(out, heartbeat->databases);
 }
 
 bool hf_field_read_heartbeat(struct hf_reader *reader,
@@ -261,6 +294,7 @@ bool hf_field_read_heartbeat(struct hf_reader *reader,
     heartbeat->refill_partitions = hf_reader_u64(reader);
     heartbeat->refill_sessions = hf_reader_u64(reader);
     heartbeat->refill_bytes = hf_reader_u64(reader);
-    return heartbeat->state <= HF_STATE_MERGING &&
+    return read_databases(reader, heartbeat->databases) &&
+           heartbeat->state <= HF_STATE_MERGING &&
            heartbeat->leaving <= HF_LEAVING_READY;
 }

@@ -128,7 +128,7 @@ static void put_forward(struct hf_buffer *out, const struct hf_forward *forward)
 {
     const struct hf_command *command = &forward->command;
     struct hf_slice name = hf_slice_text(command->row->name);
-    size_t size = 1 + 8 + 8 + 8 + 2 + 2 + 4 + 4 + 4 + name.size + 4;
+    size_t size = 1 + 8 + 8 + 8 + 2 + 2 + 4 + 4 + 4 + name.size + 1 + 4;
     for (uint32_t i = 0; i < command->argc; i++) {
         size += 4 + command->argv[i].size;
     }
@@ -145,6 +145,7 @@ static void put_forward(struct hf_buffer *out, const struct hf_forward *forward)
     to = write_integer(to, forward->scan_position, 4);
     to = write_integer(to, forward->scan_count, 4);
     to = write_slice(to, name);
+    to = write_integer(to, command->database, 1);
     to = write_integer(to, command->argc, 4);
     for (uint32_t i = 0; i < command->argc; i++) {
         to = write_slice(to, command->argv[i]);
@@ -490,16 +491,14 @@ static bool command_is_sound(const struct hf_command *command)
         !hf_command_arity_fits(row, command->argc)) {
         return false;
     }
-    if (row->route == HF_ROUTE_KEY) {
+    if (row->route == HF_ROUTE_KEY) { /* Wherever clients write it. */
         return command->argc >= 2 && command->argv[1].size <= HF_KEY_BYTES_MAX;
     }
-    if (row->route == HF_ROUTE_KEYS) {
-        for (size_t i = 1; i < command->argc; i += row->key_step) {
-            if (command->argv[i].size > HF_KEY_BYTES_MAX) {
-                return false;
-            }
+    struct hf_key_places keys = hf_command_key_places(command);
+    for (uint32_t i = keys.first; i < keys.end; i += keys.step) {
+        if (command->argv[i].size > HF_KEY_BYTES_MAX) {
+            return false;
         }
-        return command->argc >= 2;
     }
     return true;
 }
@@ -513,6 +512,10 @@ static int read_command(struct hf_reader *reader,
     /* In the one spelling of the table: a message has one encoding. */
     if (command->row == NULL ||
         !hf_slice_equal(name, hf_slice_text(command->row->name))) {
+        return HF_EPROTO;
+    }
+    command->database = hf_reader_u8(reader);
+    if (command->database >= HF_DATABASE_COUNT) {
         return HF_EPROTO;
     }
     command->argc =

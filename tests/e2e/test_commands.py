@@ -58,7 +58,7 @@ class Commands(cluster.SharedClusterTest):
         self.assertIsInstance(client.call("CLIENT", "ID"), int)
         self.assertIn(b"name=web", client.call("CLIENT", "INFO"))
         self.assertIn(b"name=web", client.call("CLIENT", "LIST"))
-        refused = client.call("SELECT", "99")
+        refused = client.call("SELECT", "16")
         self.assertIsInstance(refused, ReplyError)
         refused = client.call("AUTH", "secret")
         self.assertIn("without any password", str(refused))
@@ -224,6 +224,77 @@ class Commands(cluster.SharedClusterTest):
             self.assertEqual(len(self.scan(client)), 501)
             self.assertEqual(self.scan(client, "TYPE", "hash"), [b"hash:1"])
             self.assertEqual(self.scan(client, "MATCH", "nothing*"), [])
+
+    def test_databases_are_apart(self):
+        """The same names in every database, set through any node."""
+        for number in range(48):
+            client = self.clients[number % 3]
+            database = number // 3
+            self.assertEqual(client.call("SELECT", str(database)), b"OK")
+            for key in (b"k", b"", b"\x00", b"\x01k"):
+                key += b"" if key == b"" else b"%d" % (number % 3)
+                value = b"%d" % database
+                self.assertEqual(client.call("SET", key, value), b"OK")
+        for client in self.clients:
+            for database in range(16):
+                value = b"%d" % database
+                keys = [b"", *(k + n for k in (b"k", b"\x00", b"\x01k")
+                               for n in (b"0", b"1", b"2"))]
+                self.assertEqual(client.call("SELECT", value), b"OK")
+                self.assertEqual(client.call("MGET", *keys), [value] * 10)
+                self.assertEqual(client.call("EXISTS", *keys), 10)
+                self.assertEqual(client.call("DBSIZE"), 10)
+                self.assertEqual(sorted(self.scan(client)), sorted(keys))
+                self.assertEqual(
+                    sorted(self.scan(client, "MATCH", "k*")),
+                    [b"k0", b"k1", b"k2"],
+                )
+            self.assertIn(b" db=15 ", client.call("CLIENT", "INFO"))
+        self.wait_for_keyspace([10] * 16)
+
+        one, other = self.clients[:2]
+        self.assertEqual(one.call("SELECT", "3"), b"OK")
+        self.assertEqual(one.call("FLUSHDB"), b"OK")
+        self.assertEqual(one.call("DBSIZE"), 0)
+        self.assertEqual(self.scan(one), [])
+        self.assertEqual(other.call("SELECT", "4"), b"OK")
+        self.assertEqual(other.call("DBSIZE"), 10)
+        self.assertEqual(other.call("GET", "k0"), b"4")
+        self.wait_for_keyspace([10] * 3 + [0] + [10] * 12)
+        self.assertEqual(one.call("FLUSHALL"), b"OK")
+        self.assertEqual(other.call("DBSIZE"), 0)
+        self.wait_for_keyspace([0] * 16)
+        self.assertEqual(one.call("RESET"), b"RESET")
+        self.assertIn(b" db=0 ", one.call("CLIENT", "INFO"))
+
+    def wait_for_keyspace(self, wanted):
+        """INFO of every node says this in the end: nodes hear of others ten
+        times a second."""
+        wanted = "".join(
+            "db%d:keys=%d,expires=0,avg_ttl=0\r\n" % (number, count)
+            for number, count in enumerate(wanted)
+            if count > 0
+        )
+        for client in self.clients:
+            deadline = time.monotonic() + 10
+            while True:
+                got = client.call("INFO", "keyspace").decode()
+                if got == "# Keyspace\r\n" + wanted:
+                    break
+                self.assertLess(time.monotonic(), deadline, got)
+                time.sleep(0.05)
+
+    def test_pipelines_change_databases(self):
+        client = self.clients[0]
+        for number in range(16):
+            client.send("SELECT", str(number))
+            client.send("SET", "p", str(number))
+            client.send("GET", "p")
+        for number in range(16):
+            self.assertEqual(client.read(), b"OK")
+            self.assertEqual(client.read(), b"OK")
+            self.assertEqual(client.read(), b"%d" % number)
+        client.call("SELECT", "0")
 
     def scan(self, client, *options):
         cursor, found = b"0", []

@@ -217,7 +217,7 @@ struct hf_slice script_take_effects(struct script *s)
             hf_effects_delete(effects);
             break;
         case 6:
-            hf_effects_clear(effects);
+            hf_effects_clear(effects, HF_DATABASE_ALL);
             break;
         case 8:
             hf_effects_fence(effects, ttl_ms);

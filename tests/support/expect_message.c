@@ -84,6 +84,7 @@ static void expect_heartbeat(const struct hf_heartbeat *a,
     assert_int_equal(a->writes_degraded, b->writes_degraded);
     assert_int_equal(a->partitions_lost, b->partitions_lost);
     assert_int_equal(a->sessions_lost, b->sessions_lost);
+    assert_memory_equal(a->databases, b->databases, sizeof(a->databases));
 }
 
 static void expect_forward(const struct hf_forward *a,
@@ -97,6 +98,7 @@ static void expect_forward(const struct hf_forward *a,
     assert_int_equal(a->scan_position, b->scan_position);
     assert_int_equal(a->scan_count, b->scan_count);
     assert_ptr_equal(a->command.row, b->command.row);
+    assert_int_equal(a->command.database, b->command.database);
     assert_int_equal(a->command.argc, b->command.argc);
     for (size_t i = 0; i < b->command.argc; i++) {
         expect_slice(a->command.argv[i], b->command.argv[i]);

@@ -104,6 +104,7 @@ static void add_heartbeats(struct messages *m)
         .refill_partitions = unlike(m),
         .refill_sessions = unlike(m),
         .refill_bytes = unlike(m),
+        .databases = {unlike(m), 0, unlike(m), [15] = unlike(m)},
     };
     add(m, HF_MESSAGE_HEARTBEAT);
     add(m, HF_MESSAGE_HEARTBEAT)->heartbeat = (struct hf_heartbeat){
@@ -127,6 +128,7 @@ static void add_heartbeats(struct messages *m)
         .refill_partitions = UINT64_MAX,
         .refill_sessions = UINT64_MAX,
         .refill_bytes = UINT64_MAX,
+        .databases = {[1] = UINT64_MAX, [14] = UINT64_MAX},
     };
 }
 
@@ -165,7 +167,8 @@ static void add_forward(struct messages *m, uint16_t partition, uint16_t end,
         .scan_count = (uint32_t)unlike(m),
         .command = {.row = hf_command_find(argv[0]),
                     .argc = argc,
-                    .argv = argv},
+                    .argv = argv,
+                    .database = argc % HF_DATABASE_COUNT},
     };
 }
 

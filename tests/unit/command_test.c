@@ -33,7 +33,11 @@ static void every_row_is_found_by_its_name(void **state)
         bool applied =
             row->route != HF_ROUTE_CONNECTION && row->route != HF_ROUTE_SCAN;
         assert_int_equal(row->apply != NULL, applied);
-        assert_int_equal(row->key_step != 0, row->route == HF_ROUTE_KEYS);
+        assert_int_equal(row->key_step != 0, row->key_first != 0);
+        bool keys = row->route == HF_ROUTE_KEY || row->route == HF_ROUTE_KEYS;
+        assert_true(!keys || row->key_first > 0);
+        assert_true(row->route != HF_ROUTE_KEY ||
+                    row->key_last == row->key_first);
     }
     assert_int_equal(count, 59);
 }

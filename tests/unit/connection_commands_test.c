@@ -59,7 +59,8 @@ static void answers_the_small_commands_by_itself(void **state)
         {"RESET\r\n", "+RESET\r\n"},
         {"RESET x\r\n", ARITY("reset")},
         {"SELECT 0\r\n", "+OK\r\n"},
-        {"SELECT 1\r\n", "-ERR DB index is out of range\r\n"},
+        {"SELECT 15\r\n", "+OK\r\n"},
+        {"SELECT 16\r\n", "-ERR DB index is out of range\r\n"},
         {"SELECT -1\r\n", "-ERR DB index is out of range\r\n"},
         {"SELECT 99999999999\r\n",
          "-ERR value is out of range, value must between -2147483648 and "

@@ -34,6 +34,21 @@ static void hands_the_other_commands_to_the_node(void **state)
     client_close(&c);
 }
 
+static void keys_are_of_the_selected_database(void **state)
+{
+    (void)state;
+    struct client c;
+    client_open(&c);
+    client_send(&c, "SELECT 1\r\nGET a\r\nMSET a b c d\r\nPING\r\n");
+    client_send(&c, "SELECT 0\r\nGET a\r\nGET \1\r\nSELECT 15\r\nGET a\r\n"
+                    "SELECT 16\r\nGET b\r\nRESET\r\nGET b\r\n");
+    static const char asked[] = "GET \1a\nMSET \1a b \1c d\nGET a\n"
+                                "GET \0\1\nGET \017a\nGET \017b\nGET b\n";
+    assert_int_equal(c.asked.size, sizeof(asked) - 1);
+    assert_memory_equal(c.asked.data, asked, sizeof(asked) - 1);
+    client_close(&c);
+}
+
 static void accepts_answers_before_the_request_returns(void **state)
 {
     (void)state;
@@ -596,6 +611,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hands_the_other_commands_to_the_node),
+        cmocka_unit_test(keys_are_of_the_selected_database),
         cmocka_unit_test(accepts_answers_before_the_request_returns),
         cmocka_unit_test(
             keeps_the_order_of_commands_whatever_the_order_of_answers),

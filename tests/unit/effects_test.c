@@ -50,7 +50,7 @@ static void put_one_of_each(struct hf_buffer *effects)
     hf_effects_unfield(effects, HF_SLICE_LITERAL("field"));
     hf_effects_expire(effects, HF_TTL_NONE);
     hf_effects_delete(effects);
-    hf_effects_clear(effects);
+    hf_effects_clear(effects, HF_DATABASE_ALL);
     hf_effects_fence(effects, 77);
 }
 

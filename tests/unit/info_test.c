@@ -38,7 +38,9 @@ static int set_up(void **state)
     f.node.member_count = 1;
     f.node.members[0].info = &f.self;
     f.node.members[0].alive = true;
-    f.node.sessions = 42;
+    f.node.sessions = 44;
+    f.node.databases[0] = 42;
+    f.node.databases[15] = 2;
     f.node.fences = 5;
     f.node.local_fences = 3;
     f.node.local_fence_bytes = 300;
@@ -118,6 +120,7 @@ static void all_sections_hold_what_drivers_read(void **state)
         "used_cpu_user:1.000001",
         "cluster_enabled:0",
         "db0:keys=42,expires=0,avg_ttl=0",
+        "db15:keys=2,expires=0,avg_ttl=0",
         "# Holdfast",
         "holdfast_version:1.2.3",
         "incarnation:00000000000000ab",
@@ -194,14 +197,15 @@ static void one_section_comes_alone(void **state)
     assert_string_equal(info_text("cluster"),
                         "# Cluster\r\ncluster_enabled:0\r\n");
     assert_string_equal(info_text("KEYSPACE"),
-                        "# Keyspace\r\ndb0:keys=42,expires=0,avg_ttl=0\r\n");
+                        "# Keyspace\r\ndb0:keys=42,expires=0,avg_ttl=0\r\n"
+                        "db15:keys=2,expires=0,avg_ttl=0\r\n");
     assert_string_equal(info_text("nonsense"), "");
 }
 
 static void an_empty_keyspace_has_no_line(void **state)
 {
     (void)state;
-    f.node.sessions = 0;
+    memset(f.node.databases, 0, sizeof(f.node.databases));
     assert_string_equal(info_text("keyspace"), "# Keyspace\r\n");
 }
 
@@ -269,7 +273,7 @@ static void status_is_one_whole_reply(void **state)
     assert_number("view", 7);
     assert_text("state", "active");
     assert_number("settled", 1);
-    assert_number("sessions", 42);
+    assert_number("sessions", 44);
     assert_number("partitions", 1024);
     assert_number("fences", 5);
     assert_number("fences_lifted_early", 4);

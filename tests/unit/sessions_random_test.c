@@ -365,6 +365,13 @@ static void check_table(struct fixture *f)
     assert_int_equal(taken, table->count);
     assert_true(table->capacity == 0 || free_at == table->capacity);
     assert_int_equal(taken, f->sessions.count + f->sessions.fences.count);
+    uint32_t counts[HF_DATABASE_OWN + 1] = {0};
+    for (uint32_t key = 0; key < KEYS; key++) {
+        if (f->model[key].exists && !f->model[key].is_fence) {
+            counts[hf_key_database(number_slice(&key))]++;
+        }
+    }
+    assert_memory_equal(f->sessions.counts, counts, sizeof(counts));
 }
 
 static int apply(struct fixture *f, struct hf_slice key, uint32_t hash)
@@ -411,14 +418,20 @@ static void delete_most(struct fixture *f)
     }
 }
 
-/* Drops all sessions, but no fences. */
+/* Drops all sessions of one database, or of all that are not our own, but no
+ * fences. The first byte of a key is a database, or is none. */
 static void clear(struct fixture *f)
 {
+    uint8_t one = (uint8_t)below(f, HF_DATABASE_COUNT);
+    uint8_t database = below(f, 3) == 0 ? one : HF_DATABASE_ALL;
     hf_buffer_clear(&f->effects);
-    hf_effects_clear(&f->effects);
+    hf_effects_clear(&f->effects, database);
     assert_int_equal(apply(f, (struct hf_slice){NULL, 0}, 0), 0);
     for (uint32_t key = 0; key < KEYS; key++) {
-        if (!f->model[key].is_fence) {
+        uint8_t its = hf_key_database(number_slice(&key));
+        bool meant = database == HF_DATABASE_ALL ? its != HF_DATABASE_OWN
+                                                 : its == database;
+        if (!f->model[key].is_fence && meant) {
             model_delete(&f->model[key]);
         }
     }

@@ -330,10 +330,12 @@ static void effects_that_do_not_fit_change_nothing(void **state)
     expect_refused(f, KEY);
     hf_effects_expire(&f->effects, -7);
     expect_refused(f, KEY);
-    hf_effects_clear(&f->effects);
+    hf_effects_clear(&f->effects, HF_DATABASE_ALL);
     expect_refused(f, KEY);
-    hf_effects_clear(&f->effects);
+    hf_effects_clear(&f->effects, HF_DATABASE_ALL);
     hf_effects_delete(&f->effects);
+    expect_refused(f, (struct hf_slice){NULL, 0});
+    hf_effects_clear(&f->effects, HF_DATABASE_OWN);
     expect_refused(f, (struct hf_slice){NULL, 0});
 
     /* A good start does not help. */
@@ -449,7 +451,7 @@ static void clear_drops_everything_at_once(void **state)
     for (uint32_t i = 0; i < 100; i++) {
         put(f, number_key(i, text), KEY);
     }
-    hf_effects_clear(&f->effects);
+    hf_effects_clear(&f->effects, HF_DATABASE_ALL);
     assert_int_equal(apply(f, (struct hf_slice){NULL, 0}), 0);
     assert_int_equal(f->sessions.count, 0);
     assert_int_equal(f->sessions.bytes, 0);
