@@ -53,6 +53,9 @@
 #define PAGES(name, arity, flags, section, usage, note)                        \
     ROW(name, arity, flags, SCAN, NONE, 0, 0, 0, NULL, ERROR, section, usage,  \
         note)
+#define WALK(name, arity, gather, section, usage, note)                        \
+    ROW(name, arity, 0, WALK, gather, 0, 0, 0, NULL, ERROR, section, usage,    \
+        note)
 
 static const struct hf_command_row rows[] = {
 #include "core/command_table.def"

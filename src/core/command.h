@@ -31,15 +31,18 @@ enum hf_route {
     HF_ROUTE_EVERYWHERE, /* Every partition in one view, then gathered: DBSIZE.
                           * Only reads, for it is begun anew in the next. */
     HF_ROUTE_SCAN,       /* SCAN: some partitions at a time. */
+    HF_ROUTE_WALK,       /* As many pages of SCAN as it takes: KEYS. */
 };
 
-/* How the replies of the parts become one (KEYS, PARTITIONS, EVERYWHERE). An
+/* How the replies of the parts become one (all routes but KEY and SCAN). An
  * error of any part is the answer of all. */
 enum hf_gather {
     HF_GATHER_NONE,
     HF_GATHER_SUM,   /* Integers: DEL, EXISTS, DBSIZE. */
     HF_GATHER_ARRAY, /* In the order of the keys: MGET. */
     HF_GATHER_OK,    /* +OK: MSET, FLUSHALL. */
+    HF_GATHER_EVERY, /* Of the pages of a walk, every key: KEYS. */
+    HF_GATHER_ANY,   /* Any one key: RANDOMKEY. */
 };
 
 enum hf_command_flag {

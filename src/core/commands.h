@@ -73,6 +73,7 @@ void hf_apply_bulk_copy(struct hf_apply *apply, struct hf_slice bytes);
 #define EVERYWHERE(name, arity, flags, gather, apply, section, usage, note)    \
     HF_APPLY(apply)
 #define PAGES(name, arity, flags, section, usage, note)
+#define WALK(name, arity, gather, section, usage, note)
 
 #include "core/command_table.def"
 
@@ -85,5 +86,6 @@ void hf_apply_bulk_copy(struct hf_apply *apply, struct hf_slice bytes);
 #undef PARTITIONS
 #undef EVERYWHERE
 #undef PAGES
+#undef WALK
 
 #endif

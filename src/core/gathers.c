@@ -9,7 +9,8 @@
  *
  * SCAN's cursor is the next partition and, when one call does not cover a
  * whole partition, the hash position in it: partition << 33 | position, under
- * 2^53. It means the same on every node and in every view. */
+ * 2^53. It means the same on every node and in every view. KEYS and RANDOMKEY
+ * are pages of SCAN, as many as it takes, one per tick. */
 #include <string.h>
 
 #include "base/assert.h"
@@ -20,6 +21,7 @@
 static void gather_set_held(struct hf_node *node, struct hf_gathering *gather,
                             size_t bytes)
 {
+    bytes += gather->found.capacity;
     node->answer_bytes = node->answer_bytes - gather->held_bytes + bytes;
     gather->held_bytes = bytes;
 }
@@ -41,12 +43,14 @@ static bool others_hold_too_much(const struct hf_node *node,
 static void gather_free(struct hf_node *node, struct hf_gathering *gather)
 {
     hf_list_remove(&gather->link);
+    hf_buffer_close(&gather->found);
     gather_set_held(node, gather, 0);
     for (uint32_t i = 0; gather->parts != NULL && i < gather->part_count; i++) {
         hf_buffer_close(&gather->parts[i]);
     }
     hf_mem_free(node->mem, gather->parts, room_for_parts(gather));
     hf_buffer_close(&gather->error);
+    node->walks_waiting -= gather->goes_on ? 1 : 0;
     if (gather->origin != NULL) {
         hf_mem_free(node->mem, gather->origin, gather->origin->size);
     }
@@ -99,6 +103,7 @@ static struct hf_gathering *gather_new(struct hf_node *node, uint64_t client,
         .ranged = command->row->route == HF_ROUTE_EVERYWHERE ||
                   command->row->route == HF_ROUTE_SCAN};
     hf_buffer_init(&gather->error, node->mem);
+    hf_buffer_init(&gather->found, node->mem);
     hf_list_push_back(&node->gathers, &gather->link);
     return gather;
 }
@@ -135,7 +140,9 @@ static void gather_keep(struct hf_node *node, struct hf_gathering *gather,
     hf_buffer_clear(part);
     hf_reply_encode(reply, part);
     gather->bytes += part->size;
-    gather_set_held(node, gather, gather->held_bytes + part->capacity);
+    gather_set_held(node, gather,
+                    gather->held_bytes - gather->found.capacity +
+                        part->capacity);
     if (part->failed) {
         gather_refuse(node, gather, hf_no_memory_text);
     } else if (gather->bytes > HF_REPLY_BYTES_MAX) {
@@ -145,12 +152,11 @@ static void gather_keep(struct hf_node *node, struct hf_gathering *gather,
     }
 }
 
-/* SCAN: the parts are arrays of keys; joined, behind the next cursor. */
-static void join_pages(struct hf_node *node, const struct hf_gathering *gather,
-                       struct hf_buffer *out)
+/* The parts are arrays of keys: appends those, and says how many. */
+static uint32_t join_parts(const struct hf_gathering *gather,
+                           struct hf_buffer *out)
 {
     uint32_t keys = 0;
-    hf_buffer_clear(&node->tokens);
     for (uint32_t i = 0; i < gather->part_count; i++) {
         struct hf_reader reader =
             hf_reader_of(hf_buffer_slice(&gather->parts[i]));
@@ -158,10 +164,18 @@ static void join_pages(struct hf_node *node, const struct hf_gathering *gather,
         if (hf_token_next(&reader, &token) && token.kind == HF_TOKEN_ARRAY) {
             keys += token.count;
             hf_buffer_append_slice(
-                &node->tokens,
-                hf_reader_bytes(&reader, hf_reader_left(&reader)));
+                out, hf_reader_bytes(&reader, hf_reader_left(&reader)));
         }
     }
+    return keys;
+}
+
+/* SCAN: the keys behind the next cursor. */
+static void join_pages(struct hf_node *node, const struct hf_gathering *gather,
+                       struct hf_buffer *out)
+{
+    hf_buffer_clear(&node->tokens);
+    uint32_t keys = join_parts(gather, &node->tokens);
     struct hf_buffer cursor;
     hf_buffer_init(&cursor, node->mem);
     hf_buffer_append_int64(&cursor, (int64_t)gather->scan_next);
@@ -173,14 +187,71 @@ static void join_pages(struct hf_node *node, const struct hf_gathering *gather,
     hf_buffer_close(&cursor);
 }
 
+/* Whether the page that came leaves something to be asked for. */
+static bool walk_is_over(const struct hf_gathering *gather)
+{
+    if (gather->kind == HF_GATHER_EVERY) {
+        return gather->walk_at == 0;
+    }
+    bool all_seen =
+        gather->walk_wrapped &&
+        (gather->walk_at == 0 || gather->walk_at >> 33 > gather->walk_from);
+    return gather->found_count > 0 || all_seen;
+}
+
+/* Keeps the page of a walk that has come. False: that was the last one. */
+static bool walk_on(struct hf_node *node, struct hf_gathering *gather)
+{
+    gather->found_count += join_parts(gather, &gather->found);
+    gather_drop_parts(node, gather);
+    gather->walk_at = gather->scan_next;
+    bool over = walk_is_over(gather);
+    gather->walk_wrapped |= gather->walk_at == 0;
+    if (gather->found.failed) {
+        gather_refuse(node, gather, hf_no_memory_text);
+    } else if (gather->found.size > HF_REPLY_BYTES_MAX) {
+        gather_refuse(node, gather, HF_REPLY_TOO_LARGE);
+    } else if (others_hold_too_much(node, gather)) {
+        gather_refuse(node, gather, hf_many_answers_text);
+    }
+    gather->goes_on = !over && !gather->failed;
+    node->walks_waiting += gather->goes_on ? 1 : 0;
+    return gather->goes_on;
+}
+
+/* Any one of the keys. */
+static struct hf_reply pick_key(struct hf_node *node,
+                                const struct hf_gathering *gather)
+{
+    struct hf_reader reader = hf_reader_of(hf_buffer_slice(&gather->found));
+    struct hf_token token;
+    uint64_t left = gather->found_count == 0
+                        ? 0
+                        : 1 + hf_rng_below(&node->rng, gather->found_count);
+    struct hf_reply reply = hf_reply_nil();
+    for (; left > 0 && hf_token_next(&reader, &token); left--) {
+        reply = hf_reply_bulk(token.bytes);
+    }
+    return reply;
+}
+
 static void gather_finish(struct hf_node *node, struct hf_gathering *gather)
 {
+    if (gather->walks && !gather->failed && walk_on(node, gather)) {
+        return;
+    }
     struct hf_reply reply = hf_reply_ok();
     hf_buffer_clear(&node->scratch);
     if (gather->failed) {
         if (!hf_reply_decode(hf_buffer_slice(&gather->error), &reply)) {
             reply = hf_reply_error(hf_no_memory_text);
         }
+    } else if (gather->kind == HF_GATHER_EVERY) {
+        hf_reply_put_array(&node->scratch, gather->found_count);
+        hf_buffer_append_slice(&node->scratch, hf_buffer_slice(&gather->found));
+        reply = hf_reply_nested(&node->scratch);
+    } else if (gather->kind == HF_GATHER_ANY) {
+        reply = pick_key(node, gather);
     } else if (gather->scan) {
         join_pages(node, gather, &node->scratch);
         reply = hf_reply_nested(&node->scratch);
@@ -371,6 +442,9 @@ static bool find_span(const struct hf_node *node, struct hf_gathering *gather,
     if (!hf_scan_parse(command, &options, error)) {
         return false;
     }
+    if (gather->walks) {
+        options.cursor = gather->walk_at;
+    }
     uint64_t partition = options.cursor >> 33;
     uint64_t position = options.cursor & (((uint64_t)1 << 33) - 1);
     if (partition >= HF_PARTITION_COUNT || position >= HF_SESSIONS_END) {
@@ -457,8 +531,10 @@ static void spread(struct hf_node *node, struct hf_gathering *gather)
     }
 }
 
-void hf_node_spread(struct hf_node *node, uint64_t client, uint64_t tag,
-                    const struct hf_command *command)
+/* NULL: the client has its answer, an error. */
+static struct hf_gathering *ranged_new(struct hf_node *node, uint64_t client,
+                                       uint64_t tag,
+                                       const struct hf_command *command)
 {
     struct hf_gathering *gather = gather_new(node, client, tag, command);
     struct hf_request *origin =
@@ -468,10 +544,66 @@ void hf_node_spread(struct hf_node *node, uint64_t client, uint64_t tag,
             gather_free(node, gather);
         }
         hf_node_refuse_client(node, client, tag, hf_no_memory_text);
-        return;
+        return NULL;
     }
     gather->origin = origin;
+    return gather;
+}
+
+void hf_node_spread(struct hf_node *node, uint64_t client, uint64_t tag,
+                    const struct hf_command *command)
+{
+    struct hf_gathering *gather = ranged_new(node, client, tag, command);
+    if (gather != NULL) {
+        spread(node, gather);
+    }
+}
+
+void hf_node_walk(struct hf_node *node, uint64_t client, uint64_t tag,
+                  const struct hf_command *command)
+{
+    bool every = command->row->gather == HF_GATHER_EVERY;
+    const struct hf_slice argv[] = {
+        HF_SLICE_LITERAL("SCAN"),
+        HF_SLICE_LITERAL("0"),
+        HF_SLICE_LITERAL("COUNT"),
+        every ? HF_SLICE_LITERAL("1000") : HF_SLICE_LITERAL("10"),
+        HF_SLICE_LITERAL("MATCH"),
+        every ? command->argv[1] : HF_SLICE_LITERAL("*"),
+    };
+    struct hf_command scan = {.row = hf_command_find(argv[0]),
+                              .argc = HF_ARRAY_COUNT(argv),
+                              .argv = argv,
+                              .database = command->database};
+    struct hf_gathering *gather = ranged_new(node, client, tag, &scan);
+    if (gather == NULL) {
+        return;
+    }
+    gather->walks = true;
+    gather->kind = command->row->gather;
+    if (!every) {
+        gather->walk_from =
+            (uint16_t)hf_rng_below(&node->rng, HF_PARTITION_COUNT);
+        gather->walk_at = (uint64_t)gather->walk_from << 33 |
+                          hf_rng_below(&node->rng, HF_SESSIONS_END);
+    }
     spread(node, gather);
+}
+
+void hf_node_walks_tick(struct hf_node *node)
+{
+    struct hf_list *link = node->gathers.next;
+    while (node->walks_waiting > 0 && link != &node->gathers) {
+        struct hf_gathering *gather =
+            HF_CONTAINER_OF(link, struct hf_gathering, link);
+        link = link->next;
+        if (gather->goes_on) {
+            gather->goes_on = false;
+            node->walks_waiting--;
+            gather->deadline = node->now + (hf_time)node->config.hold_ms;
+            spread(node, gather);
+        }
+    }
 }
 
 void hf_node_gathers_entered(struct hf_node *node)

@@ -180,6 +180,7 @@ static void node_tick(struct hf_node *node)
     hf_node_waiting_tick(node);
     hf_node_run_ranges(node);
     hf_node_requests_tick(node);
+    hf_node_walks_tick(node);
     hf_node_expire_due(node);
     hf_node_forget_operations(node);
     hf_node_discard_tick(node);
@@ -314,7 +315,8 @@ static void notice_pause(struct hf_node *node)
 
 static hf_time tick_at(const struct hf_node *node)
 {
-    if (node->ticked_at == HF_TIME_PAST || node->expiry_waits) {
+    if (node->ticked_at == HF_TIME_PAST || node->expiry_waits ||
+        node->walks_waiting > 0) {
         return node->now;
     }
     bool busy =

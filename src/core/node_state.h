@@ -29,6 +29,7 @@
 #include "base/mutation.h"
 #include "base/rng.h"
 #include "core/expiry.h"
+#include "core/gathers.h"
 #include "core/knowledge.h"
 #include "core/lineage.h"
 #include "core/merge.h"
@@ -221,28 +222,6 @@ struct hf_request {
     struct hf_command command;
 };
 
-/* Several requests that make one answer. */
-struct hf_gathering {
-    struct hf_list link; /* In node->gathers. */
-    uint64_t client;
-    uint64_t tag;
-    hf_time deadline;
-    uint32_t part_count;
-    uint32_t remaining;
-    enum hf_gather kind;
-    bool ranged; /* Made anew at each view. */
-    bool waits;  /* Ranged: for a view to be sent in. */
-    bool scan;
-    uint64_t scan_next; /* Cursor for the next call. */
-    int64_t sum;
-    size_t bytes;              /* Of all parts that came. */
-    size_t held_bytes;         /* By them, as counted in node->answer_bytes. */
-    bool failed;               /* `error` is the answer. */
-    struct hf_buffer error;    /* Tokens. */
-    struct hf_buffer *parts;   /* Tokens by part; ARRAY and scan. */
-    struct hf_request *origin; /* Ranged: the arguments, to make it anew. */
-};
-
 struct hf_ballot {
     bool active;
     bool accepting; /* Phase 2. */
@@ -358,6 +337,7 @@ struct hf_node {
     struct hf_buffer tokens;
     hf_time fences_warned_at; /* Of too many fences. */
     bool expiry_waits;        /* More sessions are due right now. */
+    uint32_t walks_waiting;   /* Gatherings whose next page is to be asked. */
     bool commit_blocked; /* Something may be ready to commit: look again. */
     uint32_t unsynced;   /* Partitions of ours that are not synced. */
     int64_t fill_bytes;  /* That may be sent now to fill copies; in debt < 0. */
@@ -779,19 +759,5 @@ void hf_node_refuse_client(struct hf_node *node, uint64_t client, uint64_t tag,
                            const char *text);
 extern const char hf_no_memory_text[];
 extern const char hf_many_answers_text[];
-
-/* gathers.c */
-void hf_node_scatter(struct hf_node *node, uint64_t client, uint64_t tag,
-                     const struct hf_command *command);
-void hf_node_spread(struct hf_node *node, uint64_t client, uint64_t tag,
-                    const struct hf_command *command);
-/* A part of a gathering ended; @request is what it was. */
-void hf_node_gather_part(struct hf_node *node, struct hf_gathering *gather,
-                         const struct hf_request *request,
-                         const struct hf_reply *reply, uint64_t scan_next);
-void hf_node_gathers_entered(struct hf_node *node);
-/* Those that wait for a view too long are answered by @error. */
-void hf_node_gathers_tick(struct hf_node *node, const struct hf_reply *error);
-void hf_node_gathers_close(struct hf_node *node);
 
 #endif

@@ -123,9 +123,15 @@ static void gathered_commands_are_held_in_the_gap(void **state)
     struct request *many =
         cluster_ask(c, 1, "EXISTS", "fill:1", "fill:2", "fill:3", "fill:4",
                     "fill:5", "fill:6", "fill:7", "fill:8", NULL);
+    struct request *keys = cluster_ask(c, 1, "KEYS", "*", NULL);
     cluster_run(c, 100);
     cluster_expect_answer(c, "200", size);
     cluster_expect_answer(c, "8", many);
+    unsigned seen[KEYS] = {0};
+    (void)scan_count(c, cluster_answer(keys), seen);
+    for (unsigned i = 0; i < KEYS; i++) {
+        cluster_check(c, seen[i] == 1, "a key was not seen exactly once");
+    }
 }
 
 /* What one part refuses, the whole does. */

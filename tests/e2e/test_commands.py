@@ -225,6 +225,32 @@ class Commands(cluster.SharedClusterTest):
             self.assertEqual(self.scan(client, "TYPE", "hash"), [b"hash:1"])
             self.assertEqual(self.scan(client, "MATCH", "nothing*"), [])
 
+    def test_keys_and_randomkey_see_the_whole_cluster(self):
+        for client in self.clients:
+            self.assertEqual(client.call("KEYS", "*"), [])
+            self.assertIsNone(client.call("RANDOMKEY"))
+        wanted = [b"keys:%d" % number for number in range(3000)]
+        for number, key in enumerate(wanted):
+            self.clients[number % 3].send("SET", key, "v")
+        for number in range(3000):
+            self.assertEqual(self.clients[number % 3].read(), b"OK")
+        for client in self.clients:
+            self.assertEqual(sorted(client.call("KEYS", "*")), sorted(wanted))
+            self.assertEqual(client.call("KEYS", "keys:77"), [b"keys:77"])
+            self.assertEqual(len(client.call("KEYS", "keys:29[0-9][0-9]")), 100)
+            self.assertEqual(client.call("KEYS", ""), [])
+            seen = {client.call("RANDOMKEY") for _ in range(200)}
+            self.assertLess(seen, set(wanted))
+            self.assertGreater(len(seen), 100)
+            self.assertEqual(client.call("SELECT", "2"), b"OK")
+            self.assertIsNone(client.call("RANDOMKEY"))
+            self.assertEqual(client.call("KEYS", "*"), [])
+            self.assertEqual(client.call("SET", "lonely", "v"), b"OK")
+            self.assertEqual(client.call("RANDOMKEY"), b"lonely")
+            self.assertEqual(client.call("KEYS", "*"), [b"lonely"])
+            self.assertEqual(client.call("DEL", "lonely"), 1)
+            self.assertEqual(client.call("SELECT", "0"), b"OK")
+
     def test_databases_are_apart(self):
         """The same names in every database, set through any node."""
         for number in range(48):

@@ -36,6 +36,7 @@ static const char *atomicity(enum hf_route route)
         return "each partition";
     case HF_ROUTE_EVERYWHERE:
     case HF_ROUTE_SCAN:
+    case HF_ROUTE_WALK:
         return "no";
     }
     return "?";

@@ -335,8 +335,6 @@ static void effects_that_do_not_fit_change_nothing(void **state)
     hf_effects_clear(&f->effects, HF_DATABASE_ALL);
     hf_effects_delete(&f->effects);
     expect_refused(f, (struct hf_slice){NULL, 0});
-    hf_effects_clear(&f->effects, HF_DATABASE_OWN);
-    expect_refused(f, (struct hf_slice){NULL, 0});
 
     /* A good start does not help. */
     hf_effects_delete(&f->effects);
