@@ -67,6 +67,7 @@ bool hf_node_is_kept(const struct hf_node *node)
 
 void hf_node_stay_out(struct hf_node *node, const struct hf_view *view)
 {
+    hf_node_merge_adopt(node, view);
     *node->view = *view;
     node->state = HF_STATE_OUT;
     node->self = HF_MEMBER_NONE;
@@ -135,6 +136,7 @@ static void follow(struct hf_node *node, const struct hf_view *view)
     } else {
         hf_node_peers_meet(node, view);
         if (node->state == HF_STATE_OUT) {
+            hf_node_merge_adopt(node, view);
             *node->view = *view;
         }
     }
@@ -174,8 +176,7 @@ static bool is_beyond_us(const struct hf_node *node, const struct hf_view *view)
 }
 
 /* Whether we vote in @view, and may have been there, or further on, and have
- * agreed to what came next, which we do not remember. The same goes for that.
- */
+ * agreed to what came next, which we forgot. The same goes for that. */
 static bool is_behind_us(const struct hf_node *node, const struct hf_view *view)
 {
     return view->epoch <= node->promised && votes_in(node, view);
@@ -259,11 +260,8 @@ static void member_carry(struct hf_node *node, const struct hf_view *old_view,
     const struct hf_peer_info *info = &node->view->members[index];
     struct hf_member *member = &node->members[index];
     member->heard = node->now;
-    if (!was_active) {
-        return;
-    }
     uint8_t old = hf_view_find(old_view, info->id, info->incarnation);
-    if (old == HF_MEMBER_NONE) {
+    if (!was_active || old == HF_MEMBER_NONE) {
         return;
     }
     const struct hf_member *before = &node->previous[old];
@@ -479,6 +477,7 @@ void hf_node_install(struct hf_node *node, const struct hf_view *view)
         node->view->cluster == view->cluster && node->view->base == view->base;
     uint64_t lineage = hf_lineage_of(node->view);
     hf_node_leave_epoch(node);
+    hf_node_merge_adopt(node, view);
     install_members(node, view);
     if (view->epoch > node->promised) {
         node->promised = view->epoch;

@@ -197,6 +197,23 @@ bool hf_knowledge_join(struct hf_knowledge *knowledge,
     return room;
 }
 
+bool hf_knowledge_adopt(struct hf_knowledge *knowledge, hf_epoch forked)
+{
+    uint8_t common = 0;
+    while (common < knowledge->own_count &&
+           knowledge->own[common].epoch <= forked) {
+        common++;
+    }
+    bool room = true;
+    for (uint8_t i = common; i < knowledge->own_count; i++) {
+        const struct hf_version *last = &knowledge->own[i];
+        struct hf_seen seen = {last->epoch, last->sequence, HF_SESSIONS_END};
+        room = seen_add(knowledge, &seen) && room;
+    }
+    knowledge->own_count = common;
+    return room;
+}
+
 /* As bytes. */
 
 void hf_knowledge_put_seen(struct hf_buffer *out,

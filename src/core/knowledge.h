@@ -12,6 +12,8 @@
  * is of epochs before two lineages parted both have in common, up to where the
  * last of them ended here. What it took over from others is remembered by
  * epoch, too, and by hash: a partition is handed over in the order of hashes.
+ * Of a copy that a lineage took up as a whole the epochs after they had parted
+ * become such ones.
  *
  * Both are bounded. When there are too many epochs, the one with the fewest
  * writes is joined to the next. What is forgotten counts as not seen, so that
@@ -66,6 +68,10 @@ bool hf_knowledge_has(const struct hf_knowledge *knowledge,
 bool hf_knowledge_join(struct hf_knowledge *knowledge,
                        const struct hf_knowledge *other, uint64_t from,
                        uint64_t to, hf_epoch forked);
+
+/* The copy is taken up by a lineage that parted at @forked from the one that it
+ * is of: epochs after that are none of its own any more. False like above. */
+bool hf_knowledge_adopt(struct hf_knowledge *knowledge, hf_epoch forked);
 
 /* As bytes. Reading returns false, and leaves @knowledge in any state, when
  * they are malformed. */

@@ -495,6 +495,22 @@ void hf_node_merge_drop(struct hf_node *node, uint16_t p)
     *merge = (struct hf_merge_out){0};
 }
 
+void hf_node_merge_adopt(struct hf_node *node, const struct hf_view *view)
+{
+    hf_epoch forked;
+    enum hf_relation relation =
+        hf_lineage_compare(node->view, node->view->epoch, view, &forked);
+    if (node->view->epoch == 0 ||
+        (relation != HF_RELATION_WINS && relation != HF_RELATION_LOSES)) {
+        return;
+    }
+    for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
+        if (!hf_knowledge_adopt(&node->partitions[p].knowledge, forked)) {
+            node->counters.merges_forgotten++;
+        }
+    }
+}
+
 void hf_node_merge_entered(struct hf_node *node)
 {
     for (uint16_t p = 0; node->merge_deferred > 0 && p < HF_PARTITION_COUNT;

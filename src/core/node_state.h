@@ -480,6 +480,9 @@ bool hf_node_merge_is_vain(const struct hf_node *node,
 /* An answer to what we handed over. */
 void hf_node_merged(struct hf_node *node, const struct hf_merged *merged);
 void hf_node_merge_tick(struct hf_node *node);
+/* The next view is @view. If it is of another lineage, what we have of
+ * partitions is not that one's own since they parted. */
+void hf_node_merge_adopt(struct hf_node *node, const struct hf_view *view);
 /* A view was entered: what is deferred goes to whom it names. */
 void hf_node_merge_entered(struct hf_node *node);
 /* Forgets what is to be handed over of a partition. */

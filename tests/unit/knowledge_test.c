@@ -92,6 +92,34 @@ static void what_was_handed_over_was_seen(void **state)
     assert_true(has(&third, 5, 12, 0));
 }
 
+/* A copy of a side that parted at 3 is taken up, as it is, by those who went on
+ * beside it. What they had written and lost is of an epoch before some that the
+ * copy has, and yet was not seen by it. */
+static void what_a_lineage_takes_up_is_not_its_own(void **state)
+{
+    (void)state;
+    struct hf_knowledge k = {0};
+    wrote(&k, 3, 1, 10);
+    wrote(&k, 6, 11, 30);
+    assert_true(hf_knowledge_adopt(&k, 3));
+    assert_int_equal(k.own_count, 1);
+    wrote(&k, 9, 31, 40);
+    assert_true(has(&k, 3, 10, 7));
+    assert_true(has(&k, 6, 30, 7));
+    assert_false(has(&k, 6, 31, 7));
+    assert_false(has(&k, 4, 12, 7)); /* Theirs, of before the third parted. */
+    assert_true(has(&k, 9, 40, 7));
+
+    struct hf_knowledge many = {0};
+    for (hf_epoch epoch = 1; epoch <= HF_OWN_EPOCHS_MAX; epoch++) {
+        wrote(&many, epoch, epoch, epoch);
+    }
+    assert_false(hf_knowledge_adopt(&many, 0)); /* And says so. */
+    assert_int_equal(many.own_count, 0);
+    assert_int_equal(many.seen_count, HF_SEEN_MAX);
+    assert_true(has(&many, HF_OWN_EPOCHS_MAX, HF_OWN_EPOCHS_MAX, 0));
+}
+
 static void pieces_are_known_by_hash(void **state)
 {
     (void)state;
@@ -169,6 +197,7 @@ int main(void)
         cmocka_unit_test(who_started_empty_has_seen_nothing_of_before),
         cmocka_unit_test(the_past_is_common_after_many_epochs),
         cmocka_unit_test(what_was_handed_over_was_seen),
+        cmocka_unit_test(what_a_lineage_takes_up_is_not_its_own),
         cmocka_unit_test(pieces_are_known_by_hash),
         cmocka_unit_test(too_many_lineages_are_forgotten_and_that_is_told),
         cmocka_unit_test(it_travels_as_it_is),
