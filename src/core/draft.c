@@ -178,6 +178,14 @@ static bool apply_effect(struct hf_draft *draft, const struct hf_effect *effect,
     case HF_EFFECT_DELETE:
         draft_forget(draft);
         return true;
+    case HF_EFFECT_MEMBER:
+    case HF_EFFECT_UNMEMBER:
+    case HF_EFFECT_SCORE:
+    case HF_EFFECT_UNSCORE:
+    case HF_EFFECT_PUSH:
+    case HF_EFFECT_POP:
+    case HF_EFFECT_ITEM:
+    case HF_EFFECT_UNITEM:
     case HF_EFFECT_CLEAR:
     case HF_EFFECT_TAKEN:
     case HF_EFFECT_SEEN:

@@ -1,7 +1,12 @@
 #include "core/effects.h"
 
+#include <string.h>
+
 #include "base/mutation.h"
+#include "base/number.h"
+#include "core/deque.h"
 #include "core/key.h"
+#include "core/members.h"
 #include "core/sessions.h"
 
 void hf_effects_put(struct hf_buffer *effects, struct hf_slice value,
@@ -24,6 +29,69 @@ void hf_effects_unfield(struct hf_buffer *effects, struct hf_slice field)
 {
     hf_buffer_put_u8(effects, HF_EFFECT_UNFIELD);
     hf_buffer_put_slice(effects, field);
+}
+
+static void put_member(struct hf_buffer *effects, enum hf_effect_kind kind,
+                       struct hf_slice member)
+{
+    hf_buffer_put_u8(effects, (uint8_t)kind);
+    hf_buffer_put_slice(effects, member);
+}
+
+void hf_effects_member(struct hf_buffer *effects, struct hf_slice member)
+{
+    put_member(effects, HF_EFFECT_MEMBER, member);
+}
+
+void hf_effects_unmember(struct hf_buffer *effects, struct hf_slice member)
+{
+    put_member(effects, HF_EFFECT_UNMEMBER, member);
+}
+
+void hf_effects_score(struct hf_buffer *effects, struct hf_slice member,
+                      double score)
+{
+    uint64_t bits;
+    memcpy(&bits, &score, sizeof(bits));
+    put_member(effects, HF_EFFECT_SCORE, member);
+    hf_buffer_put_u64(effects, bits);
+}
+
+void hf_effects_unscore(struct hf_buffer *effects, struct hf_slice member)
+{
+    put_member(effects, HF_EFFECT_UNSCORE, member);
+}
+
+void hf_effects_push(struct hf_buffer *effects, bool left,
+                     struct hf_slice element)
+{
+    hf_buffer_put_u8(effects, HF_EFFECT_PUSH);
+    hf_buffer_put_u8(effects, left ? 1 : 0);
+    hf_buffer_put_slice(effects, element);
+}
+
+void hf_effects_pop(struct hf_buffer *effects, bool left, uint32_t count)
+{
+    hf_buffer_put_u8(effects, HF_EFFECT_POP);
+    hf_buffer_put_u8(effects, left ? 1 : 0);
+    hf_buffer_put_u32(effects, count);
+}
+
+void hf_effects_item(struct hf_buffer *effects, uint32_t place,
+                     struct hf_slice element)
+{
+    hf_buffer_put_u8(effects, HF_EFFECT_ITEM);
+    hf_buffer_put_u32(effects, place);
+    hf_buffer_put_slice(effects, element);
+}
+
+void hf_effects_unitem(struct hf_buffer *effects, bool left, uint32_t count,
+                       struct hf_slice element)
+{
+    hf_buffer_put_u8(effects, HF_EFFECT_UNITEM);
+    hf_buffer_put_u8(effects, left ? 1 : 0);
+    hf_buffer_put_u32(effects, count);
+    hf_buffer_put_slice(effects, element);
 }
 
 void hf_effects_expire(struct hf_buffer *effects, int64_t ttl_ms)
@@ -72,6 +140,47 @@ static int64_t reader_ttl(struct hf_reader *reader)
     return ttl_ms;
 }
 
+static double reader_score(struct hf_reader *reader)
+{
+    uint64_t bits = hf_reader_u64(reader);
+    double score;
+    memcpy(&score, &bits, sizeof(score));
+    if (hf_double_is_nan(score)) {
+        reader->failed = true;
+    }
+    return score;
+}
+
+static bool reader_left(struct hf_reader *reader)
+{
+    uint8_t left = hf_reader_u8(reader);
+    reader->failed |= left > 1;
+    return left == 1;
+}
+
+/* What is in an effect on members or elements. */
+static void read_structured(struct hf_reader *reader, struct hf_effect *effect)
+{
+    enum hf_effect_kind kind = effect->kind;
+    if (kind == HF_EFFECT_PUSH || kind == HF_EFFECT_POP ||
+        kind == HF_EFFECT_UNITEM) {
+        effect->left = reader_left(reader);
+    }
+    if (kind == HF_EFFECT_POP || kind == HF_EFFECT_UNITEM ||
+        kind == HF_EFFECT_ITEM) {
+        effect->count = hf_reader_u32(reader);
+    }
+    if (kind == HF_EFFECT_PUSH || kind == HF_EFFECT_UNITEM ||
+        kind == HF_EFFECT_ITEM) {
+        effect->value = hf_reader_slice(reader);
+    } else if (kind != HF_EFFECT_POP) {
+        effect->field = hf_reader_slice(reader);
+    }
+    if (kind == HF_EFFECT_SCORE) {
+        effect->score = reader_score(reader);
+    }
+}
+
 bool hf_effects_next(struct hf_reader *reader, struct hf_effect *effect)
 {
     if (reader->failed || hf_reader_left(reader) == 0) {
@@ -104,6 +213,16 @@ bool hf_effects_next(struct hf_reader *reader, struct hf_effect *effect)
         effect->database = hf_reader_u8(reader);
         reader->failed |= effect->database >= HF_DATABASE_COUNT &&
                           effect->database != HF_DATABASE_ALL;
+        break;
+    case HF_EFFECT_MEMBER:
+    case HF_EFFECT_UNMEMBER:
+    case HF_EFFECT_SCORE:
+    case HF_EFFECT_UNSCORE:
+    case HF_EFFECT_PUSH:
+    case HF_EFFECT_POP:
+    case HF_EFFECT_ITEM:
+    case HF_EFFECT_UNITEM:
+        read_structured(reader, effect);
         break;
     case HF_EFFECT_TAKEN:
     case HF_EFFECT_SEEN:
@@ -156,25 +275,60 @@ bool hf_effects_read_seen(struct hf_slice effects, struct hf_reader *reader)
     return hf_reader_u8(reader) == HF_EFFECT_SEEN;
 }
 
-void hf_effects_of_session(struct hf_buffer *effects,
-                           const struct hf_session *session, hf_time now)
+static void put_fields(struct hf_buffer *effects,
+                       const struct hf_session *session)
 {
-    int64_t ttl_ms = ttl_left(session, now);
-    if (hf_session_type(session) == HF_SESSION_FENCE) {
-        hf_effects_fence(effects, ttl_ms);
-        return;
-    }
-    if (hf_session_type(session) == HF_SESSION_STRING) {
-        hf_effects_put(effects, hf_session_value(session), ttl_ms);
-        return;
-    }
-    /* Fields add to what is there, so drop that first. */
-    hf_effects_delete(effects);
     size_t cursor = 0;
     struct hf_slice field;
     struct hf_slice value;
     while (hf_session_next_field(session, &cursor, &field, &value)) {
         hf_effects_field(effects, field, value);
+    }
+}
+
+/* By their numbers, so that they get the same ones. */
+static void put_members(struct hf_buffer *effects,
+                        const struct hf_members *members)
+{
+    for (uint32_t i = 0; i < members->count; i++) {
+        if (members->scored) {
+            hf_effects_score(effects, hf_members_at(members, i),
+                             hf_members_score(members, i));
+        } else {
+            hf_effects_member(effects, hf_members_at(members, i));
+        }
+    }
+}
+
+static void put_elements(struct hf_buffer *effects,
+                         const struct hf_deque *deque)
+{
+    for (uint32_t i = 0; i < deque->count; i++) {
+        hf_effects_push(effects, false, hf_deque_at(deque, i));
+    }
+}
+
+void hf_effects_of_session(struct hf_buffer *effects,
+                           const struct hf_session *session, hf_time now)
+{
+    int64_t ttl_ms = ttl_left(session, now);
+    enum hf_session_type type = hf_session_type(session);
+    if (type == HF_SESSION_FENCE) {
+        hf_effects_fence(effects, ttl_ms);
+        return;
+    }
+    if (type == HF_SESSION_STRING) {
+        hf_effects_put(effects, hf_session_value(session), ttl_ms);
+        return;
+    }
+    /* All others add to what is there, so drop that first. */
+    hf_effects_delete(effects);
+    if (type == HF_SESSION_HASH) {
+        put_fields(effects, session);
+    } else if (type == HF_SESSION_LIST) {
+        put_elements(effects, hf_session_list(session));
+    } else {
+        put_members(effects, hf_session_members(session));
     }
     if (ttl_ms != HF_TTL_NONE) {
         hf_effects_expire(effects, ttl_ms);

@@ -17,9 +17,21 @@
  *   SEEN    knowledge      nothing else: what was taken over of the partition
  *                          (core/knowledge.h; key is empty)
  *
+ *   MEMBER   member        of a set, making one when there is nothing
+ *   UNMEMBER member        take it out; the last one drops the session
+ *   SCORE    member score  the same for a sorted set
+ *   UNSCORE  member
+ *   PUSH     side element  the same for a list: add it at one side
+ *   POP      side count    drop so many there
+ *   ITEM     place element another one in that place
+ *   UNITEM   side count element   drop so many that are equal, from one side
+ *
  * A time to live is in milliseconds, more than 0, or HF_TTL_NONE (but not of a
  * fence). PUT replaces whatever was there; FIELD keeps the deadline. CLEAR
- * leaves fences as they are; only DELETE lifts one. */
+ * leaves fences as they are; only DELETE lifts one.
+ *
+ * One sequence makes or changes a session of one type: after effects on members
+ * or elements, others need a PUT, FENCE or DELETE in between. */
 #ifndef HF_CORE_EFFECTS_H
 #define HF_CORE_EFFECTS_H
 
@@ -37,14 +49,26 @@ enum hf_effect_kind {
     HF_EFFECT_FENCE = 7,
     HF_EFFECT_TAKEN = 8,
     HF_EFFECT_SEEN = 9,
+    /* 10 is KEY. */
+    HF_EFFECT_MEMBER = 11,
+    HF_EFFECT_UNMEMBER = 12,
+    HF_EFFECT_SCORE = 13,
+    HF_EFFECT_UNSCORE = 14,
+    HF_EFFECT_PUSH = 15,
+    HF_EFFECT_POP = 16,
+    HF_EFFECT_ITEM = 17,
+    HF_EFFECT_UNITEM = 18,
 };
 
 struct hf_effect {
     enum hf_effect_kind kind;
     int64_t ttl_ms;        /* PUT, EXPIRE, FENCE. */
     uint8_t database;      /* CLEAR; or HF_DATABASE_ALL. */
-    struct hf_slice field; /* FIELD, UNFIELD. */
-    struct hf_slice value; /* PUT, FIELD. */
+    struct hf_slice field; /* FIELD, UNFIELD; of members, the member. */
+    struct hf_slice value; /* PUT, FIELD; of lists, the element. */
+    double score;          /* SCORE. */
+    uint32_t count;        /* POP, UNITEM; of ITEM, the place. */
+    bool left;             /* PUSH, POP, UNITEM. */
 };
 
 void hf_effects_put(struct hf_buffer *effects, struct hf_slice value,
@@ -52,6 +76,18 @@ void hf_effects_put(struct hf_buffer *effects, struct hf_slice value,
 void hf_effects_field(struct hf_buffer *effects, struct hf_slice field,
                       struct hf_slice value);
 void hf_effects_unfield(struct hf_buffer *effects, struct hf_slice field);
+void hf_effects_member(struct hf_buffer *effects, struct hf_slice member);
+void hf_effects_unmember(struct hf_buffer *effects, struct hf_slice member);
+void hf_effects_score(struct hf_buffer *effects, struct hf_slice member,
+                      double score);
+void hf_effects_unscore(struct hf_buffer *effects, struct hf_slice member);
+void hf_effects_push(struct hf_buffer *effects, bool left,
+                     struct hf_slice element);
+void hf_effects_pop(struct hf_buffer *effects, bool left, uint32_t count);
+void hf_effects_item(struct hf_buffer *effects, uint32_t place,
+                     struct hf_slice element);
+void hf_effects_unitem(struct hf_buffer *effects, bool left, uint32_t count,
+                       struct hf_slice element);
 void hf_effects_expire(struct hf_buffer *effects, int64_t ttl_ms);
 void hf_effects_delete(struct hf_buffer *effects);
 void hf_effects_clear(struct hf_buffer *effects, uint8_t database);

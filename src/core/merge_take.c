@@ -170,7 +170,8 @@ static bool effects_agree(struct hf_slice a, struct hf_slice b)
     bool more;
     while ((more = effects_next(&left, &x)) == effects_next(&right, &y) &&
            more) {
-        if (x.kind != y.kind || !hf_slice_equal(x.field, y.field) ||
+        if (x.kind != y.kind || x.score != y.score ||
+            !hf_slice_equal(x.field, y.field) ||
             !hf_slice_equal(x.value, y.value)) {
             return false;
         }

@@ -222,9 +222,36 @@ struct hf_session *hf_session_of_fence_item(struct hf_heap_item *item)
     return (struct hf_session *)(void *)(item + 1);
 }
 
+static const uint8_t *value_data(const struct hf_session *session)
+{
+    return session->bytes + key_size(session);
+}
+
+struct hf_structure hf_session_structure(const struct hf_session *session)
+{
+    struct hf_structure structure = {.type = hf_session_type(session)};
+    HF_ASSERT(hf_structure_has(structure.type));
+    memcpy(&structure.any, value_data(session), sizeof(structure.any));
+    return structure;
+}
+
+size_t hf_session_held(const struct hf_session *session)
+{
+    size_t held = hf_session_size(session);
+    if (hf_structure_has(hf_session_type(session))) {
+        struct hf_structure structure = hf_session_structure(session);
+        held += hf_structure_held(&structure);
+    }
+    return held;
+}
+
 void hf_session_destroy(struct hf_mem *mem, struct hf_session *session)
 {
     void *piece = session;
+    if (hf_structure_has(hf_session_type(session))) {
+        struct hf_structure structure = hf_session_structure(session);
+        hf_structure_destroy(&structure);
+    }
     if (hf_session_type(session) == HF_SESSION_FENCE) {
         piece = hf_session_fence_item(session);
     }
@@ -241,15 +268,22 @@ uint32_t hf_session_hash(const struct hf_session *session)
     return hf_sessions_hash(hf_session_key(session));
 }
 
-static const uint8_t *value_data(const struct hf_session *session)
-{
-    return session->bytes + key_size(session);
-}
-
 struct hf_slice hf_session_value(const struct hf_session *session)
 {
     HF_ASSERT(hf_session_type(session) == HF_SESSION_STRING);
     return (struct hf_slice){value_data(session), value_size(session)};
+}
+
+const struct hf_members *hf_session_members(const struct hf_session *session)
+{
+    HF_ASSERT(hf_session_type(session) != HF_SESSION_LIST);
+    return hf_session_structure(session).members;
+}
+
+const struct hf_deque *hf_session_list(const struct hf_session *session)
+{
+    HF_ASSERT(hf_session_type(session) == HF_SESSION_LIST);
+    return hf_session_structure(session).list;
 }
 
 /* The pieces inside a value have any alignment. */
@@ -361,7 +395,12 @@ bool hf_session_field(const struct hf_session *session, struct hf_slice field,
 
 size_t hf_session_value_bytes(const struct hf_session *session)
 {
-    if (hf_session_type(session) == HF_SESSION_STRING) {
+    enum hf_session_type type = hf_session_type(session);
+    if (hf_structure_has(type)) {
+        struct hf_structure structure = hf_session_structure(session);
+        return hf_structure_value_bytes(&structure);
+    }
+    if (type == HF_SESSION_STRING) {
         return value_size(session);
     }
     return value_size(session) - fields_offset(hf_session_field_count(session));

@@ -15,6 +15,9 @@
  *
  *   | count u32 | index: u32 places, or none | size size field value | ...
  *
+ * The value of a set, a sorted set or a list is a pointer to a structure of its
+ * own, which is the session's (core/structure.h).
+ *
  * A fence has no value, but in front of its header is the item by which its
  * table finds the one that ends first.
  *
@@ -24,6 +27,7 @@
 #define HF_CORE_SESSION_H
 
 #include "core/sessions.h"
+#include "core/structure.h"
 
 /* More than a client may store, and far from overflowing a u32. A peer that
  * wants more is refused. */
@@ -47,8 +51,12 @@ struct hf_session_entry {
  * anyway, so that a value may change its size a little and stay in place. */
 size_t hf_session_alloc_size(size_t key_size, size_t value_size);
 
-/* What @session holds of its allocator. */
+/* The piece of memory that @session is, */
 size_t hf_session_size(const struct hf_session *session);
+/* and what it holds of its allocator: with its structure, if it has one. */
+size_t hf_session_held(const struct hf_session *session);
+/* The structure of a session that has one. */
+struct hf_structure hf_session_structure(const struct hf_session *session);
 
 void hf_session_set_type(struct hf_session *session, enum hf_session_type type);
 /* Its sequence is at most HF_SEQUENCE_MAX. */
@@ -75,6 +83,7 @@ HF_NODISCARD struct hf_session *hf_session_create_fence(struct hf_mem *mem,
 /* The item of a HF_SESSION_FENCE, and back. */
 struct hf_heap_item *hf_session_fence_item(struct hf_session *fence);
 struct hf_session *hf_session_of_fence_item(struct hf_heap_item *item);
+/* With its structure. */
 void hf_session_destroy(struct hf_mem *mem, struct hf_session *session);
 
 /* How many bytes the fields of @entries that are not dropped take as the value

@@ -11,6 +11,7 @@
 #include "holdfast/error.h"
 
 #define HASH_BITS 32
+#define VALUE_SIZE_SPARE 64 /* More than a member takes besides its bytes. */
 
 void hf_sessions_init(struct hf_sessions *sessions, struct hf_mem *mem,
                       struct hf_expiry *expiry, uint16_t partition)
@@ -108,7 +109,7 @@ static void session_free(struct hf_sessions *sessions,
         sessions->count--;
         sessions->counts[hf_key_database(hf_session_key(session))]--;
     }
-    sessions->bytes -= hf_session_size(session);
+    sessions->bytes -= hf_session_held(session);
     hf_session_destroy(sessions->mem, session);
 }
 
@@ -208,7 +209,7 @@ static void session_write(struct hf_session *session,
     if (draft->type == HF_SESSION_HASH) {
         hf_session_fields_write(session, draft->entries + draft->entry_first,
                                 draft->entry_count - draft->entry_first);
-    } else if (draft->type == HF_SESSION_STRING && draft->value.size > 0) {
+    } else if (draft->type != HF_SESSION_FENCE && draft->value.size > 0) {
         memcpy(hf_session_value_data(session), draft->value.data,
                draft->value.size);
     }
@@ -219,7 +220,7 @@ static size_t draft_value_size(const struct hf_draft *draft)
     if (draft->type == HF_SESSION_FENCE) {
         return 0;
     }
-    if (draft->type == HF_SESSION_STRING) {
+    if (draft->type != HF_SESSION_HASH) {
         return draft->value.size;
     }
     return hf_session_fields_size(draft->entries + draft->entry_first,
@@ -248,7 +249,6 @@ static int session_replace(struct hf_sessions *sessions,
     if (session == NULL) {
         return HF_ENOMEM;
     }
-    hf_session_set_type(session, draft->type);
     hf_session_set_deadline(session, draft->deadline, 0);
     hf_session_set_version(session, change->version);
     if ((change->old == NULL && !table_make_room(sessions, change->hash)) ||
@@ -256,8 +256,9 @@ static int session_replace(struct hf_sessions *sessions,
         hf_session_destroy(sessions->mem, session);
         return HF_ENOMEM;
     }
+    hf_session_set_type(session, draft->type);
     session_write(session, draft);
-    sessions->bytes += hf_session_size(session);
+    sessions->bytes += hf_session_held(session);
     if (!fence) {
         sessions->count++;
         sessions->counts[hf_key_database(change->key)]++;
@@ -299,6 +300,7 @@ static int change_to_draft(struct hf_sessions *sessions,
     }
     bool in_place = change->old != NULL && draft->type == HF_SESSION_STRING &&
                     hf_session_type(change->old) != HF_SESSION_FENCE &&
+                    !hf_structure_has(hf_session_type(change->old)) &&
                     hf_session_alloc_size(change->key.size, size) ==
                         hf_session_size(change->old);
     if (!in_place) {
@@ -390,6 +392,158 @@ static bool apply_simple(struct hf_sessions *sessions,
     return false;
 }
 
+/* ---- Changing members and elements -------------------------------------- */
+
+/* Effects on members or elements, with those that may come along. */
+struct rework {
+    enum hf_session_type type; /* 0: there are none. */
+    struct hf_slice effects;   /* From the last that leaves nothing on. */
+    bool anew;                 /* There is one that does. */
+    bool fits;
+    size_t count; /* Of these effects. */
+};
+
+static struct rework rework_read(struct hf_slice effects)
+{
+    struct rework rework = {.effects = effects, .fits = true};
+    struct hf_reader reader = hf_reader_of(effects);
+    struct hf_effect effect;
+    bool other = false; /* Something else is made or changed. */
+    bool any = false;
+    for (size_t at = 0; hf_effects_next(&reader, &effect); at = reader.offset) {
+        enum hf_session_type type = hf_structure_type_of(effect.kind);
+        rework.count++;
+        if (effect.kind == HF_EFFECT_DELETE || effect.kind == HF_EFFECT_PUT ||
+            effect.kind == HF_EFFECT_FENCE) {
+            rework = (struct rework){
+                .effects = {effects.data + at, effects.size - at},
+                .anew = true,
+                .fits = true};
+            other = effect.kind != HF_EFFECT_DELETE;
+        } else if (type != 0) {
+            rework.fits &= rework.type == 0 || rework.type == type;
+            rework.type = type;
+            any = true;
+        } else if (effect.kind != HF_EFFECT_EXPIRE) {
+            other = true;
+        }
+    }
+    rework.fits &= !reader.failed && (rework.type == 0 || !other);
+    if (!any) {
+        rework.effects = effects; /* As they are, if they are. */
+    }
+    return rework;
+}
+
+/* One after the other; *@deadline becomes what they say. */
+static int rework_apply(const struct rework *rework,
+                        const struct hf_structure *structure,
+                        struct hf_journal *journal, hf_time now,
+                        hf_time *deadline)
+{
+    struct hf_reader reader = hf_reader_of(rework->effects);
+    struct hf_effect effect;
+    while (hf_effects_next(&reader, &effect)) {
+        if (effect.kind == HF_EFFECT_DELETE) {
+            continue;
+        }
+        if (effect.kind == HF_EFFECT_EXPIRE) {
+            if (hf_structure_count(structure) == 0) {
+                return HF_EPROTO;
+            }
+            *deadline = hf_draft_deadline(effect.ttl_ms, now);
+            continue;
+        }
+        size_t size = hf_structure_value_bytes(structure) + effect.field.size +
+                      effect.value.size;
+        if (size > HF_SESSION_VALUE_SIZE_MAX - VALUE_SIZE_SPARE) {
+            return HF_EPROTO;
+        }
+        int error = hf_structure_apply(structure, &effect, journal);
+        if (error != 0) {
+            return error;
+        }
+        if (hf_structure_count(structure) == 0) {
+            *deadline = HF_NEVER; /* It is gone, and so is that. */
+        }
+    }
+    return 0;
+}
+
+static int rework_anew(struct hf_sessions *sessions,
+                       const struct change *change, const struct rework *rework,
+                       hf_time now)
+{
+    struct hf_structure structure;
+    if (!hf_structure_create(&structure, sessions->mem, rework->type)) {
+        return HF_ENOMEM;
+    }
+    const void *pointer = structure.any;
+    struct hf_draft draft = {
+        .type = rework->type,
+        .deadline = HF_NEVER,
+        .value = {(const uint8_t *)&pointer, sizeof(pointer)}};
+    int error = rework_apply(rework, &structure, NULL, now, &draft.deadline);
+    draft.exists = hf_structure_count(&structure) > 0;
+    if (error == 0) {
+        error = change_to_draft(sessions, change, &draft);
+    }
+    if (error != 0 || !draft.exists) {
+        hf_structure_destroy(&structure);
+    }
+    return error;
+}
+
+static int rework_in_place(struct hf_sessions *sessions,
+                           const struct change *change,
+                           const struct rework *rework, hf_time now)
+{
+    struct hf_structure structure = hf_session_structure(change->old);
+    struct hf_journal journal;
+    bool noted = rework->count > 1;
+    hf_journal_init(&journal, sessions->mem);
+    hf_time before = hf_session_deadline(change->old);
+    hf_time deadline = before;
+    sessions->bytes -= hf_structure_held(&structure);
+    int error = rework_apply(rework, &structure, noted ? &journal : NULL, now,
+                             &deadline);
+    if (noted && error == 0) {
+        hf_structure_commit(&structure, &journal);
+    } else if (noted) {
+        hf_structure_undo(&structure, &journal);
+    }
+    sessions->bytes += hf_structure_held(&structure);
+    hf_journal_close(&journal);
+    if (error != 0) {
+        return error;
+    }
+    if (hf_structure_count(&structure) == 0) {
+        session_drop(sessions, change->slot);
+        table_give_back(sessions);
+        return 0;
+    }
+    hf_session_set_version(change->old, change->version);
+    if (deadline != before) {
+        session_set_deadline(sessions, change->slot, deadline, 0);
+    }
+    return 0;
+}
+
+static int apply_rework(struct hf_sessions *sessions,
+                        const struct change *change,
+                        const struct rework *rework, hf_time now)
+{
+    if (!rework->fits) {
+        return HF_EPROTO;
+    }
+    if (rework->anew || change->old == NULL) {
+        return rework_anew(sessions, change, rework, now);
+    }
+    return hf_session_type(change->old) == rework->type
+               ? rework_in_place(sessions, change, rework, now)
+               : HF_EPROTO;
+}
+
 static int apply_change(struct hf_sessions *sessions,
                         const struct change *change, struct hf_slice effects,
                         hf_time now)
@@ -403,6 +557,11 @@ static int apply_change(struct hf_sessions *sessions,
         hf_session_set_version(change->old, change->version);
         return 0;
     }
+    struct rework rework = rework_read(effects);
+    if (rework.type != 0) {
+        return apply_rework(sessions, change, &rework, now);
+    }
+    effects = rework.effects;
     struct hf_draft draft;
     int rv = hf_draft_init(&draft, sessions->mem, change->old, effects, now);
     if (rv != 0) {

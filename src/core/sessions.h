@@ -1,10 +1,10 @@
 /* sessions.h - The sessions of one partition, in memory.
  *
- * A session is a string or a hash of fields, with a version and possibly a
- * deadline. Where one was deleted there may be a fence (core/fences.h): an
- * entry with a version and a deadline, but no value, that clients never see. A
- * partition has a table of its own (core/table.h): growing one moves only the
- * slots of that partition, a pause of microseconds.
+ * A session is a string, a hash of fields, a set, a sorted set or a list, with
+ * a version and possibly a deadline. Where one was deleted there may be a fence
+ * (core/fences.h): an entry with a version and a deadline, but no value, that
+ * clients never see. A partition has a table of its own (core/table.h): growing
+ * one moves only the slots of that partition, a pause of microseconds.
  *
  * The table is ordered by the 32-bit hash of the key. A position in that order,
  * 0 to HF_SESSIONS_END, is what SCAN cursors and hand-off cursors are: it
@@ -32,6 +32,9 @@ enum hf_session_type {
     HF_SESSION_STRING = 1,
     HF_SESSION_HASH = 2,
     HF_SESSION_FENCE = 3, /* None: one was deleted here. */
+    HF_SESSION_SET = 4,
+    HF_SESSION_SORTED_SET = 5,
+    HF_SESSION_LIST = 6,
 };
 
 /* Where in the order of its partition a write stands. Compare epochs first. */
@@ -50,12 +53,15 @@ struct hf_version {
 /* A session knows how much later its copies were told it ends in these. */
 #define HF_SESSION_SLACK_STEP 16
 
-/* What a field of a hash costs besides its name and value. */
+/* What a field of a hash costs besides its name and value, a member besides its
+ * bytes and score, an element of a list besides its bytes. */
 #define HF_SESSION_FIELD_OVERHEAD 8
 
 /* The end of the hash order: one past the largest 32-bit hash. */
 #define HF_SESSIONS_END ((uint64_t)1 << 32)
 
+struct hf_deque;
+struct hf_members;
 struct hf_session; /* Valid until the next change of its table. */
 
 struct hf_sessions {
@@ -125,7 +131,8 @@ hf_time hf_session_deadline_told(const struct hf_session *session);
 struct hf_slice hf_session_value(const struct hf_session *session);
 
 /* What counts against the limit of a value: the length of a string, or all
- * fields and values of a hash with HF_SESSION_FIELD_OVERHEAD bytes each. */
+ * fields and values of a hash, members, scores or elements with
+ * HF_SESSION_FIELD_OVERHEAD bytes each. */
 size_t hf_session_value_bytes(const struct hf_session *session);
 
 /* Fields of a HF_SESSION_HASH, in the order in which they were first set. */
@@ -135,6 +142,11 @@ bool hf_session_field(const struct hf_session *session, struct hf_slice field,
 /* Start with *cursor = 0; false when there are no more. */
 bool hf_session_next_field(const struct hf_session *session, size_t *cursor,
                            struct hf_slice *field, struct hf_slice *value);
+
+/* Of a HF_SESSION_SET or HF_SESSION_SORTED_SET: core/members.h. */
+const struct hf_members *hf_session_members(const struct hf_session *session);
+/* Of a HF_SESSION_LIST: core/deque.h. */
+const struct hf_deque *hf_session_list(const struct hf_session *session);
 
 /* Changes the session @key by @effects (core/effects.h), stamping it with
  * @version. All or nothing. Returns 0, HF_ENOMEM (nothing changed), or

@@ -185,13 +185,51 @@ hf_member_set script_take_set(struct script *s)
                         : how;
 }
 
+/* An effect on a member of a set or an element of a list. */
+static void take_structured(struct script *s, struct hf_buffer *effects)
+{
+    uint8_t how = script_take(s);
+    bool left = how >= 128;
+    uint32_t count = how / 8 % 4;
+    struct hf_slice bytes = script_take_bytes(s, 3);
+    switch (how % 8) {
+    case 0:
+        hf_effects_member(effects, bytes);
+        break;
+    case 1:
+        hf_effects_unmember(effects, bytes);
+        break;
+    case 2:
+        hf_effects_score(effects, bytes, (double)count);
+        break;
+    case 3:
+        hf_effects_unscore(effects, bytes);
+        break;
+    case 4:
+        hf_effects_push(effects, left, bytes);
+        break;
+    case 5:
+        hf_effects_pop(effects, left, count);
+        break;
+    case 6:
+        hf_effects_item(effects, count, bytes);
+        break;
+    default:
+        hf_effects_unitem(effects, left, count, bytes);
+        break;
+    }
+}
+
 struct hf_slice script_take_effects(struct script *s)
 {
     struct hf_buffer *effects = &s->effects;
     hf_buffer_clear(effects);
     for (unsigned count = script_take(s) % 4; count > 0; count--) {
         uint8_t how = script_take(s);
-        uint8_t kind = how % 8 == 7 && how >= 128 ? 8 : how % 8;
+        uint8_t kind = how % 8;
+        if (kind == 7 && how >= 64) {
+            kind = how >= 128 ? 8 : 9;
+        }
         struct hf_slice field = {NULL, 0};
         int64_t ttl_ms = HF_TTL_NONE;
         if (kind == 0 || kind == 4 || kind == 8) {
@@ -221,6 +259,9 @@ struct hf_slice script_take_effects(struct script *s)
             break;
         case 8:
             hf_effects_fence(effects, ttl_ms);
+            break;
+        case 9:
+            take_structured(s, effects);
             break;
         default:
             hf_buffer_append_slice(effects, script_take_bytes(s, 40));

@@ -6,7 +6,9 @@
 
 #include "base/assert.h"
 #include "base/hash.h"
+#include "core/deque.h"
 #include "core/lineage.h"
+#include "core/members.h"
 #include "core/node_state.h"
 #include "support/cluster.h"
 
@@ -288,6 +290,47 @@ static bool fields_equal(const struct hf_session *a, const struct hf_session *b)
     return !hf_session_next_field(b, &cursor_b, &field_b, &value_b);
 }
 
+/* By their numbers: iteration must be the same on every copy, too. */
+static bool members_equal(const struct hf_members *a,
+                          const struct hf_members *b)
+{
+    bool equal = a->count == b->count;
+    for (uint32_t i = 0; equal && i < a->count; i++) {
+        equal =
+            hf_slice_equal(hf_members_at(a, i), hf_members_at(b, i)) &&
+            (!a->scored || hf_members_score(a, i) == hf_members_score(b, i));
+    }
+    return equal;
+}
+
+static bool elements_equal(const struct hf_deque *a, const struct hf_deque *b)
+{
+    bool equal = a->count == b->count;
+    for (uint32_t i = 0; equal && i < a->count; i++) {
+        equal = hf_slice_equal(hf_deque_at(a, i), hf_deque_at(b, i));
+    }
+    return equal;
+}
+
+/* Of the same type. */
+static bool values_equal(const struct hf_session *a, const struct hf_session *b)
+{
+    switch (hf_session_type(a)) {
+    case HF_SESSION_STRING:
+        return hf_slice_equal(hf_session_value(a), hf_session_value(b));
+    case HF_SESSION_HASH:
+        return fields_equal(a, b);
+    case HF_SESSION_SET:
+    case HF_SESSION_SORTED_SET:
+        return members_equal(hf_session_members(a), hf_session_members(b));
+    case HF_SESSION_LIST:
+        return elements_equal(hf_session_list(a), hf_session_list(b));
+    case HF_SESSION_FENCE:
+        break;
+    }
+    return true;
+}
+
 static bool deadlines_agree(const struct comparison *comparison,
                             const struct hf_session *a,
                             const struct hf_session *b)
@@ -318,11 +361,8 @@ static void compare_session(void *user, const struct hf_session *a)
     struct hf_version version_b = hf_session_version(b);
     if (hf_session_type(a) != hf_session_type(b)) {
         differs(comparison, a, "type");
-    } else if (hf_session_type(a) == HF_SESSION_STRING &&
-               !hf_slice_equal(hf_session_value(a), hf_session_value(b))) {
+    } else if (!values_equal(a, b)) {
         differs(comparison, a, "value");
-    } else if (hf_session_type(a) == HF_SESSION_HASH && !fields_equal(a, b)) {
-        differs(comparison, a, "fields");
     } else if (version_a.epoch != version_b.epoch ||
                version_a.sequence != version_b.sequence) {
         differs(comparison, a, "version");
