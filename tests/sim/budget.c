@@ -5,7 +5,8 @@
  * die as long as every partition that it holds has another copy, on a process
  * that runs, in the newest view there is. A view that is just being agreed on
  * may leave out copies of silent nodes: then what it leaves out does not count
- * either. Whoever looks from outside sees all of that.
+ * either, and a nominated learner may become the only copy. Whoever looks from
+ * outside sees all of that.
  *
  * And so that the cluster can go on, which is judged after healing, those who
  * are left must be a safe set, or what the policy wants instead.
@@ -84,6 +85,25 @@ static uint64_t left_out(const struct cluster *c)
     return nodes;
 }
 
+/* Learners of @partition that a view after @view may make its copies. */
+static hf_member_set nominees_of(const struct cluster *c,
+                                 const struct hf_view *view, uint16_t partition)
+{
+    hf_member_set set = 0;
+    for (unsigned i = 0; i < c->options.node_count; i++) {
+        const struct hf_node *node = c->processes[i].node;
+        if (!is_in(c, i, view->epoch)) {
+            continue;
+        }
+        for (size_t k = 0; k < node->nomination_count; k++) {
+            if (node->nominations[k].partition == partition) {
+                set |= hf_member_set_of(node->nominations[k].member);
+            }
+        }
+    }
+    return set;
+}
+
 /* Whether every partition that @victim holds by @view has another copy among
  * nodes that are not in @out. */
 static bool view_spares(const struct cluster *c, const struct hf_view *view,
@@ -96,7 +116,8 @@ static bool view_spares(const struct cluster *c, const struct hf_view *view,
     uint64_t dying = UINT64_C(1) << victim;
     for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
         uint64_t copies = nodes_of(c, view, where, hf_view_copies(view, p));
-        if ((copies & dying) != 0 && (copies & ~dying & ~out) == 0) {
+        uint64_t learnt = nodes_of(c, view, where, nominees_of(c, view, p));
+        if (((copies | learnt) & dying) != 0 && (copies & ~dying & ~out) == 0) {
             return false;
         }
     }
