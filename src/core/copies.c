@@ -68,11 +68,17 @@ bool hf_partition_reaches(const struct hf_partition *partition,
     return ours.epoch == from.epoch || HF_MUTATED(SEQUENCE_ALONE);
 }
 
-int hf_partition_apply(struct hf_partition *partition,
-                       const struct hf_record_view *write, uint32_t hash,
-                       hf_time now)
+int hf_partition_apply(struct hf_node *node, const struct hf_record_view *write,
+                       uint32_t hash, hf_time now)
 {
+    struct hf_partition *partition = &node->partitions[write->partition];
     struct hf_reader seen;
+    uint8_t database;
+    if (write->key.size == 0 &&
+        hf_effects_are_clear(write->effects, &database) &&
+        hf_node_discard_sessions(node, write->partition, database)) {
+        return 0;
+    }
     if (hf_effects_read_seen(write->effects, &seen)) {
         return hf_knowledge_read_seen(&seen, &partition->knowledge) ? 0
                                                                     : HF_EPROTO;
@@ -91,8 +97,7 @@ int hf_partition_apply(struct hf_partition *partition,
 static int apply_effects(struct hf_node *node,
                          const struct hf_record_view *write, uint32_t hash)
 {
-    return hf_partition_apply(&node->partitions[write->partition], write, hash,
-                              node->now);
+    return hf_partition_apply(node, write, hash, node->now);
 }
 
 /* Both or neither: a copy that forgot an operation would carry it out again

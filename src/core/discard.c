@@ -1,56 +1,69 @@
-/* discard.c - Freeing what this node need not keep, a little at a time.
- *
- * A view may take hundreds of partitions from a node at once. To free a session
- * takes a fraction of a microsecond, but a million of them would hold up all
- * clients for as long as it takes to suspect the node. So a partition is empty
- * at once, what was in it is put aside, and ticks free that. */
+#include "core/discard.h"
+
 #include "base/assert.h"
 #include "core/node_state.h"
 
+/* Takes over @sessions, which are in use by nobody else. */
+static void put_aside(struct hf_node *node, struct hf_sessions *sessions)
+{
+    struct hf_discarded *discarded =
+        hf_mem_alloc(node->mem, sizeof(*discarded));
+    if (discarded == NULL) {
+        hf_sessions_clear(sessions); /* So there is memory for the next. */
+        return;
+    }
+    *discarded = (struct hf_discarded){.sessions = *sessions};
+    hf_list_push_back(&node->discarding, &discarded->link);
+}
+
 void hf_node_discard(struct hf_node *node, uint16_t p)
 {
-    struct hf_partition *partition = &node->partitions[p];
-    struct hf_sessions *sessions = &partition->sessions;
+    struct hf_sessions *sessions = &node->partitions[p].sessions;
     if (sessions->table.count == 0) {
         hf_sessions_clear(sessions);
         return;
     }
-    hf_node_discard_finish(node, p); /* Seldom: it was cleared just before. */
-    partition->discarded = *sessions;
-    partition->discarded_slot = 0;
-    hf_list_push_back(&node->discarding, &partition->discarded_link);
+    put_aside(node, sessions);
     hf_sessions_init(sessions, node->mem, &node->expiry, p);
 }
 
-static void discard_end(struct hf_partition *partition)
+bool hf_node_discard_sessions(struct hf_node *node, uint16_t p,
+                              uint8_t database)
 {
-    HF_ASSERT(partition->discarded.bytes == 0);
-    hf_list_remove(&partition->discarded_link);
+    struct hf_sessions taken;
+    if (!hf_sessions_take(&node->partitions[p].sessions, database, &taken)) {
+        return false;
+    }
+    put_aside(node, &taken);
+    return true;
 }
 
-void hf_node_discard_finish(struct hf_node *node, uint16_t p)
+static void discarded_free(struct hf_node *node, struct hf_discarded *discarded)
 {
-    struct hf_partition *partition = &node->partitions[p];
-    if (!hf_list_is_empty(&partition->discarded_link)) {
-        (void)hf_sessions_clear_step(&partition->discarded,
-                                     &partition->discarded_slot, UINT32_MAX);
-        discard_end(partition);
+    HF_ASSERT(discarded->sessions.bytes == 0);
+    hf_list_remove(&discarded->link);
+    hf_mem_free(node->mem, discarded, sizeof(*discarded));
+}
+
+void hf_node_discard_step(struct hf_node *node, uint32_t slots)
+{
+    while (slots > 0 && !hf_list_is_empty(&node->discarding)) {
+        struct hf_discarded *discarded =
+            HF_CONTAINER_OF(node->discarding.next, struct hf_discarded, link);
+        uint32_t before = discarded->slot;
+        if (!hf_sessions_clear_step(&discarded->sessions, &discarded->slot,
+                                    slots)) {
+            return;
+        }
+        uint32_t took = discarded->slot - before + 1;
+        slots -= took < slots ? took : slots;
+        discarded_free(node, discarded);
     }
 }
 
-void hf_node_discard_tick(struct hf_node *node)
+void hf_node_discard_close(struct hf_node *node)
 {
-    uint32_t slots = HF_DISCARD_SLOTS_MAX;
-    while (slots > 0 && !hf_list_is_empty(&node->discarding)) {
-        struct hf_partition *partition = HF_CONTAINER_OF(
-            node->discarding.next, struct hf_partition, discarded_link);
-        uint32_t before = partition->discarded_slot;
-        if (!hf_sessions_clear_step(&partition->discarded,
-                                    &partition->discarded_slot, slots)) {
-            return;
-        }
-        uint32_t took = partition->discarded_slot - before;
-        slots -= took < slots ? took : slots;
-        discard_end(partition);
+    while (!hf_list_is_empty(&node->discarding)) {
+        hf_node_discard_step(node, UINT32_MAX);
     }
 }

@@ -252,6 +252,18 @@ bool hf_effects_of_partition(struct hf_slice effects)
                                 effects.data[0] == HF_EFFECT_SEEN);
 }
 
+bool hf_effects_are_clear(struct hf_slice effects, uint8_t *database)
+{
+    struct hf_reader reader = hf_reader_of(effects);
+    struct hf_effect effect;
+    if (!hf_effects_next(&reader, &effect) || effect.kind != HF_EFFECT_CLEAR ||
+        hf_reader_left(&reader) > 0) {
+        return false;
+    }
+    *database = effect.database;
+    return true;
+}
+
 bool hf_effects_take_version(struct hf_slice *effects,
                              struct hf_version *version)
 {

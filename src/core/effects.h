@@ -104,6 +104,8 @@ HF_NODISCARD bool hf_effects_next(struct hf_reader *reader,
 
 /* Whether they concern a partition as a whole: CLEAR or SEEN. */
 bool hf_effects_of_partition(struct hf_slice effects);
+/* Whether they are CLEAR and nothing else, and of which database. */
+bool hf_effects_are_clear(struct hf_slice effects, uint8_t *database);
 
 /* Takes TAKEN from the front of @effects, and sets *@version to what it says.
  * False when there is none. */

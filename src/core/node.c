@@ -99,7 +99,6 @@ static void node_init_data(struct hf_node *node)
         hf_sessions_init(&partition->sessions, node->mem, &node->expiry, p);
         hf_list_init(&partition->waiting);
         hf_list_init(&partition->waiting_link);
-        hf_list_init(&partition->discarded_link);
     }
     for (uint8_t i = 0; i < HF_MEMBERS_MAX; i++) {
         hf_stream_init(&node->members[i].stream);
@@ -155,8 +154,8 @@ void hf_node_destroy(struct hf_node *node)
     for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
         hf_node_drop_waiting(node, p);
         hf_node_partition_clear(node, p);
-        hf_node_discard_finish(node, p);
     }
+    hf_node_discard_close(node);
     hf_operations_close(&node->operations);
     hf_buffer_close(&node->effects);
     hf_buffer_close(&node->scratch);
@@ -183,7 +182,7 @@ static void node_tick(struct hf_node *node)
     hf_node_walks_tick(node);
     hf_node_expire_due(node);
     hf_node_forget_operations(node);
-    hf_node_discard_tick(node);
+    hf_node_discard_step(node, HF_DISCARD_SLOTS_MAX);
 }
 
 /* Messages that make sense only between members of one view. */

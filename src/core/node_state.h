@@ -28,6 +28,7 @@
 #include "base/list.h"
 #include "base/mutation.h"
 #include "base/rng.h"
+#include "core/discard.h"
 #include "core/expiry.h"
 #include "core/gathers.h"
 #include "core/knowledge.h"
@@ -168,11 +169,6 @@ struct hf_partition {
     struct hf_copy copies[HF_COPIES_MAX + 1 + HF_BACKUPS_MAX];
     struct hf_merge_out merge;
     struct hf_merge_in merges[HF_MERGES_IN_MAX];
-
-    /* What it held before, while that is freed. */
-    struct hf_list discarded_link; /* In node->discarding. */
-    struct hf_sessions discarded;
-    uint32_t discarded_slot; /* Where to go on. */
 };
 
 _Static_assert(offsetof(struct hf_partition, sessions.counts) <=
@@ -346,7 +342,7 @@ struct hf_node {
     bool nominate_due;   /* Some copy of ours waits to be made full. */
     hf_time nominated_at;
     struct hf_list waiting_partitions;
-    struct hf_list discarding; /* Partitions. */
+    struct hf_list discarding; /* struct hf_discarded, while it is freed. */
     struct hf_list ranges;
     size_t waiting_bytes;
     size_t answer_bytes; /* Held by answers that wait for others. */
@@ -656,7 +652,6 @@ void hf_node_stream_send(struct hf_node *node, uint8_t member);
 /* The link to @member is new: send again what it did not acknowledge. */
 void hf_node_stream_restart(struct hf_node *node, uint8_t member);
 void hf_node_streams_tick(struct hf_node *node);
-/* Appends a record to the partition's log as the newest. */
 /* Applies a write of another node and appends it to the log. 0, HF_ENOMEM or
  * HF_EPROTO; then nothing changed. */
 HF_NODISCARD int hf_node_apply_write(struct hf_node *node,
@@ -669,7 +664,7 @@ void hf_partition_advance(struct hf_partition *partition,
                           struct hf_version version);
 /* Carries out what @write, a record or an entry, says; its key has @hash. 0,
  * HF_ENOMEM or HF_EPROTO; then nothing changed. */
-HF_NODISCARD int hf_partition_apply(struct hf_partition *partition,
+HF_NODISCARD int hf_partition_apply(struct hf_node *node,
                                     const struct hf_record_view *write,
                                     uint32_t hash, hf_time now);
 /* Whether @write is the next one, and of a key of @partition. */
@@ -681,13 +676,6 @@ bool hf_partition_reaches(const struct hf_partition *partition,
 void hf_node_partition_clear(struct hf_node *node, uint16_t partition);
 /* Of the full copies that reported, the one that is furthest beyond us. */
 struct hf_copy *hf_partition_ahead(struct hf_partition *partition);
-
-/* discard.c */
-/* Takes all sessions out of @partition; a tick frees them. */
-void hf_node_discard(struct hf_node *node, uint16_t partition);
-/* Frees what was taken out of it. */
-void hf_node_discard_finish(struct hf_node *node, uint16_t partition);
-void hf_node_discard_tick(struct hf_node *node);
 
 /* reads.c */
 /* Whether we have a copy of @partition that may stand for it: level, with the

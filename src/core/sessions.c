@@ -160,6 +160,62 @@ static void session_drop(struct hf_sessions *sessions, uint32_t slot)
     session_free(sessions, session);
 }
 
+/* A table of nothing but the fences. False: no memory. */
+static bool table_of_fences(const struct hf_sessions *sessions,
+                            struct hf_table *table)
+{
+    *table = (struct hf_table){.moves = sessions->table.moves + 1};
+    for (size_t i = 0; i < sessions->fences.count; i++) {
+        struct hf_session *fence =
+            hf_session_of_fence_item(sessions->fences.items[i]);
+        uint32_t hash = hf_session_hash(fence);
+        if (!hf_table_make_room(table, sessions->mem, hash)) {
+            hf_mem_free(sessions->mem, table->entries, hf_table_bytes(table));
+            return false;
+        }
+        (void)hf_table_insert(table, fence, hash);
+    }
+    return true;
+}
+
+static uint32_t count_meant(const struct hf_sessions *sessions,
+                            uint8_t database)
+{
+    return database == HF_DATABASE_ALL ? hf_sessions_of_clients(sessions)
+                                       : sessions->counts[database];
+}
+
+bool hf_sessions_take(struct hf_sessions *sessions, uint8_t database,
+                      struct hf_sessions *taken)
+{
+    struct hf_table fences;
+    if (count_meant(sessions, database) < sessions->count ||
+        !table_of_fences(sessions, &fences)) {
+        return false;
+    }
+    size_t kept = sessions->fence_bytes + heap_size(&sessions->fences);
+    *taken = (struct hf_sessions){.mem = sessions->mem,
+                                  .expiry = sessions->expiry,
+                                  .partition = sessions->partition,
+                                  .table = sessions->table,
+                                  .count = sessions->count,
+                                  .bytes = sessions->bytes - kept};
+    memcpy(taken->counts, sessions->counts, sizeof(taken->counts));
+    memset(sessions->counts, 0, sizeof(sessions->counts));
+    hf_heap_init(&taken->fences, sessions->mem);
+    for (size_t i = 0; i < sessions->fences.count; i++) {
+        const struct hf_session *fence =
+            hf_session_of_fence_item(sessions->fences.items[i]);
+        hf_table_remove(&taken->table,
+                        hf_table_find(&taken->table, hf_session_key(fence),
+                                      hf_session_hash(fence)));
+    }
+    sessions->table = fences;
+    sessions->count = 0;
+    sessions->bytes = kept + hf_table_bytes(&fences);
+    return true;
+}
+
 static bool database_is_meant(uint8_t meant, uint8_t database)
 {
     return meant == HF_DATABASE_ALL ? database < HF_DATABASE_COUNT
@@ -170,9 +226,7 @@ static bool database_is_meant(uint8_t meant, uint8_t database)
  * fences. */
 static void drop_sessions(struct hf_sessions *sessions, uint8_t database)
 {
-    uint32_t meant = database == HF_DATABASE_ALL
-                         ? hf_sessions_of_clients(sessions)
-                         : sessions->counts[database];
+    uint32_t meant = count_meant(sessions, database);
     if (sessions->fences.count == 0 && meant == sessions->count) {
         hf_sessions_clear(sessions);
         return;
@@ -577,19 +631,6 @@ static int apply_change(struct hf_sessions *sessions,
     return rv;
 }
 
-/* Whether the effects are CLEAR and nothing else, and of which database. */
-static bool effects_are_clear(struct hf_slice effects, uint8_t *database)
-{
-    struct hf_reader reader = hf_reader_of(effects);
-    struct hf_effect effect;
-    if (!hf_effects_next(&reader, &effect) || effect.kind != HF_EFFECT_CLEAR ||
-        hf_reader_left(&reader) > 0) {
-        return false;
-    }
-    *database = effect.database;
-    return true;
-}
-
 int hf_sessions_apply(struct hf_sessions *sessions, struct hf_slice key,
                       uint32_t hash, struct hf_version version,
                       struct hf_slice effects, hf_time now)
@@ -598,7 +639,7 @@ int hf_sessions_apply(struct hf_sessions *sessions, struct hf_slice key,
         return 0;
     }
     uint8_t database;
-    if (key.size == 0 && effects_are_clear(effects, &database)) {
+    if (key.size == 0 && hf_effects_are_clear(effects, &database)) {
         drop_sessions(sessions, database);
         return 0;
     }

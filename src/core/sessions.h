@@ -95,6 +95,12 @@ hf_sessions_of_clients(const struct hf_sessions *sessions)
     return sessions->count - sessions->counts[HF_DATABASE_OWN];
 }
 
+/* Moves all sessions, but not the fences, to @taken, which is not in use: to be
+ * freed by one of the above. False when some are not of @database, or of
+ * clients for HF_DATABASE_ALL, or without memory; then nothing changed. */
+HF_NODISCARD bool hf_sessions_take(struct hf_sessions *sessions,
+                                   uint8_t database, struct hf_sessions *taken);
+
 /* The 32-bit hash that orders the table; never 0. */
 uint32_t hf_sessions_hash(struct hf_slice key);
 

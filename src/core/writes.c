@@ -220,8 +220,7 @@ static int write_record(struct hf_node *node, uint16_t p,
                                   view.version.sequence, reply);
     }
     if (error == 0) {
-        error =
-            hf_partition_apply(partition, &view, hash, deadlines_from(node));
+        error = hf_partition_apply(node, &view, hash, deadlines_from(node));
         if (error != 0 && operation.number != 0) {
             hf_operations_remove(&node->operations, operation);
         }

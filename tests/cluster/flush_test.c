@@ -8,6 +8,7 @@
 
 #define BIG_BYTES 60000
 #define BIG_COUNT 40
+#define MANY_KEYS 6000
 
 /* A session was just deleted, and no backup knows yet. FLUSHALL finds nothing
  * there to drop, and yet must not say OK before it is sure that no copy has the
@@ -192,6 +193,53 @@ static void the_empty_key_is_a_key_like_any(void **state)
     cluster_expect_reply(c, "v", backup, "HGET", "", "f", NULL);
 }
 
+/* Sessions that are yet to be freed. */
+static unsigned discarded_by(struct cluster *c, unsigned i)
+{
+    const struct hf_node *node = c->processes[i].node;
+    unsigned count = 0;
+    for (const struct hf_list *link = node->discarding.next;
+         link != &node->discarding; link = link->next) {
+        count +=
+            HF_CONTAINER_OF(link, struct hf_discarded, link)->sessions.count;
+    }
+    return count;
+}
+
+/* To free millions of sessions takes longer than a node may stand still. The
+ * primary and its copies are empty at once, and free what there was in many
+ * steps; also when what comes next is flushed before that has ended. */
+static void a_flush_holds_up_nobody(void **state)
+{
+    struct cluster *c = story_start(state, 2, 16);
+    unsigned last[2] = {0, 0};
+    for (unsigned round = 0; round < 2; round++) {
+        story_fill(c, MANY_KEYS);
+        struct request *flush = cluster_ask(c, 0, "FLUSHALL", NULL);
+        while (strcmp(cluster_answer(flush), "(waiting)") == 0) {
+            cluster_step(c, INT64_MAX);
+        }
+        cluster_expect_answer(c, "OK", flush);
+        cluster_expect_reply(c, "0", 1, "DBSIZE", NULL);
+        for (unsigned i = 0; i < 2; i++) {
+            last[i] = discarded_by(c, i);
+            cluster_check(c, last[i] > MANY_KEYS / 2, "it was freed at once");
+        }
+        cluster_forget(flush);
+    }
+    while (last[0] + last[1] > 0) {
+        cluster_step(c, INT64_MAX);
+        for (unsigned i = 0; i < 2; i++) {
+            unsigned left = discarded_by(c, i);
+            cluster_check(c, left <= last[i], "more is freed than there was");
+            cluster_check(c, last[i] - left <= HF_DISCARD_SLOTS_MAX,
+                          "too much in one step");
+            last[i] = left;
+        }
+    }
+    cluster_settle_and_check(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -200,6 +248,7 @@ int main(void)
         STORY(a_flush_acts_once_though_the_view_changes),
         STORY(a_flush_acts_once_though_its_primary_dies),
         STORY(the_empty_key_is_a_key_like_any),
+        STORY(a_flush_holds_up_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -151,10 +151,10 @@ static unsigned discarded_keys(struct cluster *c)
 {
     const struct hf_node *node = c->processes[0].node;
     unsigned count = 0;
-    for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
-        const struct hf_partition *partition = &node->partitions[p];
-        bool any = !hf_list_is_empty(&partition->discarded_link);
-        count += any ? partition->discarded.count : 0;
+    for (const struct hf_list *link = node->discarding.next;
+         link != &node->discarding; link = link->next) {
+        count +=
+            HF_CONTAINER_OF(link, struct hf_discarded, link)->sessions.count;
     }
     return count;
 }

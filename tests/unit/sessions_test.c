@@ -362,30 +362,6 @@ static void deleting_nothing_and_no_effects_are_fine(void **state)
     assert_int_equal(f->sessions.count, 0);
 }
 
-static void clearing_may_take_many_steps(void **state)
-{
-    struct fixture *f = *state;
-    char key[16];
-    for (unsigned i = 0; i < 100; i++) {
-        snprintf(key, sizeof(key), "key %u", i);
-        put(f, hf_slice_text(key), HF_SLICE_LITERAL("value"));
-    }
-    uint32_t slot = 0;
-    uint32_t steps = 1;
-    uint32_t before = f->sessions.count;
-    while (!hf_sessions_clear_step(&f->sessions, &slot, 10)) {
-        assert_int_equal(slot, 10 * steps);
-        assert_true(before - f->sessions.count <= 10);
-        before = f->sessions.count;
-        steps++;
-    }
-    assert_true(steps >= 10);
-    assert_int_equal(f->sessions.count, 0);
-    assert_int_equal(f->sessions.bytes, 0);
-    put(f, KEY, HF_SLICE_LITERAL("it is as good as new"));
-    assert_int_equal(f->sessions.count, 1);
-}
-
 static void effects_cut_at_any_byte_are_harmless(void **state)
 {
     struct fixture *f = *state;
@@ -782,7 +758,6 @@ int main(void)
         CASE(effects_that_do_not_fit_change_nothing),
         CASE(a_key_that_is_too_long_is_refused),
         CASE(deleting_nothing_and_no_effects_are_fine),
-        CASE(clearing_may_take_many_steps),
         CASE(effects_cut_at_any_byte_are_harmless),
         CASE(changed_bytes_are_harmless),
         CASE(clear_drops_everything_at_once),
