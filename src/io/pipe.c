@@ -229,11 +229,14 @@ void hf_pipe_flush(struct hf_pipe *pipe)
         hf_list_is_empty(&pipe->frames)) {
         return;
     }
-    frames_give(pipe, pipe->direct);
-    nng_stream_send(pipe->nng, pipe->direct);
-    if (direct_finish(pipe) == 0) {
+    do {
+        frames_give(pipe, pipe->direct);
+        nng_stream_send(pipe->nng, pipe->direct);
+        if (direct_finish(pipe) != 0) {
+            break;
+        }
         frames_consume(pipe, nng_aio_count(pipe->direct));
-    }
+    } while (!hf_list_is_empty(&pipe->frames));
     if (hf_list_is_empty(&pipe->frames)) {
         return;
     }
