@@ -447,6 +447,7 @@ static size_t input_run_one(struct hf_connection *connection,
             command.row = hf_command_find(command.argv[0]);
             command_run(connection, &command);
         }
+        hf_resp_command_trim(parsed);
         return parsed->consumed;
     }
     if (parsed->error_text == NULL) {

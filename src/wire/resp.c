@@ -43,7 +43,7 @@ void hf_resp_command_close(struct hf_resp_command *command)
     hf_buffer_close(&command->line);
 }
 
-static void command_restart(struct hf_resp_command *command)
+void hf_resp_command_trim(struct hf_resp_command *command)
 {
     if (command->capacity > CAPACITY_KEEP) {
         command_free(command);
@@ -53,6 +53,11 @@ static void command_restart(struct hf_resp_command *command)
         hf_buffer_trim(&command->line, LINE_KEEP_BYTES);
     }
     command->argc = 0;
+}
+
+static void command_restart(struct hf_resp_command *command)
+{
+    hf_resp_command_trim(command);
     command->consumed = 0;
     command->wanted = 0;
     command->expected = 0;

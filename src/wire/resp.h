@@ -62,6 +62,10 @@ struct hf_resp_command {
 void hf_resp_command_init(struct hf_resp_command *command, struct hf_mem *mem);
 void hf_resp_command_close(struct hf_resp_command *command);
 
+/* The command is not needed any more: gives back what only a large one takes.
+ * The next call of hf_resp_parse does so, too, but may never come. */
+void hf_resp_command_trim(struct hf_resp_command *command);
+
 /* Parses the first command in @input and never reads beyond it. After PARTIAL
  * call again with the same bytes, which may lie elsewhere, and at least one
  * more; calling with less than `wanted` is harmless and useless. After OK or

@@ -412,6 +412,23 @@ static void takes_a_large_argument_in_pieces(void **state)
     client_close(&c);
 }
 
+/* Small ones that come after it are parsed without that room. */
+static void keeps_no_room_of_a_huge_command(void **state)
+{
+    (void)state;
+    struct client c;
+    client_open(&c);
+    client_send(&c, "*3001\r\n$3\r\nDEL\r\n");
+    for (int i = 0; i < 3000; i++) {
+        client_send(&c, "$1\r\nk\r\n");
+    }
+    assert_int_equal(c.count, 1);
+    client_answer(&c, 0, "1");
+    hf_buffer_close(&c.asked);
+    assert_in_range(c.mem->used_bytes, 0, 8192);
+    client_close(&c);
+}
+
 static void keeps_little_memory_when_idle(void **state)
 {
     (void)state;
@@ -628,6 +645,7 @@ int main(void)
         cmocka_unit_test(takes_no_commands_while_too_much_output_waits),
         cmocka_unit_test(breaks_when_far_too_much_output_waits),
         cmocka_unit_test(takes_a_large_argument_in_pieces),
+        cmocka_unit_test(keeps_no_room_of_a_huge_command),
         cmocka_unit_test(keeps_little_memory_when_idle),
         cmocka_unit_test(breaks_when_out_of_memory_and_leaks_nothing),
         cmocka_unit_test(runs_as_many_commands_as_the_host_allows),
