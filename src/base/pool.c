@@ -20,6 +20,20 @@
 #define UNPOISON(piece, size) ((void)(piece), (void)(size))
 #endif
 
+/* Who gives back another size than he took would put the piece into a list of
+ * pieces that are larger. Tests find him here. */
+#if defined(HF_POOL_CHECKS) || defined(IS_SANITIZED) ||                        \
+    defined(__SANITIZE_ADDRESS__) || !defined(NDEBUG)
+#include <malloc.h>
+#define SPLIT_MAX 32 /* malloc(3) makes no piece of what would be left. */
+#define CHECK_SIZE(piece, size)                                                \
+    HF_ASSERT((size) > HF_POOL_PIECE_MAX ||                                    \
+              (malloc_usable_size(piece) >= rounded(size) &&                   \
+               malloc_usable_size(piece) <= rounded(size) + SPLIT_MAX))
+#else
+#define CHECK_SIZE(piece, size) ((void)(piece), (void)(size))
+#endif
+
 /* glibc adds eight bytes and rounds up to sixteen: so nothing is wasted. */
 static size_t list_of(size_t size)
 {
@@ -64,7 +78,9 @@ void hf_pool_close(struct hf_pool *pool)
 static void *pool_resize(void *user, void *old, size_t old_size, size_t size)
 {
     struct hf_pool *pool = user;
-    (void)old_size;
+    if (old != NULL) {
+        CHECK_SIZE(old, old_size);
+    }
     if (old == NULL && size <= HF_POOL_PIECE_MAX) {
         void *piece = list_take(pool, size);
         if (piece != NULL) {
@@ -78,6 +94,7 @@ static void pool_release(void *user, void *piece, size_t size)
 {
     struct hf_pool *pool = user;
     struct hf_pool_list *list = NULL;
+    CHECK_SIZE(piece, size);
     if (size <= HF_POOL_PIECE_MAX) {
         list = &pool->lists[list_of(size)];
     }

@@ -89,7 +89,7 @@ static struct client *client_of(struct hf_list *link)
 
 static void client_dirty(struct client *client)
 {
-    if (hf_list_is_empty(&client->work)) {
+    if (!client->closing && hf_list_is_empty(&client->work)) {
         hf_list_push_back(&client->clients->dirty, &client->work);
     }
 }
@@ -770,9 +770,7 @@ void hf_clients_drain(struct hf_clients *clients, enum hf_clients_drain how)
             client->connection.closing = true;
             client_update_reading(client);
         }
-        if (!client->closing) {
-            client_dirty(client);
-        }
+        client_dirty(client);
     }
 }
 

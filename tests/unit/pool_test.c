@@ -5,8 +5,12 @@
 
 #include <cmocka.h>
 
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/pool.h"
 
@@ -96,12 +100,52 @@ static void keeps_no_more_than_its_bounds(void **state)
     assert_int_equal(pool.bytes, 0);
 }
 
+/* A process that takes @taken bytes and gives back @freed. Whether it ends as
+ * it should. */
+static bool survives(size_t taken, size_t freed, bool resized)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct hf_pool pool;
+        struct hf_mem mem;
+        assert_non_null(freopen("/dev/null", "w", stderr));
+        (void)signal(SIGABRT, SIG_DFL);
+        hf_pool_init(&pool);
+        hf_mem_init_pool(&mem, &pool);
+        mem.used_bytes = 100000; /* Not what is to be found out. */
+        void *piece = mem.resize(mem.user, NULL, 0, taken);
+        if (resized) {
+            (void)mem.resize(mem.user, piece, freed, taken + 100);
+        } else {
+            mem.release(mem.user, piece, freed);
+        }
+        _exit(0);
+    }
+    int status = -1;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+/* It would be given to somebody who asks for more. */
+static void a_wrong_size_is_found_out(void **state)
+{
+    (void)state;
+    for (size_t size = 1; size <= HF_POOL_PIECE_MAX - 100; size += 333) {
+        assert_true(survives(size, size, false));
+        assert_true(survives(size, size, true));
+        assert_false(survives(size, size + 64, false));
+        assert_false(survives(size, size + 64, true));
+        assert_false(size > 64 && survives(size, size - 64, false));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_freed_is_given_again),
         cmocka_unit_test(pieces_do_not_overlap),
         cmocka_unit_test(keeps_no_more_than_its_bounds),
+        cmocka_unit_test(a_wrong_size_is_found_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
