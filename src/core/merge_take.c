@@ -28,6 +28,8 @@
 #include "holdfast/error.h"
 
 #define SCAN_STEP 64
+#define REMOVED_BYTES_MAX ((size_t)64 << 10) /* By one piece, about. */
+#define REMOVAL_BYTES 128     /* What a record of it takes besides the key. */
 #define CONFLICT_LINES_MAX 10 /* In a second. */
 #define REFUSED_EVERY_MS 1000
 
@@ -296,7 +298,9 @@ static int take_entry(struct taking *taking, const struct hf_merge_entry *entry)
 
 struct removal {
     const struct taking *taking;
-    size_t at; /* Entries before have lower hashes. */
+    size_t at;    /* Entries before have lower hashes. */
+    size_t bytes; /* Of records. */
+    bool counts;  /* Does nothing else. */
 };
 
 static bool is_listed(struct removal *removal, struct hf_slice key,
@@ -325,8 +329,24 @@ static void on_session(void *user, const struct hf_session *session)
     struct hf_slice key = hf_session_key(session);
     if (hash < removal->taking->merge->to && !is_fence(session) &&
         they_saw(removal->taking, session) && !is_listed(removal, key, hash)) {
-        hf_buffer_put_slice(&removal->taking->node->scratch, key);
+        removal->bytes += REMOVAL_BYTES + key.size;
+        if (!removal->counts) {
+            hf_buffer_put_slice(&removal->taking->node->scratch, key);
+        }
     }
+}
+
+/* How much of the piece is taken at a time: few records list what was removed,
+ * but each removal is one, and streams have not room for any number. */
+static uint64_t take_until(const struct taking *taking)
+{
+    struct removal removal = {.taking = taking, .counts = true};
+    uint64_t at = taking->merge->from;
+    while (at < taking->merge->to && removal.bytes < REMOVED_BYTES_MAX) {
+        at = hf_sessions_scan(&taking->partition->sessions, at, SCAN_STEP,
+                              on_session, &removal);
+    }
+    return at < taking->merge->to ? at : taking->merge->to;
 }
 
 static int remove_unlisted(struct taking *taking)
@@ -404,6 +424,7 @@ static int note_seen(struct taking *taking)
                                        (struct hf_slice){NULL, 0});
 }
 
+/* Of @taking->merge, which ends at what is taken now. */
 static int take(struct taking *taking)
 {
     int error = 0;
@@ -427,6 +448,16 @@ static void note_refused(struct hf_node *node, const struct hf_peer *from,
                "refused what %s hands over of partition %u", from->info.name,
                p);
     }
+}
+
+static size_t count_before(const struct hf_merge *merge, uint64_t end)
+{
+    size_t count = merge->count;
+    while (count > 0 &&
+           hf_sessions_hash(merge->entries[count - 1].key) >= end) {
+        count--;
+    }
+    return count;
 }
 
 static bool is_welcome(struct hf_node *node, const struct hf_merge *merge)
@@ -466,10 +497,16 @@ void hf_node_merge(struct hf_node *node, const struct hf_peer *from,
         answer(node, from, merge->partition, in);
         return;
     }
+    struct hf_merge part = *merge;
+    if (sound) {
+        part.to = take_until(&taking);
+        part.count = count_before(merge, part.to);
+        taking.merge = &part;
+    }
     int error = sound ? take(&taking) : HF_EPROTO;
     if (error == 0) {
         in->pending = true;
-        in->to = merge->to;
+        in->to = part.to;
         in->sequence = partition->version.sequence;
         in->peer = from->info.incarnation;
         partition->merges_pending++;

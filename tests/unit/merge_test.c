@@ -17,7 +17,7 @@
  * message by message. */
 
 #define LINEAGE 99
-#define KEYS_MAX 8
+#define KEYS 5000
 #define MIDDLE ((uint64_t)1 << 31)
 
 struct fixture {
@@ -217,6 +217,46 @@ static void what_makes_no_sense_is_logged_once_a_second(void **state)
                      seconds * 1000 / HF_MERGE_RESEND_MS);
 }
 
+static unsigned sessions_left(void)
+{
+    return hf_node_get_sessions(f.lone.node, f.partition)->count;
+}
+
+/* They had seen all that is here, and have none of it any more. Each removal is
+ * a write to all copies, so it takes many pieces. */
+static void what_they_removed_goes_in_pieces(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < KEYS; i++) {
+        char line[32];
+        (void)snprintf(line, sizeof(line), "SET {t}%u v", i);
+        assert_string_equal(lone_node_ask(&f.lone, line), "OK");
+        lone_node_forget(&f.lone);
+    }
+    assert_string_equal(lone_node_ask(&f.lone, "SET {t}new v"), "OK");
+    uint64_t position = 0;
+    unsigned left = sessions_left();
+    struct hf_version last = f.lone.node->partitions[f.partition].version;
+    unsigned pieces = 0;
+    while (position != HF_SESSIONS_END) {
+        struct hf_message message = piece_of(1, position, HF_SESSIONS_END);
+        struct hf_knowledge knowledge = {0};
+        hf_knowledge_advance(&knowledge, (struct hf_version){last.epoch, KEYS});
+        hf_buffer_clear(&f.knowledge);
+        hf_knowledge_put(&f.knowledge, &knowledge);
+        message.merge.knowledge = hf_buffer_slice(&f.knowledge);
+        lone_node_tell(&f.lone, 0, &message);
+        assert_true(f.told.to > position);
+        position = f.told.to;
+        assert_true(left - sessions_left() <= 600);
+        left = sessions_left();
+        pieces++;
+    }
+    assert_in_range(pieces, KEYS / 600, KEYS / 100);
+    assert_int_equal(left, 1); /* What they had not seen. */
+    assert_string_equal(lone_node_ask(&f.lone, "GET {t}new"), "v");
+}
+
 #define TEST(name)                                                             \
     cmocka_unit_test_setup_teardown(name, open_fixture, close_fixture)
 
@@ -227,6 +267,7 @@ int main(void)
         TEST(what_a_later_view_handed_over_is_not_asked_for),
         TEST(many_views_hand_over_one_after_the_other),
         TEST(who_stopped_halfway_gives_room),
+        TEST(what_they_removed_goes_in_pieces),
         TEST(what_makes_no_sense_is_logged_once_a_second),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
