@@ -9,8 +9,9 @@
 
 #include <nng/nng.h>
 
-/* Looks at every open descriptor, so call it once per connection. -1: not to
- * be found; not over TCP, or this system does not list descriptors. */
-int hf_descriptor_of(nng_stream *stream);
+/* Cheap when the connection was made just now; else it looks at every open
+ * descriptor. -1: not to be found; not over TCP, or this system does not list
+ * descriptors. @looks, which may be NULL: at how many it looked. */
+int hf_descriptor_of(nng_stream *stream, unsigned *looks);
 
 #endif

@@ -117,7 +117,7 @@ bool hf_pipe_watch(struct hf_pipe *pipe, uv_loop_t *loop)
     HF_ASSERT(!pipe->closed);
     HF_ASSERT(!pipe->watched);
     HF_ASSERT(!pipe->receiving.in_flight);
-    int descriptor = hf_descriptor_of(pipe->nng);
+    int descriptor = hf_descriptor_of(pipe->nng, NULL);
     if (descriptor < 0 || uv_poll_init(loop, &pipe->poll, descriptor) != 0) {
         return false;
     }

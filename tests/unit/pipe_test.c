@@ -9,8 +9,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "io/descriptor.h"
 #include "io/pipe.h"
 
+#define OTHERS 2000u /* Below the limit that most systems set. */
 #define FRAMES (5 * HF_PIPE_BATCH_MAX)
 
 struct fixture {
@@ -31,9 +37,8 @@ static nng_stream *output_of(nng_aio *aio)
 }
 
 /* Two ends of a connection over loopback; the near one is the pipe. */
-static int open_fixture(void **state)
+static void open_ends(void)
 {
-    (void)state;
     nng_stream_listener *listener;
     nng_stream_dialer *dialer;
     nng_aio *accepted;
@@ -53,15 +58,32 @@ static int open_fixture(void **state)
     nng_stream_listener_accept(listener, accepted);
     nng_stream_dialer_dial(dialer, dialled);
     f.far = output_of(accepted);
-    assert_int_equal(uv_loop_init(&f.loop), 0);
-    assert_int_equal(hf_inbox_init(&f.inbox, &f.loop), 0);
-    hf_mem_init_system(&f.mem);
     assert_int_equal(
         hf_pipe_open(&f.pipe, output_of(dialled), &f.inbox, &f.mem), 0);
     nng_aio_free(accepted);
     nng_aio_free(dialled);
     nng_stream_dialer_free(dialer);
     nng_stream_listener_free(listener);
+}
+
+static void close_ends(void)
+{
+    hf_pipe_close(&f.pipe);
+    while (!hf_pipe_is_idle(&f.pipe)) {
+        uv_run(&f.loop, UV_RUN_ONCE);
+    }
+    hf_pipe_release(&f.pipe);
+    nng_stream_close(f.far);
+    nng_stream_free(f.far);
+}
+
+static int open_fixture(void **state)
+{
+    (void)state;
+    assert_int_equal(uv_loop_init(&f.loop), 0);
+    assert_int_equal(hf_inbox_init(&f.inbox, &f.loop), 0);
+    hf_mem_init_system(&f.mem);
+    open_ends();
     return 0;
 }
 
@@ -73,13 +95,7 @@ static void on_inbox_closed(void *user)
 static int close_fixture(void **state)
 {
     (void)state;
-    hf_pipe_close(&f.pipe);
-    while (!hf_pipe_is_idle(&f.pipe)) {
-        uv_run(&f.loop, UV_RUN_ONCE);
-    }
-    hf_pipe_release(&f.pipe);
-    nng_stream_close(f.far);
-    nng_stream_free(f.far);
+    close_ends();
     hf_inbox_close(&f.inbox, on_inbox_closed, NULL);
     uv_run(&f.loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&f.loop), 0);
@@ -134,10 +150,40 @@ static void many_frames_go_out_at_once(void **state)
     }
 }
 
+/* Of many clients that are connected a link to a peer is found soon; also when
+ * it is not the newest any more, if not so soon. */
+static void the_descriptor_is_found_among_many(void **state)
+{
+    (void)state;
+    static int others[OTHERS];
+    struct rlimit limit;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    limit.rlim_cur = limit.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    close_ends();
+    for (unsigned i = 0; i < OTHERS; i++) {
+        others[i] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        assert_true(others[i] >= 0);
+    }
+    open_ends();
+    unsigned looks;
+    int found = hf_descriptor_of(f.pipe.nng, &looks);
+    assert_true(found > (int)OTHERS / 2);
+    assert_in_range(looks, 1, 20);
+
+    for (unsigned i = 0; i < OTHERS; i++) {
+        close(others[i]);
+    }
+    assert_int_equal(hf_descriptor_of(f.pipe.nng, &looks), found);
+    assert_in_range(looks, 20, OTHERS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(many_frames_go_out_at_once,
+                                        open_fixture, close_fixture),
+        cmocka_unit_test_setup_teardown(the_descriptor_is_found_among_many,
                                         open_fixture, close_fixture),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
