@@ -21,6 +21,7 @@
 #define COMMAND_BYTES_MAX ((size_t)60 << 20)
 /* What a node says to another with the name of one that lives. */
 #define NAME_IS_USED "another node is alive under this name"
+#define PARTING_MS 500 /* Until clients that stay are closed anyway. */
 #define NAME_WAIT_MS 1500
 /* File descriptors kept for peers, probes, libuv and NNG. */
 #define FILES_RESERVED 384
@@ -573,6 +574,27 @@ static void on_guard(uv_timer_t *guard)
     uv_stop(&server->loop);
 }
 
+static void on_parted(uv_timer_t *timer)
+{
+    struct hf_server *server = timer->data;
+    server->parted = true;
+}
+
+/* Clients get the answers that are ready, or get ready just now, before they
+ * are closed; also those that the kernel did not take at once. */
+static void server_part(struct hf_server *server)
+{
+    uv_timer_t *timer = &server->drain.watch; /* There is no drain any more. */
+    server->closing = true;
+    hf_clients_drain(server->clients, HF_CLIENTS_DRAIN_REFUSE);
+    uv_update_time(&server->loop);
+    uv_timer_start(timer, on_parted, PARTING_MS, 0);
+    while (!server->parted &&
+           hf_clients_get_stats(server->clients)->connected > 0) {
+        uv_run(&server->loop, UV_RUN_ONCE);
+    }
+}
+
 static void server_close_turn(struct hf_server *server)
 {
     if (server->started) {
@@ -725,6 +747,7 @@ int hf_server_run(struct hf_server *server)
     server_say_ready(server);
     uv_run(&server->loop, UV_RUN_DEFAULT);
     hf_log(&server->log, HF_LOG_INFO, "stopping");
+    server_part(server);
     server_close_parts(server);
     hf_log(&server->log, HF_LOG_INFO, "stopped");
     if (server->gave_up) {

@@ -59,6 +59,7 @@ struct hf_server {
     uv_idle_t again; /* Active while there is more to do without waiting. */
     uv_timer_t deadline;
     struct hf_drain drain;
+    bool parted;      /* Clients had time enough to take what was ready. */
     uv_timer_t guard; /* Of stopping. */
     hf_time deadline_at;
     struct hf_turns turns;

@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -19,6 +20,7 @@
 #include "holdfast/server.h"
 
 #define STALL_US 30000
+#define VALUE_BYTES 16000000u
 #define LAST_FIELD "loop_lag_over_100ms:"
 
 enum wish { WISH_NONE, WISH_STOP, WISH_DRAIN };
@@ -190,6 +192,53 @@ static void a_loop_that_stands_still_is_counted(void **state)
     close(client);
 }
 
+static void send_text(int client, const char *text)
+{
+    size_t size = strlen(text);
+    assert_int_equal(write(client, text, size), (ssize_t)size);
+}
+
+/* A client asks for so much that the kernel does not take all of it at once;
+ * it had to be told of the rest, too, when the node stops without a drain. */
+static void what_is_ready_is_written_before_it_stops(void **state)
+{
+    struct subject subject = {.when_stopping = WISH_NONE};
+    (void)state;
+    subject_create(&subject);
+    assert_int_equal(
+        pthread_create(&subject.thread, NULL, subject_main, &subject), 0);
+    int client = dial(&subject);
+    assert_true(client >= 0);
+    static char value[VALUE_BYTES + 1];
+    memset(value, 'v', VALUE_BYTES);
+    char head[64];
+    char bytes[4096];
+    (void)snprintf(head, sizeof(head), "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$%u\r\n",
+                   VALUE_BYTES);
+    ssize_t size;
+    do { /* Until it has found that it is alone. */
+        send_text(client, head);
+        send_text(client, value);
+        send_text(client, "\r\n");
+        size = read(client, bytes, sizeof(bytes));
+        assert_true(size > 0);
+    } while (bytes[0] != '+');
+    send_text(client, "GET k\r\n");
+    int other = dial(&subject);
+    (void)info_number(other, "loop_turns:"); /* It was carried out. */
+    close(other);
+    hf_server_stop(subject.server);
+    size_t got = 0;
+    while ((size = read(client, bytes, sizeof(bytes))) > 0) {
+        got += (size_t)size;
+    }
+    assert_true(got >= VALUE_BYTES);
+    close(client);
+    assert_int_equal(pthread_join(subject.thread, NULL), 0);
+    assert_int_equal(subject.rv, 0);
+    hf_server_destroy(subject.server);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -197,6 +246,7 @@ int main(void)
         cmocka_unit_test(can_be_destroyed_without_having_run),
         cmocka_unit_test(a_wish_before_it_runs_counts),
         cmocka_unit_test(a_loop_that_stands_still_is_counted),
+        cmocka_unit_test(what_is_ready_is_written_before_it_stops),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
