@@ -135,6 +135,59 @@ static void an_excluded_node_knows_that_others_may_have_joined(void **state)
     }
 }
 
+static bool are_out(struct cluster *c, void *user)
+{
+    unsigned *nodes = user;
+    return is_out(c, &nodes[0]) && is_out(c, &nodes[1]);
+}
+
+static void expect_waits_for(struct cluster *c, unsigned node, unsigned other)
+{
+    struct hf_node_status status;
+    hf_node_get_status(c->processes[node].node, &status);
+    cluster_check(c, status.state == HF_STATE_OUT, "it starts a cluster");
+    cluster_check(
+        c,
+        status.waits_for != NULL &&
+            strcmp(status.waits_for, c->processes[other].config.self.name) == 0,
+        "it does not say for whom it waits");
+}
+
+/* Two were kept as absent with the only copies of something, hear so, and then
+ * all others die. Each may be taken in by somebody whom the other one does not
+ * know of, and of both together none has a vote: so they wait, and say for
+ * whom. When one of them has ended the other one serves what it has. */
+static void two_that_are_kept_wait_for_each_other(void **state)
+{
+    struct cluster_options options;
+    cluster_options_init(&options, 9);
+    options.node_count = 5;
+    options.policy = HF_POLICY_MAJORITY;
+    struct cluster *c = story_start_with(state, &options);
+    unsigned nodes[2];
+    cluster_set(c, "k", "v");
+    nodes[0] = cluster_primary_of(c, "k");
+    nodes[1] = cluster_backup_of(c, "k");
+    cluster_isolate(c, nodes[0]);
+    cluster_isolate(c, nodes[1]);
+    cluster_run(c, SILENCE_MS);
+    cluster_heal(c);
+    cluster_check(c, cluster_wait(c, SILENCE_MS, are_out, nodes),
+                  "they do not hear that they were left out");
+    for (unsigned i = 0; i < 5; i++) {
+        if (i != nodes[0] && i != nodes[1]) {
+            cluster_kill(c, i);
+        }
+    }
+    cluster_run(c, 2 * ALONE_MS);
+    expect_waits_for(c, nodes[0], nodes[1]);
+    expect_waits_for(c, nodes[1], nodes[0]);
+
+    cluster_kill(c, nodes[1]);
+    cluster_settle_and_check(c);
+    cluster_expect(c, "k", "v");
+}
+
 /* Settled, and with clocks that agree on what year it is. */
 static struct cluster *start(void **state, unsigned node_count, uint64_t seed)
 {
@@ -233,6 +286,7 @@ int main(void)
         STORY(an_excluded_node_starts_no_second_cluster),
         STORY(an_excluded_node_starts_anew_when_all_others_are_dead),
         STORY(an_excluded_node_knows_that_others_may_have_joined),
+        STORY(two_that_are_kept_wait_for_each_other),
         STORY(of_two_clusters_the_older_goes_on),
         STORY(the_older_goes_on_though_it_is_smaller),
         STORY(a_clock_set_back_makes_no_second_cluster),
