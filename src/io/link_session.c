@@ -199,6 +199,19 @@ static void link_tell(struct hf_link *link, bool up, bool abrupt)
     link->links->handler.link(link->links->handler.user, &event);
 }
 
+/* Those whose place @link took have no reason to stay. */
+static void spares_end(const struct hf_link *link)
+{
+    struct hf_list *all = &link->links->sessions;
+    for (struct hf_list *at = all->next; at != all; at = at->next) {
+        struct hf_link *other = HF_CONTAINER_OF(at, struct hf_link, link);
+        if (other->state == LINK_SPARE && other->channel == link->channel &&
+            other->peer.id == link->peer.id) {
+            other->deadline = 0; /* With the next tick. */
+        }
+    }
+}
+
 void hf_link_end(struct hf_link *link, enum hf_link_end end,
                  const char *because)
 {
@@ -215,6 +228,9 @@ void hf_link_end(struct hf_link *link, enum hf_link_end end,
     } else {
         hf_log(&links->log, HF_LOG_DEBUG, "session %s %s ended early: %s",
                link->out ? "to" : "from", link->remote, because);
+    }
+    if (was_up && !link->out) {
+        spares_end(link);
     }
     hf_link_close_quietly(link);
     if (dial != NULL) {

@@ -188,6 +188,24 @@ static void of_two_sessions_the_later_one_stays(void **state)
     }
 }
 
+/* The dialler has not hung up yet when the later one breaks: the earlier one is
+ * of no use then, and would pass for a session that is there. */
+static void with_the_later_session_the_earlier_one_ends(void **state)
+{
+    struct world *w = *state;
+    static struct raw raws[2];
+    for (unsigned k = 0; k < 2; k++) {
+        raw_connect(w, &raws[k], &w->a);
+        raw_say_hello_as(&raws[k], "test", k + 1);
+        WAIT_UNTIL(w, raws[k].bytes_in > HF_FRAME_HEADER_BYTES);
+    }
+    hf_time since = hf_clock_now();
+    raw_release(w, &raws[1]);
+    WAIT_UNTIL(w, raws[0].closed);
+    assert_true(hf_clock_now() - since < 600); /* Else it takes 1,000. */
+    raw_release(w, &raws[0]);
+}
+
 static void forgets_an_address(void **state)
 {
     struct world *w = *state;
@@ -394,6 +412,7 @@ int main(void)
         TEST(leaves_its_own_address_alone),
         TEST(two_addresses_of_a_peer_end_as_one_session),
         TEST(of_two_sessions_the_later_one_stays),
+        TEST(with_the_later_session_the_earlier_one_ends),
         TEST(forgets_an_address),
         TEST(closes_what_speaks_another_protocol),
         TEST(a_lost_frame_breaks_the_session),
