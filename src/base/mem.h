@@ -40,4 +40,12 @@ HF_NODISCARD void *hf_mem_resize(struct hf_mem *mem, void *old, size_t old_size,
 /* @piece may be NULL. @size must be what was last asked for. */
 void hf_mem_free(struct hf_mem *mem, void *piece, size_t size);
 
+/* Has the processor fetch the cache line of @from, which may be anywhere. */
+static inline void hf_mem_prefetch(const void *from)
+{
+    __builtin_prefetch(from);
+    /* Or gcc leaves out calls of functions that do nothing else. */
+    __asm__ volatile("");
+}
+
 #endif

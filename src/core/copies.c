@@ -94,6 +94,11 @@ int hf_partition_apply(struct hf_node *node, const struct hf_record_view *write,
     return error;
 }
 
+static uint32_t hash_of(const struct hf_record_view *record)
+{
+    return record->hash != 0 ? record->hash : hf_sessions_hash(record->key);
+}
+
 static int apply_effects(struct hf_node *node,
                          const struct hf_record_view *write, uint32_t hash)
 {
@@ -131,7 +136,7 @@ int hf_node_apply_write(struct hf_node *node,
     if (record == NULL) {
         return HF_ENOMEM;
     }
-    uint32_t hash = hf_sessions_hash(write->key);
+    uint32_t hash = hash_of(write);
     int error = hf_record_queue_reserve(&partition->log, node->mem);
     if (error == 0) {
         error = apply_and_remember(node, write, hash);
@@ -277,7 +282,7 @@ static int record_entry(struct hf_node *node,
          record->version.sequence > partition->version.sequence)) {
         return HF_EPROTO;
     }
-    return apply_effects(node, record, hf_sessions_hash(record->key));
+    return apply_effects(node, record, hash_of(record));
 }
 
 static int record_learnt(struct hf_node *node,

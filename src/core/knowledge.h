@@ -39,10 +39,10 @@ struct hf_seen {
 };
 
 struct hf_knowledge {
-    struct hf_version own[HF_OWN_EPOCHS_MAX]; /* Last records of epochs. */
-    struct hf_seen seen[HF_SEEN_MAX];
     uint8_t own_count;
     uint8_t seen_count;
+    struct hf_version own[HF_OWN_EPOCHS_MAX]; /* Last records of epochs. */
+    struct hf_seen seen[HF_SEEN_MAX];
 };
 
 /* Whether both are the same write. */

@@ -198,6 +198,7 @@ struct hf_record_view {
     struct hf_slice key;
     struct hf_slice effects;
     struct hf_slice reply; /* Tokens, for the retry of the operation. */
+    uint32_t hash; /* Of the key, where it was computed already; else 0. */
 };
 
 struct hf_record_message {

@@ -145,12 +145,16 @@ bool hf_node_name_is_used(const struct hf_node *node,
 void hf_node_step(struct hf_node *node, const struct hf_event *event,
                   const struct hf_outbox *out);
 
-/* Tells that @commands are about to come as requests. Changes nothing but how
- * soon they are carried out: where their keys are is noted in them, and what is
- * there is on its way into the caches of the processor. One that nobody knows
- * has no row. */
+/* Tells that @commands are about to come as requests, HF_EXPECT_MAX at most:
+ * more are not looked at. Changes nothing but how soon they are carried out:
+ * where their keys are is noted in them, and what is there is on its way into
+ * the caches of the processor. One that nobody knows has no row. */
+#define HF_EXPECT_MAX 16
 void hf_node_expect(const struct hf_node *node, struct hf_command *commands,
                     size_t count);
+/* The same for @messages that were received, in this order. */
+void hf_node_expect_messages(const struct hf_node *node,
+                             struct hf_message *messages, size_t count);
 
 /* Begins to leave: others take over all that this node holds; when they have,
  * status says that it is drained. It serves and forwards all the while. A node

@@ -121,6 +121,14 @@ operation_find(const struct hf_operations *operations,
     return at;
 }
 
+void hf_operations_expect(const struct hf_operations *operations,
+                          struct hf_operation_id id)
+{
+    if (operations->capacity > 0) {
+        hf_mem_prefetch(&operations->buckets[bucket_of(operations, id)]);
+    }
+}
+
 const struct hf_operation *
 hf_operations_find(const struct hf_operations *operations,
                    struct hf_operation_id id)

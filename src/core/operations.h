@@ -57,6 +57,10 @@ HF_NODISCARD int hf_operations_add_local(struct hf_operations *operations,
                                          uint16_t partition, uint64_t shows,
                                          struct hf_slice reply);
 
+/* Has the processor fetch what finding or adding @id will read. */
+void hf_operations_expect(const struct hf_operations *operations,
+                          struct hf_operation_id id);
+
 /* Forgets all without effects. */
 void hf_operations_forget_local(struct hf_operations *operations);
 

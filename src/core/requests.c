@@ -17,7 +17,6 @@
 #include "holdfast/error.h"
 
 #define RING_CAPACITY_MIN 256
-#define CACHE_LINE 64
 
 static const char too_many_text[] =
     "CLUSTERDOWN too many commands wait at this node";
@@ -405,39 +404,6 @@ void hf_node_submit(struct hf_node *node, uint64_t client, uint64_t tag,
         node->counters.held++;
     }
     hf_node_request_route(node, request);
-}
-
-void hf_node_expect(const struct hf_node *node, struct hf_command *commands,
-                    size_t count)
-{
-    /* In three steps for all: each needs what the one before fetched. */
-    for (size_t i = 0; i < count; i++) {
-        const struct hf_command_row *row = commands[i].row;
-        if (row != NULL && row->route == HF_ROUTE_KEY &&
-            hf_command_arity_fits(row, commands[i].argc)) {
-            hf_command_locate(&commands[i]);
-            const uint8_t *partition =
-                (const uint8_t *)&node->partitions[commands[i].partition];
-            for (size_t at = 0; at < HF_PARTITION_LOOK_BYTES;
-                 at += CACHE_LINE) {
-                __builtin_prefetch(partition + at);
-            }
-        }
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (commands[i].located) {
-            hf_sessions_expect(
-                &node->partitions[commands[i].partition].sessions,
-                commands[i].hash);
-        }
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (commands[i].located) {
-            hf_sessions_expect_entry(
-                &node->partitions[commands[i].partition].sessions,
-                commands[i].hash);
-        }
-    }
 }
 
 void hf_node_request(struct hf_node *node, uint64_t client, uint64_t tag,

@@ -13,38 +13,29 @@
 
 /* ---- The header --------------------------------------------------------- */
 
-/* The epoch, and then each of these as the bits from `at` on, those with the
- * least weight first. */
+/* The epoch comes first, then `width` bits each, in this order, those with the
+ * least weight first. They are read and written with the eight bytes from
+ * `word` on. What a write changes, the deadline and the sequence, have no byte
+ * in common: a processor would wait for the one before it reads the other. */
 struct bits {
-    unsigned at;
+    size_t word;
+    unsigned shift;
     unsigned width;
 };
 
-#define BITS_VALUE_SIZE ((struct bits){64, 30})
-#define BITS_KEY_SIZE ((struct bits){94, 14})
-#define BITS_TYPE ((struct bits){108, 4})
-#define BITS_SLACK ((struct bits){112, 12})
-#define BITS_DEADLINE ((struct bits){124, 46})
-#define BITS_SEQUENCE ((struct bits){170, 46})
+#define BITS_SLACK ((struct bits){8, 0, 12})
+#define BITS_DEADLINE ((struct bits){8, 12, 46})
+#define BITS_ENDS ((struct bits){8, 0, 58}) /* These two. */
+#define BITS_TYPE ((struct bits){8, 58, 4})
+#define BITS_KEY_SIZE ((struct bits){15, 6, 14})
+#define BITS_VALUE_SIZE ((struct bits){17, 4, 30})
+#define BITS_SEQUENCE ((struct bits){19, 18, 46})
 
+#define SLACK_BITS 12
 #define TAKEN (HF_SEQUENCE_MAX + 1) /* Here for HF_SEQUENCE_TAKEN. */
-
-#define WORD_LAST (sizeof(struct hf_session) - sizeof(uint64_t))
 #define DEADLINE_NEVER ((uint64_t)HF_DEADLINE_MAX + 1)
 
 _Static_assert(HF_KEY_BYTES_MAX < 1 << 14, "the size of a key takes 14 bits");
-
-/* Of the eight bytes that have all of @bits, the first. */
-static inline size_t word_of(struct bits bits)
-{
-    size_t byte = bits.at / 8;
-    return byte < WORD_LAST ? byte : WORD_LAST;
-}
-
-static inline unsigned shift_of(struct bits bits)
-{
-    return bits.at - 8 * (unsigned)word_of(bits);
-}
 
 static inline uint64_t little_endian(uint64_t word)
 {
@@ -70,8 +61,8 @@ static inline void store_word(uint8_t *to, uint64_t word)
 
 static inline uint64_t get(const struct hf_session *session, struct bits bits)
 {
-    uint64_t word = load_word(session->header + word_of(bits));
-    return word >> shift_of(bits) & ((UINT64_C(1) << bits.width) - 1);
+    uint64_t word = load_word(session->header + bits.word);
+    return word >> bits.shift & ((UINT64_C(1) << bits.width) - 1);
 }
 
 static inline void set(struct hf_session *session, struct bits bits,
@@ -79,9 +70,9 @@ static inline void set(struct hf_session *session, struct bits bits,
 {
     uint64_t mask = (UINT64_C(1) << bits.width) - 1;
     HF_ASSERT(value <= mask);
-    uint8_t *at = session->header + word_of(bits);
-    uint64_t others = load_word(at) & ~(mask << shift_of(bits));
-    store_word(at, others | value << shift_of(bits));
+    uint8_t *at = session->header + bits.word;
+    uint64_t others = load_word(at) & ~(mask << bits.shift);
+    store_word(at, others | value << bits.shift);
 }
 
 static size_t key_size(const struct hf_session *session)
@@ -138,15 +129,18 @@ void hf_session_set_version(struct hf_session *session,
 void hf_session_set_deadline(struct hf_session *session, hf_time deadline,
                              uint16_t slack_ms)
 {
-    HF_ASSERT(deadline >= 0);
-    set(session, BITS_DEADLINE,
-        deadline == HF_NEVER ? DEADLINE_NEVER : (uint64_t)deadline);
-    set(session, BITS_SLACK, slack_ms / HF_SESSION_SLACK_STEP);
+    uint64_t slack = slack_ms / HF_SESSION_SLACK_STEP;
+    HF_ASSERT(deadline == HF_NEVER ||
+              (deadline >= 0 && deadline <= HF_DEADLINE_MAX));
+    uint64_t end = deadline == HF_NEVER ? DEADLINE_NEVER : (uint64_t)deadline;
+    set(session, BITS_ENDS, slack | end << SLACK_BITS);
 }
 
 void hf_session_set_value_size(struct hf_session *session, size_t size)
 {
-    set(session, BITS_VALUE_SIZE, size);
+    if (value_size(session) != size) { /* As a rule it has it. */
+        set(session, BITS_VALUE_SIZE, size);
+    }
 }
 
 /* ---- In memory ---------------------------------------------------------- */

@@ -11,8 +11,10 @@
 #define TAIL_MIN 8        /* And one for 64 homes, up to TAIL_MAX. */
 #define TAIL_MAX 24
 #define CACHE_LINE 64
-#define EXPECTED_LINES 6 /* Of a session; the processor guesses the rest. */
-#define SHRINK_MIN 64    /* Homes. With fewer, there is little to give back. */
+/* A session of a kibibyte; of larger ones the processor guesses the rest. To
+ * look how large it is would mean to wait for it. */
+#define EXPECTED_LINES 17
+#define SHRINK_MIN 64 /* Homes. With fewer, there is little to give back. */
 
 /* How many of @homes may be taken before there must be more. */
 static uint32_t load_max(uint32_t homes)
@@ -70,8 +72,8 @@ void hf_table_expect(const struct hf_table *table, uint32_t hash)
 {
     if (table->capacity > 0) {
         uint32_t home = home_of(hash, table->homes);
-        __builtin_prefetch(&table->hashes[home]);
-        __builtin_prefetch(&table->entries[home]);
+        hf_mem_prefetch(&table->hashes[home]);
+        hf_mem_prefetch(&table->entries[home]);
     }
 }
 
@@ -81,7 +83,7 @@ void hf_table_expect_entry(const struct hf_table *table, uint32_t hash)
     if (slot < table->capacity && table->hashes[slot] == hash) {
         const uint8_t *session = (const uint8_t *)table->entries[slot];
         for (size_t line = 0; line < EXPECTED_LINES; line++) {
-            __builtin_prefetch(session + line * CACHE_LINE);
+            hf_mem_prefetch(session + line * CACHE_LINE);
         }
     }
 }

@@ -565,9 +565,10 @@ static enum outcome run_command(struct hf_node *node, uint16_t p,
 {
     struct hf_partition *partition = &node->partitions[p];
     struct hf_slice key = command->argv[1];
-    uint32_t hash = hf_sessions_hash(key);
-    const struct hf_session *entry =
-        hf_sessions_find_entry(&partition->sessions, key, hash);
+    struct hf_apply apply = hf_node_apply_context(node, p);
+    hf_apply_find(&apply, command);
+    const uint32_t hash = apply.hash;
+    const struct hf_session *entry = apply.entry;
     bool writes = (command->row->flags & HF_COMMAND_WRITE) != 0;
     /* A fence hides nothing from who only reads, over or not. */
     bool expired = entry != NULL && hf_session_deadline(entry) <= node->now &&
@@ -583,10 +584,9 @@ static enum outcome run_command(struct hf_node *node, uint16_t p,
         }
         hf_node_try_commit(node, p); /* Whatever becomes of the command. */
         entry = NULL;
+        apply = hf_node_apply_context(node, p);
+        apply.hash = hash;
     }
-    struct hf_apply apply = hf_node_apply_context(node, p);
-    apply.hash = hash;
-    apply.entry = entry;
     hf_command_apply(&apply, command);
     if (node->scratch.failed) {
         answer_error(node, operation, hf_no_memory_text);
@@ -704,6 +704,12 @@ void hf_node_waiting_tick(struct hf_node *node)
     }
 }
 
+static uint16_t partition_of(const struct hf_command *command)
+{
+    return command->located ? command->partition
+                            : hf_partition_of_key(command->argv[1]);
+}
+
 void hf_node_forwarded(struct hf_node *node, uint8_t member,
                        const struct hf_forward *forward)
 {
@@ -727,7 +733,7 @@ void hf_node_forwarded(struct hf_node *node, uint8_t member,
         return;
     }
     if (route != HF_ROUTE_PARTITIONS &&
-        hf_partition_of_key(forward->command.argv[1]) != forward->partition) {
+        partition_of(&forward->command) != forward->partition) {
         answer_error(node, operation, "ERR the key is not of its partition");
         return;
     }

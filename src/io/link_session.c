@@ -337,17 +337,38 @@ static void link_protocol_error(struct hf_link *link, const char *reason)
     hf_link_end(link, LINK_END_LOCAL, reason);
 }
 
-static void link_deliver(struct hf_link *link, struct hf_slice payload)
+/* The next few messages, so that the memory for one is fetched while those
+ * before it are carried out. What is said on the control channel is little, and
+ * large. Returns 1 when there may be more, else as hf_peer_decode. */
+static int link_deliver_some(struct hf_link *link, struct hf_reader *reader)
 {
     struct hf_links *links = link->links;
-    struct hf_reader reader = hf_reader_of(payload);
-    struct hf_message message;
-    int rv = hf_peer_decode(&reader, &links->scratch, &message);
-    while (rv == 1) {
-        links->handler.message(links->handler.user, link->peer.id,
-                               link->peer.incarnation, &message);
-        rv = hf_peer_decode(&reader, &links->scratch, &message);
+    const struct hf_links_handler *handler = &links->handler;
+    size_t max = link->channel == HF_CHANNEL_DATA ? LINK_BATCH_MAX : 1;
+    size_t count = 0;
+    int rv = 1;
+    while (rv == 1 && count < max) {
+        rv = hf_peer_decode(reader, &links->scratch[count],
+                            &links->batch[count]);
+        count += rv == 1 ? 1 : 0;
     }
+    if (count > 1 && handler->expect != NULL) {
+        handler->expect(handler->user, links->batch, count);
+    }
+    for (size_t i = 0; i < count; i++) {
+        handler->message(handler->user, link->peer.id, link->peer.incarnation,
+                         &links->batch[i]);
+    }
+    return rv;
+}
+
+static void link_deliver(struct hf_link *link, struct hf_slice payload)
+{
+    struct hf_reader reader = hf_reader_of(payload);
+    int rv;
+    do {
+        rv = link_deliver_some(link, &reader);
+    } while (rv == 1);
     if (rv == HF_ENOMEM) {
         hf_link_doom(link, "out of memory");
     } else if (rv != 0) {

@@ -21,6 +21,13 @@ static struct hf_link *link_of(struct hf_list *item)
     return HF_CONTAINER_OF(item, struct hf_link, link);
 }
 
+static void links_scratch_close(struct hf_links *links)
+{
+    for (size_t i = 0; i < LINK_BATCH_MAX; i++) {
+        hf_peer_scratch_close(&links->scratch[i]);
+    }
+}
+
 int hf_links_create(struct hf_links **links, uv_loop_t *loop,
                     struct hf_mem *mem, const struct hf_links_config *config,
                     const struct hf_links_handler *handler)
@@ -44,7 +51,9 @@ int hf_links_create(struct hf_links **links, uv_loop_t *loop,
     hf_list_init(&made->targets);
     hf_list_init(&made->attempts);
     hf_list_init(&made->probes);
-    hf_peer_scratch_init(&made->scratch, mem);
+    for (size_t i = 0; i < LINK_BATCH_MAX; i++) {
+        hf_peer_scratch_init(&made->scratch[i], mem);
+    }
 
     int rv = hf_links_listen(made, config->bind, config->port);
     if (rv != 0) {
@@ -63,7 +72,7 @@ free_listener:
     nng_stream_listener_close(made->listener);
     nng_stream_listener_free(made->listener);
 free_links:
-    hf_peer_scratch_close(&made->scratch);
+    links_scratch_close(made);
     hf_mem_free(mem, made, sizeof(*made));
     return rv;
 }
@@ -390,7 +399,7 @@ void hf_links_stop(struct hf_links *links, void (*stopped)(void *user),
 void hf_links_destroy(struct hf_links *links)
 {
     HF_ASSERT(links->all_closed);
-    hf_peer_scratch_close(&links->scratch);
+    links_scratch_close(links);
     hf_mem_free(links->mem, links, sizeof(*links));
 }
 

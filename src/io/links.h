@@ -50,6 +50,9 @@ struct hf_links_handler {
     /* A peer said something. Borrowed for the call. */
     void (*message)(void *user, hf_node_id from, hf_incarnation incarnation,
                     const struct hf_message *message);
+    /* The same peer says all of @messages now, one after the other: who likes
+     * may look ahead, and note things in them. May be NULL. */
+    void (*expect)(void *user, struct hf_message *messages, size_t count);
     void (*probed)(void *user, uint64_t token, enum hf_probe_result result);
     /* NULL, or why not to take a session with a peer that introduced itself,
      * which it is told. May be NULL: every one is taken. */

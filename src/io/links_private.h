@@ -19,6 +19,7 @@
 
 #define LINK_TICK_MS 50
 #define LINK_HANGUP_MS 1000 /* For the dialler to close what it should. */
+#define LINK_BATCH_MAX 8    /* Messages that are decoded ahead. */
 #define LINK_QUIET_SOURCES 64
 /* Strangers choose what some lines say: no more of those in a second. */
 #define LINK_QUIET_LINES_MAX 20
@@ -155,7 +156,8 @@ struct hf_links {
     struct hf_link *out[HF_CHANNEL_COUNT][HF_LINK_TARGETS_MAX];
     size_t out_count[HF_CHANNEL_COUNT];
     bool noted; /* The next poll has to close, remove or dial something. */
-    struct hf_peer_scratch scratch;
+    struct hf_message batch[LINK_BATCH_MAX]; /* Decoded, not delivered. */
+    struct hf_peer_scratch scratch[LINK_BATCH_MAX];
     struct hf_quiet_source quiet[LINK_QUIET_SOURCES];
     hf_time quiet_since;  /* A second begins, ... */
     unsigned quiet_lines; /* ... and so many lines since. */

@@ -88,6 +88,13 @@ static void on_message(void *user, hf_node_id from, hf_incarnation incarnation,
     server_step(user, &event);
 }
 
+static void on_expect_messages(void *user, struct hf_message *messages,
+                               size_t count)
+{
+    const struct hf_server *server = user;
+    hf_node_expect_messages(server->node, messages, count);
+}
+
 static void on_link(void *user, const struct hf_link_event *link)
 {
     struct hf_event event = {.type = HF_EVENT_LINK};
@@ -433,6 +440,7 @@ static int server_open_links(struct hf_server *server, char *error,
         .user = server,
         .link = on_link,
         .message = on_message,
+        .expect = on_expect_messages,
         .probed = on_probed,
         .refuses = on_refuses,
         .refused = on_refused,

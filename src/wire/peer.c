@@ -590,6 +590,7 @@ static int read_record(struct hf_reader *reader, struct hf_record_view *record)
     record->key = hf_reader_slice(reader);
     record->effects = hf_reader_slice(reader);
     record->reply = hf_reader_slice(reader);
+    record->hash = 0; /* Not from others. */
     if (reader->failed || record->key.size > HF_KEY_BYTES_MAX) {
         return HF_EPROTO;
     }

@@ -289,8 +289,10 @@ void process_on_message(struct process *process, hf_node_id from,
                         hf_incarnation incarnation,
                         const struct hf_message *message)
 {
+    struct hf_message noted = *message;
+    hf_node_expect_messages(process->node, &noted, 1);
     struct hf_event step = {.type = HF_EVENT_MESSAGE,
-                            .message = {from, incarnation, message}};
+                            .message = {from, incarnation, &noted}};
     process_step(process, &step);
 }
 

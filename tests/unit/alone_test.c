@@ -82,12 +82,45 @@ static void what_is_expected_is_located(void **state)
     }
 }
 
+/* What was noted is used later: it has to be right, and only where it is
+ * looked for. */
+static void messages_that_are_expected_are_located(void **state)
+{
+    (void)state;
+    const struct hf_slice get[] = {HF_SLICE_LITERAL("GET"),
+                                   HF_SLICE_LITERAL("k")};
+    struct hf_message messages[HF_EXPECT_MAX + 1] = {
+        {.type = HF_MESSAGE_FORWARD},
+        {.type = HF_MESSAGE_RECORD},
+        {.type = HF_MESSAGE_RECORD},
+        {.type = HF_MESSAGE_ACK},
+    };
+    messages[0].forward.command = (struct hf_command){
+        .row = hf_command_find(get[0]), .argc = 2, .argv = get};
+    for (size_t i = 1; i < 3; i++) {
+        messages[i].record.record.kind =
+            i == 1 ? HF_RECORD_PAIRED : HF_RECORD_SYNCED;
+        messages[i].record.record.key = get[1];
+    }
+    messages[HF_EXPECT_MAX] = messages[1];
+    hf_node_expect_messages(lone.node, messages, HF_ARRAY_COUNT(messages));
+    assert_true(messages[0].forward.command.located);
+    assert_int_equal(messages[0].forward.command.partition,
+                     hf_partition_of_key(get[1]));
+    assert_int_equal(messages[0].forward.command.hash,
+                     hf_sessions_hash(get[1]));
+    assert_int_equal(messages[1].record.record.hash, hf_sessions_hash(get[1]));
+    assert_int_equal(messages[2].record.record.hash, 0);
+    assert_int_equal(messages[HF_EXPECT_MAX].record.record.hash, 0);
+}
+
 int main(void)
 {
 #define LONE(name) cmocka_unit_test_setup_teardown(name, open_lone, close_lone)
     const struct CMUnitTest tests[] = {
         LONE(a_write_without_copies_leaves_nothing_behind),
         LONE(what_is_expected_is_located),
+        LONE(messages_that_are_expected_are_located),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -118,7 +118,11 @@ static void every_message_comes_back_as_it_was(void **state)
         encode(f, &f->messages->items[i]);
         struct hf_reader reader = hf_reader_of(hf_buffer_slice(&f->out));
         struct hf_message message;
+        memset(&message, 0xa5, sizeof(message)); /* As on a stack. */
         assert_int_equal(hf_peer_decode(&reader, &f->scratch, &message), 1);
+        if (message.type == HF_MESSAGE_RECORD) {
+            assert_int_equal(message.record.record.hash, 0);
+        }
         messages_expect_equal(&message, &f->messages->items[i]);
         assert_int_equal(hf_reader_left(&reader), 0);
         assert_int_equal(hf_peer_decode(&reader, &f->scratch, &message), 0);
