@@ -9,7 +9,8 @@
 #define CACHE_LINE 64
 
 /* Of a partition, beyond HF_PARTITION_LOOK_BYTES: what a record changes. */
-#define WRITE_LOOK_BYTES (HF_PARTITION_LOOK_BYTES + CACHE_LINE)
+#define WRITE_LOOK_BYTES                                                       \
+    (offsetof(struct hf_partition, knowledge) + (size_t)CACHE_LINE)
 
 struct place {
     const struct hf_sessions *sessions;
