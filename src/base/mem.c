@@ -32,11 +32,12 @@ void hf_mem_init_system(struct hf_mem *mem)
     *mem = (struct hf_mem){.resize = system_resize, .release = system_release};
 }
 
-void hf_mem_keep_freed(void)
+void hf_mem_free_evenly(void)
 {
 #ifdef __GLIBC__
     (void)mallopt(M_TRIM_THRESHOLD, -1);
     (void)mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD);
+    (void)mallopt(M_MXFAST, 0); /* Chunks freed, but not yet joined. */
 #endif
 }
 

@@ -20,12 +20,13 @@ struct hf_mem {
 /* An allocator on top of malloc(3). */
 void hf_mem_init_system(struct hf_mem *mem);
 
-/* Tells malloc(3) to keep what is freed for whoever comes next. Otherwise glibc
- * returns all that became free at the end of the heap at once: when a million
- * sessions expire, that is a call of tens of milliseconds in which nothing
- * else runs. For the whole process; does nothing where there is no such
- * setting. */
-void hf_mem_keep_freed(void);
+/* Tells malloc(3) that no call is to pay for many others. Otherwise glibc puts
+ * off joining small free pieces with their neighbours, and then joins all of
+ * them in some other call; and it returns all that became free at the end of
+ * the heap at once. When a million sessions expire, either is a call of tens of
+ * milliseconds in which nothing else runs. Freed memory stays with the process.
+ * For the whole process; does nothing where there are no such settings. */
+void hf_mem_free_evenly(void);
 
 /* NULL when there is no memory. @size 0 is allowed and gives a piece. */
 HF_NODISCARD void *hf_mem_alloc(struct hf_mem *mem, size_t size);

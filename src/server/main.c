@@ -123,7 +123,7 @@ int main(int argc, char *argv[])
     pthread_sigmask(SIG_BLOCK, &set, NULL); /* Before any thread starts. */
     sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
     raise_file_limit();
-    hf_mem_keep_freed();
+    hf_mem_free_evenly();
 
     int rv = hf_server_create(&server, &config, error, sizeof(error));
     if (rv != 0) {

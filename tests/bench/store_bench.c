@@ -276,7 +276,7 @@ int main(int argc, char **argv)
                         "[OPERATIONS]], value up to 1,048,512 bytes\n");
         return 2;
     }
-    hf_mem_keep_freed();
+    hf_mem_free_evenly();
     bench.now = NOW;
     memset(bench.value, 'v', sizeof(bench.value));
     hf_rng_init(&bench.rng, 1);
