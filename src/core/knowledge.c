@@ -74,11 +74,16 @@ static const struct hf_version *own_of(const struct hf_knowledge *knowledge,
     return NULL;
 }
 
-/* Whether both had it when they parted, of an epoch that is not remembered. */
+/* Whether both had it when they parted, of an epoch that is not remembered. As
+ * long as there was room for all, one that is not there was never here: its
+ * number says nothing. */
 static bool is_common(const struct hf_knowledge *knowledge,
                       struct hf_version version, hf_epoch forked)
 {
     struct hf_version parted = {0, 0};
+    if (knowledge->own_count < HF_OWN_EPOCHS_MAX) {
+        return false;
+    }
     for (uint8_t i = 0;
          i < knowledge->own_count && knowledge->own[i].epoch <= forked; i++) {
         parted = knowledge->own[i];

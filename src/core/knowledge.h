@@ -8,12 +8,12 @@
  * is how dotted version vectors tell what is new (Preguica et al., 2010;
  * Bieniusa et al., "An Optimized Conflict-free Replicated Set", 2012).
  *
- * Of its own epochs, those of its log, a copy remembers where they ended. What
- * is of epochs before two lineages parted both have in common, up to where the
- * last of them ended here. What it took over from others is remembered by
- * epoch, too, and by hash: a partition is handed over in the order of hashes.
- * Of a copy that a lineage took up as a whole the epochs after they had parted
- * become such ones.
+ * Of its own epochs, those of its log, a copy remembers where they ended. Once
+ * some are forgotten, what is of an epoch before two lineages parted counts as
+ * common to both, up to where the last of them ended here. What it took over
+ * from others is remembered by epoch, too, and by hash: a partition is handed
+ * over in the order of hashes. Of a copy that a lineage took up as a whole the
+ * epochs after they had parted become such ones.
  *
  * Both are bounded. When there are too many epochs, the one with the fewest
  * writes is joined to the next. What is forgotten counts as not seen, so that

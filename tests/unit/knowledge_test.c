@@ -36,6 +36,9 @@ static void what_is_in_the_log_was_seen(void **state)
     assert_false(has(&k, 5, 21, 5));
     assert_false(has(&k, 6, 1, 5));
     assert_false(has(&k, 4, 9, 3)); /* Of a side that forked at 3. */
+    /* Of a view that only those entered who went on with the first lineage:
+     * what came out of a merge is in later epochs, but not of that one. */
+    assert_false(has(&k, 4, 9, 5));
 }
 
 /* What began later than they parted says nothing of before. */
