@@ -269,13 +269,33 @@ static bool is_back_anew(const struct hf_node *node,
     return false;
 }
 
+/* Whether somebody who lives is not in our view, or only just: the dead may
+ * have passed on what they had to him. Who starts has nothing. */
+static bool others_may_have_it(const struct hf_node *node)
+{
+    if (node->now - node->installed_at < HF_MOVE_GATHER_MS) {
+        return true; /* Or has yet to say so, by a nomination. */
+    }
+    for (size_t i = 0; i < node->peer_count; i++) {
+        const struct hf_peer *peer = &node->peers[i];
+        bool inside =
+            peer->member != HF_MEMBER_NONE &&
+            (hf_view_voters(node->view) & hf_member_set_of(peer->member)) != 0;
+        bool starts = peer->has_beat && peer->beat.state == HF_STATE_STARTING;
+        if (!inside && !starts && !peer->refused) {
+            return true;
+        }
+    }
+    return false;
+}
+
 hf_member_set hf_proposal_gone(const struct hf_node *node)
 {
     const struct hf_view *view = node->view;
     bool fork = view->lineage_count > 1 ||
                 (node->ballot.active && node->ballot.fork == HF_FORK_POLICY);
-    if (!fork || view->policy == HF_POLICY_MAJORITY ||
-        HF_MUTATED(STALE_IS_LOST)) {
+    if (view->policy == HF_POLICY_MAJORITY || HF_MUTATED(STALE_IS_LOST) ||
+        (!fork && !others_may_have_it(node))) {
         return node->dead;
     }
     hf_member_set set = node->dead & node->fresh;

@@ -89,6 +89,7 @@ void next_view_propose_without(struct next_view *n, hf_member_set voters)
 void next_view_propose(struct next_view *n, hf_member_set voters)
 {
     n->node.dead |= hf_view_all(&n->view) & ~voters;
+    n->node.fresh = n->node.dead;
     next_view_propose_without(n, voters);
 }
 

@@ -96,6 +96,7 @@ static void random_views_are_changed_by_the_rules(void **state)
             }
             hf_member_set voters = choose_voters();
             f.node.dead = hf_rng_next(&rng) & hf_view_all(&f.view) & ~voters;
+            f.node.fresh = f.node.dead;
             for (uint8_t i = 0; i < f.view.member_count; i++) {
                 if ((f.view.absent & ~f.node.dead & hf_member_set_of(i)) != 0 &&
                     hf_rng_chance(&rng, 1, 2)) {

@@ -306,6 +306,27 @@ static void what_the_dead_may_have_passed_on_is_not_lost(void **state)
     assert_true(f.next.absent == 0);
 }
 
+/* Also where nobody forked that we know of, while somebody lives who is not
+ * with us: a fork may have had it from the dead. */
+static void what_others_may_have_from_the_dead_is_not_lost(void **state)
+{
+    (void)state;
+    struct hf_peer_info other = next_view_info(10);
+    next_view_open(&f, 3, 0);
+    f.node.dead = 0x4;
+    struct hf_peer *peer = next_view_add_peer(&f, &other);
+    peer->beat.state = HF_STATE_OUT;
+    next_view_propose_without(&f, 0x3);
+    assert_true(f.next.absent == 0x4);
+    peer->refused = true;
+    next_view_propose_without(&f, 0x3);
+    assert_true(f.next.absent == 0);
+    peer->refused = false;
+    f.view.policy = HF_POLICY_MAJORITY;
+    next_view_propose_without(&f, 0x3);
+    assert_true(f.next.absent == 0);
+}
+
 /* They may have gone on apart: what they have differs. */
 static void of_two_that_come_back_one_has_it(void **state)
 {
@@ -591,6 +612,7 @@ int main(void)
         cmocka_unit_test(a_silent_last_copy_stays_as_absent),
         cmocka_unit_test(what_only_the_dead_had_is_lost),
         cmocka_unit_test(what_the_dead_may_have_passed_on_is_not_lost),
+        cmocka_unit_test(what_others_may_have_from_the_dead_is_not_lost),
         cmocka_unit_test(of_two_that_come_back_one_has_it),
         cmocka_unit_test(a_silent_copy_that_is_not_the_last_is_left_out),
         cmocka_unit_test(an_absent_member_comes_back_to_a_full_view),
