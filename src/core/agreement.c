@@ -193,7 +193,7 @@ static void promise_self(struct hf_node *node)
     node->promised_at = node->now;
     node->promised_without = ballot->excluded;
     hf_node_lease_changed(node);
-    ballot->fresh = node->fresh;
+    ballot->fresh = hf_node_voteless(node);
     ballot->answered = hf_member_set_of(node->self);
     if (node->accepted_ballot != 0) {
         ballot->accepted_ballot = node->accepted_ballot;
@@ -226,12 +226,12 @@ static void ballot_start(struct hf_node *node, hf_member_set excluded,
 static bool may_decide(const struct hf_node *node, hf_member_set rest)
 {
     hf_member_set all = hf_view_voters(node->view);
-    if (hf_view_is_safe(all, node->fresh, rest) ||
-        HF_MUTATED(ANY_SET_DECIDES)) {
+    hf_member_set voteless = hf_node_voteless(node);
+    if (hf_view_is_safe(all, voteless, rest) || HF_MUTATED(ANY_SET_DECIDES)) {
         return true;
     }
     return node->now - node->need_since > HF_LEASE_MS &&
-           hf_view_is_safe(all, node->dead, rest);
+           hf_view_is_safe(all, node->dead | voteless, rest);
 }
 
 static bool change_is_needed(struct hf_node *node, hf_member_set suspects,
@@ -386,7 +386,7 @@ static void send_promise(struct hf_node *node, struct hf_peer *to)
         .type = HF_MESSAGE_PROMISE,
         .promise = {.ballot = node->promised,
                     .base = node->view->epoch,
-                    .fresh = node->fresh,
+                    .fresh = hf_node_voteless(node),
                     .accepted_ballot = node->accepted_ballot}};
     if (node->accepted_ballot != 0) {
         message.promise.accepted = node->accepted;

@@ -41,7 +41,8 @@ bool hf_node_may_fork(const struct hf_node *node, enum hf_fork fork,
 
 void hf_node_watch_safety(struct hf_node *node, hf_member_set live)
 {
-    if (hf_view_is_safe(hf_view_voters(node->view), node->fresh, live)) {
+    if (hf_view_is_safe(hf_view_voters(node->view), hf_node_voteless(node),
+                        live)) {
         node->unsafe_since = 0;
     } else if (node->unsafe_since == 0) {
         node->unsafe_since = node->now;
@@ -102,7 +103,8 @@ const char *hf_node_takeover_refusal(const struct hf_node *node)
         return "this node is no member of a cluster";
     }
     hf_member_set live = hf_view_voters(node->view) & ~hf_node_suspects(node);
-    if (hf_view_is_safe(hf_view_voters(node->view), node->fresh, live) &&
+    if (hf_view_is_safe(hf_view_voters(node->view), hf_node_voteless(node),
+                        live) &&
         node->view->absent == 0) {
         return "it is not needed, this node and those it hears go on by "
                "themselves, and no session is unavailable because its copies "

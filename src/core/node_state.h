@@ -83,7 +83,8 @@ struct hf_member {
     hf_time grant; /* Our sent_at it last echoed in this epoch: a lease. */
     bool ready;    /* It is in our epoch. */
     bool positions_known; /* It told us where its copies stand. */
-    bool astray;          /* It is heard, but has not entered our view. */
+    bool astray;          /* It is heard, but has not entered our view, */
+    bool gone_over;       /* and never will: it hands over to it. */
     bool echoed;          /* We answered a heartbeat of it in this epoch. */
     bool slow; /* Alive, but its copies of our partitions stand still. */
 
@@ -440,6 +441,10 @@ hf_member_set hf_node_disputed(const struct hf_node *node,
 /* The members whose lease we hold now. */
 hf_member_set hf_node_lease(struct hf_node *node);
 void hf_node_lease_changed(struct hf_node *node);
+/* Members whose vote on what follows our view nobody ever gets: freshly dead,
+ * or gone over to us from another lineage, which they do to a view that they
+ * are not in. */
+hf_member_set hf_node_voteless(const struct hf_node *node);
 /* Whether it cannot have agreed to a view without us: it echoed us lately. */
 bool hf_node_is_bound(const struct hf_node *node, uint8_t member);
 /* Arrival of the last heartbeat of @member that we echoed. */

@@ -105,6 +105,17 @@ void hf_node_lease_changed(struct hf_node *node)
                                        voters & ~node->fresh);
 }
 
+hf_member_set hf_node_voteless(const struct hf_node *node)
+{
+    hf_member_set set = node->fresh;
+    for (uint8_t i = 0; i < node->view->member_count; i++) {
+        if (node->members[i].gone_over) {
+            set |= hf_member_set_of(i);
+        }
+    }
+    return set;
+}
+
 bool hf_node_is_bound(const struct hf_node *node, uint8_t member)
 {
     const struct hf_peer *peer = node->members[member].peer;
@@ -188,6 +199,10 @@ hf_member_set hf_node_disputed(const struct hf_node *node,
     hf_member_set heard = 0;
     for (uint8_t i = 0; i < node->view->member_count; i++) {
         const struct hf_peer *peer = node->members[i].peer;
+        if (node->members[i].gone_over) {
+            suspects &= ~hf_member_set_of(i);
+            continue;
+        }
         if ((suspects & hf_member_set_of(i)) == 0 && peer != NULL &&
             peer->has_beat && peer->beat.epoch == node->view->epoch) {
             heard |= peer->beat.reach;
@@ -684,7 +699,11 @@ void hf_node_heartbeat(struct hf_node *node, struct hf_peer *peer,
     bool outside =
         beat->state == HF_STATE_OUT && beat->epoch == node->view->epoch;
     if (peer->member != HF_MEMBER_NONE) {
-        node->members[peer->member].astray = apart || outside;
+        struct hf_member *member = &node->members[peer->member];
+        member->astray = apart || outside;
+        member->gone_over =
+            outside || (apart && beat->state == HF_STATE_MERGING &&
+                        beat->follows == node->view->epoch);
     }
     if (peer->member != HF_MEMBER_NONE && beat->state == HF_STATE_ACTIVE &&
         beat->epoch == node->view->epoch) {

@@ -656,6 +656,59 @@ static void what_the_dead_passed_on_is_unavailable_not_absent(void **state)
     expect_all(c, "old", "old");
 }
 
+static hf_epoch epoch_of(struct cluster *c, unsigned node)
+{
+    return c->processes[node].node->view->epoch;
+}
+
+/* Not a step longer than until @node enters another view. */
+static bool enters(struct cluster *c, unsigned node)
+{
+    hf_epoch before = epoch_of(c, node);
+    int64_t until_us = cluster_now_us(c) + WAIT_MS * 1000;
+    while (epoch_of(c, node) == before && cluster_step(c, until_us)) {
+    }
+    return epoch_of(c, node) != before;
+}
+
+/* Three of six decide to go on, but only the first of them hears that it was
+ * decided before it is cut off, and alone it may not go on. The other half
+ * does, as a fork, and the two follow that. When they meet all give way to the
+ * first: it has to go on with nobody of its view, for they left that for good.
+ */
+static void who_all_give_way_to_goes_on_alone(void **state)
+{
+    struct cluster *c = start(state, 6, 210, HF_POLICY_HALF);
+    unsigned by_rank[6];
+    for (uint8_t i = 0; i < 6; i++) {
+        by_rank[i] = cluster_node_of(c, cluster_view(c), i);
+    }
+    unsigned first = 1U << by_rank[0];
+    unsigned two = 1U << by_rank[1] | 1U << by_rank[2];
+    fill_before(c);
+    hf_epoch before = epoch_of(c, by_rank[0]);
+    split(c, first | two);
+    cluster_check(c, enters(c, by_rank[0]), "half with the first go on");
+    cluster_check(c,
+                  epoch_of(c, by_rank[1]) == before &&
+                      epoch_of(c, by_rank[2]) == before,
+                  "the first is the first to know");
+    split(c, first);
+    go_apart(c, first | two);
+    cluster_check(c, c->processes[by_rank[3]].node->counters.forks == 1,
+                  "the other half goes on as a fork");
+    cluster_heal(c);
+    go_apart(c, first);
+    cluster_run(c, FORKED_MS);
+    const struct hf_node *second = c->processes[by_rank[1]].node;
+    cluster_check(c,
+                  hf_lineage_of(second->view) !=
+                      hf_lineage_of(c->processes[by_rank[0]].node->view),
+                  "the two follow it");
+    go_together(c);
+    expect_all(c, "old", "old");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -677,6 +730,7 @@ int main(void)
         STORY(a_takeover_gives_up_what_is_unavailable),
         STORY(who_follows_a_takeover_brings_back_what_it_lacked),
         STORY(what_the_dead_passed_on_is_unavailable_not_absent),
+        STORY(who_all_give_way_to_goes_on_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
