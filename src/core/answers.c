@@ -20,7 +20,7 @@ bool hf_node_holds_leases(struct hf_node *node, uint16_t p)
            ((others & ~lease) == 0 || HF_MUTATED(NO_LEASE_OF_COPIES));
 }
 
-bool hf_node_may_serve(struct hf_node *node, uint16_t p)
+bool hf_node_may_write(struct hf_node *node, uint16_t p)
 {
     const struct hf_partition *partition = &node->partitions[p];
     return node->state == HF_STATE_ACTIVE && partition->primary &&
@@ -28,6 +28,11 @@ bool hf_node_may_serve(struct hf_node *node, uint16_t p)
            (node->promised <= node->view->epoch ||
             HF_MUTATED(SERVES_AFTER_PROMISE)) &&
            hf_node_holds_leases(node, p);
+}
+
+bool hf_node_may_serve(struct hf_node *node, uint16_t p)
+{
+    return !node->partitions[p].awaited && hf_node_may_write(node, p);
 }
 
 void hf_node_answer(struct hf_node *node, struct hf_operation_id operation,

@@ -30,6 +30,7 @@ void hf_node_partition_clear(struct hf_node *node, uint16_t p)
     partition->last_taken = 0;
     memset(partition->merges, 0, sizeof(partition->merges));
     partition->merges_pending = 0;
+    hf_node_merge_arrived(node, p);
     hf_node_merge_drop(node, p);
 }
 

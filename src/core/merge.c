@@ -286,7 +286,16 @@ static bool is_waited_for(const struct hf_node *node, uint16_t p)
            (hf_view_copies(node->target, p) & hf_member_set_of(self)) != 0;
 }
 
-/* The same, and of those that are heard we come first: ours is kept. The
+/* Whether it is heard, and hands over to our target or waits to be taken in
+ * there. Who is out of another lineage may have nothing any more. */
+static bool is_coming(const struct hf_node *node, const struct hf_peer *peer)
+{
+    return peer != NULL && node->now - peer->heard <= HF_SUSPECT_MS &&
+           (peer->beat.state != HF_STATE_OUT ||
+            peer->beat.lineage == hf_lineage_of(node->target));
+}
+
+/* The same, and of those that are coming we are the first: ours is kept. The
  * others wait until we are back, and hand theirs over to us. */
 static bool is_kept_for_us(const struct hf_node *node, uint16_t p)
 {
@@ -297,9 +306,8 @@ static bool is_kept_for_us(const struct hf_node *node, uint16_t p)
         return false;
     }
     for (uint8_t i = 0; i < acting->count; i++) {
-        const struct hf_peer *peer = target_peer(node, acting->members[i]);
-        if (acting->members[i] < self && peer != NULL &&
-            node->now - peer->heard <= HF_SUSPECT_MS) {
+        if (acting->members[i] < self &&
+            is_coming(node, target_peer(node, acting->members[i]))) {
             return false;
         }
     }

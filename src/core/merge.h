@@ -1,8 +1,16 @@
-/* merge.h - How far partitions are handed over from one lineage to another. */
+/* merge.h - Handing partitions over from one lineage to another: how far it
+ * got, and what merge.c and merge_take.c do for the other files of a node. */
 #ifndef HF_CORE_MERGE_H
 #define HF_CORE_MERGE_H
 
 #include "core/knowledge.h"
+#include "core/view.h"
+
+struct hf_merge;
+struct hf_merged;
+struct hf_node;
+struct hf_partition;
+struct hf_peer;
 
 #define HF_MERGES_IN_MAX 4
 
@@ -32,5 +40,44 @@ struct hf_merge_out {
     hf_time sent_at;             /* 0: nothing is on its way. */
     uint8_t target;              /* Member of the target it went to. */
 };
+
+/* merge.c: our lineage gives way to another. */
+void hf_node_merge_begin(struct hf_node *node, const struct hf_view *view,
+                         hf_epoch forked);
+/* A view, while MERGING. */
+void hf_node_merge_view_heard(struct hf_node *node, const struct hf_view *view);
+/* Whether we waited in vain for somebody in this view, and still hear nobody.
+ * Others may go on telling of it, each because of the others. */
+bool hf_node_merge_is_vain(const struct hf_node *node,
+                           const struct hf_view *view);
+/* An answer to what we handed over. */
+void hf_node_merged(struct hf_node *node, const struct hf_merged *merged);
+void hf_node_merge_tick(struct hf_node *node);
+/* The next view is @view. If it is of another lineage, what we have of
+ * partitions is not that one's own since they parted. */
+void hf_node_merge_adopt(struct hf_node *node, const struct hf_view *view);
+/* A view was entered: what is deferred goes to whom it names. */
+void hf_node_merge_entered(struct hf_node *node);
+/* Forgets what is to be handed over of a partition. */
+void hf_node_merge_drop(struct hf_node *node, uint16_t partition);
+/* How many partitions were handed over, of how many. */
+uint32_t hf_node_merge_progress(const struct hf_node *node, uint32_t *all);
+
+/* merge_take.c: another lineage gives way to ours. */
+void hf_node_merge(struct hf_node *node, const struct hf_peer *from,
+                   const struct hf_merge *merge);
+/* Records of @partition were committed: answer what waited for that. */
+void hf_node_merge_committed(struct hf_node *node, uint16_t partition);
+/* We are primary of what we handed over before: it is not served until another
+ * lineage brings it, or nobody does. */
+void hf_node_merge_awaited(struct hf_node *node, uint16_t partition);
+/* Not any more. */
+void hf_node_merge_arrived(struct hf_node *node, uint16_t partition);
+/* Those that nobody brings are lost. */
+void hf_node_merge_await_tick(struct hf_node *node);
+/* The epoch ends: what is not committed may be for nothing. */
+void hf_node_merge_forget(struct hf_partition *partition);
+/* Whether somebody needs a view that is later than its own to merge into. */
+bool hf_node_merge_wants_view(const struct hf_node *node);
 
 #endif

@@ -132,9 +132,46 @@ static void answer(struct hf_node *node, const struct hf_peer *peer, uint16_t p,
     }
 }
 
+/* Awaiting. */
+
+void hf_node_merge_awaited(struct hf_node *node, uint16_t p)
+{
+    node->partitions[p].awaited = true;
+    node->partitions[p].awaited_until = node->now + HF_MERGE_LOST_MS;
+    node->merge_awaited++;
+}
+
+void hf_node_merge_arrived(struct hf_node *node, uint16_t p)
+{
+    node->merge_awaited -= node->partitions[p].awaited ? 1 : 0;
+    node->partitions[p].awaited = false;
+}
+
+static void await_ends(struct hf_node *node, uint16_t p)
+{
+    hf_node_merge_arrived(node, p);
+    hf_node_run_waiting(node, p);
+    hf_node_nominate_learnt(node, p);
+}
+
+void hf_node_merge_await_tick(struct hf_node *node)
+{
+    struct hf_node_losses losses = {{false}};
+    for (uint16_t p = 0; node->merge_awaited > 0 && p < HF_PARTITION_COUNT;
+         p++) {
+        const struct hf_partition *partition = &node->partitions[p];
+        if (partition->awaited && partition->awaited_until <= node->now) {
+            losses.lost[p] = true;
+            await_ends(node, p);
+        }
+    }
+    hf_node_count_lost(node, &losses, node->view, node->members);
+}
+
 void hf_node_merge_committed(struct hf_node *node, uint16_t p)
 {
     struct hf_partition *partition = &node->partitions[p];
+    bool arrived = false;
     for (size_t i = 0; i < HF_MERGES_IN_MAX; i++) {
         struct hf_merge_in *in = &partition->merges[i];
         if (!in->pending || in->sequence > partition->committed) {
@@ -143,11 +180,15 @@ void hf_node_merge_committed(struct hf_node *node, uint16_t p)
         in->pending = false;
         in->position = in->to;
         partition->merges_pending--;
+        arrived = arrived || in->position == HF_SESSIONS_END;
         for (size_t j = 0; j < node->peer_count; j++) {
             if (node->peers[j].info.incarnation == in->peer) {
                 answer(node, &node->peers[j], p, in);
             }
         }
+    }
+    if (arrived && partition->awaited) {
+        await_ends(node, p);
     }
 }
 
@@ -466,7 +507,7 @@ static bool is_welcome(struct hf_node *node, const struct hf_merge *merge)
     return node->state == HF_STATE_ACTIVE &&
            merge->epoch == node->view->epoch &&
            merge->held < node->view->epoch && merge->lineage != 0 &&
-           hf_node_may_serve(node, merge->partition) &&
+           hf_node_may_write(node, merge->partition) &&
            hf_node_streams_have_room(node, merge->partition);
 }
 

@@ -172,6 +172,7 @@ static void node_tick(struct hf_node *node)
     hf_node_peers_tick(node);
     hf_node_agreement_tick(node);
     hf_node_merge_tick(node);
+    hf_node_merge_await_tick(node);
     hf_node_sync_tick(node);
     hf_node_streams_tick(node);
     hf_node_slow_tick(node);

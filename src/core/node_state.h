@@ -6,6 +6,7 @@
  *   discovery.c   finding a cluster to join, or starting one
  *   agreement.c   agreeing on the next view: ballots, and what to propose
  *   fork.c        going on without a safe set: when, and by whose order
+ *   follow.c      which views to follow; being out of all of them
  *   install.c     entering a view: what to keep, bringing all copies level
  *   writes.c      the primary: carrying out commands, commit
  *   answers.c     what it takes to answer, and the way to who asked
@@ -155,6 +156,7 @@ struct hf_partition {
     bool primary;
     bool synced;  /* All copies confirmed our state in this epoch. */
     bool pulling; /* A copy is further on than we are. */
+    bool awaited; /* Another lineage is to bring what it held. */
     uint8_t merges_pending;
     uint8_t copy_count;          /* Copies and learners, without ourselves. */
     uint64_t committed;          /* Sequence up to which all copies have it. */
@@ -170,6 +172,7 @@ struct hf_partition {
     struct hf_copy copies[HF_COPIES_MAX + 1 + HF_BACKUPS_MAX];
     struct hf_merge_out merge;
     struct hf_merge_in merges[HF_MERGES_IN_MAX];
+    hf_time awaited_until; /* When `awaited`. */
 };
 
 _Static_assert(offsetof(struct hf_partition, sessions.counts) <=
@@ -319,6 +322,7 @@ struct hf_node {
     hf_time merge_heard;     /* Anything of a member of the target. */
     hf_time merge_moved;     /* Something was handed over, or a new target. */
     uint32_t merge_deferred; /* Partitions that are. */
+    uint32_t merge_awaited;  /* Partitions that are `awaited`. */
     uint64_t given_up;       /* A lineage that we waited for in vain, */
     hf_epoch given_up_epoch; /* in this view. */
     hf_time conflicts_since; /* When conflicts_logged was last 0. */
@@ -469,38 +473,6 @@ void hf_node_tell_safety(const struct hf_node *node,
 /* What kind of fork it is time for, if any. */
 enum hf_fork hf_node_fork_due(const struct hf_node *node, hf_member_set live);
 
-/* merge.c: our lineage gives way to another. */
-void hf_node_merge_begin(struct hf_node *node, const struct hf_view *view,
-                         hf_epoch forked);
-/* A view, while MERGING. */
-void hf_node_merge_view_heard(struct hf_node *node, const struct hf_view *view);
-/* Whether we waited in vain for somebody in this view, and still hear nobody.
- * Others may go on telling of it, each because of the others. */
-bool hf_node_merge_is_vain(const struct hf_node *node,
-                           const struct hf_view *view);
-/* An answer to what we handed over. */
-void hf_node_merged(struct hf_node *node, const struct hf_merged *merged);
-void hf_node_merge_tick(struct hf_node *node);
-/* The next view is @view. If it is of another lineage, what we have of
- * partitions is not that one's own since they parted. */
-void hf_node_merge_adopt(struct hf_node *node, const struct hf_view *view);
-/* A view was entered: what is deferred goes to whom it names. */
-void hf_node_merge_entered(struct hf_node *node);
-/* Forgets what is to be handed over of a partition. */
-void hf_node_merge_drop(struct hf_node *node, uint16_t partition);
-/* How many partitions were handed over, of how many. */
-uint32_t hf_node_merge_progress(const struct hf_node *node, uint32_t *all);
-
-/* merge_take.c: another lineage gives way to ours. */
-void hf_node_merge(struct hf_node *node, const struct hf_peer *from,
-                   const struct hf_merge *merge);
-/* Records of @partition were committed: answer what waited for that. */
-void hf_node_merge_committed(struct hf_node *node, uint16_t partition);
-/* The epoch ends: what is not committed may be for nothing. */
-void hf_node_merge_forget(struct hf_partition *partition);
-/* Whether somebody needs a view that is later than its own to merge into. */
-bool hf_node_merge_wants_view(const struct hf_node *node);
-
 /* agreement.c */
 void hf_node_agreement_tick(struct hf_node *node);
 /* Something happened that may call for a new view: look at once. */
@@ -540,11 +512,8 @@ hf_member_set hf_proposal_gone(const struct hf_node *node);
 /* Whether somebody waits to be taken in. */
 bool hf_proposal_joins(const struct hf_node *node);
 
-/* install.c */
+/* follow.c */
 void hf_node_view_heard(struct hf_node *node, const struct hf_view *view);
-void hf_node_install(struct hf_node *node, const struct hf_view *view);
-/* Ends all roles, streams and waiting commands of the epoch. */
-void hf_node_leave_epoch(struct hf_node *node);
 /* The node is in no view any more but knows @view, and wants to join it. */
 void hf_node_stay_out(struct hf_node *node, const struct hf_view *view);
 /* Out of a view, with copies that only we have: it lists us as absent, or we
@@ -552,6 +521,11 @@ void hf_node_stay_out(struct hf_node *node, const struct hf_view *view);
 bool hf_node_is_kept(const struct hf_node *node);
 /* Out, to leave, and not needed any more: it is LEFT. */
 void hf_node_leave_for_good(struct hf_node *node);
+
+/* install.c */
+void hf_node_install(struct hf_node *node, const struct hf_view *view);
+/* Ends all roles, streams and waiting commands of the epoch. */
+void hf_node_leave_epoch(struct hf_node *node);
 void hf_node_member_ready(struct hf_node *node, uint8_t member);
 void hf_node_send_positions(struct hf_node *node, uint8_t member);
 void hf_node_positions(struct hf_node *node, uint8_t member,
@@ -574,6 +548,9 @@ void hf_node_execute(struct hf_node *node, uint16_t partition,
  * node->scratch. */
 struct hf_apply hf_node_apply_context(struct hf_node *node, uint16_t partition);
 bool hf_node_may_serve(struct hf_node *node, uint16_t partition);
+/* The same for what no client asked for; also while it is awaited that another
+ * lineage brings what the partition held. */
+bool hf_node_may_write(struct hf_node *node, uint16_t partition);
 /* The sequence of the write that an answer about @entry shows; NULL: that there
  * is nothing. */
 uint64_t hf_node_shown(const struct hf_partition *partition,

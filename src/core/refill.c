@@ -439,7 +439,8 @@ void hf_node_nominate_learnt(struct hf_node *node, uint16_t p)
         if (copy->acting) {
             copy->state = HF_COPY_FULL;
             hf_node_sync_partition(node, p);
-        } else if (partition->committed >= copy->learnt_at) {
+        } else if (partition->committed >= copy->learnt_at &&
+                   !partition->awaited) {
             copy->state = HF_COPY_NOMINATED;
             node->nominate_due = true;
         }

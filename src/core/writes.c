@@ -285,7 +285,7 @@ static void commit_ready(struct hf_node *node, uint16_t p)
         if (record->pending > 0 && !HF_MUTATED(EARLY_OK)) {
             return;
         }
-        if (!hf_node_may_serve(node, p) && !HF_MUTATED(LATE_ANSWER)) {
+        if (!hf_node_may_write(node, p) && !HF_MUTATED(LATE_ANSWER)) {
             node->commit_blocked = true;
             return;
         }

@@ -257,6 +257,52 @@ static void what_they_removed_goes_in_pieces(void **state)
     assert_string_equal(lone_node_ask(&f.lone, "GET {t}new"), "v");
 }
 
+/* A view made this node primary of what it handed over before: nobody is told
+ * that there is nothing, until another lineage has brought it. */
+static void what_is_awaited_is_served_when_it_came(void **state)
+{
+    (void)state;
+    uint64_t write = lone_node_send(&f.lone, "SET {t}here 1");
+    assert_string_equal(lone_node_answer(&f.lone, write), "OK");
+    hf_node_merge_awaited(f.lone.node, f.partition);
+    uint64_t read = lone_node_send(&f.lone, "GET {t}brought");
+    uint64_t count = lone_node_send(&f.lone, "DBSIZE");
+    struct hf_merge_entry entry = {.key = HF_SLICE_LITERAL("{t}brought"),
+                                   .version = {view_number(1), 5}};
+    hf_effects_put(&f.effects, HF_SLICE_LITERAL("v"), HF_TTL_NONE);
+    entry.effects = hf_buffer_slice(&f.effects);
+    uint32_t hash = hf_sessions_hash(entry.key);
+    struct hf_message message = piece_of(1, 0, (uint64_t)hash + 1);
+    message.merge.count = 1;
+    message.merge.entries = &entry;
+    lone_node_tell(&f.lone, 0, &message);
+    lone_node_wait(&f.lone, HF_MERGE_RESEND_MS);
+    assert_string_equal(lone_node_answer(&f.lone, read), "(waiting)");
+    assert_string_equal(lone_node_answer(&f.lone, count), "(waiting)");
+
+    hand_over(0, 1, (uint64_t)hash + 1, HF_SESSIONS_END);
+    lone_node_wait(&f.lone, HF_MERGE_RESEND_MS);
+    assert_string_equal(lone_node_answer(&f.lone, read), "v");
+    assert_string_equal(lone_node_answer(&f.lone, count), "2");
+    lone_node_wait(&f.lone, HF_MERGE_LOST_MS);
+    assert_int_equal(f.lone.node->counters.partitions_lost, 0);
+    lone_node_forget(&f.lone);
+}
+
+static void what_nobody_brings_is_lost(void **state)
+{
+    (void)state;
+    hf_node_merge_awaited(f.lone.node, f.partition);
+    lone_node_wait(&f.lone, HF_MERGE_LOST_MS - 100);
+    uint64_t read = lone_node_send(&f.lone, "GET {t}gone");
+    assert_string_equal(lone_node_answer(&f.lone, read), "(waiting)");
+    assert_int_equal(f.lone.node->counters.partitions_lost, 0);
+    lone_node_wait(&f.lone, 200);
+    assert_string_equal(lone_node_answer(&f.lone, read), "(nil)");
+    assert_int_equal(f.lone.node->counters.partitions_lost, 1);
+    lone_node_forget(&f.lone);
+}
+
 #define TEST(name)                                                             \
     cmocka_unit_test_setup_teardown(name, open_fixture, close_fixture)
 
@@ -269,6 +315,8 @@ int main(void)
         TEST(who_stopped_halfway_gives_room),
         TEST(what_they_removed_goes_in_pieces),
         TEST(what_makes_no_sense_is_logged_once_a_second),
+        TEST(what_is_awaited_is_served_when_it_came),
+        TEST(what_nobody_brings_is_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,242 @@
+/* follow.c - Which views to follow, and being out of all of them.
+ *
+ * Who hears of a view enters it, gives way to it, or has heard of something
+ * later. Of which of two lineages goes on all nodes think the same (lineage.c);
+ * who gives way with sessions that only it may have hands them over before it
+ * joins (merge.c). */
+#include "core/node_state.h"
+
+bool hf_node_is_kept(const struct hf_node *node)
+{
+    return node->merge_deferred > 0 ||
+           hf_view_find(node->view, node->config.self.id,
+                        node->config.self.incarnation) != HF_MEMBER_NONE;
+}
+
+void hf_node_stay_out(struct hf_node *node, const struct hf_view *view)
+{
+    hf_node_merge_adopt(node, view);
+    *node->view = *view;
+    node->state = HF_STATE_OUT;
+    node->self = HF_MEMBER_NONE;
+    node->dead = 0;
+    node->fresh = 0;
+    node->started_at = node->now; /* Looks for the cluster as if new. */
+    hf_node_lease_changed(node);
+    hf_node_peers_attach(node);
+    hf_node_route_held(node);
+}
+
+static void go_out(struct hf_node *node, const struct hf_view *view)
+{
+    hf_log(&node->config.log,
+           node->leaving != HF_LEAVING_NO ? HF_LOG_INFO : HF_LOG_WARNING,
+           "view %u goes on without this node: %s",
+           (unsigned)(view->epoch >> 32),
+           node->leaving != HF_LEAVING_NO ? "it has left" : "joining anew");
+    hf_node_leave_epoch(node);
+    hf_node_stay_out(node, view);
+}
+
+/* Whether all members of the view that we are out of are in it, or dead. Those
+ * who agreed on it with us may not know yet that it was agreed. */
+static bool is_view_known(const struct hf_node *node)
+{
+    hf_member_set voters = hf_view_voters(node->view);
+    for (uint8_t i = 0; i < node->view->member_count; i++) {
+        const struct hf_peer_info *info = &node->view->members[i];
+        const struct hf_peer *peer =
+            hf_node_peer_find(node, info->id, info->incarnation);
+        if ((voters & hf_member_set_of(i)) != 0 && peer != NULL &&
+            !peer->refused &&
+            (!peer->has_beat || peer->beat.cluster != node->view->cluster ||
+             peer->beat.epoch < node->view->epoch)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Kept as absent we hold the last copies of something: then we stay. */
+void hf_node_leave_for_good(struct hf_node *node)
+{
+    if (node->state == HF_STATE_OUT && node->leaving != HF_LEAVING_NO &&
+        !hf_node_is_kept(node) && is_view_known(node)) {
+        node->state = HF_STATE_LEFT;
+    }
+}
+
+static bool votes_in(const struct hf_node *node, const struct hf_view *view)
+{
+    uint8_t self =
+        hf_view_find(view, node->config.self.id, node->config.self.incarnation);
+    return self != HF_MEMBER_NONE &&
+           (view->absent & hf_member_set_of(self)) == 0;
+}
+
+/* What comes after our view, with us or without. */
+static void follow(struct hf_node *node, const struct hf_view *view)
+{
+    if (votes_in(node, view)) {
+        hf_node_install(node, view);
+    } else if (node->state == HF_STATE_ACTIVE) {
+        go_out(node, view);
+    } else {
+        hf_node_peers_meet(node, view);
+        if (node->state == HF_STATE_OUT) {
+            hf_node_merge_adopt(node, view);
+            *node->view = *view;
+        }
+    }
+}
+
+/* Whether nobody of the view that we are out of was heard lately: then any
+ * other lineage is as good, unless we hold what only this one has. */
+static bool is_abandoned(const struct hf_node *node)
+{
+    for (size_t i = 0; i < node->peer_count; i++) {
+        const struct hf_peer *peer = &node->peers[i];
+        if (node->now - peer->heard <= HF_SUSPECT_MS &&
+            hf_view_find(node->view, peer->info.id, peer->info.incarnation) !=
+                HF_MEMBER_NONE &&
+            hf_lineage_of(node->view) == peer->beat.lineage) {
+            return false;
+        }
+    }
+    return !hf_node_is_kept(node);
+}
+
+/* Whether @view counts on copies that we do not have any more: it is from
+ * before we handed them over to another lineage, or decided by those who had
+ * not heard of that. They go on without us, and then take us in anew. */
+static bool is_beyond_us(const struct hf_node *node, const struct hf_view *view)
+{
+    uint8_t self =
+        hf_view_find(view, node->config.self.id, node->config.self.incarnation);
+    for (uint16_t p = 0; self != HF_MEMBER_NONE && p < HF_PARTITION_COUNT;
+         p++) {
+        if ((hf_view_copies(view, p) & hf_member_set_of(self)) != 0 &&
+            !view->acting[p].empty &&
+            node->partitions[p].learnt != HF_SESSIONS_END) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether we vote in @view, and may have been there, or further on, and have
+ * agreed to what came next, which we do not remember. The same goes for that.
+ */
+static bool is_behind_us(const struct hf_node *node, const struct hf_view *view)
+{
+    return view->epoch <= node->promised && votes_in(node, view);
+}
+
+/* Whether somebody to whom we handed over has yet to come to that lineage, and
+ * brings what it expects of us. */
+static bool others_bring_it(const struct hf_node *node,
+                            const struct hf_view *view)
+{
+    for (uint8_t i = 0; i < node->view->member_count; i++) {
+        const struct hf_peer_info *info = &node->view->members[i];
+        const struct hf_peer *peer = hf_node_peer_by_id(node, info->id);
+        if (info->id == node->config.self.id ||
+            (peer != NULL &&
+             (peer->info.incarnation != info->incarnation || peer->refused))) {
+            continue;
+        }
+        if (peer == NULL || node->now - peer->heard > HF_SUSPECT_MS ||
+            peer->beat.lineage != hf_lineage_of(view)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* @view counts on what we handed over to the lineage that we are out of. Those
+ * who decided it go on without us, or wait for us as absent: then we come back
+ * with nothing, after those who bring it. */
+static void come_with_nothing(struct hf_node *node, const struct hf_view *view)
+{
+    if (votes_in(node, view)) {
+        if (!is_behind_us(node, view)) {
+            hf_node_peers_meet(node, view);
+            hf_node_merge_adopt(node, view);
+            *node->view = *view;
+        }
+    } else if (!others_bring_it(node, view)) {
+        follow(node, view);
+    }
+}
+
+static void lose_to(struct hf_node *node, const struct hf_view *view,
+                    hf_epoch forked)
+{
+    if (hf_node_merge_is_vain(node, view)) {
+        return;
+    }
+    if (node->state == HF_STATE_ACTIVE ||
+        (node->state == HF_STATE_OUT && hf_node_is_kept(node))) {
+        hf_node_merge_begin(node, view, forked);
+    } else if (node->state == HF_STATE_OUT && is_beyond_us(node, view)) {
+        come_with_nothing(node, view);
+    } else {
+        follow(node, view);
+    }
+}
+
+/* A fork that counted us as dead, as a takeover does: what only we have began
+ * empty there, so joining anew would lose it. */
+static bool is_forked_without_us(const struct hf_node *node,
+                                 const struct hf_view *view)
+{
+    return hf_lineage_of(view) != hf_lineage_of(node->view) &&
+           hf_view_find(view, node->config.self.id,
+                        node->config.self.incarnation) == HF_MEMBER_NONE;
+}
+
+void hf_node_view_heard(struct hf_node *node, const struct hf_view *view)
+{
+    hf_epoch forked;
+    if (view->epoch > node->highest_ballot) {
+        node->highest_ballot = view->epoch;
+    }
+    if (node->state == HF_STATE_MERGING) {
+        hf_node_merge_view_heard(node, view);
+        return;
+    }
+    if (node->view->epoch == 0) {
+        follow(node, view);
+        return;
+    }
+    hf_epoch decided = node->view->epoch;
+    if (node->state == HF_STATE_ACTIVE && node->accepted_ballot > decided &&
+        !hf_node_is_cut_off(node)) {
+        /* For all we know it was: we wait a while for who decided it. */
+        decided = node->accepted_ballot;
+    }
+    switch (hf_lineage_compare(node->view, decided, view, &forked)) {
+    case HF_RELATION_BEHIND:
+        if (is_forked_without_us(node, view)) {
+            lose_to(node, view, forked);
+        } else {
+            follow(node, view);
+        }
+        return;
+    case HF_RELATION_LOSES:
+        lose_to(node, view, forked);
+        return;
+    case HF_RELATION_WINS:
+        if (node->state == HF_STATE_OUT && is_abandoned(node) &&
+            !is_beyond_us(node, view) && !is_behind_us(node, view)) {
+            follow(node, view);
+        }
+        return;
+    case HF_RELATION_SAME:
+    case HF_RELATION_AHEAD:
+        if (HF_MUTATED(OLDER_VIEW)) {
+            follow(node, view);
+        }
+        return;
+    }
+}
