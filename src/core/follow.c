@@ -66,6 +66,17 @@ void hf_node_leave_for_good(struct hf_node *node)
     }
 }
 
+enum hf_leaving hf_node_told_leaving(const struct hf_node *node)
+{
+    if (node->merge_deferred == 0) {
+        return node->leaving;
+    }
+    /* With what it keeps aside it has to come back first. */
+    return node->state == HF_STATE_OUT || node->leaving == HF_LEAVING_NO
+               ? HF_LEAVING_NO
+               : HF_LEAVING_DRAIN;
+}
+
 static bool votes_in(const struct hf_node *node, const struct hf_view *view)
 {
     uint8_t self =

@@ -521,6 +521,8 @@ void hf_node_stay_out(struct hf_node *node, const struct hf_view *view);
 bool hf_node_is_kept(const struct hf_node *node);
 /* Out, to leave, and not needed any more: it is LEFT. */
 void hf_node_leave_for_good(struct hf_node *node);
+/* What others are told of our leaving: not READY before all is handed over. */
+enum hf_leaving hf_node_told_leaving(const struct hf_node *node);
 
 /* install.c */
 void hf_node_install(struct hf_node *node, const struct hf_view *view);

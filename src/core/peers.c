@@ -554,7 +554,7 @@ static void fill_heartbeat(const struct hf_node *node,
         .follows = node->state == HF_STATE_MERGING ? node->target->epoch : 0,
         .reach = reach(node),
         .ops_finished = hf_node_requests_finished(node),
-        .leaving = (uint8_t)node->leaving,
+        .leaving = (uint8_t)hf_node_told_leaving(node),
     };
     if (node->state == HF_STATE_ACTIVE) {
         hf_proposal_guests(node, beat);

@@ -139,7 +139,7 @@ bool hf_proposal_nobody_stays(const struct hf_node *node)
 static bool is_ready_to_go(const struct hf_node *node, uint8_t member)
 {
     if (member == node->self) {
-        return node->leaving == HF_LEAVING_READY;
+        return hf_node_told_leaving(node) == HF_LEAVING_READY;
     }
     for (size_t i = 0; i < node->peer_count; i++) {
         const struct hf_peer *peer = &node->peers[i];

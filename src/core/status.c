@@ -227,6 +227,7 @@ void hf_node_get_status(const struct hf_node *node,
         node->leaving != HF_LEAVING_NO && hf_proposal_nobody_stays(node);
     bool empty =
         status->partitions_primary == 0 && status->partitions_backup == 0;
+    empty = empty && node->merge_deferred == 0;
     status->drained = status->members[node->self].leaving &&
                       (empty || HF_MUTATED(LEAVES_WITH_COPIES));
 }
