@@ -109,7 +109,7 @@ hf_member_set hf_node_voteless(const struct hf_node *node)
 {
     hf_member_set set = node->fresh;
     for (uint8_t i = 0; i < node->view->member_count; i++) {
-        if (node->members[i].gone_over) {
+        if (node->members[i].gone_over && !HF_MUTATED(GONE_STILL_VOTE)) {
             set |= hf_member_set_of(i);
         }
     }

@@ -45,6 +45,8 @@
       "a view is agreed on by a set that is not safe")                         \
     X(STALE_CERTIFICATE, 1, 0, "agreement",                                    \
       "every proof of a death counts as fresh")                                \
+    X(GONE_STILL_VOTE, 1, 0, "fork",                                           \
+      "members that gave way for good are still counted as voters")            \
     X(SILENCE_IS_DEATH, 1, 200, "",                                            \
       "a member that is suspected passes for dead")                            \
     X(ANY_PROBE_IS_DEATH, 1, 200, "",                                          \
