@@ -590,7 +590,9 @@ static bool hand_over(struct hf_node *node)
 
 static void go_on(struct hf_node *node)
 {
-    if (!others_serve(node) && hand_over(node)) {
+    /* They make a later view than ours, also for one that has nothing. */
+    if (!others_serve(node) && hand_over(node) &&
+        node->target->epoch > node->view->epoch) {
         finish(node);
     }
 }
