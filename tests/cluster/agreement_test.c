@@ -231,6 +231,7 @@ static void tell_of_another_cluster(struct cluster *c, unsigned node,
     const struct hf_peer_info *info = &c->processes[from].node->config.self;
     struct hf_view other = *c->processes[node].node->view;
     other.cluster++;
+    other.epoch += (hf_epoch)1 << 32; /* They have taken us over. */
     other.founded_ms = 0;
     other.member_count = 1;
     other.members[0] = *info;
