@@ -216,7 +216,7 @@ bool hf_command_arity_fits(const struct hf_command_row *row, uint32_t argc)
 
 /* An unsigned decimal number, as big as it gets. Redis reads it with strtoul,
  * for which -1 is the largest of them. */
-static bool parse_cursor(struct hf_slice slice, uint64_t *cursor)
+bool hf_parse_cursor(struct hf_slice slice, uint64_t *cursor)
 {
     uint64_t sum = 0;
     bool negative = slice.size > 1 && slice.data[0] == '-';
@@ -234,6 +234,30 @@ static bool parse_cursor(struct hf_slice slice, uint64_t *cursor)
     return slice.size > 0;
 }
 
+/* What TYPE says of each. */
+static const char *const type_names[] = {
+    [HF_SESSION_STRING] = "string",   [HF_SESSION_HASH] = "hash",
+    [HF_SESSION_FENCE] = "none",      [HF_SESSION_SET] = "set",
+    [HF_SESSION_SORTED_SET] = "zset", [HF_SESSION_LIST] = "list",
+};
+
+const char *hf_session_type_name(enum hf_session_type type)
+{
+    return type_names[type];
+}
+
+/* 0 for a type that nothing has. */
+static enum hf_session_type type_of_name(struct hf_slice name)
+{
+    for (size_t i = HF_SESSION_STRING; i < HF_ARRAY_COUNT(type_names); i++) {
+        if (i != HF_SESSION_FENCE &&
+            hf_slice_equal_nocase(name, type_names[i])) {
+            return (enum hf_session_type)i;
+        }
+    }
+    return (enum hf_session_type)0;
+}
+
 static bool scan_option(struct hf_scan_options *options, struct hf_slice name,
                         struct hf_slice value, struct hf_reply *error)
 {
@@ -249,10 +273,8 @@ static bool scan_option(struct hf_scan_options *options, struct hf_slice name,
         options->match = value.size > 0 ? value : HF_SLICE_LITERAL("");
         return true;
     } else if (hf_slice_equal_nocase(name, "type")) {
-        bool string = hf_slice_equal_nocase(value, "string");
-        bool hash = hf_slice_equal_nocase(value, "hash");
-        options->type_unknown = !string && !hash;
-        options->type = string ? HF_SESSION_STRING : HF_SESSION_HASH;
+        options->type = type_of_name(value);
+        options->type_unknown = options->type == 0;
         return true;
     }
     *error = hf_reply_error(HF_TEXT_SYNTAX);
@@ -331,7 +353,7 @@ bool hf_scan_parse(const struct hf_command *command,
 {
     *options =
         (struct hf_scan_options){.count = 10, .database = command->database};
-    if (!parse_cursor(command->argv[1], &options->cursor)) {
+    if (!hf_parse_cursor(command->argv[1], &options->cursor)) {
         *error = hf_reply_error("ERR invalid cursor");
         return false;
     }

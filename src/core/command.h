@@ -17,6 +17,7 @@
 #define HF_CORE_COMMAND_H
 
 #include "base/bytes.h"
+#include "base/rng.h"
 #include "core/effects.h"
 #include "core/fences.h"
 #include "core/reply.h"
@@ -65,6 +66,9 @@ enum hf_fenced {
 enum hf_section {
     HF_SECTION_STRING,
     HF_SECTION_HASH,
+    HF_SECTION_SET,
+    HF_SECTION_SORTED_SET,
+    HF_SECTION_LIST,
     HF_SECTION_KEYSPACE,
     HF_SECTION_CLUSTER,
     HF_SECTION_SERVER,
@@ -121,6 +125,7 @@ struct hf_apply {
                                 * in the end, there was no memory: nothing
                                 * may be applied, whatever the reply says. */
     struct hf_buffer *scratch; /* For replies that need bytes; empty. */
+    struct hf_rng *rng;        /* For what is to be random. */
     struct hf_reply reply;     /* Out. May borrow from the session, scratch or
                                 * argv; when there are effects it must not
                                 * borrow from the session. */
@@ -172,6 +177,12 @@ void hf_apply_find(struct hf_apply *apply, const struct hf_command *command);
  * unless that would make a session where a fence stands. Then there are no
  * effects. */
 void hf_command_apply(struct hf_apply *apply, const struct hf_command *command);
+
+/* "string", as TYPE and the TYPE of SCAN have it. */
+const char *hf_session_type_name(enum hf_session_type type);
+
+/* Reads the cursor of SCAN and its like. */
+HF_NODISCARD bool hf_parse_cursor(struct hf_slice slice, uint64_t *cursor);
 
 /* The options of SCAN. */
 struct hf_scan_options {

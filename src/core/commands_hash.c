@@ -1,52 +1,5 @@
+#include "base/number.h"
 #include "core/commands.h"
-
-#include <string.h>
-
-#include "base/hash.h"
-
-/* Which arguments were met before, so that a field that is named twice counts
- * once. A hash index, because a client may name very many. */
-struct seen {
-    const struct hf_slice *argv;
-    uint32_t *index; /* In scratch: number of the argument, 0 is free. */
-    uint32_t capacity;
-};
-
-/* Makes room for @count names. False, with effects failed, without memory. */
-static bool seen_init(struct seen *seen, struct hf_apply *apply,
-                      const struct hf_command *command, uint32_t count)
-{
-    uint32_t capacity = 8;
-    while (capacity / 2 < count) {
-        capacity *= 2;
-    }
-    size_t size = sizeof(*seen->index) * (size_t)capacity;
-    uint8_t *piece = hf_buffer_reserve(apply->scratch, size);
-    if (piece == NULL) {
-        apply->effects->failed = true;
-        return false;
-    }
-    memset(piece, 0, size);
-    *seen = (struct seen){.argv = command->argv,
-                          .index = (uint32_t *)(void *)piece,
-                          .capacity = capacity};
-    return true;
-}
-
-/* Whether the name in argv[@number] was there before; now it was. */
-static bool seen_before(struct seen *seen, uint32_t number)
-{
-    struct hf_slice name = seen->argv[number];
-    uint32_t mask = seen->capacity - 1;
-    uint32_t i = (uint32_t)hf_hash(name) & mask;
-    for (; seen->index[i] != 0; i = (i + 1) & mask) {
-        if (hf_slice_equal(seen->argv[seen->index[i]], name)) {
-            return true;
-        }
-    }
-    seen->index[i] = number;
-    return false;
-}
 
 static bool field_of(const struct hf_session *session, struct hf_slice field,
                      struct hf_slice *value)
@@ -69,14 +22,14 @@ static int64_t set_fields(struct hf_apply *apply,
                           const struct hf_command *command)
 {
     const struct hf_session *session;
-    struct seen seen;
+    struct hf_names seen;
     if (command->argc % 2 == 1) {
         hf_apply_refuse(apply, command, "wrong number of arguments for",
                         "command");
         return -1;
     }
     if (!hf_apply_typed(apply, HF_SESSION_HASH, &session) ||
-        !seen_init(&seen, apply, command, command->argc / 2)) {
+        !hf_names_init(&seen, apply, command, command->argc / 2)) {
         return -1;
     }
     int64_t added = 0;
@@ -85,7 +38,7 @@ static int64_t set_fields(struct hf_apply *apply,
         struct hf_slice field = command->argv[i];
         struct hf_slice value = command->argv[i + 1];
         struct hf_slice old;
-        bool again = seen_before(&seen, i);
+        bool again = hf_names_met(&seen, i) != 0;
         bool exists = field_of(session, field, &old);
         added += again || exists ? 0 : 1;
         /* A field named twice is counted twice here: rare, and safe. */
@@ -226,16 +179,16 @@ void hf_apply_hvals(struct hf_apply *apply, const struct hf_command *command)
 void hf_apply_hdel(struct hf_apply *apply, const struct hf_command *command)
 {
     const struct hf_session *session;
-    struct seen seen;
+    struct hf_names seen;
     if (!hf_apply_typed(apply, HF_SESSION_HASH, &session) ||
-        !seen_init(&seen, apply, command, command->argc)) {
+        !hf_names_init(&seen, apply, command, command->argc)) {
         return;
     }
     int64_t dropped = 0;
     for (uint32_t i = 2; i < command->argc; i++) {
         struct hf_slice value;
         if (field_of(session, command->argv[i], &value) &&
-            !seen_before(&seen, i)) {
+            hf_names_met(&seen, i) == 0) {
             hf_effects_unfield(apply->effects, command->argv[i]);
             dropped++;
         }
@@ -306,4 +259,191 @@ void hf_apply_hincrby(struct hf_apply *apply, const struct hf_command *command)
         return;
     }
     apply->reply = hf_reply_integer(value);
+}
+
+void hf_apply_hincrbyfloat(struct hf_apply *apply,
+                           const struct hf_command *command)
+{
+    const struct hf_session *session;
+    long double delta;
+    long double value = 0;
+    if (!hf_slice_to_long_double(command->argv[3], &delta)) {
+        apply->reply = hf_reply_error(HF_TEXT_NOT_FLOAT);
+        return;
+    }
+    if (!hf_long_double_is_finite(delta)) {
+        apply->reply = hf_reply_error("ERR value is NaN or Infinity");
+        return;
+    }
+    if (!hf_apply_typed(apply, HF_SESSION_HASH, &session)) {
+        return;
+    }
+    struct hf_slice field = command->argv[2];
+    struct hf_slice old;
+    bool exists = field_of(session, field, &old);
+    if (exists && !hf_slice_to_long_double(old, &value)) {
+        apply->reply = hf_reply_error("ERR hash value is not a float");
+        return;
+    }
+    value += delta;
+    if (!hf_long_double_is_finite(value)) {
+        apply->reply =
+            hf_reply_error("ERR increment would produce NaN or Infinity");
+        return;
+    }
+    hf_buffer_append_long_double(apply->scratch, value);
+    if (apply->scratch->failed) {
+        apply->effects->failed = true;
+        return;
+    }
+    struct hf_slice text = hf_buffer_slice(apply->scratch);
+    size_t size = session == NULL ? 0 : hf_session_value_bytes(session);
+    size = size_with(size, field, text, exists ? &old : NULL);
+    hf_effects_field(apply->effects, field, text);
+    if (!hf_apply_size_fits(apply, size)) {
+        hf_buffer_clear(apply->effects);
+        return;
+    }
+    apply->reply = hf_reply_bulk(text);
+}
+
+/* ---- Some of many ------------------------------------------------------- */
+
+/* Fields have no numbers to go on by, so all are one page. */
+void hf_apply_hscan(struct hf_apply *apply, const struct hf_command *command)
+{
+    const struct hf_session *session;
+    struct hf_page_options options;
+    if (!hf_apply_page(apply, command, HF_SESSION_HASH, &options) ||
+        !hf_apply_typed(apply, HF_SESSION_HASH, &session)) {
+        return;
+    }
+    uint32_t count = 0;
+    size_t cursor = 0;
+    struct hf_slice field;
+    struct hf_slice value;
+    while (session != NULL &&
+           hf_session_next_field(session, &cursor, &field, &value)) {
+        count += hf_page_has(&options, field) ? 2 : 0;
+    }
+    hf_apply_put_page(apply, 0, count);
+    cursor = 0;
+    while (session != NULL &&
+           hf_session_next_field(session, &cursor, &field, &value)) {
+        if (hf_page_has(&options, field)) {
+            hf_reply_put_bulk(apply->scratch, field);
+            hf_reply_put_bulk(apply->scratch, value);
+        }
+    }
+    hf_apply_nested(apply);
+}
+
+static void field_at(const struct hf_session *session, uint64_t number,
+                     struct hf_slice *field, struct hf_slice *value)
+{
+    size_t cursor = 0;
+    *field = (struct hf_slice){NULL, 0};
+    *value = (struct hf_slice){NULL, 0};
+    for (uint64_t i = 0; i <= number; i++) {
+        (void)hf_session_next_field(session, &cursor, field, value);
+    }
+}
+
+static void put_field(struct hf_buffer *scratch, struct hf_slice field,
+                      struct hf_slice value, bool values)
+{
+    if (values) {
+        hf_reply_put_pair(scratch);
+    }
+    hf_reply_put_bulk(scratch, field);
+    if (values) {
+        hf_reply_put_bulk(scratch, value);
+    }
+}
+
+static void put_field_count(struct hf_buffer *scratch, uint32_t count,
+                            bool values)
+{
+    if (values) {
+        hf_reply_put_pairs(scratch, count);
+    } else {
+        hf_reply_put_array(scratch, count);
+    }
+}
+
+static void random_repeated(struct hf_apply *apply,
+                            const struct hf_session *session, int64_t count,
+                            bool values)
+{
+    uint32_t bound = hf_session_field_count(session);
+    put_field_count(apply->scratch, (uint32_t)count, values);
+    for (int64_t i = 0; i < count; i++) {
+        struct hf_slice field;
+        struct hf_slice value;
+        field_at(session, hf_rng_below(apply->rng, bound), &field, &value);
+        put_field(apply->scratch, field, value, values);
+        if (hf_apply_is_too_large(apply)) {
+            return;
+        }
+    }
+    hf_apply_nested(apply);
+}
+
+/* Each with the same chance, in the order of the fields. */
+static void random_distinct(struct hf_apply *apply,
+                            const struct hf_session *session, uint32_t count,
+                            bool values)
+{
+    uint32_t left = hf_session_field_count(session);
+    count = count < left ? count : left;
+    put_field_count(apply->scratch, count, values);
+    size_t cursor = 0;
+    struct hf_slice field;
+    struct hf_slice value;
+    while (count > 0 &&
+           hf_session_next_field(session, &cursor, &field, &value)) {
+        if (hf_rng_below(apply->rng, left--) < count) {
+            put_field(apply->scratch, field, value, values);
+            count--;
+        }
+    }
+    hf_apply_nested(apply);
+}
+
+void hf_apply_hrandfield(struct hf_apply *apply,
+                         const struct hf_command *command)
+{
+    const struct hf_session *session;
+    int64_t count = 0;
+    bool values = command->argc == 4;
+    if (command->argc >= 3 &&
+        !hf_apply_count_either_way(apply, command->argv[2], &count)) {
+        return;
+    }
+    if (command->argc > 4 ||
+        (values && !hf_slice_equal_nocase(command->argv[3], "withvalues"))) {
+        apply->reply = hf_reply_error(HF_TEXT_SYNTAX);
+        return;
+    }
+    if (!hf_apply_typed(apply, HF_SESSION_HASH, &session)) {
+        return;
+    }
+    if (command->argc == 2) {
+        struct hf_slice field;
+        struct hf_slice value;
+        if (session != NULL) {
+            uint32_t bound = hf_session_field_count(session);
+            field_at(session, hf_rng_below(apply->rng, bound), &field, &value);
+            apply->reply = hf_reply_bulk(field);
+        }
+    } else if (session == NULL || count == 0) {
+        hf_reply_put_array(apply->scratch, 0);
+        hf_apply_nested(apply);
+    } else if (count < 0) {
+        random_repeated(apply, session, -count, values);
+    } else {
+        uint32_t most = hf_session_field_count(session);
+        random_distinct(apply, session, count < most ? (uint32_t)count : most,
+                        values);
+    }
 }

@@ -22,13 +22,11 @@ void hf_apply_type(struct hf_apply *apply, const struct hf_command *command)
 {
     (void)command;
     const struct hf_session *session = hf_apply_session(apply);
-    struct hf_slice name = HF_SLICE_LITERAL("none");
-    if (session != NULL) {
-        name = hf_session_type(session) == HF_SESSION_STRING
-                   ? HF_SLICE_LITERAL("string")
-                   : HF_SLICE_LITERAL("hash");
-    }
-    apply->reply = (struct hf_reply){.kind = HF_REPLY_STATUS, .bytes = name};
+    const char *name = session == NULL
+                           ? "none"
+                           : hf_session_type_name(hf_session_type(session));
+    apply->reply = (struct hf_reply){.kind = HF_REPLY_STATUS,
+                                     .bytes = hf_slice_text(name)};
 }
 
 /* ---- When does it end? -------------------------------------------------- */

@@ -1,9 +1,9 @@
 #include "core/effects.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/mutation.h"
-#include "base/number.h"
 #include "core/deque.h"
 #include "core/key.h"
 #include "core/members.h"
@@ -145,7 +145,7 @@ static double reader_score(struct hf_reader *reader)
     uint64_t bits = hf_reader_u64(reader);
     double score;
     memcpy(&score, &bits, sizeof(score));
-    if (hf_double_is_nan(score)) {
+    if (isnan(score)) {
         reader->failed = true;
     }
     return score;

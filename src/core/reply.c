@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/number.h"
+
 struct hf_reply hf_reply_nil(void)
 {
     return (struct hf_reply){.kind = HF_REPLY_NIL};
@@ -105,6 +107,22 @@ void hf_reply_put_set(struct hf_buffer *buffer, uint32_t count)
     put_count(buffer, HF_TOKEN_SET, count);
 }
 
+void hf_reply_put_double(struct hf_buffer *buffer, double value)
+{
+    char text[HF_DOUBLE_TEXT_BYTES];
+    put_bytes(buffer, HF_TOKEN_DOUBLE, hf_double_text(value, text));
+}
+
+void hf_reply_put_pairs(struct hf_buffer *buffer, uint32_t count)
+{
+    put_count(buffer, HF_TOKEN_PAIRS, count);
+}
+
+void hf_reply_put_pair(struct hf_buffer *buffer)
+{
+    put_kind(buffer, HF_TOKEN_PAIR);
+}
+
 void hf_reply_encode(const struct hf_reply *reply, struct hf_buffer *buffer)
 {
     switch (reply->kind) {
@@ -147,12 +165,17 @@ bool hf_token_next(struct hf_reader *reader, struct hf_token *token)
     case HF_TOKEN_ERROR:
     case HF_TOKEN_BULK:
     case HF_TOKEN_VERBATIM:
+    case HF_TOKEN_DOUBLE:
         token->bytes = hf_reader_slice(reader);
         break;
     case HF_TOKEN_ARRAY:
     case HF_TOKEN_MAP:
     case HF_TOKEN_SET:
+    case HF_TOKEN_PAIRS:
         token->count = hf_reader_u32(reader);
+        break;
+    case HF_TOKEN_PAIR:
+        token->count = 2;
         break;
     default:
         reader->failed = true;
@@ -161,8 +184,7 @@ bool hf_token_next(struct hf_reader *reader, struct hf_token *token)
     return !reader->failed;
 }
 
-/* How many values a token says come next, as its own elements. */
-static uint64_t token_elements(const struct hf_token *token)
+uint64_t hf_token_elements(const struct hf_token *token)
 {
     if (token->kind == HF_TOKEN_MAP) {
         return 2 * (uint64_t)token->count;
@@ -189,7 +211,7 @@ static bool tokens_are_one_value(struct hf_slice tokens)
             return false;
         }
         left[depth]--;
-        uint64_t elements = token_elements(&token);
+        uint64_t elements = hf_token_elements(&token);
         if (elements > 0) {
             if (depth == HF_REPLY_DEPTH_MAX) {
                 return false;
@@ -231,6 +253,9 @@ bool hf_reply_decode(struct hf_slice tokens, struct hf_reply *reply)
     case HF_TOKEN_ARRAY:
     case HF_TOKEN_MAP:
     case HF_TOKEN_SET:
+    case HF_TOKEN_DOUBLE:
+    case HF_TOKEN_PAIRS:
+    case HF_TOKEN_PAIR:
         reply->kind = HF_REPLY_NESTED;
         reply->bytes = tokens;
         break;

@@ -42,6 +42,10 @@ enum hf_token_kind {
     HF_TOKEN_ARRAY,    /* count elements follow. */
     HF_TOKEN_MAP,      /* count pairs follow; RESP2: an array of 2 * count. */
     HF_TOKEN_SET,      /* count elements; RESP2: an array. */
+    HF_TOKEN_DOUBLE,   /* RESP3 ",1.5", RESP2 bulk. */
+    HF_TOKEN_PAIRS,    /* count PAIRs follow; RESP2: an array of 2 * count. */
+    HF_TOKEN_PAIR,     /* Two elements follow; RESP3: an array, RESP2: just
+                        * those. Only in PAIRS. */
 };
 
 /* An answer larger than this is an error instead: it would not fit a frame
@@ -55,8 +59,9 @@ enum hf_token_kind {
 struct hf_token {
     enum hf_token_kind kind;
     int64_t integer;       /* INTEGER. */
-    uint32_t count;        /* ARRAY, MAP, SET. */
-    struct hf_slice bytes; /* STATUS, ERROR, BULK, VERBATIM: borrowed. */
+    uint32_t count;        /* ARRAY, MAP, SET, PAIRS. */
+    struct hf_slice bytes; /* STATUS, ERROR, BULK, VERBATIM, DOUBLE: borrowed.
+                            */
 };
 
 struct hf_reply hf_reply_nil(void);
@@ -78,6 +83,10 @@ void hf_reply_put_verbatim(struct hf_buffer *buffer, struct hf_slice text);
 void hf_reply_put_array(struct hf_buffer *buffer, uint32_t count);
 void hf_reply_put_map(struct hf_buffer *buffer, uint32_t count);
 void hf_reply_put_set(struct hf_buffer *buffer, uint32_t count);
+void hf_reply_put_double(struct hf_buffer *buffer, double value);
+/* @count pairs follow, each begun by hf_reply_put_pair. */
+void hf_reply_put_pairs(struct hf_buffer *buffer, uint32_t count);
+void hf_reply_put_pair(struct hf_buffer *buffer);
 
 /* Appends any reply as tokens. */
 void hf_reply_encode(const struct hf_reply *reply, struct hf_buffer *buffer);
@@ -86,6 +95,9 @@ void hf_reply_encode(const struct hf_reply *reply, struct hf_buffer *buffer);
  * from @tokens. False when @tokens is malformed (it may come from a peer). */
 HF_NODISCARD bool hf_reply_decode(struct hf_slice tokens,
                                   struct hf_reply *reply);
+
+/* How many values @token says come next, as its own elements. */
+uint64_t hf_token_elements(const struct hf_token *token);
 
 /* Reads the next token; false at the end or when malformed. */
 HF_NODISCARD bool hf_token_next(struct hf_reader *reader,

@@ -322,6 +322,7 @@ struct hf_apply hf_node_apply_context(struct hf_node *node, uint16_t p)
                              .fences = &node->config.fences,
                              .effects = &node->effects,
                              .scratch = &node->scratch,
+                             .rng = &node->rng,
                              .reply = hf_reply_nil()};
 }
 

@@ -596,6 +596,22 @@ static void token_write(struct hf_buffer *out, const struct hf_token *token,
     case HF_TOKEN_SET:
         head_write(out, flat ? '*' : '~', token->count);
         break;
+    case HF_TOKEN_DOUBLE:
+        if (!flat) {
+            line_write(out, ',', token->bytes);
+            break;
+        }
+        bulk_write(out, token->bytes);
+        break;
+    case HF_TOKEN_PAIRS:
+        head_write(out, '*',
+                   flat ? 2 * (int64_t)token->count : token->count);
+        break;
+    case HF_TOKEN_PAIR:
+        if (!flat) {
+            head_write(out, '*', 2);
+        }
+        break;
     }
 }
 
@@ -608,11 +624,7 @@ static void nested_write(struct hf_buffer *out, struct hf_slice tokens,
     uint64_t open = 1; /* Values still to come. */
     while (open > 0 && hf_token_next(&reader, &token)) {
         open--;
-        if (token.kind == HF_TOKEN_ARRAY || token.kind == HF_TOKEN_SET) {
-            open += token.count;
-        } else if (token.kind == HF_TOKEN_MAP) {
-            open += 2 * (uint64_t)token.count;
-        }
+        open += hf_token_elements(&token);
         token_write(out, &token, version);
     }
     if (open > 0 || hf_reader_left(&reader) > 0) {

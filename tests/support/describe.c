@@ -186,6 +186,7 @@ static void describe_value(struct hf_reader *reader, struct hf_buffer *out,
     case HF_TOKEN_STATUS:
     case HF_TOKEN_BULK:
     case HF_TOKEN_VERBATIM:
+    case HF_TOKEN_DOUBLE:
         hf_buffer_append_slice(out, token.bytes);
         return;
     case HF_TOKEN_INTEGER:
@@ -196,6 +197,8 @@ static void describe_value(struct hf_reader *reader, struct hf_buffer *out,
         break;
     case HF_TOKEN_ARRAY:
     case HF_TOKEN_SET:
+    case HF_TOKEN_PAIRS:
+    case HF_TOKEN_PAIR:
         break;
     }
     hf_buffer_append_text(out, "[");

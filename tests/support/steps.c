@@ -94,9 +94,22 @@ static void write_value(struct hf_buffer *text, struct hf_reader *reader)
     case HF_TOKEN_MAP:
         write_values(text, reader, 2 * (uint64_t)token.count, "{}");
         break;
-    case HF_TOKEN_NIL_ARRAY:
-    case HF_TOKEN_VERBATIM:
     case HF_TOKEN_SET:
+        write_values(text, reader, token.count, "<>");
+        break;
+    case HF_TOKEN_DOUBLE:
+        hf_buffer_append_text(text, ",");
+        break;
+    case HF_TOKEN_PAIRS:
+        write_values(text, reader, token.count, "[]");
+        break;
+    case HF_TOKEN_PAIR:
+        write_values(text, reader, 2, "()");
+        break;
+    case HF_TOKEN_NIL_ARRAY:
+        hf_buffer_append_text(text, "nil array");
+        break;
+    case HF_TOKEN_VERBATIM:
         fail_msg("no command replies this");
     }
     hf_buffer_append_slice(text, token.bytes);
@@ -149,7 +162,8 @@ struct hf_apply steps_apply(struct steps *f)
                              .value_bytes_max = STEPS_VALUE_BYTES_MAX,
                              .fences = &f->fences,
                              .effects = &f->effects,
-                             .scratch = &f->scratch};
+                             .scratch = &f->scratch,
+                             .rng = &f->rng};
 }
 
 void steps_ask(struct steps *f, const char *line, int *effects)

@@ -41,6 +41,7 @@ struct steps {
     struct hf_buffer tokens;
     struct hf_buffer text;
     struct hf_fence_rules fences;
+    struct hf_rng rng;
     hf_time now;
 };
 

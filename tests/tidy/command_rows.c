@@ -12,6 +12,12 @@ static const char *section_name(enum hf_section section)
         return "strings";
     case HF_SECTION_HASH:
         return "hashes";
+    case HF_SECTION_SET:
+        return "sets";
+    case HF_SECTION_SORTED_SET:
+        return "sorted";
+    case HF_SECTION_LIST:
+        return "lists";
     case HF_SECTION_KEYSPACE:
         return "keys";
     case HF_SECTION_CLUSTER:
