@@ -1,7 +1,7 @@
 /* command.h - What clients ask: one table row and one apply function each.
  *
  * To add a command: write its apply function in the file of its data type
- * (commands_string.c, commands_hash.c, commands_key.c), and its row in
+ * (commands_string.c, commands_zset.c and their like), and its row in
  * command_table.def; docs/COMMANDS.md is made from that. Nothing else knows
  * command names, but for those of the connection itself (route
  * HF_ROUTE_CONNECTION), which wire/connection_commands.c runs.

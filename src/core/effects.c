@@ -303,11 +303,13 @@ static void put_members(struct hf_buffer *effects,
                         const struct hf_members *members)
 {
     for (uint32_t i = 0; i < members->count; i++) {
+        uint32_t at =
+            HF_MUTATED(MEMBERS_BACKWARDS) ? members->count - 1 - i : i;
+        struct hf_slice member = hf_members_at(members, at);
         if (members->scored) {
-            hf_effects_score(effects, hf_members_at(members, i),
-                             hf_members_score(members, i));
+            hf_effects_score(effects, member, hf_members_score(members, at));
         } else {
-            hf_effects_member(effects, hf_members_at(members, i));
+            hf_effects_member(effects, member);
         }
     }
 }

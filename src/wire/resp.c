@@ -604,8 +604,7 @@ static void token_write(struct hf_buffer *out, const struct hf_token *token,
         bulk_write(out, token->bytes);
         break;
     case HF_TOKEN_PAIRS:
-        head_write(out, '*',
-                   flat ? 2 * (int64_t)token->count : token->count);
+        head_write(out, '*', flat ? 2 * (int64_t)token->count : token->count);
         break;
     case HF_TOKEN_PAIR:
         if (!flat) {

@@ -21,6 +21,8 @@
 #define VALUE_BYTES 1024
 #define KEY_BYTES 13
 #define KEY_FORMAT "sess:%08u"
+#define MEMBERS_FEW 1000
+#define MEMBERS_MANY 100000
 #define NOW 5000
 #define TTL_MS 3600000
 #define VERSION ((struct hf_version){2, 5})
@@ -45,6 +47,7 @@ struct micro {
     struct hf_expiry expiry;
     struct hf_sessions full;  /* All SESSIONS. */
     struct hf_sessions fresh; /* Empty at first. */
+    struct hf_sessions types; /* Sets and sorted sets. */
     struct hf_buffer effects;
     struct hf_buffer out;
     struct hf_peer_scratch scratch;
@@ -181,6 +184,84 @@ static void bench_sessions_scan(struct micro *m)
          m->seen - seen < (uint64_t)OPERATIONS * KEY_BYTES;) {
         position = hf_sessions_scan(&m->full, position, 10, on_visit, m);
     }
+}
+
+/* Sets and sorted sets: how much dearer is one member more or less when there
+ * are a hundred times as many? */
+
+static void member_effect(struct micro *m, uint32_t member, bool scored,
+                          bool add)
+{
+    char text[KEY_BYTES + 1];
+    (void)snprintf(text, sizeof(text), KEY_FORMAT, member);
+    struct hf_slice name = {(const uint8_t *)text, KEY_BYTES};
+    if (scored && add) {
+        hf_effects_score(&m->effects, name, (double)(member * 7919U % 100003U));
+    } else if (scored) {
+        hf_effects_unscore(&m->effects, name);
+    } else if (add) {
+        hf_effects_member(&m->effects, name);
+    } else {
+        hf_effects_unmember(&m->effects, name);
+    }
+}
+
+static void types_apply(struct micro *m, const char *key)
+{
+    struct hf_slice name = hf_slice_text(key);
+    HF_ASSERT(hf_sessions_apply(&m->types, name, hf_sessions_hash(name),
+                                VERSION, hf_buffer_slice(&m->effects),
+                                NOW) == 0);
+}
+
+static void types_fill(struct micro *m, const char *key, bool scored,
+                       uint32_t count)
+{
+    hf_buffer_clear(&m->effects);
+    for (uint32_t i = 0; i < count; i++) {
+        member_effect(m, i, scored, true);
+    }
+    types_apply(m, key);
+}
+
+/* Adds a member and takes it out again, all over the order. */
+static void members_change(struct micro *m, const char *key, bool scored)
+{
+    for (uint32_t i = 0; i < OPERATIONS; i++) {
+        hf_buffer_clear(&m->effects);
+        member_effect(m, MEMBERS_MANY + i / 2, scored, i % 2 == 0);
+        types_apply(m, key);
+    }
+}
+
+static void bench_set_of_1000(struct micro *m)
+{
+    members_change(m, "set:few", false);
+}
+
+static void bench_set_of_100000(struct micro *m)
+{
+    members_change(m, "set:many", false);
+}
+
+static void bench_sorted_of_1000(struct micro *m)
+{
+    members_change(m, "sorted:few", true);
+}
+
+static void bench_sorted_of_100000(struct micro *m)
+{
+    members_change(m, "sorted:many", true);
+}
+
+static void types_prepare(struct micro *m)
+{
+    hf_sessions_init(&m->types, &m->mem, &m->expiry, 0);
+    types_fill(m, "set:few", false, MEMBERS_FEW);
+    types_fill(m, "set:many", false, MEMBERS_MANY);
+    types_fill(m, "sorted:few", true, MEMBERS_FEW);
+    types_fill(m, "sorted:many", true, MEMBERS_MANY);
+    hf_buffer_close(&m->effects);
 }
 
 /* Frames between nodes. */
@@ -392,6 +473,7 @@ static void micro_open(struct micro *m)
     pair_open(&m->alone, 1);
     pair_open(&m->both, 2);
     m->limits = m->alone.host[0].limits;
+    types_prepare(m);
     commands_prepare(m);
     fill(m, &m->alone);
     fill(m, &m->both);
@@ -408,6 +490,7 @@ static void micro_close(struct micro *m)
     pair_close(&m->both);
     hf_sessions_clear(&m->full);
     hf_sessions_clear(&m->fresh);
+    hf_sessions_clear(&m->types);
     hf_expiry_close(&m->expiry);
     hf_buffer_close(&m->effects);
     hf_buffer_close(&m->out);
@@ -436,7 +519,8 @@ static const struct row rows[] = {
     ROW(alone_expire),      ROW(alone_get_single), ROW(alone_set_single),
     ROW(primary_get),       ROW(primary_set),      ROW(primary_set_single),
     ROW(primary_expire),    ROW(backup_get),       ROW(backup_set),
-    ROW(backup_set_single),
+    ROW(backup_set_single), ROW(set_of_1000),      ROW(set_of_100000),
+    ROW(sorted_of_1000),    ROW(sorted_of_100000),
 };
 
 int main(void)

@@ -140,7 +140,9 @@
     X(WRITE_LIFTS_FENCE, 1, 200, "",                                           \
       "a write where there is a fence is carried out")                         \
     X(FENCE_NOT_REFILLED, 1, 200, "",                                          \
-      "a learner does not get the fences")
+      "a learner does not get the fences")                                     \
+    X(MEMBERS_BACKWARDS, 1, 200, "",                                           \
+      "a learner gets the members of a set in another order")
 /* clang-format on */
 
 enum hf_mutation {

@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "base/hash.h"
+#include "base/number.h"
 #include "core/deque.h"
 #include "core/lineage.h"
 #include "core/members.h"
@@ -206,8 +207,36 @@ void invariants_after_turn(struct cluster *c, struct process *process)
 
 /* After an acknowledgement. */
 
+/* What was written last to a session, as the workload uses them. */
+static struct hf_slice last_value(const struct hf_session *session,
+                                  char text[static HF_DOUBLE_TEXT_BYTES])
+{
+    struct hf_slice value = {NULL, 0};
+    const struct hf_members *members;
+    const struct hf_deque *list;
+    switch (hf_session_type(session)) {
+    case HF_SESSION_STRING:
+        return hf_session_value(session);
+    case HF_SESSION_HASH:
+        (void)hf_session_field(session, HF_SLICE_LITERAL("f"), &value);
+        return value;
+    case HF_SESSION_SET:
+        members = hf_session_members(session);
+        return hf_members_at(members, members->count - 1);
+    case HF_SESSION_SORTED_SET:
+        members = hf_session_members(session);
+        return hf_double_text(hf_members_score(members, 0), text);
+    case HF_SESSION_LIST:
+        list = hf_session_list(session);
+        return hf_deque_at(list, list->count - 1);
+    case HF_SESSION_FENCE:
+        break;
+    }
+    return value;
+}
+
 static bool copy_has(const struct process *process, uint16_t partition,
-                     struct hf_slice key, const char *field, const char *value)
+                     struct hf_slice key, const char *value)
 {
     const struct hf_sessions *sessions =
         hf_node_get_sessions(process->node, partition);
@@ -218,18 +247,12 @@ static bool copy_has(const struct process *process, uint16_t partition,
     if (session == NULL || value == NULL) {
         return (session == NULL) == (value == NULL);
     }
-    struct hf_slice held;
-    if (field != NULL) {
-        return hf_session_type(session) == HF_SESSION_HASH &&
-               hf_session_field(session, hf_slice_text(field), &held) &&
-               hf_slice_equal(held, hf_slice_text(value));
-    }
-    return hf_session_type(session) == HF_SESSION_STRING &&
-           hf_slice_equal(hf_session_value(session), hf_slice_text(value));
+    char text[HF_DOUBLE_TEXT_BYTES];
+    return hf_slice_equal(last_value(session, text), hf_slice_text(value));
 }
 
 void invariants_after_ack(struct cluster *c, struct hf_slice key,
-                          const char *field, const char *value)
+                          const char *value)
 {
     const struct hf_view *view = cluster_view(c);
     if (view == NULL) {
@@ -241,7 +264,7 @@ void invariants_after_ack(struct cluster *c, struct hf_slice key,
     for (uint8_t i = 0; i < acting->count; i++) {
         unsigned node = cluster_node_of(c, view, acting->members[i]);
         if (node != CLUSTER_NODES_MAX &&
-            !copy_has(&c->processes[node], partition, key, field, value)) {
+            !copy_has(&c->processes[node], partition, key, value)) {
             cluster_fail(
                 c,
                 "%.*s = %.20s is acknowledged, but the copy on n%u "

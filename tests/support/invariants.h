@@ -59,10 +59,11 @@ void invariants_watch(struct invariants *invariants, struct hf_slice key);
 void invariants_after_turn(struct cluster *c, struct process *process);
 
 /* The write that made @key the string @value (NULL: that deleted it) was just
- * acknowledged, and nobody else has written @key since it began. A value of a
- * hash is looked for in @field. */
+ * acknowledged, and nobody else has written @key since it began. Of a hash that
+ * is the field f, of a sorted set the score of its only member, of a set or a
+ * list what was added last. */
 void invariants_after_ack(struct cluster *c, struct hf_slice key,
-                          const char *field, const char *value);
+                          const char *value);
 
 void invariants_after_rest(struct cluster *c);
 

@@ -9,6 +9,7 @@ int steps_open(void **state)
 {
     static struct steps f;
     f = (struct steps){.now = STEPS_NOW};
+    hf_rng_init(&f.rng, 1);
     failing_mem_init(&f.failing);
     assert_int_equal(hf_expiry_init(&f.expiry, &f.failing.mem), 0);
     hf_sessions_init(&f.sessions, &f.failing.mem, &f.expiry, 0);

@@ -7,6 +7,7 @@
 
 #include "base/assert.h"
 
+#define ELEMENT "x"                /* Of lists that count. */
 #define DOUBT_US INT64_C(60000000) /* Longer than any pause. */
 #define VALUE_BYTES_MAX 300
 #define KEY_BYTES_MAX 24
@@ -64,10 +65,30 @@ static bool key_is_counter(const struct workload *workload, uint32_t key)
     return key_class_of(workload, key) == KEY_COUNTER;
 }
 
-static bool key_is_hash(const struct workload *workload, uint32_t key)
+/* Every type is used as something that has one value, or as a counter:
+ *
+ *             write        read         increment       read
+ *   string    SET          GET          INCR            GET
+ *   hash      HSET f       HGET f
+ *   set       SADD         SMEMBERS: the last one was added last
+ *   sorted    ZADD         ZSCORE       ZINCRBY 1       ZSCORE
+ *   list      RPUSH        LINDEX -1    RPUSH           LLEN */
+static enum hf_session_type key_type(const struct workload *workload,
+                                     uint32_t key)
 {
     enum key_class class = key_class_of(workload, key);
-    return class != KEY_COUNTER && class != KEY_FLEETING && key % 2 == 1;
+    if (class == KEY_COUNTER) {
+        static const enum hf_session_type types[] = {
+            HF_SESSION_STRING, HF_SESSION_SORTED_SET, HF_SESSION_LIST};
+        return types[key % HF_ARRAY_COUNT(types)];
+    }
+    if (class == KEY_FLEETING || key % 2 == 0) {
+        return HF_SESSION_STRING;
+    }
+    static const enum hf_session_type types[] = {
+        HF_SESSION_HASH, HF_SESSION_SET, HF_SESSION_SORTED_SET,
+        HF_SESSION_LIST};
+    return types[key / 2 % HF_ARRAY_COUNT(types)];
 }
 
 static bool key_is_fenced(const struct workload *workload, uint32_t key)
@@ -78,10 +99,10 @@ static bool key_is_fenced(const struct workload *workload, uint32_t key)
 static void key_name(const struct workload *workload, uint32_t key,
                      char name[KEY_BYTES_MAX])
 {
-    const char *kind = key_is_counter(workload, key)  ? "count"
-                       : key_is_hash(workload, key)   ? "hash"
-                       : key_is_fenced(workload, key) ? "sess"
-                                                      : "string";
+    const char *kind = key_is_counter(workload, key) ? "count"
+                       : key_is_fenced(workload, key)
+                           ? "sess"
+                           : hf_session_type_name(key_type(workload, key));
     bool tagged =
         workload->options.crowded && key_class_of(workload, key) == KEY_COLD;
     (void)snprintf(name, KEY_BYTES_MAX, "%s:%s%" PRIu32, kind,
@@ -185,11 +206,21 @@ static bool operation_is_write(const struct model_operation *operation)
     return operation->kind != MODEL_READ && operation->kind != MODEL_REFUSED;
 }
 
-static int64_t value_of_text(const struct request *request)
+/* The last number in the answer; nil when there is none. */
+static int64_t value_read(const struct request *request)
 {
-    return request->kind == HF_REPLY_NIL
-               ? MODEL_NIL
-               : strtoll((const char *)request->text.data, NULL, 10);
+    if (request->kind == HF_REPLY_NIL ||
+        (request->kind == HF_REPLY_INTEGER && request->integer == 0)) {
+        return MODEL_NIL; /* LLEN says 0. */
+    }
+    const char *text = (const char *)request->text.data;
+    const char *last = NULL;
+    while (*text != '\0') {
+        text += strcspn(text, "0123456789");
+        last = *text != '\0' ? text : last;
+        text += strspn(text, "0123456789");
+    }
+    return last == NULL ? MODEL_NIL : strtoll(last, NULL, 10);
 }
 
 /* Looks for the write just acknowledged on every copy, if nobody else can have
@@ -209,20 +240,21 @@ static void acknowledged(struct workload *workload,
     }
     char text[VALUE_BYTES_MAX + 1];
     const char *value = NULL;
-    const char *field = NULL;
+    enum hf_session_type type = key_type(workload, operation->key);
     if (operation->kind == MODEL_WRITE) {
-        bool hash = key_is_hash(workload, operation->key);
-        struct hf_slice written = request->argv[hash ? 3 : 2];
+        struct hf_slice written =
+            request->argv[type == HF_SESSION_HASH ? 3 : 2];
         HF_ASSERT(written.size < sizeof(text));
         memcpy(text, written.data, written.size);
         text[written.size] = '\0';
         value = text;
-        field = key_is_hash(workload, operation->key) ? "f" : NULL;
-    } else if (operation->kind == MODEL_ADD) {
+    } else if (operation->kind == MODEL_ADD && type != HF_SESSION_LIST) {
         (void)snprintf(text, sizeof(text), "%" PRId64, operation->value);
         value = text;
+    } else if (operation->kind == MODEL_ADD) {
+        value = ELEMENT;
     }
-    invariants_after_ack(workload->c, request->argv[1], field, value);
+    invariants_after_ack(workload->c, request->argv[1], value);
 }
 
 static void answer_judge(struct workload *workload,
@@ -237,9 +269,11 @@ static void answer_judge(struct workload *workload,
         workload->wait_us_max =
             wait_us > workload->wait_us_max ? wait_us : workload->wait_us_max;
         if (operation->kind == MODEL_READ) {
-            operation->value = value_of_text(request);
+            operation->value = value_read(request);
         } else if (operation->kind == MODEL_ADD) {
-            operation->value = request->integer;
+            operation->value = request->kind == HF_REPLY_INTEGER
+                                   ? request->integer
+                                   : value_read(request); /* ZINCRBY. */
         } else if (operation->kind == MODEL_WRITE && operation->fenced &&
                    request->kind == HF_REPLY_NIL) {
             operation->kind = MODEL_REFUSED;
@@ -367,35 +401,49 @@ static enum model_kind kind_pick(struct workload *workload, uint32_t key)
     return draw < 12 && class != KEY_FLEETING ? MODEL_DELETE : MODEL_WRITE;
 }
 
+/* A command on a key of @type, and what follows the key; "$" is the value. */
+static const char *question(enum hf_session_type type, enum model_kind kind,
+                            bool counter)
+{
+    if (kind == MODEL_DELETE || kind == MODEL_EXPIRE) { /* Never picked. */
+        return "DEL";
+    }
+    bool read = kind == MODEL_READ;
+    switch (type) {
+    case HF_SESSION_HASH:
+        return read ? "HGET f" : "HSET f $";
+    case HF_SESSION_SET:
+        return read ? "SMEMBERS" : "SADD $";
+    case HF_SESSION_SORTED_SET:
+        return read ? "ZSCORE m" : counter ? "ZINCRBY 1 m" : "ZADD $ m";
+    case HF_SESSION_LIST:
+        return read ? (counter ? "LLEN" : "LINDEX -1")
+                    : (counter ? "RPUSH " ELEMENT : "RPUSH $");
+    case HF_SESSION_STRING:
+    case HF_SESSION_FENCE:
+        break;
+    }
+    return read ? "GET" : counter ? "INCR" : "SET $";
+}
+
 static size_t operation_words(struct workload *workload,
                               const struct model_operation *operation,
                               const char *name, char *value,
                               struct hf_slice argv[WORDS_MAX])
 {
-    bool hash = key_is_hash(workload, operation->key);
-    size_t argc = 2;
-    argv[1] = hf_slice_text(name);
-    switch (operation->kind) {
-    case MODEL_READ:
-        argv[0] = hf_slice_text(hash ? "HGET" : "GET");
-        break;
-    case MODEL_EXPIRE: /* Never picked. */
-    case MODEL_DELETE:
-        argv[0] = hf_slice_text("DEL");
-        return argc;
-    case MODEL_ADD:
-        argv[0] = hf_slice_text("INCR");
-        return argc;
-    case MODEL_REFUSED: /* Said of writes, not asked. */
-    case MODEL_WRITE:
-        argv[0] = hf_slice_text(hash ? "HSET" : "SET");
-        break;
-    }
-    if (hash) {
-        argv[argc++] = hf_slice_text("f");
-    }
-    if (operation->kind == MODEL_WRITE) {
-        argv[argc++] = hf_slice_text(value);
+    const char *text =
+        question(key_type(workload, operation->key), operation->kind,
+                 key_is_counter(workload, operation->key));
+    size_t argc = 0;
+    while (*text != '\0') {
+        size_t size = strcspn(text, " ");
+        argv[argc++] = *text == '$'
+                           ? hf_slice_text(value)
+                           : (struct hf_slice){(const uint8_t *)text, size};
+        if (argc == 1) {
+            argv[argc++] = hf_slice_text(name);
+        }
+        text += size + (text[size] == ' ' ? 1 : 0);
     }
     return argc;
 }
@@ -449,9 +497,11 @@ static void client_ask(struct workload_client *client)
     char value[VALUE_BYTES_MAX] = "";
     if (operation->kind == MODEL_WRITE) {
         operation->value = ++workload->value_last;
-        (void)snprintf(value, sizeof(value), "%" PRId64 " %*s",
-                       operation->value, (int)hf_rng_below(&workload->rng, 250),
-                       "");
+        int padding = (int)hf_rng_below(&workload->rng, 250);
+        bool score =
+            key_type(workload, operation->key) == HF_SESSION_SORTED_SET;
+        (void)snprintf(value, sizeof(value), "%" PRId64 "%*s", operation->value,
+                       score ? 0 : padding + 1, "");
     }
     if (operation_is_write(operation)) {
         workload->keys[operation->key].under_way++;

@@ -12,8 +12,10 @@
  *   fleeting  written with a short time to live. For the model that is a
  *             deletion at any time from then on; so one that expires too early
  *             is noticed, and one that comes back.
- * Every fourth of the hot and cold ones is fenced (core/fences.h), for longer
- * than any run: once deleted, it is not used again.
+ * Types take turns: of the hot, cold and once, every other key is a string and
+ * the rest are hashes, sets, sorted sets and lists; counters are strings,
+ * sorted sets and lists. Every fourth of the hot and cold ones is fenced
+ * (core/fences.h), for longer than any run: once deleted, it is not used again.
  *
  * Where both sides of a cut go on (options.sides), support/sides.h judges in
  * place of the model, and copies are looked at only in the end.
