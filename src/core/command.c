@@ -53,6 +53,11 @@
 #define PAGES(name, arity, flags, section, usage, note)                        \
     ROW(name, arity, flags, SCAN, NONE, 0, 0, 0, NULL, ERROR, section, usage,  \
         note)
+#define NODE(name, arity, section, usage, note)                                \
+    ROW(name, arity, F, NODE, NONE, 0, 0, 0, NULL, ERROR, section, usage, note)
+#define SUBKEY(name, arity, flags, apply, section, usage, note)                \
+    ROW(name, arity, flags, KEY, NONE, 2, 2, 1, hf_apply_##apply, ERROR,       \
+        section, usage, note)
 #define WALK(name, arity, gather, section, usage, note)                        \
     ROW(name, arity, 0, WALK, gather, 0, 0, 0, NULL, ERROR, section, usage,    \
         note)
@@ -209,6 +214,9 @@ bool hf_command_arity_fits(const struct hf_command_row *row, uint32_t argc)
 {
     uint32_t wanted = (uint32_t)(row->arity < 0 ? -row->arity : row->arity);
     if (argc < wanted || (row->arity > 0 && argc != wanted)) {
+        return false;
+    }
+    if (row->key_last > 0 && argc <= (uint32_t)row->key_last) {
         return false;
     }
     return row->key_step < 2 || (argc - 1) % row->key_step == 0;

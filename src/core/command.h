@@ -32,6 +32,7 @@ enum hf_route {
     HF_ROUTE_EVERYWHERE, /* Every partition in one view, then gathered: DBSIZE.
                           * Only reads, for it is begun anew in the next. */
     HF_ROUTE_SCAN,       /* SCAN: some partitions at a time. */
+    HF_ROUTE_NODE,       /* Answered by the node that was asked: TIME. */
     HF_ROUTE_WALK,       /* As many pages of SCAN as it takes: KEYS. */
 };
 

@@ -135,6 +135,25 @@ void hf_apply_nested(struct hf_apply *apply);
 /* Replies with a copy of @bytes, for when the session is about to change. */
 void hf_apply_bulk_copy(struct hf_apply *apply, struct hf_slice bytes);
 
+/* A condition on the value that a command finds. */
+enum hf_compare {
+    HF_COMPARE_NONE,
+    HF_COMPARE_EQUAL,
+    HF_COMPARE_UNEQUAL,
+    HF_COMPARE_DIGEST_EQUAL,
+    HF_COMPARE_DIGEST_UNEQUAL,
+};
+
+/* IFEQ, IFNE, IFDEQ or IFDNE; HF_COMPARE_NONE when it is none of them. */
+enum hf_compare hf_compare_parse(struct hf_slice word);
+
+/* Whether @value compares to @operand as @compare says, in *@holds. False: the
+ * error is the reply. */
+HF_NODISCARD bool hf_compare_holds(struct hf_apply *apply,
+                                   enum hf_compare compare,
+                                   struct hf_slice value,
+                                   struct hf_slice operand, bool *holds);
+
 /* The apply functions, as the table names them. */
 #define HF_APPLY(name)                                                         \
     void hf_apply_##name(struct hf_apply *apply,                               \
@@ -154,6 +173,8 @@ void hf_apply_bulk_copy(struct hf_apply *apply, struct hf_slice bytes);
     HF_APPLY(apply)
 #define PAGES(name, arity, flags, section, usage, note)
 #define WALK(name, arity, gather, section, usage, note)
+#define NODE(name, arity, section, usage, note)
+#define SUBKEY(name, arity, flags, apply, section, usage, note) HF_APPLY(apply)
 
 #include "core/command_table.def"
 
@@ -167,5 +188,7 @@ void hf_apply_bulk_copy(struct hf_apply *apply, struct hf_slice bytes);
 #undef EVERYWHERE
 #undef PAGES
 #undef WALK
+#undef NODE
+#undef SUBKEY
 
 #endif

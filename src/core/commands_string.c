@@ -10,6 +10,8 @@ struct set_options {
     bool timed; /* EX, PX, EXAT or PXAT. */
     struct hf_time_unit unit;
     struct hf_slice time;
+    enum hf_compare compare; /* IFEQ and its like, with what. */
+    struct hf_slice operand;
 };
 
 static bool time_option(struct hf_slice name, struct hf_time_unit *unit)
@@ -40,10 +42,10 @@ static bool set_flag_option(struct set_options *options, struct hf_slice name)
     bool refused = false;
     if (hf_slice_equal_nocase(name, "nx")) {
         flag = &options->if_missing;
-        refused = options->if_exists;
+        refused = options->if_exists || options->compare != HF_COMPARE_NONE;
     } else if (hf_slice_equal_nocase(name, "xx")) {
         flag = &options->if_exists;
-        refused = options->if_missing;
+        refused = options->if_missing || options->compare != HF_COMPARE_NONE;
     } else if (hf_slice_equal_nocase(name, "get")) {
         flag = &options->get;
     } else if (hf_slice_equal_nocase(name, "keepttl")) {
@@ -54,6 +56,19 @@ static bool set_flag_option(struct set_options *options, struct hf_slice name)
         return false;
     }
     *flag = true;
+    return true;
+}
+
+/* IFEQ or its like. False when it does not go with those before it. */
+static bool set_compare(struct set_options *options, enum hf_compare compare,
+                        struct hf_slice operand)
+{
+    if (options->if_missing || options->if_exists ||
+        options->compare != HF_COMPARE_NONE) {
+        return false;
+    }
+    options->compare = compare;
+    options->operand = operand;
     return true;
 }
 
@@ -78,6 +93,9 @@ static bool parse_options(struct hf_apply *apply,
     for (uint32_t i = first; i < command->argc; i++) {
         struct hf_time_unit unit;
         bool fits;
+        enum hf_compare compare = flag_option == set_flag_option
+                                      ? hf_compare_parse(command->argv[i])
+                                      : HF_COMPARE_NONE;
         if (time_option(command->argv[i], &unit)) {
             /* The same one twice is allowed, the last one counts. */
             fits =
@@ -90,6 +108,10 @@ static bool parse_options(struct hf_apply *apply,
                 options->unit = unit;
                 options->time = command->argv[++i];
             }
+        } else if (compare != HF_COMPARE_NONE) {
+            fits = i + 1 < command->argc &&
+                   set_compare(options, compare, command->argv[i + 1]);
+            i++;
         } else {
             fits = flag_option(options, command->argv[i]);
         }
@@ -189,6 +211,24 @@ void hf_apply_mset(struct hf_apply *apply, const struct hf_command *command)
     apply->reply = hf_reply_ok();
 }
 
+/* Whether the conditions hold, in *@wanted. False: the error is the reply. */
+static bool set_is_wanted(struct hf_apply *apply,
+                          const struct set_options *options,
+                          const struct hf_session *old, bool *wanted)
+{
+    if (options->compare == HF_COMPARE_NONE) {
+        *wanted = old == NULL ? !options->if_exists : !options->if_missing;
+        return true;
+    }
+    if (old == NULL) {
+        *wanted = options->compare == HF_COMPARE_UNEQUAL ||
+                  options->compare == HF_COMPARE_DIGEST_UNEQUAL;
+        return true;
+    }
+    return hf_compare_holds(apply, options->compare, hf_session_value(old),
+                            options->operand, wanted);
+}
+
 void hf_apply_set(struct hf_apply *apply, const struct hf_command *command)
 {
     struct set_options options;
@@ -201,11 +241,13 @@ void hf_apply_set(struct hf_apply *apply, const struct hf_command *command)
         return;
     }
     const struct hf_session *old = hf_apply_session(apply);
-    if (options.get && !hf_apply_typed(apply, HF_SESSION_STRING, &old)) {
+    bool typed = options.get || options.compare != HF_COMPARE_NONE;
+    bool wanted;
+    if ((typed && !hf_apply_typed(apply, HF_SESSION_STRING, &old)) ||
+        !set_is_wanted(apply, &options, old, &wanted)) {
         return;
     }
-    if ((options.if_missing && old != NULL) ||
-        (options.if_exists && old == NULL)) {
+    if (!wanted) {
         reply_value(apply, options.get ? old : NULL);
         return;
     }

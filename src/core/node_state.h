@@ -698,6 +698,10 @@ void hf_node_slow_tick(struct hf_node *node);
 hf_member_set hf_node_slow_members(const struct hf_node *node);
 hf_member_set hf_node_put_off_members(const struct hf_node *node);
 
+/* itself.c: TIME and its like. */
+void hf_node_answer_itself(struct hf_node *node, uint64_t client, uint64_t tag,
+                           const struct hf_command *command);
+
 /* requests.c */
 void hf_node_request(struct hf_node *node, uint64_t client, uint64_t tag,
                      const struct hf_command *command);

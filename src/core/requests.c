@@ -422,6 +422,9 @@ void hf_node_request(struct hf_node *node, uint64_t client, uint64_t tag,
     case HF_ROUTE_SCAN:
         hf_node_spread(node, client, tag, command);
         return;
+    case HF_ROUTE_NODE:
+        hf_node_answer_itself(node, client, tag, command);
+        return;
     case HF_ROUTE_WALK:
         hf_node_walk(node, client, tag, command);
         return;

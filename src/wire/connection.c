@@ -358,6 +358,9 @@ static void command_run(struct hf_connection *connection,
     if (command->row == NULL) {
         connection->broken = is_http(command->argv[0]);
         reply = hf_connection_unknown(connection, command->argc, command->argv);
+    } else if (command->row->key_first > 1 &&
+               hf_connection_answers_itself(connection, command, &reply)) {
+        /* OBJECT HELP and its like. */
     } else if (!hf_command_arity_fits(command->row, command->argc)) {
         reply = hf_connection_wrong_arity(connection, command->row);
     } else if (!keys_fit(command)) {

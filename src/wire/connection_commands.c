@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "core/placement.h"
+#include "wire/connection_topics.h"
 
 /* What we say we are: clients choose their features by it. */
 #define SERVER_VERSION "7.2.4"
@@ -21,33 +22,16 @@
 #define ERROR_NAME                                                             \
     "ERR Client names cannot contain spaces, newlines or special characters."
 
-typedef struct hf_reply run_function(struct hf_connection *connection,
-                                     const struct hf_command *command);
-
-/* A row of a command like CLIENT, whose second word says what to do. */
-struct subcommand {
-    const char *name;  /* Upper case. */
-    const char *usage; /* What follows the name, for HELP. */
-    int arity;         /* With both words, as in struct hf_command_row. */
-    run_function *run; /* NULL: the host manages it. */
-};
-
-struct subcommand_table {
-    const char *name; /* Of the command, upper case. */
-    const struct subcommand *rows;
-    size_t count;
-};
-
 static struct hf_reply status_reply(const char *text)
 {
     return (struct hf_reply){.kind = HF_REPLY_STATUS,
                              .bytes = hf_slice_text(text)};
 }
 
-/* An error of three parts; the middle one is what the client sent, cut. */
-static struct hf_reply error_about(struct hf_connection *connection,
-                                   const char *before, struct hf_slice sent,
-                                   const char *after)
+struct hf_reply hf_connection_error_about(struct hf_connection *connection,
+                                          const char *before,
+                                          struct hf_slice sent,
+                                          const char *after)
 {
     if (sent.size > NAME_CUT) {
         sent.size = NAME_CUT;
@@ -142,7 +126,7 @@ struct hf_reply hf_connection_wrong_arity(struct hf_connection *connection,
 }
 
 static struct hf_reply help_reply(struct hf_connection *connection,
-                                  const struct subcommand_table *table)
+                                  const struct hf_subcommand_table *table)
 {
     struct hf_buffer *tokens = &connection->tokens;
     struct hf_buffer *line = &connection->text;
@@ -165,31 +149,44 @@ static struct hf_reply unknown_subcommand(struct hf_connection *connection,
                                           const char *command,
                                           struct hf_slice name)
 {
-    struct hf_reply reply =
-        error_about(connection, "ERR unknown subcommand '", name, "'. Try ");
+    struct hf_reply reply = hf_connection_error_about(
+        connection, "ERR unknown subcommand '", name, "'. Try ");
     hf_buffer_append_text(&connection->text, command);
     hf_buffer_append_text(&connection->text, " HELP.");
     reply.bytes = hf_buffer_slice(&connection->text);
     return reply;
 }
 
-static bool subcommand_arity_fits(const struct subcommand *row,
+static bool subcommand_arity_fits(const struct hf_subcommand *row,
                                   const struct hf_command *command)
 {
     int64_t argc = command->argc;
     return row->arity < 0 ? argc >= -row->arity : argc == row->arity;
 }
 
-static struct hf_reply subcommand_run(struct hf_connection *connection,
-                                      const struct hf_command *command,
-                                      const struct subcommand_table *table)
+bool hf_subcommand_is_elsewhere(const struct hf_command *command,
+                                const struct hf_subcommand_table *table)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        const struct hf_subcommand *row = &table->rows[i];
+        if (row->run == NULL &&
+            hf_slice_equal_nocase(command->argv[1], row->name)) {
+            return subcommand_arity_fits(row, command);
+        }
+    }
+    return false;
+}
+
+struct hf_reply hf_subcommand_run(struct hf_connection *connection,
+                                  const struct hf_command *command,
+                                  const struct hf_subcommand_table *table)
 {
     struct hf_slice name = command->argv[1];
     if (hf_slice_equal_nocase(name, "HELP")) {
         return help_reply(connection, table);
     }
     for (size_t i = 0; i < table->count; i++) {
-        const struct subcommand *row = &table->rows[i];
+        const struct hf_subcommand *row = &table->rows[i];
         if (!hf_slice_equal_nocase(name, row->name)) {
             continue;
         }
@@ -347,8 +344,8 @@ static struct hf_reply hello_run(struct hf_connection *connection,
             }
             i += 1;
         } else {
-            return error_about(connection, "ERR Syntax error in HELLO option '",
-                               argv[i], "'");
+            return hf_connection_error_about(
+                connection, "ERR Syntax error in HELLO option '", argv[i], "'");
         }
     }
     if (name != NULL) {
@@ -392,13 +389,14 @@ static struct hf_reply client_setinfo_run(struct hf_connection *connection,
     struct hf_slice value = command->argv[3];
     bool is_name = hf_slice_equal_nocase(option, "LIB-NAME");
     if (!is_name && !hf_slice_equal_nocase(option, "LIB-VER")) {
-        return error_about(connection, "ERR Unrecognized option '", option,
-                           "'");
+        return hf_connection_error_about(
+            connection, "ERR Unrecognized option '", option, "'");
     }
     if (!name_is_clean(value)) {
-        return error_about(connection, "ERR ", option,
-                           " cannot contain spaces, newlines or special "
-                           "characters.");
+        return hf_connection_error_about(
+            connection, "ERR ", option,
+            " cannot contain spaces, newlines or special "
+            "characters.");
     }
     if (is_name) {
         name_store(connection->lib_name, sizeof(connection->lib_name), value);
@@ -430,7 +428,8 @@ static struct hf_reply client_list_run(struct hf_connection *connection,
             return text_reply(connection);
         }
     }
-    return error_about(connection, "ERR Unknown client type '", argv[3], "'");
+    return hf_connection_error_about(connection, "ERR Unknown client type '",
+                                     argv[3], "'");
 }
 
 static struct hf_reply client_info_run(struct hf_connection *connection,
@@ -485,7 +484,9 @@ static struct hf_reply client_kill_run(struct hf_connection *connection,
 static struct hf_reply client_run(struct hf_connection *connection,
                                   const struct hf_command *command)
 {
-    static const struct subcommand rows[] = {
+    static const struct hf_subcommand rows[] = {
+        {"CACHING", " (YES|NO)", 3, hf_connection_tracking},
+        {"CAPA", " <option> ...", -3, hf_connection_agree},
         {"GETNAME", "", 2, client_getname_run},
         {"ID", "", 2, client_id_run},
         {"INFO", "", 2, client_info_run},
@@ -496,10 +497,11 @@ static struct hf_reply client_run(struct hf_connection *connection,
         {"REPLY", " ON", 3, client_reply_run},
         {"SETINFO", " (LIB-NAME|LIB-VER) <value>", 4, client_setinfo_run},
         {"SETNAME", " <name>", 3, client_setname_run},
+        {"TRACKING", " (ON|OFF)", -3, hf_connection_tracking},
     };
-    static const struct subcommand_table table = {"CLIENT", rows,
-                                                  HF_ARRAY_COUNT(rows)};
-    return subcommand_run(connection, command, &table);
+    static const struct hf_subcommand_table table = {"CLIENT", rows,
+                                                     HF_ARRAY_COUNT(rows)};
+    return hf_subcommand_run(connection, command, &table);
 }
 
 static struct hf_reply info_run(struct hf_connection *connection,
@@ -624,18 +626,18 @@ static struct hf_reply command_list_run(struct hf_connection *connection,
 static struct hf_reply command_run(struct hf_connection *connection,
                                    const struct hf_command *command)
 {
-    static const struct subcommand rows[] = {
+    static const struct hf_subcommand rows[] = {
         {"COUNT", "", 2, command_count_run},
         {"DOCS", " [<command-name> ...]", -2, command_docs_run},
         {"INFO", " [<command-name> ...]", -2, command_info_run},
         {"LIST", "", 2, command_list_run},
     };
-    static const struct subcommand_table table = {"COMMAND", rows,
-                                                  HF_ARRAY_COUNT(rows)};
+    static const struct hf_subcommand_table table = {"COMMAND", rows,
+                                                     HF_ARRAY_COUNT(rows)};
     if (command->argc == 1) {
         return rows_reply(connection);
     }
-    return subcommand_run(connection, command, &table);
+    return hf_subcommand_run(connection, command, &table);
 }
 
 static struct hf_reply cluster_run(struct hf_connection *connection,
@@ -692,33 +694,39 @@ static struct hf_reply status_run(struct hf_connection *connection,
     return hf_reply_nested(&connection->tokens);
 }
 
-static const struct subcommand holdfast_rows[] = {
+static const struct hf_subcommand holdfast_rows[] = {
     {"DRAIN", " [<node>]", -2, NULL},
     {"STATUS", "", 2, status_run},
     {"TAKEOVER", "", 2, NULL},
 };
 
+static const struct hf_subcommand_table holdfast_table = {
+    "HOLDFAST", holdfast_rows, HF_ARRAY_COUNT(holdfast_rows)};
+
 bool hf_connection_is_managed(const struct hf_command *command)
 {
-    if (strcmp(command->row->name, "HOLDFAST") != 0) {
-        return false;
-    }
-    for (size_t i = 0; i < HF_ARRAY_COUNT(holdfast_rows); i++) {
-        const struct subcommand *row = &holdfast_rows[i];
-        if (row->run == NULL &&
-            hf_slice_equal_nocase(command->argv[1], row->name)) {
-            return subcommand_arity_fits(row, command);
-        }
-    }
-    return false;
+    return strcmp(command->row->name, "HOLDFAST") == 0 &&
+           hf_subcommand_is_elsewhere(command, &holdfast_table);
 }
 
 static struct hf_reply holdfast_run(struct hf_connection *connection,
                                     const struct hf_command *command)
 {
-    static const struct subcommand_table table = {
-        "HOLDFAST", holdfast_rows, HF_ARRAY_COUNT(holdfast_rows)};
-    return subcommand_run(connection, command, &table);
+    return hf_subcommand_run(connection, command, &holdfast_table);
+}
+
+bool hf_connection_answers_itself(struct hf_connection *connection,
+                                  const struct hf_command *command,
+                                  struct hf_reply *reply)
+{
+    const struct hf_subcommand_table *table =
+        hf_connection_key_subcommands(command->row);
+    if (table == NULL || command->argc < 2 ||
+        hf_subcommand_is_elsewhere(command, table)) {
+        return false;
+    }
+    *reply = hf_subcommand_run(connection, command, table);
+    return true;
 }
 
 struct hf_reply hf_connection_run(struct hf_connection *connection,
@@ -727,14 +735,26 @@ struct hf_reply hf_connection_run(struct hf_connection *connection,
     static const struct {
         const char *name;
         uint32_t argc_min; /* Less would be read beyond the arguments. */
-        run_function *run;
+        hf_run_function *run;
     } rows[] = {
-        {"PING", 1, ping_run},       {"ECHO", 2, echo_run},
-        {"QUIT", 1, quit_run},       {"RESET", 1, reset_run},
-        {"SELECT", 2, select_run},   {"AUTH", 2, auth_run},
-        {"HELLO", 1, hello_run},     {"CLIENT", 2, client_run},
-        {"INFO", 1, info_run},       {"COMMAND", 1, command_run},
-        {"CLUSTER", 2, cluster_run}, {"HOLDFAST", 2, holdfast_run},
+        {"PING", 1, ping_run},
+        {"ECHO", 2, echo_run},
+        {"QUIT", 1, quit_run},
+        {"RESET", 1, reset_run},
+        {"SELECT", 2, select_run},
+        {"AUTH", 2, auth_run},
+        {"HELLO", 1, hello_run},
+        {"CLIENT", 2, client_run},
+        {"INFO", 1, info_run},
+        {"COMMAND", 1, command_run},
+        {"CLUSTER", 2, cluster_run},
+        {"HOLDFAST", 2, holdfast_run},
+        {"ASKING", 1, hf_connection_agree},
+        {"CONFIG", 2, hf_connection_config},
+        {"DEBUG", 2, hf_connection_debug},
+        {"FUNCTION", 2, hf_connection_function},
+        {"READONLY", 1, hf_connection_agree},
+        {"READWRITE", 1, hf_connection_agree},
     };
     size_t i = 0;
     while (strcmp(rows[i].name, command->row->name) != 0) {

@@ -21,6 +21,13 @@ struct hf_reply hf_connection_run(struct hf_connection *connection,
  * `manage` of struct hf_connection_host. */
 bool hf_connection_is_managed(const struct hf_command *command);
 
+/* Whether the connection can tell what a command like OBJECT, which the node
+ * carries out for a key, is answered: HELP, and what is wrong with its second
+ * word. */
+bool hf_connection_answers_itself(struct hf_connection *connection,
+                                  const struct hf_command *command,
+                                  struct hf_reply *reply);
+
 /* "ERR unknown command 'foo', with args beginning with: 'a' 'b' ". */
 struct hf_reply hf_connection_unknown(struct hf_connection *connection,
                                       uint32_t argc,

@@ -487,7 +487,8 @@ static int read_positions(struct hf_reader *reader,
 static bool command_is_sound(const struct hf_command *command)
 {
     const struct hf_command_row *row = command->row;
-    if (row->route == HF_ROUTE_CONNECTION || row->route == HF_ROUTE_WALK ||
+    if (row->route == HF_ROUTE_CONNECTION || row->route == HF_ROUTE_NODE ||
+        row->route == HF_ROUTE_WALK ||
         !hf_command_arity_fits(row, command->argc)) {
         return false;
     }

@@ -225,6 +225,70 @@ class Commands(cluster.SharedClusterTest):
             self.assertEqual(self.scan(client, "TYPE", "hash"), [b"hash:1"])
             self.assertEqual(self.scan(client, "MATCH", "nothing*"), [])
 
+    def test_what_the_server_says_of_itself(self):
+        for client in self.clients:
+            seconds, micros = client.call("TIME")
+            self.assertLess(abs(int(seconds) - time.time()), 5)
+            self.assertLess(int(micros), 1000000)
+            role, offset, replicas = client.call("ROLE")
+            self.assertEqual((role, replicas), (b"master", []))
+            self.assertGreaterEqual(offset, 0)
+            self.assertEqual(client.call("SET", "k", "v"), b"OK")
+            self.assertEqual(client.call("WAIT", "1", "1000"), 1)
+            for command in ("READONLY", "READWRITE", "ASKING"):
+                self.assertEqual(client.call(command), b"OK")
+            self.assertEqual(client.call("CLIENT", "CAPA", "redirect"), b"OK")
+            refused = client.call("CLIENT", "TRACKING", "ON", "OPTIN")
+            self.assertIn("must not cache", str(refused))
+            self.assertGreater(client.call("MEMORY", "USAGE", "k"), 30)
+
+    def test_dump_and_restore(self):
+        one, two, three = self.clients
+        self.assertEqual(one.call("HSET", "h", "f", "v", "g", "w"), 2)
+        for number, client in enumerate(self.clients):
+            dump = client.call("DUMP", "h")
+            key = "copy:%d" % number
+            self.assertEqual(two.call("RESTORE", key, "5000", dump), b"OK")
+            self.assertEqual(
+                three.call("HGETALL", key), [b"f", b"v", b"g", b"w"]
+            )
+            self.assertGreater(one.call("PTTL", key), 0)
+            soon = int(time.time() * 1000) + 60000
+            self.assertEqual(
+                one.call("RESTORE", key, soon, dump, "REPLACE", "ABSTTL"),
+                b"OK",
+            )
+            self.assertLess(30, two.call("TTL", key))
+            self.assertEqual(
+                one.call("RESTORE", key, "1", dump, "REPLACE", "ABSTTL"),
+                b"OK",
+            )
+            self.assertEqual(two.call("EXISTS", key), 0)
+
+    def test_compare_and_set(self):
+        """Ten clients add one to a number that they read: no sum is lost."""
+        self.assertEqual(self.clients[0].call("SET", "sum", "0"), b"OK")
+
+        def add(number):
+            with self.nodes[number % 3].client() as client:
+                for _ in range(20):
+                    while True:
+                        old = client.call("GET", "sum")
+                        new = b"%d" % (int(old) + 1)
+                        done = client.call("SET", "sum", new, "IFEQ", old)
+                        if done == b"OK":
+                            break
+                        self.assertIsNone(done)
+
+        cluster.in_threads(
+            [lambda number=number: add(number) for number in range(10)]
+        )
+        for client in self.clients:
+            self.assertEqual(client.call("GET", "sum"), b"200")
+            digest = client.call("DIGEST", "sum")
+            self.assertEqual(client.call("DELEX", "sum", "IFDNE", digest), 0)
+        self.assertEqual(self.clients[1].call("DELIFEQ", "sum", "200"), 1)
+
     def test_keys_and_randomkey_see_the_whole_cluster(self):
         for client in self.clients:
             self.assertEqual(client.call("KEYS", "*"), [])

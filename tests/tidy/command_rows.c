@@ -33,6 +33,7 @@ static const char *atomicity(enum hf_route route)
 {
     switch (route) {
     case HF_ROUTE_CONNECTION:
+    case HF_ROUTE_NODE:
         return "";
     case HF_ROUTE_KEY:
         return "yes";

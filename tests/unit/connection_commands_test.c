@@ -47,6 +47,29 @@ static void assert_exchanges(const struct exchange *exchanges, size_t count)
     "$5\r\nproto\r\n:3\r\n$2\r\nid\r\n:42\r\n$4\r\nmode\r\n$10\r\n"            \
     "standalone\r\n$4\r\nrole\r\n$6\r\nmaster\r\n$7\r\nmodules\r\n*0\r\n"
 
+static void answers_what_test_suites_say_in_passing(void **state)
+{
+    (void)state;
+    static const struct exchange exchanges[] = {
+        {"READONLY\r\n", "+OK\r\n"},
+        {"READWRITE\r\n", "+OK\r\n"},
+        {"ASKING\r\n", "+OK\r\n"},
+        {"ASKING x\r\n", ARITY("asking")},
+        {"FUNCTION FLUSH\r\n", "+OK\r\n"},
+        {"CONFIG GET nosuch\r\n", "*0\r\n"},
+        {"CONFIG GET TIME* nosuch\r\n", "*2\r\n$7\r\ntimeout\r\n$1\r\n0\r\n"},
+        {"CONFIG SET timeout 0\r\n", "+OK\r\n"},
+        {"CONFIG SET timeout 1\r\n",
+         "-ERR CONFIG SET failed (possibly related to argument 'timeout') - "
+         "can't set immutable config\r\n"},
+        {"OBJECT nope k\r\n",
+         "-ERR unknown subcommand 'nope'. Try OBJECT HELP.\r\n"},
+        {"OBJECT encoding\r\n", ARITY("object|encoding")},
+        {"MEMORY\r\n", ARITY("memory")},
+    };
+    ASSERT_EXCHANGES(exchanges);
+}
+
 static void answers_the_small_commands_by_itself(void **state)
 {
     (void)state;
@@ -152,8 +175,13 @@ static void knows_its_client(void **state)
         {"CLIENT KILL 1.2.3.4:5\r\n", "-ERR No such client\r\n"},
         {"CLIENT KILL ID 7\r\n", ":0\r\n"},
         {"CLIENT KILL ID 7 ADDR\r\n", SYNTAX},
-        {"CLIENT TRACKING on\r\n",
-         "-ERR unknown subcommand 'TRACKING'. Try CLIENT HELP.\r\n"},
+        {"CLIENT NOSUCH on\r\n",
+         "-ERR unknown subcommand 'NOSUCH'. Try CLIENT HELP.\r\n"},
+        {"CLIENT TRACKING on OPTIN\r\n",
+         "-ERR this server does not tell clients what became stale, so that "
+         "they must not cache by CLIENT TRACKING\r\n"},
+        {"CLIENT TRACKING OFF\r\n", "+OK\r\n"},
+        {"CLIENT CAPA redirect\r\n", "+OK\r\n"},
     };
     ASSERT_EXCHANGES(exchanges);
 }
@@ -430,6 +458,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_the_small_commands_by_itself),
+        cmocka_unit_test(answers_what_test_suites_say_in_passing),
         cmocka_unit_test(answers_auth_without_having_passwords),
         cmocka_unit_test(greets_in_the_version_asked_for),
         cmocka_unit_test(changes_nothing_by_a_hello_it_refuses),

@@ -41,9 +41,12 @@ static void keys_are_of_the_selected_database(void **state)
     client_open(&c);
     client_send(&c, "SELECT 1\r\nGET a\r\nMSET a b c d\r\nPING\r\n");
     client_send(&c, "SELECT 0\r\nGET a\r\nGET \1\r\nSELECT 15\r\nGET a\r\n"
-                    "SELECT 16\r\nGET b\r\nRESET\r\nGET b\r\n");
+                    "SELECT 16\r\nGET b\r\nOBJECT FREQ k\r\nRESET\r\n"
+                    "GET b\r\nMEMORY USAGE k SAMPLES 1\r\n");
     static const char asked[] = "GET \1a\nMSET \1a b \1c d\nGET a\n"
-                                "GET \0\1\nGET \017a\nGET \017b\nGET b\n";
+                                "GET \0\1\nGET \017a\nGET \017b\n"
+                                "OBJECT \017k FREQ\nGET b\n"
+                                "MEMORY k USAGE SAMPLES 1\n";
     assert_int_equal(c.asked.size, sizeof(asked) - 1);
     assert_memory_equal(c.asked.data, asked, sizeof(asked) - 1);
     client_close(&c);
