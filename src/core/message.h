@@ -158,6 +158,8 @@ struct hf_forward {
     uint32_t scan_position; /* SCAN: hash to start at in a single partition. */
     uint32_t scan_count;    /* SCAN: how many, in a single partition. */
     struct hf_command command;
+    struct hf_slice unknown; /* What the command is called when its row is NULL:
+                              * a newer node sent one that we do not have. */
 };
 
 struct hf_result {

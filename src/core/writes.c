@@ -711,11 +711,34 @@ static uint16_t partition_of(const struct hf_command *command)
                             : hf_partition_of_key(command->argv[1]);
 }
 
+/* A newer node sent a command that we do not have. Its client may do without;
+ * all others need the link. */
+static void answer_unknown(struct hf_node *node,
+                           struct hf_operation_id operation,
+                           struct hf_slice name)
+{
+    struct hf_buffer *text = &node->scratch;
+    hf_buffer_clear(text);
+    hf_buffer_append_text(text, "ERR unknown command '");
+    hf_buffer_append_slice(text, name);
+    hf_buffer_append_text(text, "' on the node that owns the session");
+    struct hf_reply reply = {.kind = HF_REPLY_ERROR,
+                             .bytes = hf_buffer_slice(text)};
+    if (text->failed) {
+        reply = hf_reply_error(hf_no_memory_text);
+    }
+    hf_node_answer(node, operation, &reply, 0);
+}
+
 void hf_node_forwarded(struct hf_node *node, uint8_t member,
                        const struct hf_forward *forward)
 {
     struct hf_operation_id operation = {node->view->members[member].incarnation,
                                         forward->number};
+    if (forward->command.row == NULL) {
+        answer_unknown(node, operation, forward->unknown);
+        return;
+    }
     enum hf_route route = forward->command.row->route;
     bool ranged = route == HF_ROUTE_EVERYWHERE || route == HF_ROUTE_SCAN;
     bool here = forward->epoch == node->view->epoch || HF_MUTATED(OLD_FORWARD);

@@ -11,6 +11,7 @@
 /* More than these never make sense in one message. */
 #define POSITION_COUNT_MAX HF_PARTITION_COUNT
 #define NOMINATION_COUNT_MAX (HF_PARTITION_COUNT * HF_COPIES_MAX)
+#define COMMAND_NAME_BYTES_MAX 64
 #define ENTRY_COUNT_MAX ((size_t)1 << 20)
 
 /* What one item takes at least, to bound a count by the bytes left. */
@@ -127,7 +128,9 @@ static void put_suffix(struct hf_buffer *out, const struct hf_suffix *suffix)
 static void put_forward(struct hf_buffer *out, const struct hf_forward *forward)
 {
     const struct hf_command *command = &forward->command;
-    struct hf_slice name = hf_slice_text(command->row->name);
+    struct hf_slice name = command->row == NULL
+                               ? forward->unknown
+                               : hf_slice_text(command->row->name);
     size_t size = 1 + 8 + 8 + 8 + 2 + 2 + 4 + 4 + 4 + name.size + 1 + 4;
     for (uint32_t i = 0; i < command->argc; i++) {
         size += 4 + command->argv[i].size;
@@ -483,10 +486,14 @@ static int read_positions(struct hf_reader *reader,
     return 0;
 }
 
-/* Whether the command is one that nodes forward, with keys that fit. */
+/* Whether the command is one that nodes forward, with keys that fit. Of one
+ * that we do not have, nothing more is known. */
 static bool command_is_sound(const struct hf_command *command)
 {
     const struct hf_command_row *row = command->row;
+    if (row == NULL) {
+        return command->argc >= 1;
+    }
     if (row->route == HF_ROUTE_CONNECTION || row->route == HF_ROUTE_NODE ||
         row->route == HF_ROUTE_WALK ||
         !hf_command_arity_fits(row, command->argc)) {
@@ -506,13 +513,13 @@ static bool command_is_sound(const struct hf_command *command)
 
 static int read_command(struct hf_reader *reader,
                         struct hf_peer_scratch *scratch,
-                        struct hf_command *command)
+                        struct hf_command *command, struct hf_slice name)
 {
-    struct hf_slice name = hf_reader_slice(reader);
     *command = (struct hf_command){.row = hf_command_find(name)};
     /* In the one spelling of the table: a message has one encoding. */
-    if (command->row == NULL ||
-        !hf_slice_equal(name, hf_slice_text(command->row->name))) {
+    if (command->row == NULL
+            ? name.size == 0 || name.size > COMMAND_NAME_BYTES_MAX
+            : !hf_slice_equal(name, hf_slice_text(command->row->name))) {
         return HF_EPROTO;
     }
     command->database = hf_reader_u8(reader);
@@ -553,10 +560,16 @@ static int read_forward(struct hf_reader *reader,
         forward->partition_end <= forward->partition) {
         return HF_EPROTO;
     }
-    int error = read_command(reader, scratch, &forward->command);
+    struct hf_slice name = hf_reader_slice(reader);
+    int error = read_command(reader, scratch, &forward->command, name);
     if (error != 0) {
         return error;
     }
+    if (forward->command.row == NULL) {
+        forward->unknown = name;
+        return 0;
+    }
+    forward->unknown = (struct hf_slice){NULL, 0};
     enum hf_route route = forward->command.row->route;
     bool ranged = route == HF_ROUTE_EVERYWHERE || route == HF_ROUTE_SCAN;
     if (!ranged && forward->partition_end != forward->partition + 1) {

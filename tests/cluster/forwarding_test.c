@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/node_state.h"
+#include "core/placement.h"
 #include "support/story.h"
 
 #define KEYS 200
@@ -134,6 +136,40 @@ static void gathered_commands_are_held_in_the_gap(void **state)
     }
 }
 
+/* Its node has a command that the owner of the session does not have yet. The
+ * client is told, and nobody else notices. */
+static void an_older_owner_says_that_it_does_not_know(void **state)
+{
+    struct cluster *c = story_start(state, 3, 11);
+    unsigned owner = cluster_primary_of(c, "k");
+    unsigned asked = cluster_stranger_to(c, "k");
+    struct hf_node *node = c->processes[asked].node;
+    unsigned backup = cluster_backup_of(c, "k");
+    cluster_clog(c, owner, backup, HF_CHANNEL_DATA);
+    struct request *request = cluster_ask(c, asked, "INCR", "k", NULL);
+    cluster_run(c, 5);
+    const struct hf_slice argv[] = {HF_SLICE_LITERAL("later"),
+                                    HF_SLICE_LITERAL("k")};
+    uint16_t partition = hf_partition_of_key(argv[1]);
+    struct hf_message message = {
+        .type = HF_MESSAGE_FORWARD,
+        .forward = {.epoch = node->view->epoch,
+                    .number = node->request_next - 1,
+                    .partition = partition,
+                    .partition_end = (uint16_t)(partition + 1),
+                    .command = {.argc = 2, .argv = argv},
+                    .unknown = HF_SLICE_LITERAL("LATER")}};
+    process_on_message(&c->processes[owner], node->config.self.id,
+                       node->config.self.incarnation, &message);
+    cluster_check(c, cluster_await(c, request, 100), "no answer");
+    cluster_expect_answer(c,
+                          "(error) ERR unknown command 'LATER' on the node "
+                          "that owns the session",
+                          request);
+    cluster_unclog(c, owner, backup, HF_CHANNEL_DATA);
+    cluster_settle_and_check(c);
+}
+
 /* What one part refuses, the whole does. */
 static void an_error_of_a_part_is_the_answer(void **state)
 {
@@ -157,6 +193,7 @@ int main(void)
         STORY(dbsize_and_flushall_reach_everything),
         STORY(scan_covers_the_cluster),
         STORY(scan_survives_the_death_of_a_node),
+        STORY(an_older_owner_says_that_it_does_not_know),
         STORY(gathered_commands_are_held_in_the_gap),
         STORY(an_error_of_a_part_is_the_answer),
     };

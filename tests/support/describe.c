@@ -63,7 +63,9 @@ static void describe_data(const struct hf_message *message, char *text,
                        view_number(message->forward.epoch),
                        message->forward.number, message->forward.partition,
                        message->forward.partition_end,
-                       message->forward.command.row->name);
+                       message->forward.command.row == NULL
+                           ? "(unknown)"
+                           : message->forward.command.row->name);
         break;
     case HF_MESSAGE_RESULT:
         (void)snprintf(text, size, "#%" PRIu64 " kind %d",

@@ -98,6 +98,9 @@ static void expect_forward(const struct hf_forward *a,
     assert_int_equal(a->scan_position, b->scan_position);
     assert_int_equal(a->scan_count, b->scan_count);
     assert_ptr_equal(a->command.row, b->command.row);
+    if (b->command.row == NULL) {
+        expect_slice(a->unknown, b->unknown);
+    }
     assert_int_equal(a->command.database, b->command.database);
     assert_int_equal(a->command.argc, b->command.argc);
     for (size_t i = 0; i < b->command.argc; i++) {

@@ -176,6 +176,8 @@ static void add_forwards(struct messages *m)
 {
     struct hf_slice big = hf_buffer_slice(&m->big);
     struct hf_slice long_key = {big.data, HF_KEY_BYTES_MAX};
+    static const struct hf_slice unknown[] = {{(const uint8_t *)"LATER", 5},
+                                              {(const uint8_t *)"k", 1}};
     const struct {
         uint16_t partition;
         uint16_t end;
@@ -208,6 +210,8 @@ static void add_forwards(struct messages *m)
         add_forward(m, forwards[i].partition, forwards[i].end, forwards[i].argc,
                     m->arguments[i]);
     }
+    add_forward(m, 4, 9, 2, unknown);
+    m->items[m->count - 1].forward.unknown = unknown[0];
     m->many_arguments[0] = HF_SLICE_LITERAL("HMSET");
     for (size_t i = 1; i < MESSAGES_ARGUMENTS; i++) {
         m->many_arguments[i] = (struct hf_slice){big.data + i, i % 7};

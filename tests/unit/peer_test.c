@@ -436,7 +436,8 @@ static void a_forward_of_a_connection_command_is_refused(void **state)
     assert_int_equal(encode_and_decode(f, &message), HF_EPROTO);
 }
 
-static void an_unknown_command_is_refused(void **state)
+/* For the node to say so: the link is needed for other commands. */
+static void an_unknown_command_is_handed_on(void **state)
 {
     struct fixture *f = *state;
     struct hf_slice argv[] = {HF_SLICE_LITERAL("get"), HF_SLICE_LITERAL("k")};
@@ -445,8 +446,20 @@ static void an_unknown_command_is_refused(void **state)
     encode(f, &message);
     assert_memory_equal(f->out.data + name_at, "GET", 3);
     assert_int_equal(decode_changed(f, name_at, 'g'), HF_EPROTO);
-    assert_int_equal(decode_changed(f, name_at, 'X'), HF_EPROTO);
+    assert_int_equal(decode_changed(f, name_at, 'X'), 0);
     assert_int_equal(decode_changed(f, name_at, 'G'), 0);
+
+    static const uint8_t name[65] = "LATER";
+    message.forward.command.row = NULL;
+    message.forward.unknown = (struct hf_slice){name, sizeof(name) - 1};
+    assert_int_equal(encode_and_decode(f, &message), 0);
+    message.forward.unknown.size++;
+    assert_int_equal(encode_and_decode(f, &message), HF_EPROTO);
+    message.forward.unknown.size = 0;
+    assert_int_equal(encode_and_decode(f, &message), HF_EPROTO);
+    message.forward.unknown.size = 1;
+    message.forward.command.argc = 0;
+    assert_int_equal(encode_and_decode(f, &message), HF_EPROTO);
 }
 
 static void a_key_over_its_bound_is_refused(void **state)
@@ -601,7 +614,7 @@ int main(void)
         STORY(a_key_in_two_partitions_is_refused),
         STORY(a_forward_of_wrong_arity_is_refused),
         STORY(a_forward_of_a_connection_command_is_refused),
-        STORY(an_unknown_command_is_refused),
+        STORY(an_unknown_command_is_handed_on),
         STORY(a_key_over_its_bound_is_refused),
         STORY(an_unknown_kind_of_record_is_refused),
         STORY(a_reply_that_is_not_one_value_is_refused),
