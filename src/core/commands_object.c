@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "core/commands.h"
 #include "core/expiry.h"
+#include "core/members.h"
 #include "core/session.h"
 #include "holdfast/error.h"
 
@@ -20,6 +21,8 @@
 /* Up to here it stores a hash as one piece. */
 #define LISTPACK_COUNT_MAX 128
 #define LISTPACK_BYTES_MAX 64
+/* Up to here a set of integers. */
+#define INTSET_COUNT_MAX 512
 
 /* Behind the effects of a dump: its format, and a sum of all before. */
 #define DUMP_VERSION 1
@@ -42,11 +45,45 @@ static bool hash_is_small(const struct hf_session *session)
     return hf_session_field_count(session) <= LISTPACK_COUNT_MAX;
 }
 
+/* Whether all members of a set are whole numbers, and there are few. */
+static bool set_is_of_integers(const struct hf_members *members)
+{
+    for (uint32_t i = 0; i < members->count; i++) {
+        int64_t number;
+        if (!hf_slice_to_int64(hf_members_at(members, i), &number)) {
+            return false;
+        }
+    }
+    return members->count <= INTSET_COUNT_MAX;
+}
+
+static bool members_are_small(const struct hf_members *members)
+{
+    for (uint32_t i = 0; i < members->count; i++) {
+        if (hf_members_at(members, i).size > LISTPACK_BYTES_MAX) {
+            return false;
+        }
+    }
+    return members->count <= LISTPACK_COUNT_MAX;
+}
+
 /* What Redis would call it, had it been set at once. */
 static const char *encoding_of(const struct hf_session *session)
 {
-    if (hf_session_type(session) == HF_SESSION_HASH) {
+    switch (hf_session_type(session)) {
+    case HF_SESSION_HASH:
         return hash_is_small(session) ? "listpack" : "hashtable";
+    case HF_SESSION_SET:
+        return set_is_of_integers(hf_session_members(session)) ? "intset"
+                                                               : "hashtable";
+    case HF_SESSION_SORTED_SET:
+        return members_are_small(hf_session_members(session)) ? "listpack"
+                                                              : "skiplist";
+    case HF_SESSION_LIST:
+        return "quicklist";
+    case HF_SESSION_STRING:
+    case HF_SESSION_FENCE:
+        break;
     }
     struct hf_slice value = hf_session_value(session);
     int64_t number;
@@ -96,7 +133,7 @@ void hf_apply_memory(struct hf_apply *apply, const struct hf_command *command)
     const struct hf_session *session = hf_apply_session(apply);
     apply->reply = session == NULL
                        ? hf_reply_nil()
-                       : hf_reply_integer((int64_t)hf_session_size(session));
+                       : hf_reply_integer((int64_t)hf_session_held(session));
 }
 
 /* ---- DUMP and RESTORE --------------------------------------------------- */

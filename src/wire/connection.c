@@ -291,6 +291,9 @@ static size_t command_bytes(const struct hf_command *command)
 
 static bool keys_fit(const struct hf_command *command)
 {
+    if (command->row->key_last == 1) { /* What nearly all commands have. */
+        return command->argv[1].size <= HF_KEY_TEXT_BYTES_MAX;
+    }
     struct hf_key_places keys = hf_command_key_places(command);
     for (uint32_t i = keys.first; i < keys.end; i += keys.step) {
         if (command->argv[i].size > HF_KEY_TEXT_BYTES_MAX) {
@@ -341,6 +344,12 @@ command_hand_over(struct hf_connection *connection,
 static void command_ask(struct hf_connection *connection,
                         const struct hf_command *command)
 {
+    bool plain = command->row->key_last == 1 &&
+                 hf_key_is_plain(connection->database, command->argv[1]);
+    if (plain) {
+        command_hand_over(connection, command, connection->host->request);
+        return;
+    }
     struct hf_command inner = *command;
     if (hf_command_encode_keys(&inner, connection->database,
                                &connection->keys)) {
