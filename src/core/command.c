@@ -32,6 +32,12 @@
 #define CONNECTION(name, arity, section, usage, note)                          \
     ROW(name, arity, F, CONNECTION, NONE, 0, 0, 0, NULL, ERROR, section,       \
         usage, note)
+#define SUBSCRIPTION(name, arity, usage, note)                                 \
+    ROW(name, arity, HF_COMMAND_ALONE, CONNECTION, NONE, 0, 0, 0, NULL, ERROR, \
+        PUBSUB, usage, note)
+#define SUBSCRIBERS(name, arity, flags, usage, note)                           \
+    ROW(name, arity, flags, SUBSCRIBERS, NONE, 0, 0, 0, NULL, ERROR, PUBSUB,   \
+        usage, note)
 #define KEY_FENCED(name, arity, flags, apply, fenced, section, usage, note)    \
     ROW(name, arity, flags, KEY, NONE, 1, 1, 1, hf_apply_##apply, fenced,      \
         section, usage, note)
@@ -352,6 +358,7 @@ void hf_command_apply(struct hf_apply *apply, const struct hf_command *command)
         hf_session_deadline(apply->entry) > apply->now &&
         !HF_MUTATED(WRITE_LIFTS_FENCE)) {
         hf_buffer_clear(apply->effects);
+        apply->notice_count = 0;
         apply->reply = fenced_reply(command->row);
     }
 }

@@ -16,24 +16,27 @@
 #ifndef HF_CORE_COMMAND_H
 #define HF_CORE_COMMAND_H
 
+#include "base/assert.h"
 #include "base/bytes.h"
 #include "base/rng.h"
 #include "core/effects.h"
 #include "core/fences.h"
+#include "core/notices.h"
 #include "core/reply.h"
 #include "core/sessions.h"
 
 enum hf_route {
-    HF_ROUTE_CONNECTION, /* Answered by the connection: PING, HELLO, INFO. */
-    HF_ROUTE_KEY,        /* argv[1] is the one key. */
-    HF_ROUTE_KEYS,       /* Each key on its own, then gathered. */
-    HF_ROUTE_PARTITIONS, /* Each partition on its own, then gathered: FLUSHALL.
-                          */
-    HF_ROUTE_EVERYWHERE, /* Every partition in one view, then gathered: DBSIZE.
-                          * Only reads, for it is begun anew in the next. */
-    HF_ROUTE_SCAN,       /* SCAN: some partitions at a time. */
-    HF_ROUTE_NODE,       /* Answered by the node that was asked: TIME. */
-    HF_ROUTE_WALK,       /* As many pages of SCAN as it takes: KEYS. */
+    HF_ROUTE_CONNECTION,  /* Answered by the connection: PING, HELLO, INFO. */
+    HF_ROUTE_KEY,         /* argv[1] is the one key. */
+    HF_ROUTE_KEYS,        /* Each key on its own, then gathered. */
+    HF_ROUTE_PARTITIONS,  /* Each partition on its own, then gathered: FLUSHALL.
+                           */
+    HF_ROUTE_EVERYWHERE,  /* Every partition in one view, then gathered: DBSIZE.
+                           * Only reads, for it is begun anew in the next. */
+    HF_ROUTE_SCAN,        /* SCAN: some partitions at a time. */
+    HF_ROUTE_NODE,        /* Answered by the node that was asked: TIME. */
+    HF_ROUTE_WALK,        /* As many pages of SCAN as it takes: KEYS. */
+    HF_ROUTE_SUBSCRIBERS, /* By every node for its subscribers: PUBLISH. */
 };
 
 /* How the replies of the parts become one (all routes but KEY and SCAN). An
@@ -51,6 +54,7 @@ enum hf_command_flag {
     HF_COMMAND_WRITE = 1, /* May have effects. */
     HF_COMMAND_FAST = 2,  /* O(1); only told to clients by COMMAND. */
     HF_COMMAND_TIME = 4,  /* Shows the time left, by the primary's clock. */
+    HF_COMMAND_ALONE = 8, /* Runs when all before it are answered: SUBSCRIBE. */
 };
 
 /* What a command that would make a session answers when the key is fenced, and
@@ -72,6 +76,7 @@ enum hf_section {
     HF_SECTION_LIST,
     HF_SECTION_KEYSPACE,
     HF_SECTION_CLUSTER,
+    HF_SECTION_PUBSUB,
     HF_SECTION_SERVER,
 };
 
@@ -112,6 +117,8 @@ struct hf_command {
     uint32_t hash;
 };
 
+#define HF_APPLY_NOTICES_MAX 4
+
 /* What an apply function works on. */
 struct hf_apply {
     const struct hf_sessions *sessions; /* The partition's table. */
@@ -127,10 +134,21 @@ struct hf_apply {
                                 * may be applied, whatever the reply says. */
     struct hf_buffer *scratch; /* For replies that need bytes; empty. */
     struct hf_rng *rng;        /* For what is to be random. */
-    struct hf_reply reply;     /* Out. May borrow from the session, scratch or
-                                * argv; when there are effects it must not
-                                * borrow from the session. */
+    uint32_t notice_count;
+    uint8_t notices[HF_APPLY_NOTICES_MAX]; /* Out, by hf_apply_notice. */
+    struct hf_reply reply; /* Out. May borrow from the session, scratch or
+                            * argv; when there are effects it must not
+                            * borrow from the session. */
 };
+
+/* Says that @notice happens to argv[1] with the effects: to subscribers, if
+ * any want it. */
+static inline void hf_apply_notice(struct hf_apply *apply,
+                                   enum hf_notice notice)
+{
+    HF_ASSERT(apply->notice_count < HF_APPLY_NOTICES_MAX);
+    apply->notices[apply->notice_count++] = (uint8_t)notice;
+}
 
 /* NULL when there is no such command. Any case of letters. */
 const struct hf_command_row *hf_command_find(struct hf_slice name);

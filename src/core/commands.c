@@ -101,6 +101,7 @@ bool hf_apply_count_either_way(struct hf_apply *apply, struct hf_slice argument,
 
 void hf_apply_delete(struct hf_apply *apply, const struct hf_command *command)
 {
+    hf_apply_notice(apply, HF_NOTICE_DEL);
     if (hf_fence_rules_match(apply->fences, command->argv[1])) {
         hf_effects_fence(apply->effects, apply->fences->lifetime_ms);
     } else {

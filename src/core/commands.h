@@ -159,6 +159,8 @@ HF_NODISCARD bool hf_compare_holds(struct hf_apply *apply,
     void hf_apply_##name(struct hf_apply *apply,                               \
                          const struct hf_command *command);
 #define CONNECTION(name, arity, section, usage, note)
+#define SUBSCRIPTION(name, arity, usage, note)
+#define SUBSCRIBERS(name, arity, flags, usage, note)
 #define KEY_FENCED(name, arity, flags, apply, fenced, section, usage, note)    \
     HF_APPLY(apply)
 #define KEY(name, arity, flags, apply, section, usage, note) HF_APPLY(apply)
@@ -180,6 +182,8 @@ HF_NODISCARD bool hf_compare_holds(struct hf_apply *apply,
 
 #undef HF_APPLY
 #undef CONNECTION
+#undef SUBSCRIPTION
+#undef SUBSCRIBERS
 #undef KEY_FENCED
 #undef KEY
 #undef KEYS_FENCED

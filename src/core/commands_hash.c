@@ -49,6 +49,7 @@ static int64_t set_fields(struct hf_apply *apply,
         hf_buffer_clear(apply->effects);
         return -1;
     }
+    hf_apply_notice(apply, HF_NOTICE_HSET);
     return added;
 }
 
@@ -83,6 +84,7 @@ void hf_apply_hsetnx(struct hf_apply *apply, const struct hf_command *command)
     size_t size = session == NULL ? 0 : hf_session_value_bytes(session);
     if (hf_apply_size_fits(apply, size_with(size, field, value, NULL))) {
         hf_effects_field(apply->effects, field, value);
+        hf_apply_notice(apply, HF_NOTICE_HSET);
         apply->reply = hf_reply_integer(1);
     }
 }
@@ -193,6 +195,12 @@ void hf_apply_hdel(struct hf_apply *apply, const struct hf_command *command)
             dropped++;
         }
     }
+    if (dropped > 0) {
+        hf_apply_notice(apply, HF_NOTICE_HDEL);
+        if (dropped == field_count(session)) {
+            hf_apply_notice(apply, HF_NOTICE_DEL);
+        }
+    }
     apply->reply = hf_reply_integer(dropped);
 }
 
@@ -258,6 +266,7 @@ void hf_apply_hincrby(struct hf_apply *apply, const struct hf_command *command)
         hf_buffer_clear(apply->effects);
         return;
     }
+    hf_apply_notice(apply, HF_NOTICE_HINCRBY);
     apply->reply = hf_reply_integer(value);
 }
 

@@ -188,6 +188,7 @@ static void expire(struct hf_apply *apply, const struct hf_command *command,
         hf_apply_delete(apply, command);
     } else {
         hf_effects_expire(apply->effects, ttl_ms);
+        hf_apply_notice(apply, HF_NOTICE_EXPIRE);
     }
     apply->reply = hf_reply_integer(1);
 }
@@ -221,6 +222,7 @@ void hf_apply_persist(struct hf_apply *apply, const struct hf_command *command)
     bool had_ttl = hf_apply_time_left(apply, session) != HF_TTL_NONE;
     if (had_ttl) {
         hf_effects_expire(apply->effects, HF_TTL_NONE);
+        hf_apply_notice(apply, HF_NOTICE_PERSIST);
     }
     apply->reply = hf_reply_integer(had_ttl ? 1 : 0);
 }

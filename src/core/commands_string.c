@@ -148,26 +148,38 @@ static bool parse_time(struct hf_apply *apply, const struct hf_command *command,
     return true;
 }
 
+static void put(struct hf_apply *apply, struct hf_slice value, int64_t ttl_ms,
+                bool timed)
+{
+    hf_effects_put(apply->effects, value, ttl_ms);
+    hf_apply_notice(apply, HF_NOTICE_SET);
+    if (timed) {
+        hf_apply_notice(apply, HF_NOTICE_EXPIRE);
+    }
+}
+
 /* Effects of storing argv[2] for @ttl_ms; a time that is already over leaves
  * nothing there. */
 static void put_for(struct hf_apply *apply, const struct hf_command *command,
                     const struct hf_session *old, int64_t ttl_ms, bool timed)
 {
     if (!timed || ttl_ms > 0) {
-        hf_effects_put(apply->effects, command->argv[2], ttl_ms);
+        put(apply, command->argv[2], ttl_ms, timed);
     } else if (old != NULL) {
         hf_apply_delete(apply, command);
     }
 }
 
-/* Effects of storing what is in scratch. */
-static void put_scratch(struct hf_apply *apply, int64_t ttl_ms)
+/* Effects of storing what is in scratch, to be known as @notice. */
+static void put_scratch(struct hf_apply *apply, int64_t ttl_ms,
+                        enum hf_notice notice)
 {
     if (apply->scratch->failed) {
         apply->effects->failed = true;
         return;
     }
     hf_effects_put(apply->effects, hf_buffer_slice(apply->scratch), ttl_ms);
+    hf_apply_notice(apply, notice);
 }
 
 static void reply_value(struct hf_apply *apply,
@@ -207,7 +219,7 @@ void hf_apply_mget(struct hf_apply *apply, const struct hf_command *command)
 
 void hf_apply_mset(struct hf_apply *apply, const struct hf_command *command)
 {
-    hf_effects_put(apply->effects, command->argv[2], HF_TTL_NONE);
+    put(apply, command->argv[2], HF_TTL_NONE, false);
     apply->reply = hf_reply_ok();
 }
 
@@ -267,7 +279,7 @@ static void set_for(struct hf_apply *apply, const struct hf_command *command,
 {
     int64_t ttl_ms;
     if (parse_time(apply, command, command->argv[2], unit, &ttl_ms)) {
-        hf_effects_put(apply->effects, command->argv[3], ttl_ms);
+        put(apply, command->argv[3], ttl_ms, true);
         apply->reply = hf_reply_ok();
     }
 }
@@ -286,7 +298,7 @@ void hf_apply_setnx(struct hf_apply *apply, const struct hf_command *command)
 {
     bool missing = hf_apply_session(apply) == NULL;
     if (missing) {
-        hf_effects_put(apply->effects, command->argv[2], HF_TTL_NONE);
+        put(apply, command->argv[2], HF_TTL_NONE, false);
     }
     apply->reply = hf_reply_integer(missing ? 1 : 0);
 }
@@ -295,7 +307,7 @@ void hf_apply_getset(struct hf_apply *apply, const struct hf_command *command)
 {
     const struct hf_session *old;
     if (hf_apply_typed(apply, HF_SESSION_STRING, &old)) {
-        hf_effects_put(apply->effects, command->argv[2], HF_TTL_NONE);
+        put(apply, command->argv[2], HF_TTL_NONE, false);
         reply_value_copy(apply, old);
     }
 }
@@ -334,6 +346,8 @@ void hf_apply_getex(struct hf_apply *apply, const struct hf_command *command)
         hf_apply_delete(apply, command);
     } else if (options.timed || (options.persist && had_ttl)) {
         hf_effects_expire(apply->effects, ttl_ms);
+        hf_apply_notice(apply,
+                        options.timed ? HF_NOTICE_EXPIRE : HF_NOTICE_PERSIST);
     } else {
         reply_value(apply, session);
         return;
@@ -369,7 +383,8 @@ void hf_apply_append(struct hf_apply *apply, const struct hf_command *command)
     if (session == NULL || more.size > 0) {
         hf_buffer_append_slice(apply->scratch, old);
         hf_buffer_append_slice(apply->scratch, more);
-        put_scratch(apply, hf_apply_time_left(apply, session));
+        put_scratch(apply, hf_apply_time_left(apply, session),
+                    HF_NOTICE_APPEND);
     }
     apply->reply = hf_reply_integer((int64_t)size);
 }
@@ -392,7 +407,7 @@ static void increment(struct hf_apply *apply, const struct hf_command *command,
         return;
     }
     hf_buffer_append_int64(apply->scratch, value);
-    put_scratch(apply, hf_apply_time_left(apply, session));
+    put_scratch(apply, hf_apply_time_left(apply, session), HF_NOTICE_INCRBY);
     apply->reply = hf_reply_integer(value);
 }
 

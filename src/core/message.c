@@ -39,6 +39,10 @@ const char *hf_message_name(enum hf_message_type type)
         return "merge";
     case HF_MESSAGE_MERGED:
         return "merged";
+    case HF_MESSAGE_TELL:
+        return "tell";
+    case HF_MESSAGE_TOLD:
+        return "told";
     }
     return "unknown";
 }

@@ -41,6 +41,8 @@ enum hf_message_type {
     HF_MESSAGE_SUFFIX = 24,
     HF_MESSAGE_MERGE = 25,
     HF_MESSAGE_MERGED = 26,
+    HF_MESSAGE_TELL = 27,
+    HF_MESSAGE_TOLD = 28,
 };
 
 enum hf_member_state {
@@ -90,6 +92,12 @@ struct hf_heartbeat {
     uint64_t refill_bytes;      /* and their memory. */
     uint64_t databases[HF_DATABASE_COUNT]; /* `sessions`, of each. */
     uint8_t leaving;                       /* enum hf_leaving. */
+    /* core/publish.h: */
+    bool listens;           /* Its clients have subscribed to something. */
+    uint64_t news;          /* The number of this and of the events, */
+    uint64_t news_heard;    /* and that of the receiver's, as last heard. */
+    uint32_t events;        /* Published by the cluster (core/notices.h), */
+    uint64_t events_set_ms; /* and when that was set. */
     /* Nodes outside of the view that it has links with both ways: only whom
      * all members reach is taken in. */
     uint8_t guest_count;
@@ -285,6 +293,17 @@ struct hf_merged {
     struct hf_slice knowledge; /* Of the sender, of all of the partition. */
 };
 
+/* Something for the subscribers of the receiver's clients. */
+struct hf_tell {
+    uint64_t number;           /* Of the answer; 0: none is wanted. */
+    struct hf_command command; /* Of route SUBSCRIBERS. */
+};
+
+struct hf_told {
+    uint64_t number;
+    struct hf_reply reply;
+};
+
 struct hf_message {
     enum hf_message_type type;
     union {
@@ -306,6 +325,8 @@ struct hf_message {
         struct hf_suffix suffix;
         struct hf_merge merge;
         struct hf_merged merged;
+        struct hf_tell tell;
+        struct hf_told told;
     };
 };
 

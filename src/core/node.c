@@ -88,6 +88,7 @@ static void node_init_data(struct hf_node *node)
     hf_buffer_init(&node->effects, node->mem);
     hf_buffer_init(&node->scratch, node->mem);
     hf_buffer_init(&node->tokens, node->mem);
+    hf_node_publishing_init(node);
     hf_list_init(&node->waiting_partitions);
     hf_list_init(&node->discarding);
     hf_list_init(&node->ranges);
@@ -144,6 +145,7 @@ void hf_node_destroy(struct hf_node *node)
         return;
     }
     hf_node_requests_close(node);
+    hf_node_publishing_close(node);
     hf_node_drop_ranges(node);
     for (uint8_t i = 0; i < HF_MEMBERS_MAX; i++) {
         hf_stream_close(&node->members[i].stream, node->mem);
@@ -181,6 +183,7 @@ static void node_tick(struct hf_node *node)
     hf_node_run_ranges(node);
     hf_node_requests_tick(node);
     hf_node_walks_tick(node);
+    hf_node_publishing_tick(node);
     hf_node_expire_due(node);
     hf_node_forget_operations(node);
     hf_node_discard_step(node, HF_DISCARD_SLOTS_MAX);
@@ -258,6 +261,12 @@ static void node_message(struct hf_node *node, struct hf_peer *from,
     case HF_MESSAGE_MERGED:
         hf_node_merged(node, &message->merged);
         return;
+    case HF_MESSAGE_TELL:
+        hf_node_tell_heard(node, from, &message->tell);
+        return;
+    case HF_MESSAGE_TOLD:
+        hf_node_told(node, from, &message->told);
+        return;
     default:
         break;
     }
@@ -326,7 +335,8 @@ static hf_time tick_at(const struct hf_node *node)
         !hf_list_is_empty(&node->requests) ||
         !hf_list_is_empty(&node->waiting_partitions) ||
         !hf_list_is_empty(&node->discarding) ||
-        !hf_list_is_empty(&node->ranges) || !hf_list_is_empty(&node->gathers);
+        hf_node_publishing_waits(node) || !hf_list_is_empty(&node->ranges) ||
+        !hf_list_is_empty(&node->gathers);
     return node->ticked_at + (busy ? HF_TICK_BUSY_MS : HF_TICK_IDLE_MS);
 }
 
@@ -371,6 +381,13 @@ void hf_node_step(struct hf_node *node, const struct hf_event *event,
     case HF_EVENT_SELF:
         hf_node_seed_is_self(node, event->self);
         break;
+    case HF_EVENT_LISTEN:
+        hf_node_listen(node, event->listens);
+        break;
+    case HF_EVENT_NOTIFY:
+        hf_node_set_events(node, event->notify.client, event->notify.tag,
+                           event->notify.events);
+        break;
     case HF_EVENT_TURN_END:
         hf_node_send_acks(node);
         hf_node_forget_operations(node);
@@ -403,6 +420,11 @@ hf_time hf_node_deadline(const struct hf_node *node)
 }
 
 /* What tests and tools ask. */
+
+uint32_t hf_node_get_events(const struct hf_node *node)
+{
+    return node->publishing.events.flags;
+}
 
 const struct hf_node_counters *hf_node_get_counters(const struct hf_node *node)
 {

@@ -44,6 +44,7 @@ struct hf_node_config {
     size_t learn_bytes_max;        /* Of those, records for refilling a copy. */
     struct hf_fence_rules fences;  /* Which sessions leave one. */
     size_t learn_bytes_per_second; /* Sent for that in all, at most. */
+    uint32_t events; /* Published unless others know better: notices.h. */
     struct hf_log log;
 };
 
@@ -57,6 +58,8 @@ enum hf_event_type {
     HF_EVENT_LINK,     /* A session with a peer came up or went down. */
     HF_EVENT_PROBED,   /* The answer to a probe action. */
     HF_EVENT_SELF,     /* An address we were told to dial is our own. */
+    HF_EVENT_LISTEN,   /* Clients have subscribed, or none has any more. */
+    HF_EVENT_NOTIFY,   /* A client chose the keyspace events. */
     HF_EVENT_TURN_END, /* No more events for now: acknowledge in one go. */
 };
 
@@ -96,6 +99,12 @@ struct hf_event {
             enum hf_probe_result result;
         } probed;
         const struct hf_address *self;
+        bool listens;
+        struct {
+            uint64_t client; /* Is answered OK. */
+            uint64_t tag;
+            uint32_t events; /* enum hf_notice_flag. */
+        } notify;
     };
 };
 
@@ -115,6 +124,13 @@ struct hf_outbox {
     void (*forget)(void *user, const struct hf_address *address);
     /* Bytes waiting to be sent to @to over its data session. May be NULL. */
     size_t (*queued)(void *user, hf_node_id to);
+    /* Carries out a command of route SUBSCRIBERS for our own clients and
+     * appends the answer: for PUBLISH an integer, for PUBSUB an array, of
+     * patterns for NUMPAT. NULL: nobody ever subscribes. */
+    void (*subscribers)(void *user, const struct hf_command *command,
+                        struct hf_buffer *tokens);
+    /* All others know of what HF_EVENT_LISTEN said. May be NULL. */
+    void (*listened)(void *user);
     /* Try one fresh TCP connect there, within 300 ms, and report PROBED. */
     void (*probe)(void *user, const struct hf_address *address, uint64_t token);
 };
@@ -276,7 +292,13 @@ struct hf_node_counters {
     uint64_t fills;               /* Copies of ours begun to be filled. */
     uint64_t fills_resumed;       /* Of those, where they had been before. */
     uint64_t fill_bytes;          /* Sent to fill them. */
+    uint64_t messages_published;  /* Asked for by clients of this node. */
+    uint64_t messages_dropped;    /* To a node that did not take them. */
+    uint64_t events_published;    /* Of sessions this node is primary for. */
 };
+
+/* Which keyspace events are published: enum hf_notice_flag. */
+uint32_t hf_node_get_events(const struct hf_node *node);
 
 const struct hf_node_counters *hf_node_get_counters(const struct hf_node *node);
 

@@ -38,6 +38,7 @@
 #include "core/node.h"
 #include "core/operations.h"
 #include "core/placement.h"
+#include "core/publish.h"
 #include "core/record.h"
 #include "core/stream.h"
 #include "core/timers.h"
@@ -73,7 +74,10 @@ struct hf_peer {
     hf_time bound;         /* Our sent_at that it last echoed. */
     /* It was slow: no copy on it is filled before. */
     hf_time slow_until;
-    hf_time slow_pause; /* How long that was. */
+    hf_time slow_pause;  /* How long that was. */
+    bool listens;        /* It has subscribers, */
+    uint64_t news;       /* as of this number; 0: not heard of yet. */
+    uint64_t news_known; /* Of ours, that it heard of. */
 };
 
 /* A member of the current view, ourselves included. */
@@ -351,6 +355,8 @@ struct hf_node {
     struct hf_list ranges;
     size_t waiting_bytes;
     size_t answer_bytes; /* Held by answers that wait for others. */
+
+    struct hf_publishing publishing;
 
     /* Requests. */
     struct hf_list requests; /* By number. */

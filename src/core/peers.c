@@ -560,6 +560,7 @@ static void fill_heartbeat(const struct hf_node *node,
         hf_proposal_guests(node, beat);
     }
     hf_node_count_local(node, beat);
+    hf_node_tell_news(node, beat);
 }
 
 static void heartbeat_to(struct hf_node *node, struct hf_peer *peer,
@@ -567,6 +568,7 @@ static void heartbeat_to(struct hf_node *node, struct hf_peer *peer,
 {
     struct hf_heartbeat *beat = &message->heartbeat;
     beat->echo = 0;
+    beat->news_heard = peer->news;
     /* A promise holds while we merge, too: we may come back to our view. */
     bool votes =
         node->state == HF_STATE_ACTIVE || node->state == HF_STATE_MERGING;
@@ -670,6 +672,9 @@ void hf_node_heartbeat(struct hf_node *node, struct hf_peer *peer,
     node->counters.heartbeats += peer->member != HF_MEMBER_NONE ? 1 : 0;
     peer->their_sent_at = beat->sent_at;
     peer->beaten = node->now;
+    if (hf_node_take_news(node, peer, beat)) {
+        send_heartbeat(node, peer); /* Somebody waits for it. */
+    }
     /* One that is in a later view may have agreed to it without us. */
     bool includes = beat->cluster == node->view->cluster &&
                     hf_lineage_includes(node->view, beat->lineage, beat->epoch);

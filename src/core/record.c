@@ -20,8 +20,15 @@ static struct hf_slice copy_slice(uint8_t **at, struct hf_slice from)
 struct hf_record *hf_record_new(struct hf_mem *mem,
                                 const struct hf_record_view *view)
 {
+    return hf_record_new_noted(mem, view, (struct hf_slice){NULL, 0});
+}
+
+struct hf_record *hf_record_new_noted(struct hf_mem *mem,
+                                      const struct hf_record_view *view,
+                                      struct hf_slice notices)
+{
     size_t size = sizeof(struct hf_record) + view->key.size +
-                  view->effects.size + view->reply.size;
+                  view->effects.size + view->reply.size + notices.size;
     struct hf_record *record = hf_mem_alloc(mem, size);
     if (record == NULL) {
         return NULL;
@@ -32,6 +39,7 @@ struct hf_record *hf_record_new(struct hf_mem *mem,
     record->view.key = copy_slice(&at, view->key);
     record->view.effects = copy_slice(&at, view->effects);
     record->view.reply = copy_slice(&at, view->reply);
+    record->notices = copy_slice(&at, notices);
     return record;
 }
 

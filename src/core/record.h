@@ -20,6 +20,7 @@ struct hf_waiter {
 
 struct hf_record {
     struct hf_record_view view; /* Slices point into this allocation. */
+    struct hf_slice notices;    /* On the primary: what it publishes. */
     size_t size;                /* Of this allocation. */
     uint32_t references;
     uint8_t pending;           /* Copies that did not acknowledge yet. */
@@ -35,6 +36,10 @@ struct hf_record {
  * memory. */
 HF_NODISCARD struct hf_record *hf_record_new(struct hf_mem *mem,
                                              const struct hf_record_view *view);
+/* The same, with events to be published when it commits. */
+HF_NODISCARD struct hf_record *
+hf_record_new_noted(struct hf_mem *mem, const struct hf_record_view *view,
+                    struct hf_slice notices);
 struct hf_record *hf_record_share(struct hf_record *record);
 /* Frees it, and its waiters unanswered, with the last reference. */
 void hf_record_release(struct hf_mem *mem, struct hf_record *record);

@@ -123,6 +123,11 @@ void hf_reply_put_pair(struct hf_buffer *buffer)
     put_kind(buffer, HF_TOKEN_PAIR);
 }
 
+void hf_reply_put_push(struct hf_buffer *buffer, uint32_t count)
+{
+    put_count(buffer, HF_TOKEN_PUSH, count);
+}
+
 void hf_reply_encode(const struct hf_reply *reply, struct hf_buffer *buffer)
 {
     switch (reply->kind) {
@@ -172,6 +177,7 @@ bool hf_token_next(struct hf_reader *reader, struct hf_token *token)
     case HF_TOKEN_MAP:
     case HF_TOKEN_SET:
     case HF_TOKEN_PAIRS:
+    case HF_TOKEN_PUSH:
         token->count = hf_reader_u32(reader);
         break;
     case HF_TOKEN_PAIR:
@@ -256,6 +262,7 @@ bool hf_reply_decode(struct hf_slice tokens, struct hf_reply *reply)
     case HF_TOKEN_DOUBLE:
     case HF_TOKEN_PAIRS:
     case HF_TOKEN_PAIR:
+    case HF_TOKEN_PUSH:
         reply->kind = HF_REPLY_NESTED;
         reply->bytes = tokens;
         break;

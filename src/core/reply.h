@@ -46,6 +46,8 @@ enum hf_token_kind {
     HF_TOKEN_PAIRS,    /* count PAIRs follow; RESP2: an array of 2 * count. */
     HF_TOKEN_PAIR,     /* Two elements follow; RESP3: an array, RESP2: just
                         * those. Only in PAIRS. */
+    HF_TOKEN_PUSH,     /* count elements; RESP3 ">": no answer to a command;
+                        * RESP2: an array. */
 };
 
 /* An answer larger than this is an error instead: it would not fit a frame
@@ -59,7 +61,7 @@ enum hf_token_kind {
 struct hf_token {
     enum hf_token_kind kind;
     int64_t integer;       /* INTEGER. */
-    uint32_t count;        /* ARRAY, MAP, SET, PAIRS. */
+    uint32_t count;        /* ARRAY, MAP, SET, PUSH, PAIRS. */
     struct hf_slice bytes; /* STATUS, ERROR, BULK, VERBATIM, DOUBLE: borrowed.
                             */
 };
@@ -87,6 +89,7 @@ void hf_reply_put_double(struct hf_buffer *buffer, double value);
 /* @count pairs follow, each begun by hf_reply_put_pair. */
 void hf_reply_put_pairs(struct hf_buffer *buffer, uint32_t count);
 void hf_reply_put_pair(struct hf_buffer *buffer);
+void hf_reply_put_push(struct hf_buffer *buffer, uint32_t count);
 
 /* Appends any reply as tokens. */
 void hf_reply_encode(const struct hf_reply *reply, struct hf_buffer *buffer);

@@ -203,6 +203,9 @@ static struct hf_reply read_here(struct hf_node *node, uint16_t p,
     hf_apply_find(&apply, command);
     command->row->apply(&apply, command);
     HF_ASSERT(node->effects.size == 0); /* It is a read. */
+    if (hf_publishing_is_on(&node->publishing)) {
+        hf_node_note_miss(node, &apply, command);
+    }
     return node->scratch.failed ? hf_reply_error(hf_no_memory_text)
                                 : apply.reply;
 }
@@ -373,6 +376,9 @@ static bool answer_at_once(struct hf_node *node, uint64_t client, uint64_t tag,
     } else {
         command->row->apply(&apply, command);
         HF_ASSERT(node->effects.size == 0);
+        if (hf_publishing_is_on(&node->publishing)) {
+            hf_node_note_miss(node, &apply, command);
+        }
     }
     if (node->scratch.failed) {
         apply.reply = hf_reply_error(hf_no_memory_text);
@@ -427,6 +433,9 @@ void hf_node_request(struct hf_node *node, uint64_t client, uint64_t tag,
         return;
     case HF_ROUTE_WALK:
         hf_node_walk(node, client, tag, command);
+        return;
+    case HF_ROUTE_SUBSCRIBERS:
+        hf_node_publish(node, client, tag, command);
         return;
     case HF_ROUTE_CONNECTION:
         break;

@@ -42,6 +42,8 @@ enum {
     HF_FILL_LATE_MS = 200, /* Later: less, for clients wait behind it. */
     HF_FILL_BURST_MS = 50, /* What filling may catch up with, of its rate. */
     HF_TELL_MS = 1,        /* A commit waits so long for a frame to go with. */
+    HF_NEWS_WAIT_MS = 300, /* For all to hear of a subscription. */
+    HF_TELL_WAIT_MS = 200, /* For how many got what was published. */
     HF_TICK_BUSY_MS = 10,
     HF_TICK_IDLE_MS = 50,
 };

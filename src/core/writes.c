@@ -210,7 +210,10 @@ static int write_record(struct hf_node *node, uint16_t p,
         .key = key,
         .effects = hf_buffer_slice(&node->effects),
         .reply = reply};
-    struct hf_record *record = hf_record_new(node->mem, &view);
+    struct hf_buffer *notices = &node->publishing.notices;
+    struct hf_record *record =
+        hf_record_new_noted(node->mem, &view, hf_buffer_slice(notices));
+    hf_buffer_clear(notices);
     if (record == NULL) {
         return HF_ENOMEM;
     }
@@ -275,6 +278,9 @@ static void record_commit(struct hf_node *node, struct hf_record *record)
         }
     }
     node->answer_bytes -= hf_record_drop_waiters(node->mem, record);
+    if (record->notices.size > 0) {
+        hf_node_publish_notices(node, record->notices);
+    }
 }
 
 static void commit_ready(struct hf_node *node, uint16_t p)
@@ -413,6 +419,7 @@ static int drop_entry(struct hf_node *node, uint16_t p,
     hf_buffer_clear(&node->effects);
     hf_effects_delete(&node->effects);
     if (node->effects.failed) {
+        hf_buffer_clear(&node->publishing.notices);
         return HF_ENOMEM;
     }
     return write_record(node, p, (struct hf_operation_id){0, 0}, key, hash,
@@ -424,6 +431,9 @@ static int expire_entry(struct hf_node *node, uint16_t p,
                         const struct hf_session *entry)
 {
     bool session = hf_session_type(entry) != HF_SESSION_FENCE;
+    if (session && hf_publishing_is_on(&node->publishing)) {
+        hf_node_note_event(node, HF_NOTICE_EXPIRED, hf_session_key(entry));
+    }
     int error = drop_entry(node, p, entry);
     if (error == 0 && session) {
         node->counters.expired++;
@@ -476,8 +486,12 @@ static enum outcome run_effects(struct hf_node *node, uint16_t p,
 {
     struct hf_slice tokens = reply_tokens(node, reply);
     hf_time grace = hf_node_touch_begin(node);
-    if (node->tokens.failed || node->effects.failed ||
-        write_record(node, p, operation, key, hash, tokens) != 0) {
+    if (node->tokens.failed || node->effects.failed) {
+        hf_buffer_clear(&node->publishing.notices);
+        answer_error(node, operation, hf_no_memory_text);
+        return OUTCOME_DONE;
+    }
+    if (write_record(node, p, operation, key, hash, tokens) != 0) {
         answer_error(node, operation, hf_no_memory_text);
         return OUTCOME_DONE;
     }
@@ -544,9 +558,13 @@ void hf_node_write_alone(struct hf_node *node, uint16_t p,
     if (node->effects.size == 0) {
         return;
     }
+    if (hf_publishing_is_on(&node->publishing)) {
+        hf_node_note(node, apply, command->argv[1]);
+    }
     if (hf_sessions_apply(&partition->sessions, command->argv[1], apply->hash,
                           version, hf_buffer_slice(&node->effects),
                           deadlines_from(node)) != 0) {
+        hf_buffer_clear(&node->publishing.notices);
         apply->reply = hf_reply_error(hf_no_memory_text);
         return;
     }
@@ -556,6 +574,7 @@ void hf_node_write_alone(struct hf_node *node, uint16_t p,
     partition->committed = version.sequence;
     node->counters.writes++;
     hf_node_count_commit(node, p, version.sequence);
+    hf_node_publish_noted(node);
     bound_fences(node, p);
     hf_node_try_commit(node, p); /* Fences it lifted. */
 }
@@ -593,9 +612,16 @@ static enum outcome run_command(struct hf_node *node, uint16_t p,
         answer_error(node, operation, hf_no_memory_text);
         return OUTCOME_DONE;
     }
-    if ((node->effects.size > 0 || node->effects.failed) &&
-        !hf_node_touch(node, p, key, hash)) {
-        return run_effects(node, p, operation, key, hash, &apply.reply);
+    if (node->effects.size > 0 || node->effects.failed) {
+        if (hf_publishing_is_on(&node->publishing)) {
+            hf_node_note(node, &apply, key);
+        }
+        if (!hf_node_touch(node, p, key, hash)) {
+            return run_effects(node, p, operation, key, hash, &apply.reply);
+        }
+        hf_node_publish_noted(node);
+    } else if (hf_publishing_is_on(&node->publishing)) {
+        hf_node_note_miss(node, &apply, command);
     }
     answer_unchanged(node, p, operation, writes,
                      hf_node_shown(partition, entry), &apply.reply);

@@ -3,81 +3,17 @@
 #include <string.h>
 
 #include "base/assert.h"
-#include "base/list.h"
 #include "holdfast/error.h"
+#include "io/clients_private.h"
 #include "io/clock.h"
 #include "io/listen.h"
 #include "io/resolve.h"
-#include "io/spares.h"
-#include "io/time_slice.h"
 
-#define READ_BYTES ((size_t)64 << 10)
-/* What is read and no larger waits for others, to be looked at with them. */
-#define SMALL_READ_BYTES ((size_t)2 << 10)
-#define KEPT_BYTES (HF_CONNECTION_BATCH_MAX * SMALL_READ_BYTES)
 /* So long, and so much of it, output waits for the answers behind it. */
 #define LATE_MS 2
 #define LATE_BYTES ((size_t)32 << 10)
 #define KEEPALIVE_SECONDS 300
-#define LOG_EVERY_MS 1000
 #define REFUSAL "-ERR max number of clients reached\r\n"
-
-struct client {
-    uv_tcp_t tcp;
-    struct hf_list link; /* In all. */
-    struct hf_list work; /* In dirty, when there may be output. */
-    struct hf_list wait; /* In waiting, when it has commands to run. */
-    struct hf_list late; /* In late, when its output waits for more, ... */
-    hf_time late_at;     /* ... until then. */
-    struct hf_clients *clients;
-    uint64_t number; /* 0: turned away, has no connection. */
-    struct hf_connection connection;
-    uv_write_t write;
-    struct hf_buffer writing; /* Handed to libuv. */
-    bool write_busy;
-    uv_shutdown_t shutdown;
-    bool reading;
-    bool answered; /* Since a drain began. */
-    bool lingers;  /* Nothing more is sent; waits for its end of input. */
-    bool closing;
-};
-
-struct hf_clients {
-    uv_loop_t *loop;
-    struct hf_mem *mem;
-    struct hf_log log;
-    struct hf_clients_handler handler;
-    struct hf_connection_host host;
-    uv_tcp_t listener;
-    uint16_t port;
-    uint32_t clients_max;
-    struct hf_list all;
-    struct hf_list dirty;
-    struct hf_list waiting; /* Oldest first. */
-    uint64_t turn_end_ns;   /* Of what is read; 0: none yet, in this turn. */
-    struct hf_time_slice slice; /* Of the client that runs. */
-    struct hf_list late;        /* Output that waits, oldest first. */
-    struct hf_spares spares;    /* Output buffers. */
-    struct client **places;     /* By the low bits of a client's number. */
-    uint32_t *free_places;      /* A stack. */
-    uint32_t free_count;
-    uint64_t next_id;
-    /* Always one in reserve: a connection that libuv has accepted must be
-     * taken, or it never offers another. */
-    struct client *spare;
-    bool offered; /* There was no spare; take it when there is. */
-    struct hf_clients_stats stats;
-    hf_time logged_at;
-    uint32_t open_handles;
-    enum hf_clients_drain draining;
-    bool stopping;
-    void (*stopped)(void *user);
-    void *stopped_user;
-    struct hf_connection_batch batch; /* Read in this turn, did not run yet. */
-    bool batch_runs;
-    size_t kept_bytes; /* In front of `bytes`, of the batch. */
-    uint8_t bytes[KEPT_BYTES + READ_BYTES];
-};
 
 #define PLACE_BITS 20
 _Static_assert((1u << PLACE_BITS) == HF_CLIENTS_MAX, "places fit the number");
@@ -87,7 +23,7 @@ static struct client *client_of(struct hf_list *link)
     return HF_CONTAINER_OF(link, struct client, link);
 }
 
-static void client_dirty(struct client *client)
+void hf_client_dirty(struct client *client)
 {
     if (!client->closing && hf_list_is_empty(&client->work)) {
         hf_list_push_back(&client->clients->dirty, &client->work);
@@ -113,7 +49,7 @@ hf_time hf_clients_now(const struct hf_clients *clients)
 }
 
 /* Room for answers, from those who have none to give. */
-static void client_lend(struct client *client)
+void hf_client_lend(struct client *client)
 {
     hf_spares_lend(&client->clients->spares, &client->connection.output);
     hf_spares_lend(&client->clients->spares, &client->connection.held);
@@ -157,12 +93,21 @@ static void on_manage(void *user, struct hf_connection *connection,
                             command);
 }
 
-static void on_client_list(void *user, struct hf_buffer *out)
+static bool is_of_type(const struct client *client, enum hf_client_type type)
+{
+    bool subscribed = client->connection.subscriber.count > 0;
+    return client->number != 0 &&
+           (type == HF_CLIENTS_ALL ||
+            (type == HF_CLIENTS_SUBSCRIBED) == subscribed);
+}
+
+static void on_client_list(void *user, enum hf_client_type type,
+                           struct hf_buffer *out)
 {
     struct hf_clients *clients = user;
     for (struct hf_list *at = clients->all.next; at != &clients->all;
          at = at->next) {
-        if (client_of(at)->number != 0) {
+        if (is_of_type(client_of(at), type)) {
             hf_connection_describe(&client_of(at)->connection, out);
             hf_buffer_append_text(out, "\n");
         }
@@ -224,6 +169,7 @@ static void client_close(struct client *client)
     hf_list_remove(&client->work);
     hf_list_remove(&client->wait);
     hf_list_remove(&client->late);
+    hf_list_remove(&client->heavy);
     client_leave_place(client);
     uv_close((uv_handle_t *)&client->tcp, on_client_closed);
 }
@@ -270,12 +216,12 @@ static void client_begin(struct client *client)
     bool wait = !hf_list_is_empty(&clients->waiting);
     hf_time_slice_begin(&clients->slice, now_ns,
                         wait ? now_ns : clients->turn_end_ns);
-    client_lend(client);
+    hf_client_lend(client);
 }
 
 static void client_end(struct client *client)
 {
-    client_dirty(client);
+    hf_client_dirty(client);
     client_update_reading(client);
 }
 
@@ -347,7 +293,7 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf)
     }
     if (size == UV_EOF) { /* It may still wait for answers. */
         client->connection.closing = true;
-        client_dirty(client);
+        hf_client_dirty(client);
         client_update_reading(client);
         return;
     }
@@ -425,6 +371,7 @@ static void on_connection(uv_stream_t *listener, int status)
     hf_list_init(&client->work);
     hf_list_init(&client->wait);
     hf_list_init(&client->late);
+    hf_list_init(&client->heavy);
     hf_list_init(&client->link);
     hf_list_push_back(&clients->all, &client->link);
     HF_ASSERT(uv_tcp_init(clients->loop, &client->tcp) == 0);
@@ -443,6 +390,7 @@ static void clients_free(struct hf_clients *clients)
 {
     struct hf_mem *mem = clients->mem;
     size_t max = clients->clients_max;
+    hf_clients_pubsub_close(clients);
     hf_spares_close(&clients->spares);
     hf_mem_free(mem, clients->spare, sizeof(*clients->spare));
     hf_mem_free(mem, clients->places, max * sizeof(clients->places[0]));
@@ -481,6 +429,7 @@ static struct hf_clients *clients_new(uv_loop_t *loop, struct hf_mem *mem,
     hf_list_init(&clients->dirty);
     hf_list_init(&clients->waiting);
     hf_list_init(&clients->late);
+    hf_clients_pubsub_init(clients);
     clients->host = (struct hf_connection_host){
         .user = clients,
         .request = on_request,
@@ -490,6 +439,8 @@ static struct hf_clients *clients_new(uv_loop_t *loop, struct hf_mem *mem,
         .status = on_status,
         .manage = on_manage,
         .may_go_on = on_may_go_on,
+        .subscriptions = &clients->subscriptions,
+        .listen = hf_clients_listen,
         .limits = config->limits,
         .output_bytes_soft = config->output_bytes_soft,
         .output_bytes_hard = config->output_bytes_hard,
@@ -551,9 +502,9 @@ void hf_clients_reply(struct hf_clients *clients, uint64_t client, uint64_t tag,
     HF_ASSERT(place < clients->clients_max);
     struct client *to = clients->places[place];
     if (to != NULL && to->number == client) {
-        client_lend(to);
+        hf_client_lend(to);
         hf_connection_reply(&to->connection, tag, reply);
-        client_dirty(to);
+        hf_client_dirty(to);
     }
 }
 
@@ -577,7 +528,7 @@ static void on_written(uv_write_t *write, int status)
         client_close(client);
         return;
     }
-    client_dirty(client); /* More may wait, and commands may go on. */
+    hf_client_dirty(client); /* More may wait, and commands may go on. */
 }
 
 /* What the kernel does not take at once is handed to libuv, which wants it to
@@ -711,10 +662,10 @@ void hf_clients_run(struct hf_clients *clients)
         hf_list_remove(wait);
         if (client_can_run(client)) {
             hf_time_slice_begin(&clients->slice, now_ns, end_ns);
-            client_lend(client);
+            hf_client_lend(client);
             hf_connection_resume(&client->connection);
         }
-        client_dirty(client);
+        hf_client_dirty(client);
         now_ns = hf_clock_now_ns();
     }
 }
@@ -728,14 +679,17 @@ hf_time hf_clients_deadline(const struct hf_clients *clients)
 
 bool hf_clients_flush(struct hf_clients *clients)
 {
-    hf_time now = hf_list_is_empty(&clients->late) ? 0 : hf_clock_now();
+    bool timed = !hf_list_is_empty(&clients->late) ||
+                 clients->heard != HF_CLIENTS_UNHEARD;
+    hf_time now = timed ? hf_clock_now() : 0;
+    hf_clients_pubsub_tick(clients, now);
     struct hf_list *at = clients->late.next;
     for (; at != &clients->late; at = at->next) {
         struct client *client = HF_CONTAINER_OF(at, struct client, late);
         if (client->late_at > now) {
             break;
         }
-        client_dirty(client);
+        hf_client_dirty(client);
     }
     while (!hf_list_is_empty(&clients->dirty)) {
         struct hf_list *work = clients->dirty.next;
@@ -770,7 +724,7 @@ void hf_clients_drain(struct hf_clients *clients, enum hf_clients_drain how)
             client->connection.closing = true;
             client_update_reading(client);
         }
-        client_dirty(client);
+        hf_client_dirty(client);
     }
 }
 

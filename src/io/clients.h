@@ -13,6 +13,10 @@
  * take what was written; past the hard limit of output it is closed. Out of
  * file descriptors, libuv turns new clients away.
  *
+ * A subscriber that does not take its messages is closed as Redis does it: past
+ * HF_CLIENTS_HEAVY_BYTES_MAX of them, or for HF_CLIENTS_HEAVY_MS past
+ * HF_CLIENTS_HEAVY_BYTES.
+ *
  * What clients ask for takes a bounded part of each turn of the loop. Input
  * that is beyond it waits, and clients take turns by their time, not by how
  * much they sent:
@@ -31,6 +35,11 @@
 #include "wire/connection.h"
 
 #define HF_CLIENTS_BACKLOG 511
+#define HF_CLIENTS_HEAVY_BYTES_MAX ((size_t)32 << 20)
+#define HF_CLIENTS_HEAVY_BYTES ((size_t)8 << 20)
+#define HF_CLIENTS_HEAVY_MS 60000
+/* After the last subscription, other nodes still send messages here. */
+#define HF_CLIENTS_UNUSED_MS 10000
 /* How long clients may be served before peers and timers have their turn; one
  * of them, see io/time_slice.h. Microseconds. */
 #define HF_CLIENTS_TURN_US 5000
@@ -48,6 +57,10 @@ struct hf_clients_handler {
     void (*expect)(void *user, struct hf_command *commands, size_t count);
     void (*info)(void *user, struct hf_slice section, struct hf_buffer *out);
     void (*status)(void *user, struct hf_buffer *out);
+    /* Clients have subscribed, or none has any more: other nodes are to know.
+     * hf_clients_listened is called when they know of the first. NULL: there
+     * are none. */
+    void (*listen)(void *user, bool listens);
     /* A HOLDFAST command that does something to the node, as `request`. */
     void (*manage)(void *user, uint64_t client, uint64_t tag,
                    const struct hf_command *command);
@@ -66,8 +79,9 @@ struct hf_clients_config {
 /* Numbers for INFO. */
 struct hf_clients_stats {
     uint32_t connected;
-    uint64_t accepted; /* All that ever connected and were taken. */
-    uint64_t rejected; /* Turned away: too many clients. */
+    uint64_t accepted;     /* All that ever connected and were taken. */
+    uint64_t rejected;     /* Turned away: too many clients. */
+    uint64_t slow_dropped; /* Did not take what they subscribed to. */
     uint64_t bytes_in;
     uint64_t bytes_out;
 };
@@ -89,6 +103,18 @@ hf_time hf_clients_now(const struct hf_clients *clients);
 /* Answers; ignored when the client has gone. Borrowed for the call. */
 void hf_clients_reply(struct hf_clients *clients, uint64_t client, uint64_t tag,
                       const struct hf_reply *reply);
+
+/* The other nodes know that clients of this one have subscribed. */
+void hf_clients_listened(struct hf_clients *clients);
+
+/* Carries out a command of route SUBSCRIBERS for those of our clients, and
+ * appends the answer: see struct hf_outbox. */
+void hf_clients_ask_subscribers(struct hf_clients *clients,
+                                const struct hf_command *command,
+                                struct hf_buffer *tokens);
+/* How many channels, patterns and shard channels have subscribers here. */
+uint32_t hf_clients_topics(const struct hf_clients *clients,
+                           enum hf_subscription_kind kind);
 
 /* Runs commands that wait, for at most about HF_CLIENTS_TURN_US. */
 void hf_clients_run(struct hf_clients *clients);

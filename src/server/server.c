@@ -110,6 +110,13 @@ static void on_probed(void *user, uint64_t token, enum hf_probe_result result)
     server_step(user, &event);
 }
 
+static void on_listen(void *user, bool listens)
+{
+    struct hf_event event = {.type = HF_EVENT_LISTEN};
+    event.listens = listens;
+    server_step(user, &event);
+}
+
 static void on_deadline(uv_timer_t *timer)
 {
     struct hf_server *server = timer->data;
@@ -201,6 +208,19 @@ static size_t do_queued(void *user, hf_node_id to)
 {
     const struct hf_server *server = user;
     return hf_links_queued(server->links, to);
+}
+
+static void do_subscribers(void *user, const struct hf_command *command,
+                           struct hf_buffer *tokens)
+{
+    struct hf_server *server = user;
+    hf_clients_ask_subscribers(server->clients, command, tokens);
+}
+
+static void do_listened(void *user)
+{
+    struct hf_server *server = user;
+    hf_clients_listened(server->clients);
 }
 
 /* The turn. */
@@ -414,6 +434,7 @@ static int server_open_clients(struct hf_server *server, char *error,
         .expect = on_expect,
         .info = on_info,
         .status = on_status,
+        .listen = on_listen,
         .manage = hf_server_manage,
     };
     int rv = hf_clients_create(&server->clients, &server->loop, &server->mem,
@@ -521,6 +542,8 @@ static void server_start(struct hf_server *server)
         .forget = do_forget,
         .probe = do_probe,
         .queued = do_queued,
+        .subscribers = do_subscribers,
+        .listened = do_listened,
     };
     uv_prepare_init(&server->loop, &server->prepare);
     uv_check_init(&server->loop, &server->check);

@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "core/limits.h"
 #include "wire/connection_commands.h"
+#include "wire/connection_pubsub.h"
 
 #define SLOT_CAPACITY_MIN 16
 /* What an idle connection keeps, so that many of them are cheap. */
@@ -56,6 +57,7 @@ void hf_connection_init(struct hf_connection *connection,
     hf_buffer_init(&connection->text, mem);
     hf_buffer_init(&connection->keys, mem);
     hf_resp_command_init(&connection->parsed, mem);
+    hf_subscriber_init(&connection->subscriber);
     size_t size = strlen(address);
     if (size >= sizeof(connection->address)) {
         size = sizeof(connection->address) - 1;
@@ -79,6 +81,7 @@ static void slots_free(struct hf_connection *connection)
 
 void hf_connection_close(struct hf_connection *connection)
 {
+    hf_connection_unsubscribe_all(connection);
     slots_free(connection);
     hf_resp_command_close(&connection->parsed);
     hf_buffer_close(&connection->input);
@@ -103,7 +106,8 @@ static size_t output_bytes(const struct hf_connection *connection)
 static bool is_held_back(const struct hf_connection *connection)
 {
     return pending_count(connection) >= HF_CONNECTION_PENDING_MAX ||
-           connection->asked_bytes > ASKED_BYTES_MAX ||
+           connection->asked_bytes > ASKED_BYTES_MAX || connection->unheard ||
+           (connection->alone && pending_count(connection) > 0) ||
            output_bytes(connection) > connection->host->output_bytes_soft;
 }
 
@@ -360,6 +364,42 @@ static void command_ask(struct hf_connection *connection,
     hf_buffer_trim(&connection->keys, REPLY_KEEP_BYTES);
 }
 
+/* Whether @command has to wait: it runs alone, and there are commands without
+ * an answer, or nodes that do not know of subscribers here. It is looked at
+ * again when that is over. */
+static bool must_wait(struct hf_connection *connection,
+                      const struct hf_command *command)
+{
+    const struct hf_command_row *row = command->row;
+    if (row == NULL || (row->flags & HF_COMMAND_ALONE) == 0) {
+        return false;
+    }
+    connection->alone = pending_count(connection) > 0;
+    connection->unheard = !connection->alone &&
+                          hf_command_arity_fits(row, command->argc) &&
+                          hf_connection_waits_for_others(connection, command);
+    return connection->alone || connection->unheard;
+}
+
+void hf_connection_listened(struct hf_connection *connection)
+{
+    connection->unheard = false;
+}
+
+void hf_connection_push(struct hf_connection *connection,
+                        const struct hf_reply *reply)
+{
+    hf_resp_write(&connection->output, reply, connection->version);
+    output_check(connection);
+}
+
+void hf_connection_push_bytes(struct hf_connection *connection,
+                              struct hf_slice bytes)
+{
+    hf_buffer_append_slice(&connection->output, bytes);
+    output_check(connection);
+}
+
 static void command_run(struct hf_connection *connection,
                         const struct hf_command *command)
 {
@@ -374,6 +414,15 @@ static void command_run(struct hf_connection *connection,
         reply = hf_connection_wrong_arity(connection, command->row);
     } else if (!keys_fit(command)) {
         reply = hf_reply_error(ERROR_KEY);
+    } else if (hf_connection_is_subscribed_away(connection, command)) {
+        reply = hf_connection_refuse_subscribed(connection, command);
+    } else if ((command->row->flags & HF_COMMAND_ALONE) != 0) {
+        hf_connection_subscribe(connection, command);
+        return;
+    } else if (command->row->route == HF_ROUTE_SUBSCRIBERS &&
+               hf_connection_answers_pubsub(connection, command, &reply)) {
+        answer(connection, &reply);
+        return;
     } else if (command->row->route != HF_ROUTE_CONNECTION) {
         command_ask(connection, command);
         return;
@@ -434,10 +483,13 @@ static size_t ahead_run(struct hf_connection *connection, struct ahead *ahead)
     }
     size_t ran = 0;
     do {
+        if (must_wait(connection, &ahead->commands[ran])) {
+            break;
+        }
         command_run(connection, &ahead->commands[ran++]);
     } while (ran < ahead->count && takes_commands(connection) &&
              may_go_on(connection));
-    return ahead->ends[ran - 1];
+    return ran == 0 ? 0 : ahead->ends[ran - 1];
 }
 
 /* Runs or refuses the command at the front of @bytes, whatever it is like.
@@ -457,6 +509,9 @@ static size_t input_run_one(struct hf_connection *connection,
                                      .argv = parsed->argv};
         if (command.argc > 0) {
             command.row = hf_command_find(command.argv[0]);
+            if (must_wait(connection, &command)) {
+                return 0;
+            }
             command_run(connection, &command);
         }
         hf_resp_command_trim(parsed);
@@ -488,7 +543,7 @@ static size_t input_run(struct hf_connection *connection, struct hf_slice bytes)
             ahead_parse(&ahead, rest, &connection->host->limits);
             taken = ahead.count > 0 ? ahead_run(connection, &ahead) : 0;
         }
-        if (taken == 0) {
+        if (taken == 0 && takes_commands(connection)) {
             taken = input_run_one(connection, rest);
         }
         if (taken == 0) {
@@ -577,7 +632,8 @@ void hf_connection_batch_receive(const struct hf_connection_batch *batch,
     const struct hf_command *command = &batch->commands[index];
     HF_ASSERT(!connection->receiving);
     if (command->argc == 0 || input_left(connection) > 0 ||
-        !takes_commands(connection) || !may_go_on(connection)) {
+        !takes_commands(connection) || !may_go_on(connection) ||
+        must_wait(connection, command)) {
         hf_connection_receive(connection, batch->bytes[index]);
         return;
     }
@@ -624,9 +680,15 @@ void hf_connection_describe(const struct hf_connection *connection,
 {
     hf_buffer_append_text(out, "id=");
     hf_buffer_append_int64(out, (int64_t)connection->id);
-    hf_buffer_append_format(out, " addr=%s name=%s flags=N db=%u sub=0 psub=0",
-                            connection->address, connection->name,
-                            (unsigned)connection->database);
+    const uint32_t *counts = connection->subscriber.counts;
+    hf_buffer_append_format(
+        out, " addr=%s name=%s flags=%s db=%u sub=%u psub=%u ssub=%u",
+        connection->address, connection->name,
+        connection->subscriber.count > 0 ? "P" : "N",
+        (unsigned)connection->database,
+        (unsigned)counts[HF_SUBSCRIPTION_CHANNEL],
+        (unsigned)counts[HF_SUBSCRIPTION_PATTERN],
+        (unsigned)counts[HF_SUBSCRIPTION_SHARD]);
     hf_buffer_append_text(out, " oll=");
     hf_buffer_append_int64(out, (int64_t)pending_count(connection));
     hf_buffer_append_text(out, " omem=");

@@ -17,7 +17,8 @@
  * Answers that wait for older ones count as output.
  *
  * Bytes are parsed where the socket put them; only what is left over is kept.
- * The commands of the connection itself are in connection_commands.c.
+ * The commands of the connection itself are in connection_commands.c, those of
+ * subscribers in connection_pubsub.c.
  *
  * Pure: no socket, no clock. Used by io/clients.c, by the fuzzer and by tests.
  */
@@ -28,12 +29,20 @@
 #include "core/command.h"
 #include "core/reply.h"
 #include "wire/resp.h"
+#include "wire/subscriptions.h"
 
 #define HF_CONNECTION_PENDING_MAX 1024
 #define HF_CONNECTION_BATCH_MAX 16
 #define HF_CONNECTION_BATCH_ARGUMENTS_MAX 8
 
 struct hf_connection;
+
+/* Of CLIENT LIST. */
+enum hf_client_type {
+    HF_CLIENTS_ALL,
+    HF_CLIENTS_NORMAL,
+    HF_CLIENTS_SUBSCRIBED,
+};
 
 /* What a connection needs of the world around it. All calls are synchronous;
  * request may call hf_connection_reply before it returns, but none may close
@@ -47,8 +56,9 @@ struct hf_connection_host {
      * empty for the default ones. Called once for each section asked for. */
     void (*info)(void *user, struct hf_slice section, struct hf_buffer *out);
     /* Appends one line per connected client, each ended by '\n', made by
-     * hf_connection_describe. */
-    void (*client_list)(void *user, struct hf_buffer *out);
+     * hf_connection_describe; of those with subscriptions, or without. */
+    void (*client_list)(void *user, enum hf_client_type type,
+                        struct hf_buffer *out);
     /* HOLDFAST STATUS: appends one nested reply (tokens). */
     void (*status)(void *user, struct hf_buffer *out);
     /* A HOLDFAST command that does something to the node: as request. */
@@ -62,6 +72,12 @@ struct hf_connection_host {
     /* Asked before each command; false: enough for now, what is left waits for
      * hf_connection_resume. NULL: as many as there are. */
     bool (*may_go_on)(void *user);
+    /* Where subscriptions of all connections are kept. */
+    struct hf_subscriptions *subscriptions;
+    /* A connection wants to subscribe: whether the other nodes know that this
+     * one has subscribers. If not, the host tells them and then calls
+     * hf_connection_listened. NULL: there are no others. */
+    bool (*listen)(void *user);
     struct hf_resp_limits limits;
     size_t output_bytes_soft;
     size_t output_bytes_hard;
@@ -81,6 +97,7 @@ struct hf_connection {
     /* Answers that wait for older ones. While it is empty, the owner may take
      * its memory, or lend it some. */
     struct hf_buffer held;
+    struct hf_subscriber subscriber; /* Only to be read. */
     /* Private from here on. */
     struct hf_buffer input; /* What was received, and of that ... */
     size_t input_offset;    /* ... the first byte that is not parsed, and */
@@ -97,6 +114,8 @@ struct hf_connection {
     size_t held_bytes;  /* Of `held`, without those whose turn has come. */
     size_t asked_bytes; /* Commands without an answer. */
     bool receiving;     /* Inside hf_connection_receive: no recursion. */
+    bool alone;         /* The next command waits for all answers. */
+    bool unheard;       /* It waits for hf_connection_listened. */
     /* Room for the answers of connection_commands.c, empty in between. */
     struct hf_buffer tokens;
     struct hf_buffer text;
@@ -171,6 +190,18 @@ bool hf_connection_awaits(const struct hf_connection *connection);
  * hf_connection_can_resume. */
 void hf_connection_reply(struct hf_connection *connection, uint64_t tag,
                          const struct hf_reply *reply);
+
+/* Writes @reply, which answers no command, between answers. Borrowed for the
+ * call. */
+void hf_connection_push(struct hf_connection *connection,
+                        const struct hf_reply *reply);
+/* The same, of bytes that are RESP of its version. */
+void hf_connection_push_bytes(struct hf_connection *connection,
+                              struct hf_slice bytes);
+
+/* The other nodes know that this one has subscribers. Does not take further
+ * commands: see hf_connection_can_resume. */
+void hf_connection_listened(struct hf_connection *connection);
 
 /* Appends the CLIENT LIST line of this connection, without the line end. */
 void hf_connection_describe(const struct hf_connection *connection,

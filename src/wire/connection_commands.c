@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "core/placement.h"
+#include "wire/connection_pubsub.h"
 #include "wire/connection_topics.h"
 
 /* What we say we are: clients choose their features by it. */
@@ -205,6 +206,14 @@ static struct hf_reply ping_run(struct hf_connection *connection,
     if (command->argc > 2) {
         return hf_connection_wrong_arity(connection, command->row);
     }
+    if (connection->subscriber.count > 0 && connection->version == 2) {
+        struct hf_buffer *tokens = &connection->tokens;
+        hf_reply_put_array(tokens, 2);
+        hf_reply_put_bulk(tokens, HF_SLICE_LITERAL("pong"));
+        hf_reply_put_bulk(tokens, command->argc == 2 ? command->argv[1]
+                                                     : HF_SLICE_LITERAL(""));
+        return hf_reply_nested(tokens);
+    }
     return command->argc == 2 ? hf_reply_bulk(command->argv[1])
                               : status_reply("PONG");
 }
@@ -228,6 +237,7 @@ static struct hf_reply reset_run(struct hf_connection *connection,
                                  const struct hf_command *command)
 {
     (void)command;
+    hf_connection_unsubscribe_all(connection);
     connection->version = 2;
     connection->database = 0;
     connection->name[0] = '\0';
@@ -412,14 +422,20 @@ static struct hf_reply client_list_run(struct hf_connection *connection,
                                        const struct hf_command *command)
 {
     static const char *const types_without_clients[] = {"master", "replica",
-                                                        "slave", "pubsub"};
+                                                        "slave"};
     const struct hf_slice *argv = command->argv;
     if (command->argc != 2 &&
         (command->argc != 4 || !hf_slice_equal_nocase(argv[2], "TYPE"))) {
         return hf_reply_error(ERROR_SYNTAX);
     }
-    if (command->argc == 2 || hf_slice_equal_nocase(argv[3], "normal")) {
-        connection->host->client_list(connection->host->user,
+    enum hf_client_type type = HF_CLIENTS_ALL;
+    if (command->argc == 4) {
+        type = hf_slice_equal_nocase(argv[3], "normal") ? HF_CLIENTS_NORMAL
+                                                        : HF_CLIENTS_SUBSCRIBED;
+    }
+    if (command->argc == 2 || type == HF_CLIENTS_NORMAL ||
+        hf_slice_equal_nocase(argv[3], "pubsub")) {
+        connection->host->client_list(connection->host->user, type,
                                       &connection->text);
         return text_reply(connection);
     }

@@ -259,6 +259,11 @@ void hf_field_put_heartbeat(struct hf_buffer *out,
     hf_buffer_put_u64(out, heartbeat->refill_sessions);
     hf_buffer_put_u64(out, heartbeat->refill_bytes);
     put_databases(out, heartbeat->databases);
+    hf_buffer_put_u8(out, heartbeat->listens ? 1 : 0);
+    hf_buffer_put_u64(out, heartbeat->news);
+    hf_buffer_put_u64(out, heartbeat->news_heard);
+    hf_buffer_put_u32(out, heartbeat->events);
+    hf_buffer_put_u64(out, heartbeat->events_set_ms);
 }
 
 bool hf_field_read_heartbeat(struct hf_reader *reader,
@@ -294,7 +299,14 @@ bool hf_field_read_heartbeat(struct hf_reader *reader,
     heartbeat->refill_partitions = hf_reader_u64(reader);
     heartbeat->refill_sessions = hf_reader_u64(reader);
     heartbeat->refill_bytes = hf_reader_u64(reader);
-    return read_databases(reader, heartbeat->databases) &&
+    bool fits = read_databases(reader, heartbeat->databases);
+    uint8_t listens = hf_reader_u8(reader);
+    heartbeat->listens = listens == 1;
+    heartbeat->news = hf_reader_u64(reader);
+    heartbeat->news_heard = hf_reader_u64(reader);
+    heartbeat->events = hf_reader_u32(reader);
+    heartbeat->events_set_ms = hf_reader_u64(reader);
+    return fits && listens <= 1 && heartbeat->events <= HF_NOTICES_EVERY &&
            heartbeat->state <= HF_STATE_MERGING &&
            heartbeat->leaving <= HF_LEAVING_READY;
 }

@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "core/command.h"
 #include "core/reply.h"
+#include "core/tally.h"
 #include "holdfast/error.h"
 #include "wire/fields.h"
 
@@ -125,16 +126,34 @@ static void put_suffix(struct hf_buffer *out, const struct hf_suffix *suffix)
     hf_buffer_commit(out, size);
 }
 
+static size_t command_size(const struct hf_command *command,
+                           struct hf_slice name)
+{
+    size_t size = 4 + name.size + 1 + 4;
+    for (uint32_t i = 0; i < command->argc; i++) {
+        size += 4 + command->argv[i].size;
+    }
+    return size;
+}
+
+static void write_command(uint8_t *to, const struct hf_command *command,
+                          struct hf_slice name)
+{
+    to = write_slice(to, name);
+    to = write_integer(to, command->database, 1);
+    to = write_integer(to, command->argc, 4);
+    for (uint32_t i = 0; i < command->argc; i++) {
+        to = write_slice(to, command->argv[i]);
+    }
+}
+
 static void put_forward(struct hf_buffer *out, const struct hf_forward *forward)
 {
     const struct hf_command *command = &forward->command;
     struct hf_slice name = command->row == NULL
                                ? forward->unknown
                                : hf_slice_text(command->row->name);
-    size_t size = 1 + 8 + 8 + 8 + 2 + 2 + 4 + 4 + 4 + name.size + 1 + 4;
-    for (uint32_t i = 0; i < command->argc; i++) {
-        size += 4 + command->argv[i].size;
-    }
+    size_t size = 1 + 8 + 8 + 8 + 2 + 2 + 4 + 4 + command_size(command, name);
     uint8_t *to = hf_buffer_reserve(out, size);
     if (to == NULL) {
         return;
@@ -147,33 +166,40 @@ static void put_forward(struct hf_buffer *out, const struct hf_forward *forward)
     to = write_integer(to, forward->partition_end, 2);
     to = write_integer(to, forward->scan_position, 4);
     to = write_integer(to, forward->scan_count, 4);
-    to = write_slice(to, name);
-    to = write_integer(to, command->database, 1);
-    to = write_integer(to, command->argc, 4);
-    for (uint32_t i = 0; i < command->argc; i++) {
-        to = write_slice(to, command->argv[i]);
-    }
+    write_command(to, command, name);
     hf_buffer_commit(out, size);
 }
 
-static void put_result(struct hf_buffer *out, const struct hf_result *result)
+static void put_tell(struct hf_buffer *out, const struct hf_tell *tell)
 {
-    size_t size = 1 + 8 + 8 + 4;
+    struct hf_slice name = hf_slice_text(tell->command.row->name);
+    size_t size = 1 + 8 + command_size(&tell->command, name);
     uint8_t *to = hf_buffer_reserve(out, size);
     if (to == NULL) {
         return;
     }
-    to = write_integer(to, HF_MESSAGE_RESULT, 1);
-    to = write_integer(to, result->number, 8);
-    write_integer(to, result->scan_next, 8);
+    to = write_integer(to, HF_MESSAGE_TELL, 1);
+    to = write_integer(to, tell->number, 8);
+    write_command(to, &tell->command, name);
     hf_buffer_commit(out, size);
+}
 
+/* Its tokens, as a slice. */
+static void put_reply(struct hf_buffer *out, const struct hf_reply *reply)
+{
+    hf_buffer_put_u32(out, 0);
     size_t start = out->size;
-    hf_reply_encode(&result->reply, out);
+    hf_reply_encode(reply, out);
     if (!out->failed) {
         HF_ASSERT(out->size - start <= UINT32_MAX);
         write_integer(out->data + start - 4, out->size - start, 4);
     }
+}
+
+static void put_result(struct hf_buffer *out, const struct hf_result *result)
+{
+    put_pair(out, HF_MESSAGE_RESULT, result->number, result->scan_next);
+    put_reply(out, &result->reply);
 }
 
 static void put_promise(struct hf_buffer *out, const struct hf_promise *promise)
@@ -289,6 +315,10 @@ static void put_control(struct hf_buffer *out, const struct hf_message *message)
     case HF_MESSAGE_MERGED:
         put_merged(out, &message->merged);
         return;
+    case HF_MESSAGE_TOLD:
+        hf_buffer_put_u64(out, message->told.number);
+        put_reply(out, &message->told.reply);
+        return;
     default:
         HF_ASSERT(message->type == HF_MESSAGE_PULL); /* No such type. */
     }
@@ -308,6 +338,9 @@ static void put_message(struct hf_buffer *out, const struct hf_message *message)
         return;
     case HF_MESSAGE_SUFFIX:
         put_suffix(out, &message->suffix);
+        return;
+    case HF_MESSAGE_TELL:
+        put_tell(out, &message->tell);
         return;
     case HF_MESSAGE_ACK:
         put_pair(out, message->type, message->ack.epoch, message->ack.number);
@@ -495,7 +528,7 @@ static bool command_is_sound(const struct hf_command *command)
         return command->argc >= 1;
     }
     if (row->route == HF_ROUTE_CONNECTION || row->route == HF_ROUTE_NODE ||
-        row->route == HF_ROUTE_WALK ||
+        row->route == HF_ROUTE_WALK || row->route == HF_ROUTE_SUBSCRIBERS ||
         !hf_command_arity_fits(row, command->argc)) {
         return false;
     }
@@ -542,7 +575,7 @@ static int read_command(struct hf_reader *reader,
     for (uint32_t i = 0; i < command->argc; i++) {
         argv[i] = hf_reader_slice(reader);
     }
-    return !reader->failed && command_is_sound(command) ? 0 : HF_EPROTO;
+    return reader->failed ? HF_EPROTO : 0;
 }
 
 static int read_forward(struct hf_reader *reader,
@@ -565,6 +598,9 @@ static int read_forward(struct hf_reader *reader,
     if (error != 0) {
         return error;
     }
+    if (!command_is_sound(&forward->command)) {
+        return HF_EPROTO;
+    }
     if (forward->command.row == NULL) {
         forward->unknown = name;
         return 0;
@@ -578,15 +614,36 @@ static int read_forward(struct hf_reader *reader,
     return 0;
 }
 
+static int read_tell(struct hf_reader *reader, struct hf_peer_scratch *scratch,
+                     struct hf_tell *tell)
+{
+    tell->number = hf_reader_u64(reader);
+    struct hf_slice name = hf_reader_slice(reader);
+    int error = read_command(reader, scratch, &tell->command, name);
+    if (error != 0) {
+        return error;
+    }
+    const struct hf_command *command = &tell->command;
+    enum hf_tally_kind kind;
+    return command->row != NULL &&
+                   command->row->route == HF_ROUTE_SUBSCRIBERS &&
+                   hf_command_arity_fits(command->row, command->argc) &&
+                   hf_tally_kind_of(command, &kind)
+               ? 0
+               : HF_EPROTO;
+}
+
+static int read_reply(struct hf_reader *reader, struct hf_reply *reply)
+{
+    struct hf_slice tokens = hf_reader_slice(reader);
+    return !reader->failed && hf_reply_decode(tokens, reply) ? 0 : HF_EPROTO;
+}
+
 static int read_result(struct hf_reader *reader, struct hf_result *result)
 {
     result->number = hf_reader_u64(reader);
     result->scan_next = hf_reader_u64(reader);
-    struct hf_slice tokens = hf_reader_slice(reader);
-    if (reader->failed || !hf_reply_decode(tokens, &result->reply)) {
-        return HF_EPROTO;
-    }
-    return 0;
+    return read_reply(reader, &result->reply);
 }
 
 static int read_record(struct hf_reader *reader, struct hf_record_view *record)
@@ -726,6 +783,11 @@ static int read_data(struct hf_reader *reader, struct hf_peer_scratch *scratch,
         return read_merge(reader, scratch, &message->merge);
     case HF_MESSAGE_MERGED:
         return read_merged(reader, &message->merged);
+    case HF_MESSAGE_TELL:
+        return read_tell(reader, scratch, &message->tell);
+    case HF_MESSAGE_TOLD:
+        message->told.number = hf_reader_u64(reader);
+        return read_reply(reader, &message->told.reply);
     default:
         return HF_EPROTO;
     }

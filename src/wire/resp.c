@@ -611,6 +611,9 @@ static void token_write(struct hf_buffer *out, const struct hf_token *token,
             head_write(out, '*', 2);
         }
         break;
+    case HF_TOKEN_PUSH:
+        head_write(out, flat ? '*' : '>', token->count);
+        break;
     }
 }
 

@@ -123,6 +123,9 @@ static bool make_forward(struct script *s, struct hf_forward *forward)
         return false;
     }
     enum hf_route route = forward->command.row->route;
+    if (route == HF_ROUTE_SUBSCRIBERS) {
+        return false;
+    }
     if (route != HF_ROUTE_EVERYWHERE && route != HF_ROUTE_SCAN) {
         if (route != HF_ROUTE_PARTITIONS && script_take(s) < 200) {
             forward->partition = hf_partition_of_key(forward->command.argv[1]);
@@ -276,6 +279,13 @@ static bool make_control(struct script *s, struct hf_message *message)
     }
 }
 
+static bool make_tell(struct script *s, struct hf_tell *tell)
+{
+    tell->number = script_take(s);
+    return script_take_command(s, &tell->command) &&
+           tell->command.row->route == HF_ROUTE_SUBSCRIBERS;
+}
+
 static bool make_data(struct script *s, struct hf_message *message)
 {
     const struct hf_node *node = s->node->node;
@@ -325,6 +335,12 @@ static bool make_data(struct script *s, struct hf_message *message)
     case HF_MESSAGE_MERGED:
         make_merged(s, &message->merged);
         return true;
+    case HF_MESSAGE_TELL:
+        return make_tell(s, &message->tell);
+    case HF_MESSAGE_TOLD:
+        message->told.number = script_near(s, node->publishing.tell_next - 1);
+        message->told.reply = script_take_reply(s);
+        return true;
     default:
         return false;
     }
@@ -337,6 +353,7 @@ static const enum hf_message_type types[] = {
     HF_MESSAGE_BOUNCE,    HF_MESSAGE_RECORD,    HF_MESSAGE_ACK,
     HF_MESSAGE_COMMITTED, HF_MESSAGE_POSITIONS, HF_MESSAGE_PULL,
     HF_MESSAGE_SUFFIX,    HF_MESSAGE_MERGE,     HF_MESSAGE_MERGED,
+    HF_MESSAGE_TELL,      HF_MESSAGE_TOLD,
 };
 
 static void step_message(struct script *s)

@@ -26,6 +26,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 struct node {
     struct hf_mem mem;
     struct hf_connection_host host;
+    struct hf_subscriptions subscriptions;
     struct hf_connection connection;
     struct hf_buffer asked;                    /* What the node saw. */
     struct hf_buffer output;                   /* What the client saw. */
@@ -110,8 +111,10 @@ static void on_info(void *user, struct hf_slice section, struct hf_buffer *out)
     hf_buffer_append_text(out, "\r\n");
 }
 
-static void on_client_list(void *user, struct hf_buffer *out)
+static void on_client_list(void *user, enum hf_client_type type,
+                           struct hf_buffer *out)
 {
+    (void)type;
     struct node *node = user;
     hf_connection_describe(&node->connection, out);
     hf_buffer_append_text(out, "\n");
@@ -134,6 +137,7 @@ static void node_open(struct node *node)
         .client_list = on_client_list,
         .status = on_status,
         .manage = on_request,
+        .subscriptions = &node->subscriptions,
         .limits = {.argument_count_max = 40,
                    .bulk_bytes_max = 10000,
                    .command_bytes_max = 12000,
@@ -141,6 +145,7 @@ static void node_open(struct node *node)
         .output_bytes_soft = 2000,
         .output_bytes_hard = SIZE_MAX,
     };
+    hf_subscriptions_init(&node->subscriptions, &node->mem);
     hf_connection_init(&node->connection, &node->host, &node->mem, 1,
                        "127.0.0.1:1");
     hf_buffer_init(&node->asked, &node->mem);
@@ -150,6 +155,7 @@ static void node_open(struct node *node)
 static void node_close(struct node *node)
 {
     hf_connection_close(&node->connection);
+    hf_subscriptions_close(&node->subscriptions);
     hf_buffer_close(&node->asked);
     hf_buffer_close(&node->output);
     HF_ASSERT(node->mem.used_bytes == 0);

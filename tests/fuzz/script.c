@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "base/hash.h"
+#include "core/tally.h"
 
 static const char *const words[] = {
     "k1",   "k2",
@@ -325,7 +326,9 @@ bool script_take_command(struct script *s, struct hf_command *command)
         }
     }
     command->argv = s->argv;
+    enum hf_tally_kind kind;
     return command->row->route != HF_ROUTE_CONNECTION &&
+           hf_tally_kind_of(command, &kind) &&
            hf_command_arity_fits(command->row, command->argc);
 }
 

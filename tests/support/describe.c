@@ -142,6 +142,13 @@ static void describe_body(const struct hf_message *message, char *text,
         (void)snprintf(text, size, "p%u -%" PRIx64, message->merged.partition,
                        message->merged.to);
         break;
+    case HF_MESSAGE_TELL:
+        (void)snprintf(text, size, "%" PRIu64 " %s", message->tell.number,
+                       message->tell.command.row->name);
+        break;
+    case HF_MESSAGE_TOLD:
+        (void)snprintf(text, size, "%" PRIu64, message->told.number);
+        break;
     case HF_MESSAGE_NOMINATE:
         (void)snprintf(text, size, "e%" PRIu64 " %zu",
                        view_number(message->nominate.epoch),
@@ -201,6 +208,7 @@ static void describe_value(struct hf_reader *reader, struct hf_buffer *out,
     case HF_TOKEN_SET:
     case HF_TOKEN_PAIRS:
     case HF_TOKEN_PAIR:
+    case HF_TOKEN_PUSH:
         break;
     }
     hf_buffer_append_text(out, "[");

@@ -85,6 +85,29 @@ static void expect_heartbeat(const struct hf_heartbeat *a,
     assert_int_equal(a->partitions_lost, b->partitions_lost);
     assert_int_equal(a->sessions_lost, b->sessions_lost);
     assert_memory_equal(a->databases, b->databases, sizeof(a->databases));
+    assert_int_equal(a->listens, b->listens);
+    assert_int_equal(a->news, b->news);
+    assert_int_equal(a->news_heard, b->news_heard);
+    assert_int_equal(a->events, b->events);
+    assert_int_equal(a->events_set_ms, b->events_set_ms);
+}
+
+static void expect_command(const struct hf_command *a,
+                           const struct hf_command *b)
+{
+    assert_ptr_equal(a->row, b->row);
+    assert_int_equal(a->database, b->database);
+    assert_int_equal(a->argc, b->argc);
+    for (size_t i = 0; i < b->argc; i++) {
+        expect_slice(a->argv[i], b->argv[i]);
+    }
+}
+
+static void expect_reply(const struct hf_reply *a, const struct hf_reply *b)
+{
+    assert_int_equal(a->kind, b->kind);
+    assert_int_equal(a->integer, b->integer);
+    expect_slice(a->bytes, b->bytes);
 }
 
 static void expect_forward(const struct hf_forward *a,
@@ -97,15 +120,10 @@ static void expect_forward(const struct hf_forward *a,
     assert_int_equal(a->partition_end, b->partition_end);
     assert_int_equal(a->scan_position, b->scan_position);
     assert_int_equal(a->scan_count, b->scan_count);
-    assert_ptr_equal(a->command.row, b->command.row);
     if (b->command.row == NULL) {
         expect_slice(a->unknown, b->unknown);
     }
-    assert_int_equal(a->command.database, b->command.database);
-    assert_int_equal(a->command.argc, b->command.argc);
-    for (size_t i = 0; i < b->command.argc; i++) {
-        expect_slice(a->command.argv[i], b->command.argv[i]);
-    }
+    expect_command(&a->command, &b->command);
 }
 
 static void expect_nominate(const struct hf_nominate *a,
@@ -208,9 +226,7 @@ static void expect_data(const struct hf_message *a, const struct hf_message *b)
     case HF_MESSAGE_RESULT:
         assert_int_equal(a->result.number, b->result.number);
         assert_int_equal(a->result.scan_next, b->result.scan_next);
-        assert_int_equal(a->result.reply.kind, b->result.reply.kind);
-        assert_int_equal(a->result.reply.integer, b->result.reply.integer);
-        expect_slice(a->result.reply.bytes, b->result.reply.bytes);
+        expect_reply(&a->result.reply, &b->result.reply);
         return;
     case HF_MESSAGE_BOUNCE:
         assert_int_equal(a->bounce.epoch, b->bounce.epoch);
@@ -251,6 +267,14 @@ static void expect_data(const struct hf_message *a, const struct hf_message *b)
         assert_int_equal(a->merged.partition, b->merged.partition);
         assert_int_equal(a->merged.to, b->merged.to);
         expect_slice(a->merged.knowledge, b->merged.knowledge);
+        return;
+    case HF_MESSAGE_TELL:
+        assert_int_equal(a->tell.number, b->tell.number);
+        expect_command(&a->tell.command, &b->tell.command);
+        return;
+    case HF_MESSAGE_TOLD:
+        assert_int_equal(a->told.number, b->told.number);
+        expect_reply(&a->told.reply, &b->told.reply);
         return;
     default:
         fail_msg("message type %d", (int)b->type);

@@ -105,6 +105,11 @@ static void add_heartbeats(struct messages *m)
         .refill_sessions = unlike(m),
         .refill_bytes = unlike(m),
         .databases = {unlike(m), 0, unlike(m), [15] = unlike(m)},
+        .listens = true,
+        .news = unlike(m),
+        .news_heard = unlike(m),
+        .events = HF_NOTICES_KEYEVENT | HF_NOTICES_EXPIRED,
+        .events_set_ms = unlike(m),
     };
     add(m, HF_MESSAGE_HEARTBEAT);
     add(m, HF_MESSAGE_HEARTBEAT)->heartbeat = (struct hf_heartbeat){
@@ -129,6 +134,10 @@ static void add_heartbeats(struct messages *m)
         .refill_sessions = UINT64_MAX,
         .refill_bytes = UINT64_MAX,
         .databases = {[1] = UINT64_MAX, [14] = UINT64_MAX},
+        .news = UINT64_MAX,
+        .news_heard = UINT64_MAX,
+        .events = HF_NOTICES_EVERY,
+        .events_set_ms = UINT64_MAX,
     };
 }
 
@@ -336,6 +345,35 @@ static void add_merges(struct messages *m)
                            HF_SESSIONS_END, HF_SLICE_LITERAL("what is known")};
 }
 
+static void add_tells(struct messages *m)
+{
+    struct hf_slice big = hf_buffer_slice(&m->big);
+    const struct {
+        uint32_t argc;
+        struct hf_slice argv[4];
+    } tells[] = {
+        {3,
+         {HF_SLICE_LITERAL("publish"), HF_SLICE_LITERAL("news"),
+          HF_SLICE_LITERAL("a\0b")}},
+        {3, {HF_SLICE_LITERAL("SPUBLISH"), {NULL, 0}, big}},
+        {2, {HF_SLICE_LITERAL("PUBSUB"), HF_SLICE_LITERAL("NumPat")}},
+        {4,
+         {HF_SLICE_LITERAL("PUBSUB"), HF_SLICE_LITERAL("SHARDNUMSUB"),
+          HF_SLICE_LITERAL("a"), HF_SLICE_LITERAL("b")}},
+    };
+    for (size_t i = 0; i < HF_ARRAY_COUNT(tells); i++) {
+        memcpy(m->told[i], tells[i].argv, sizeof(tells[i].argv));
+        add(m, HF_MESSAGE_TELL)->tell =
+            (struct hf_tell){unlike(m),
+                             {.row = hf_command_find(m->told[i][0]),
+                              .argc = tells[i].argc,
+                              .argv = m->told[i]}};
+    }
+    add(m, HF_MESSAGE_TOLD)->told =
+        (struct hf_told){unlike(m), hf_reply_integer(7)};
+    add(m, HF_MESSAGE_TOLD)->told = (struct hf_told){unlike(m), hf_reply_nil()};
+}
+
 static bool fill_pools(struct messages *m)
 {
     hf_buffer_init(&m->big, &m->mem);
@@ -382,6 +420,7 @@ struct messages *messages_create(void)
     add_records(m);
     add_rest(m);
     add_merges(m);
+    add_tells(m);
     return m;
 }
 

@@ -29,6 +29,7 @@ struct messages {
     struct hf_position positions[HF_PARTITION_COUNT];
     struct hf_merge_entry entries[MESSAGES_ENTRIES];
     struct hf_slice arguments[16][4];
+    struct hf_slice told[4][4];
     struct hf_slice many_arguments[MESSAGES_ARGUMENTS];
 };
 

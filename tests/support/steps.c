@@ -111,6 +111,7 @@ static void write_value(struct hf_buffer *text, struct hf_reader *reader)
         hf_buffer_append_text(text, "nil array");
         break;
     case HF_TOKEN_VERBATIM:
+    case HF_TOKEN_PUSH:
         fail_msg("no command replies this");
     }
     hf_buffer_append_slice(text, token.bytes);

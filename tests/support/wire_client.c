@@ -60,8 +60,10 @@ static void on_info(void *user, struct hf_slice section, struct hf_buffer *out)
     hf_buffer_append_text(out, "\r\n");
 }
 
-static void on_client_list(void *user, struct hf_buffer *out)
+static void on_client_list(void *user, enum hf_client_type type,
+                           struct hf_buffer *out)
 {
+    (void)type;
     struct client *c = user;
     hf_connection_describe(&c->connection, out);
     hf_buffer_append_text(out, "\n");
@@ -73,6 +75,12 @@ static void on_status(void *user, struct hf_buffer *out)
     hf_reply_put_map(out, 1);
     hf_reply_put_bulk(out, HF_SLICE_LITERAL("epoch"));
     hf_reply_put_integer(out, 3);
+}
+
+static bool on_listen(void *user)
+{
+    const struct client *c = user;
+    return !c->unheard;
 }
 
 void client_open_with(struct client *c, struct hf_mem *mem)
@@ -89,6 +97,8 @@ void client_open_with(struct client *c, struct hf_mem *mem)
         .status = on_status,
         .manage = on_request,
         .expect = on_expect,
+        .subscriptions = &c->subscriptions,
+        .listen = on_listen,
         .may_go_on = on_may_go_on,
         .limits = {.argument_count_max = HF_ARGUMENT_COUNT_MAX,
                    .bulk_bytes_max = 100000,
@@ -97,6 +107,8 @@ void client_open_with(struct client *c, struct hf_mem *mem)
         .output_bytes_soft = 1000000,
         .output_bytes_hard = 2000000,
     };
+    c->unheard = false;
+    hf_subscriptions_init(&c->subscriptions, c->mem);
     hf_connection_init(&c->connection, &c->host, c->mem, 42, "127.0.0.1:5000");
     hf_buffer_init(&c->asked, c->mem);
     hf_mem_init_system(&c->own);
@@ -112,6 +124,7 @@ void client_open(struct client *c)
 void client_close(struct client *c)
 {
     hf_connection_close(&c->connection);
+    hf_subscriptions_close(&c->subscriptions);
     hf_buffer_close(&c->asked);
     hf_buffer_close(&c->expected);
     assert_int_equal(c->mem->used_bytes, 0);

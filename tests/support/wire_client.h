@@ -14,6 +14,8 @@ struct client {
     struct hf_mem own;  /* What the test notes. */
     struct hf_mem *mem; /* What the connection uses. */
     struct hf_connection_host host;
+    struct hf_subscriptions subscriptions;
+    bool unheard; /* Other nodes do not know of subscribers here. */
     struct hf_connection connection; /* Its id is 42. */
     struct hf_buffer asked;          /* "GET k\n" for each command. */
     uint64_t tags[CLIENT_REQUESTS_MAX];

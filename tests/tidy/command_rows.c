@@ -22,6 +22,8 @@ static const char *section_name(enum hf_section section)
         return "keys";
     case HF_SECTION_CLUSTER:
         return "cluster";
+    case HF_SECTION_PUBSUB:
+        return "pubsub";
     case HF_SECTION_SERVER:
         return "server";
     }
@@ -35,6 +37,8 @@ static const char *atomicity(enum hf_route route)
     case HF_ROUTE_CONNECTION:
     case HF_ROUTE_NODE:
         return "";
+    case HF_ROUTE_SUBSCRIBERS:
+        return "each node";
     case HF_ROUTE_KEY:
         return "yes";
     case HF_ROUTE_KEYS:

@@ -191,7 +191,8 @@ static void describes_its_client(void **state)
     (void)state;
     static const struct exchange exchanges[] = {
         {"CLIENT LIST\r\n",
-         "$110\r\nid=42 addr=127.0.0.1:5000 name= flags=N db=0 sub=0 psub=0 "
+         "$117\r\nid=42 addr=127.0.0.1:5000 name= flags=N db=0 sub=0 psub=0 "
+         "ssub=0 "
          "oll=0 omem=0 user=default resp=2 lib-name= lib-ver=\n\r\n"},
         {"CLIENT LIST TYPE pubsub\r\n", "$0\r\n\r\n"},
         {"CLIENT LIST TYPE foo\r\n", "-ERR Unknown client type 'foo'\r\n"},
@@ -210,10 +211,11 @@ static void describes_its_client(void **state)
     client_expect(
         &c, "$1\r\nv\r\n"
             "=122\r\ntxt:id=42 addr=127.0.0.1:5000 name=me flags=N db=0 sub=0 "
-            "psub=0 oll=1 omem=0 user=default resp=3 lib-name=lib lib-ver=1.2"
+            "psub=0 ssub=0 oll=1 omem=0 user=default resp=3 lib-name=lib "
+            "lib-ver=1.2"
             "\n\r\n"
             "=124\r\ntxt:id=42 addr=127.0.0.1:5000 name=me flags=N db=0 sub=0 "
-            "psub=0 oll=2 omem=130 user=default resp=3 lib-name=lib "
+            "psub=0 ssub=0 oll=2 omem=130 user=default resp=3 lib-name=lib "
             "lib-ver=1.2\n\r\n");
     client_close(&c);
 }

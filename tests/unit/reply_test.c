@@ -133,7 +133,7 @@ static void an_unknown_token_is_refused(void **state)
 {
     struct hf_buffer *buffer = *state;
     struct hf_reply reply;
-    hf_buffer_put_u8(buffer, HF_TOKEN_PAIR + 1);
+    hf_buffer_put_u8(buffer, HF_TOKEN_PUSH + 1);
     assert_false(hf_reply_decode(hf_buffer_slice(buffer), &reply));
 }
 

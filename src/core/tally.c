@@ -1,0 +1,209 @@
+#include "core/tally.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+
+bool hf_tally_kind_of(const struct hf_command *command,
+                      enum hf_tally_kind *kind)
+{
+    static const struct {
+        const char *name;
+        enum hf_tally_kind kind;
+    } words[] = {
+        {"channels", HF_TALLY_NAMES},     {"shardchannels", HF_TALLY_NAMES},
+        {"numpat", HF_TALLY_DIFFERENT},   {"numsub", HF_TALLY_COUNTS},
+        {"shardnumsub", HF_TALLY_COUNTS},
+    };
+    if (strcmp(command->row->name, "PUBSUB") != 0) {
+        *kind = HF_TALLY_SUM;
+        return true;
+    }
+    for (size_t i = 0; i < HF_ARRAY_COUNT(words); i++) {
+        if (hf_slice_equal_nocase(command->argv[1], words[i].name)) {
+            *kind = words[i].kind;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool hf_tally_init(struct hf_tally *tally, struct hf_mem *mem,
+                   const struct hf_command *command)
+{
+    *tally = (struct hf_tally){.mem = mem};
+    if (!hf_tally_kind_of(command, &tally->kind)) {
+        return false;
+    }
+    hf_buffer_init(&tally->names, mem);
+    if (tally->kind != HF_TALLY_COUNTS || command->argc == 2) {
+        return true;
+    }
+    tally->count = command->argc - 2;
+    tally->counts =
+        hf_mem_alloc_zero(mem, tally->count * sizeof(tally->counts[0]));
+    for (uint32_t i = 2; i < command->argc; i++) {
+        hf_buffer_put_slice(&tally->names, command->argv[i]);
+    }
+    if (tally->counts == NULL || tally->names.failed) {
+        hf_tally_close(tally);
+        return false;
+    }
+    return true;
+}
+
+void hf_tally_close(struct hf_tally *tally)
+{
+    if (tally->counts != NULL) {
+        hf_mem_free(tally->mem, tally->counts,
+                    tally->count * sizeof(tally->counts[0]));
+        tally->counts = NULL;
+    }
+    hf_buffer_close(&tally->names);
+}
+
+static void add_name(struct hf_tally *tally, struct hf_slice name)
+{
+    if (tally->names.size + name.size > HF_REPLY_BYTES_MAX) {
+        tally->too_large = true;
+        return;
+    }
+    hf_buffer_put_slice(&tally->names, name);
+    if (tally->names.failed) {
+        tally->failed = true;
+        return;
+    }
+    tally->count++;
+}
+
+static void add_nested(struct hf_tally *tally, struct hf_slice tokens)
+{
+    struct hf_reader reader = hf_reader_of(tokens);
+    struct hf_token token;
+    uint32_t at = 0; /* Of the names asked for. */
+    if (!hf_token_next(&reader, &token) || token.kind != HF_TOKEN_ARRAY) {
+        return;
+    }
+    while (hf_token_next(&reader, &token)) {
+        if (token.kind == HF_TOKEN_BULK && tally->kind != HF_TALLY_COUNTS) {
+            add_name(tally, token.bytes);
+        } else if (token.kind == HF_TOKEN_INTEGER && at < tally->count &&
+                   tally->kind == HF_TALLY_COUNTS) {
+            tally->counts[at++] += token.integer;
+        }
+    }
+}
+
+void hf_tally_add(struct hf_tally *tally, const struct hf_reply *reply)
+{
+    if (reply->kind == HF_REPLY_NESTED && tally->kind != HF_TALLY_SUM) {
+        add_nested(tally, reply->bytes);
+    } else if (reply->kind == HF_REPLY_INTEGER && tally->kind == HF_TALLY_SUM) {
+        tally->sum += reply->integer;
+    } else if (reply->kind == HF_REPLY_ERROR) {
+        tally->too_large = true; /* The only one that nodes answer. */
+    }
+}
+
+static int compare(struct hf_slice a, struct hf_slice b)
+{
+    size_t size = a.size < b.size ? a.size : b.size;
+    int order = size == 0 ? 0 : memcmp(a.data, b.data, size);
+    return order != 0 ? order : (a.size > b.size) - (a.size < b.size);
+}
+
+/* Moves names[@at] down to where it belongs in a heap of @count. */
+static void sift(struct hf_slice *names, size_t at, size_t count)
+{
+    struct hf_slice name = names[at];
+    for (size_t child = 2 * at + 1; child < count; child = 2 * at + 1) {
+        if (child + 1 < count && compare(names[child], names[child + 1]) < 0) {
+            child++;
+        }
+        if (compare(name, names[child]) >= 0) {
+            break;
+        }
+        names[at] = names[child];
+        at = child;
+    }
+    names[at] = name;
+}
+
+static void sort(struct hf_slice *names, size_t count)
+{
+    for (size_t at = count / 2; at > 0; at--) {
+        sift(names, at - 1, count);
+    }
+    for (size_t last = count; last > 1; last--) {
+        struct hf_slice largest = names[0];
+        names[0] = names[last - 1];
+        names[last - 1] = largest;
+        sift(names, 0, last - 1);
+    }
+}
+
+/* The names, sorted, each once. Returns how many they are. */
+static uint32_t names_sort(const struct hf_tally *tally, struct hf_slice *names)
+{
+    struct hf_reader reader = hf_reader_of(hf_buffer_slice(&tally->names));
+    for (uint32_t i = 0; i < tally->count; i++) {
+        names[i] = hf_reader_slice(&reader);
+    }
+    sort(names, tally->count);
+    uint32_t different = 0;
+    for (uint32_t i = 0; i < tally->count; i++) {
+        if (i == 0 || compare(names[different - 1], names[i]) != 0) {
+            names[different++] = names[i];
+        }
+    }
+    return different;
+}
+
+static struct hf_reply names_reply(struct hf_tally *tally,
+                                   struct hf_buffer *tokens)
+{
+    size_t size = tally->count * sizeof(struct hf_slice);
+    struct hf_slice *names = hf_mem_alloc(tally->mem, size);
+    if (names == NULL) {
+        tally->failed = true;
+        return hf_reply_nil();
+    }
+    uint32_t different = names_sort(tally, names);
+    hf_reply_put_array(tokens, different);
+    for (uint32_t i = 0; i < different; i++) {
+        hf_reply_put_bulk(tokens, names[i]);
+    }
+    hf_mem_free(tally->mem, names, size);
+    return tally->kind == HF_TALLY_DIFFERENT ? hf_reply_integer(different)
+                                             : hf_reply_nested(tokens);
+}
+
+static struct hf_reply counts_reply(const struct hf_tally *tally,
+                                    struct hf_buffer *tokens)
+{
+    struct hf_reader reader = hf_reader_of(hf_buffer_slice(&tally->names));
+    hf_reply_put_array(tokens, 2 * tally->count);
+    for (uint32_t i = 0; i < tally->count; i++) {
+        hf_reply_put_bulk(tokens, hf_reader_slice(&reader));
+        hf_reply_put_integer(tokens, tally->counts[i]);
+    }
+    return hf_reply_nested(tokens);
+}
+
+struct hf_reply hf_tally_reply(struct hf_tally *tally, struct hf_buffer *tokens)
+{
+    struct hf_reply reply = hf_reply_integer(tally->sum);
+    if (tally->kind == HF_TALLY_COUNTS) {
+        reply = counts_reply(tally, tokens);
+    } else if (tally->kind != HF_TALLY_SUM) {
+        reply = names_reply(tally, tokens);
+    }
+    if (tally->too_large) {
+        return hf_reply_error(HF_REPLY_TOO_LARGE);
+    }
+    if (tally->failed || tokens->failed) {
+        return hf_reply_error("OOM command not allowed: this node is out of "
+                              "memory");
+    }
+    return reply;
+}
