@@ -18,6 +18,7 @@
 #define HF_CONFIG_FENCE_PREFIX_MAX 64 /* Bytes. */
 #define HF_CONFIG_FENCE_LIFETIME_S_MAX 86400
 #define HF_CONFIG_DRAIN_TIMEOUT_S_MAX 3600
+#define HF_CONFIG_EVENTS_MAX 32 /* Letters. */
 #define HF_CONFIG_CLIENTS_MAX 1000000
 #define HF_CONFIG_VALUE_BYTES_MIN 1024
 /* What one command changes, before and after, fits a frame to a peer. */
@@ -92,6 +93,10 @@ struct hf_config {
     /* fence-lifetime: in seconds. Default 600; 1 to
      * HF_CONFIG_FENCE_LIFETIME_S_MAX. */
     uint32_t fence_lifetime_s;
+    /* notify-keyspace-events: which keyspace events a cluster publishes that
+     * starts with this node: letters of KEg$lshzxetmdnA. Default none. What is
+     * set by CONFIG SET while the cluster runs counts more. */
+    char events[HF_CONFIG_EVENTS_MAX + 1];
     /* drain-timeout: how long a node that is asked to stop hands over, in
      * seconds, before it stops anyway. Default 60; 0: at once; up to
      * HF_CONFIG_DRAIN_TIMEOUT_S_MAX. */

@@ -158,6 +158,14 @@ static void put(struct hf_apply *apply, struct hf_slice value, int64_t ttl_ms,
     }
 }
 
+/* What was there was looked for by a command that also writes. */
+static void note_miss(struct hf_apply *apply, const struct hf_session *session)
+{
+    if (session == NULL) {
+        hf_apply_notice(apply, HF_NOTICE_KEYMISS);
+    }
+}
+
 /* Effects of storing argv[2] for @ttl_ms; a time that is already over leaves
  * nothing there. */
 static void put_for(struct hf_apply *apply, const struct hf_command *command,
@@ -259,6 +267,9 @@ void hf_apply_set(struct hf_apply *apply, const struct hf_command *command)
         !set_is_wanted(apply, &options, old, &wanted)) {
         return;
     }
+    if (options.get) {
+        note_miss(apply, old);
+    }
     if (!wanted) {
         reply_value(apply, options.get ? old : NULL);
         return;
@@ -307,6 +318,7 @@ void hf_apply_getset(struct hf_apply *apply, const struct hf_command *command)
 {
     const struct hf_session *old;
     if (hf_apply_typed(apply, HF_SESSION_STRING, &old)) {
+        note_miss(apply, old);
         put(apply, command->argv[2], HF_TTL_NONE, false);
         reply_value_copy(apply, old);
     }
@@ -318,6 +330,7 @@ void hf_apply_getdel(struct hf_apply *apply, const struct hf_command *command)
     if (!hf_apply_typed(apply, HF_SESSION_STRING, &old)) {
         return;
     }
+    note_miss(apply, old);
     if (old != NULL) {
         hf_apply_delete(apply, command);
     }
@@ -334,6 +347,7 @@ void hf_apply_getex(struct hf_apply *apply, const struct hf_command *command)
         return;
     }
     if (session == NULL) {
+        note_miss(apply, session);
         apply->reply = hf_reply_nil();
         return;
     }

@@ -58,7 +58,7 @@ static bool all_know(const struct hf_node *node, uint64_t news)
 {
     for (size_t i = 0; i < node->peer_count; i++) {
         const struct hf_peer *peer = &node->peers[i];
-        if (is_alive(node, peer) && peer->news_known < news) {
+        if (is_alive(node, peer) && peer->news.known < news) {
             return false;
         }
     }
@@ -161,18 +161,18 @@ bool hf_node_take_news(struct hf_node *node, struct hf_peer *peer,
                        const struct hf_heartbeat *beat)
 {
     /* A number of ours that we had not reached is of one before us. */
-    if (beat->news_heard > peer->news_known &&
+    if (beat->news_heard > peer->news.known &&
         beat->news_heard <= node->publishing.news) {
-        peer->news_known = beat->news_heard;
+        peer->news.known = beat->news_heard;
         confirm_known(node);
     }
     take_events(node, beat);
-    if (beat->news <= peer->news) {
+    if (beat->news <= peer->news.number) {
         return false; /* Heartbeats may overtake each other. */
     }
-    bool waits = peer->news != 0;
-    peer->news = beat->news;
-    peer->listens = beat->listens;
+    bool waits = peer->news.number != 0;
+    peer->news.number = beat->news;
+    peer->news.listens = beat->listens;
     return waits;
 }
 

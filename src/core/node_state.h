@@ -74,10 +74,8 @@ struct hf_peer {
     hf_time bound;         /* Our sent_at that it last echoed. */
     /* It was slow: no copy on it is filled before. */
     hf_time slow_until;
-    hf_time slow_pause;  /* How long that was. */
-    bool listens;        /* It has subscribers, */
-    uint64_t news;       /* as of this number; 0: not heard of yet. */
-    uint64_t news_known; /* Of ours, that it heard of. */
+    hf_time slow_pause; /* How long that was. */
+    struct hf_peer_news news;
 };
 
 /* A member of the current view, ourselves included. */
@@ -357,7 +355,6 @@ struct hf_node {
     size_t answer_bytes; /* Held by answers that wait for others. */
 
     struct hf_publishing publishing;
-
     /* Requests. */
     struct hf_list requests; /* By number. */
     struct hf_list gathers;

@@ -568,7 +568,7 @@ static void heartbeat_to(struct hf_node *node, struct hf_peer *peer,
 {
     struct hf_heartbeat *beat = &message->heartbeat;
     beat->echo = 0;
-    beat->news_heard = peer->news;
+    beat->news_heard = peer->news.number;
     /* A promise holds while we merge, too: we may come back to our view. */
     bool votes =
         node->state == HF_STATE_ACTIVE || node->state == HF_STATE_MERGING;

@@ -97,7 +97,7 @@ static bool ask_here(struct hf_node *node, const struct hf_command *command,
 static bool listens(const struct hf_peer *peer)
 {
     return peer->out_up[HF_CHANNEL_DATA] &&
-           (peer->listens || peer->news == 0) && !peer->refused;
+           (peer->news.listens || peer->news.number == 0) && !peer->refused;
 }
 
 /* Sends @message to all that listen; notes in @telling who will answer. */
@@ -296,11 +296,14 @@ static bool is_there(const struct hf_apply *apply)
 void hf_node_note(struct hf_node *node, const struct hf_apply *apply,
                   struct hf_slice key)
 {
-    if (!is_there(apply) && apply->notice_count > 0) {
-        hf_node_note_event(node, HF_NOTICE_NEW, key);
-    }
+    bool made = !is_there(apply);
     for (uint32_t i = 0; i < apply->notice_count; i++) {
-        hf_node_note_event(node, (enum hf_notice)apply->notices[i], key);
+        enum hf_notice notice = (enum hf_notice)apply->notices[i];
+        if (made && notice != HF_NOTICE_KEYMISS) {
+            hf_node_note_event(node, HF_NOTICE_NEW, key);
+            made = false;
+        }
+        hf_node_note_event(node, notice, key);
     }
 }
 
@@ -364,7 +367,8 @@ void hf_node_note_miss(struct hf_node *node, const struct hf_apply *apply,
                        const struct hf_command *command)
 {
     bool reads = (command->row->flags & HF_COMMAND_WRITE) == 0;
-    if (reads && !is_there(apply)) {
+    bool told = apply->notice_count > 0; /* By one that might have written. */
+    if (told || (reads && !is_there(apply))) {
         hf_node_note_event(node, HF_NOTICE_KEYMISS, command->argv[1]);
         hf_node_publish_noted(node);
     }

@@ -48,6 +48,13 @@ struct hf_events_register {
     uint64_t set_ms; /* Unix time; 0: a setting that nodes started with. */
 };
 
+/* Of a peer. */
+struct hf_peer_news {
+    bool listens;    /* It has subscribers, */
+    uint64_t number; /* as of these news; 0: not heard of yet. */
+    uint64_t known;  /* News of ours that it heard of. */
+};
+
 /* Of a node. */
 struct hf_publishing {
     struct hf_events_register events;

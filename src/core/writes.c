@@ -556,6 +556,9 @@ void hf_node_write_alone(struct hf_node *node, uint16_t p,
         return;
     }
     if (node->effects.size == 0) {
+        if (hf_publishing_is_on(&node->publishing)) {
+            hf_node_note_miss(node, apply, command);
+        }
         return;
     }
     if (hf_publishing_is_on(&node->publishing)) {

@@ -84,6 +84,12 @@ static void on_status(void *user, struct hf_buffer *out)
     clients->handler.status(clients->handler.user, out);
 }
 
+static uint32_t on_events(void *user)
+{
+    struct hf_clients *clients = user;
+    return clients->handler.events(clients->handler.user);
+}
+
 static void on_manage(void *user, struct hf_connection *connection,
                       uint64_t tag, const struct hf_command *command)
 {
@@ -441,6 +447,7 @@ static struct hf_clients *clients_new(uv_loop_t *loop, struct hf_mem *mem,
         .may_go_on = on_may_go_on,
         .subscriptions = &clients->subscriptions,
         .listen = hf_clients_listen,
+        .events = on_events,
         .limits = config->limits,
         .output_bytes_soft = config->output_bytes_soft,
         .output_bytes_hard = config->output_bytes_hard,

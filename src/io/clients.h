@@ -61,7 +61,9 @@ struct hf_clients_handler {
      * hf_clients_listened is called when they know of the first. NULL: there
      * are none. */
     void (*listen)(void *user, bool listens);
-    /* A HOLDFAST command that does something to the node, as `request`. */
+    uint32_t (*events)(void *user);
+    /* A HOLDFAST command that does something to the node, and CONFIG SET, as
+     * `request`. */
     void (*manage)(void *user, uint64_t client, uint64_t tag,
                    const struct hf_command *command);
 };

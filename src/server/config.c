@@ -5,6 +5,7 @@
 #include <uv.h>
 
 #include "base/assert.h"
+#include "core/notices.h"
 #include "holdfast/error.h"
 
 #define PEER_PORT_OFFSET 10000
@@ -63,6 +64,13 @@ bool hf_config_is_host(const char *host)
         }
     }
     return size > 0 && size <= HF_CONFIG_HOST_MAX;
+}
+
+bool hf_config_is_events(const char *text)
+{
+    uint32_t flags;
+    return strlen(text) <= HF_CONFIG_EVENTS_MAX &&
+           hf_notice_flags_read(hf_slice_text(text), &flags);
 }
 
 bool hf_config_is_fence_prefix(const char *text)
@@ -187,6 +195,10 @@ static int check_texts(const struct hf_config *config, char *error,
         return fail(error, error_size, "cluster-name", config->cluster_name,
                     name_rule);
     }
+    if (!hf_config_is_events(config->events)) {
+        return fail(error, error_size, "notify-keyspace-events", config->events,
+                    "letters of KEg$lshzxetmdnA, or nothing");
+    }
     for (size_t i = 0; i < config->fence_prefix_count; i++) {
         if (!hf_config_is_fence_prefix(config->fence_prefixes[i])) {
             return fail(error, error_size, "fence-prefix",
@@ -266,4 +278,11 @@ void hf_config_fences(const struct hf_config *config,
             fences, hf_slice_text(config->fence_prefixes[i]));
         HF_ASSERT(added); /* It was checked. */
     }
+}
+
+uint32_t hf_config_events(const struct hf_config *config)
+{
+    uint32_t flags;
+    return hf_notice_flags_read(hf_slice_text(config->events), &flags) ? flags
+                                                                       : 0;
 }

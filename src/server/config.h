@@ -22,6 +22,9 @@ bool hf_config_is_host(const char *host);
 /* Whether @text is a prefix of keys as fence-prefix takes it. */
 bool hf_config_is_fence_prefix(const char *text);
 
+/* Whether @text is what notify-keyspace-events takes. */
+bool hf_config_is_events(const char *text);
+
 /* Whether only this machine can reach what listens on @host. */
 bool hf_config_is_loopback(const char *host);
 
@@ -37,5 +40,8 @@ HF_NODISCARD int hf_config_complete(struct hf_config *config, char *error,
 /* What a checked @config says of fences, as a node takes it. */
 void hf_config_fences(const struct hf_config *config,
                       struct hf_fence_rules *fences);
+
+/* And of events: enum hf_notice_flag. */
+uint32_t hf_config_events(const struct hf_config *config);
 
 #endif

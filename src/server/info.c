@@ -85,6 +85,11 @@ static void write_stats(struct hf_buffer *out, const struct hf_info *info)
     LINE(out, "total_net_output_bytes:%llu\r\n",
          (wide)info->clients->bytes_out);
     LINE(out, "rejected_connections:%llu\r\n", (wide)info->clients->rejected);
+    LINE(out, "pubsub_channels:%u\r\n", (unsigned)info->channels);
+    LINE(out, "pubsub_patterns:%u\r\n", (unsigned)info->patterns);
+    LINE(out, "pubsubshard_channels:%u\r\n", (unsigned)info->shard_channels);
+    LINE(out, "client_output_buffer_limit_disconnections:%llu\r\n",
+         (wide)info->clients->slow_dropped);
     LINE(out, "expired_keys:%llu\r\n", (wide)info->counters->expired);
     LINE(out, "evicted_keys:0\r\n");
 }
@@ -191,6 +196,10 @@ static void write_holdfast(struct hf_buffer *out, const struct hf_info *info)
     LINE(out, "operations:%llu\r\n", (wide)counters->operations);
     LINE(out, "operations_forwarded:%llu\r\n", (wide)counters->forwarded);
     LINE(out, "operations_read_as_copy:%llu\r\n", (wide)counters->copy_reads);
+    LINE(out, "messages_published:%llu\r\n",
+         (wide)counters->messages_published);
+    LINE(out, "messages_dropped:%llu\r\n", (wide)counters->messages_dropped);
+    LINE(out, "events_published:%llu\r\n", (wide)counters->events_published);
     LINE(out, "operations_held:%llu\r\n", (wide)counters->held);
     LINE(out, "operations_refused:%llu\r\n", (wide)counters->refused);
     LINE(out, "operations_repeated:%llu\r\n",

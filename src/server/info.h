@@ -28,6 +28,9 @@ struct hf_info {
     const char *name;
     hf_incarnation incarnation;
     const struct hf_clients_stats *clients;
+    uint32_t channels; /* With subscribers here, */
+    uint32_t patterns;
+    uint32_t shard_channels;
     const struct hf_node_status *node;
     const struct hf_node_counters *counters;
     const struct hf_turns *turns;

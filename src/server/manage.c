@@ -1,5 +1,6 @@
-/* manage.c - HOLDFAST commands that do something to this node. */
+/* manage.c - HOLDFAST commands that do something to this node, CONFIG SET. */
 #include <stdio.h>
+#include <string.h>
 
 #include "io/resolve.h"
 #include "server/server_private.h"
@@ -78,6 +79,24 @@ static void takeover_run(struct hf_server *server, uint64_t client,
     answer_error(server, client, tag, text);
 }
 
+/* CONFIG SET notify-keyspace-events, which the connection has looked at. When
+ * it is there twice, the last one counts. Answered when others know. */
+static void config_run(struct hf_server *server, uint64_t client, uint64_t tag,
+                       const struct hf_command *command)
+{
+    struct hf_event event = {.type = HF_EVENT_NOTIFY};
+    event.notify.client = client;
+    event.notify.tag = tag;
+    for (uint32_t i = 2; i + 1 < command->argc; i += 2) {
+        if (hf_slice_equal_nocase(command->argv[i], "notify-keyspace-events") &&
+            !hf_notice_flags_read(command->argv[i + 1], &event.notify.events)) {
+            answer_error(server, client, tag, "ERR syntax error");
+            return;
+        }
+    }
+    hf_server_step(server, &event);
+}
+
 void hf_server_manage(void *user, uint64_t client, uint64_t tag,
                       const struct hf_command *command)
 {
@@ -88,6 +107,10 @@ void hf_server_manage(void *user, uint64_t client, uint64_t tag,
         {"DRAIN", drain_run},
         {"TAKEOVER", takeover_run},
     };
+    if (strcmp(command->row->name, "CONFIG") == 0) {
+        config_run(user, client, tag, command);
+        return;
+    }
     for (size_t i = 0; i < HF_ARRAY_COUNT(rows); i++) {
         if (hf_slice_equal_nocase(command->argv[1], rows[i].name)) {
             rows[i].run(user, client, tag, command);

@@ -54,7 +54,7 @@ static void server_step_at(struct hf_server *server, struct hf_event *event,
     hf_node_step(server->node, event, &server->outbox);
 }
 
-static void server_step(struct hf_server *server, struct hf_event *event)
+void hf_server_step(struct hf_server *server, struct hf_event *event)
 {
     server_step_at(server, event, hf_clock_now());
 }
@@ -85,7 +85,7 @@ static void on_message(void *user, hf_node_id from, hf_incarnation incarnation,
     event.message.from = from;
     event.message.incarnation = incarnation;
     event.message.message = message;
-    server_step(user, &event);
+    hf_server_step(user, &event);
 }
 
 static void on_expect_messages(void *user, struct hf_message *messages,
@@ -99,7 +99,7 @@ static void on_link(void *user, const struct hf_link_event *link)
 {
     struct hf_event event = {.type = HF_EVENT_LINK};
     event.link = *link;
-    server_step(user, &event);
+    hf_server_step(user, &event);
 }
 
 static void on_probed(void *user, uint64_t token, enum hf_probe_result result)
@@ -107,14 +107,20 @@ static void on_probed(void *user, uint64_t token, enum hf_probe_result result)
     struct hf_event event = {.type = HF_EVENT_PROBED};
     event.probed.token = token;
     event.probed.result = result;
-    server_step(user, &event);
+    hf_server_step(user, &event);
 }
 
 static void on_listen(void *user, bool listens)
 {
     struct hf_event event = {.type = HF_EVENT_LISTEN};
     event.listens = listens;
-    server_step(user, &event);
+    hf_server_step(user, &event);
+}
+
+static uint32_t on_events(void *user)
+{
+    const struct hf_server *server = user;
+    return hf_node_get_events(server->node);
 }
 
 static void on_deadline(uv_timer_t *timer)
@@ -123,7 +129,7 @@ static void on_deadline(uv_timer_t *timer)
     struct hf_event event = {.type = HF_EVENT_TICK};
     server->deadline_at = HF_NEVER;
     if (hf_node_deadline(server->node) <= hf_clock_now()) {
-        server_step(server, &event);
+        hf_server_step(server, &event);
     } /* Else clients only have to be flushed, or it was early. */
 }
 
@@ -168,7 +174,7 @@ static void on_self(void *user, const struct hf_address *address)
 {
     struct hf_event event = {.type = HF_EVENT_SELF};
     event.self = address;
-    server_step(user, &event);
+    hf_server_step(user, &event);
 }
 
 static void do_send(void *user, hf_node_id to, hf_incarnation incarnation,
@@ -258,7 +264,7 @@ static void server_end_turn(struct hf_server *server)
     hf_links_poll(server->links);
     hf_clients_run(server->clients);
     if (server->stepped) {
-        server_step(server, &event);
+        hf_server_step(server, &event);
         server->stepped = false;
     }
     hf_links_flush(server->links);
@@ -329,6 +335,10 @@ static void on_info(void *user, struct hf_slice section, struct hf_buffer *out)
         .name = server->config.name,
         .incarnation = server->self.incarnation,
         .clients = hf_clients_get_stats(server->clients),
+        .channels = hf_clients_topics(server->clients, HF_SUBSCRIPTION_CHANNEL),
+        .patterns = hf_clients_topics(server->clients, HF_SUBSCRIPTION_PATTERN),
+        .shard_channels =
+            hf_clients_topics(server->clients, HF_SUBSCRIPTION_SHARD),
         .node = &server->status,
         .counters = hf_node_get_counters(server->node),
         .turns = &server->turns,
@@ -435,6 +445,7 @@ static int server_open_clients(struct hf_server *server, char *error,
         .info = on_info,
         .status = on_status,
         .listen = on_listen,
+        .events = on_events,
         .manage = hf_server_manage,
     };
     int rv = hf_clients_create(&server->clients, &server->loop, &server->mem,
@@ -518,6 +529,7 @@ static int server_open_node(struct hf_server *server, char *error,
         node_config->touch_delay_ms = config->touch_delay_ms;
         hf_config_fences(config, &node_config->fences);
         node_config->value_bytes_max = config->value_bytes_max;
+        node_config->events = hf_config_events(config);
         node_config->random_seed = random_number();
         node_config->log = server->log;
         rv = hf_node_create(&server->node, node_config, &server->mem,
@@ -560,7 +572,7 @@ static void server_start(struct hf_server *server)
     uv_prepare_start(&server->prepare, on_prepare);
     uv_check_start(&server->check, on_check);
     hf_links_start(server->links, &server->self);
-    server_step(server, &event); /* It looks for its seeds. */
+    hf_server_step(server, &event); /* It looks for its seeds. */
 }
 
 static void server_say_ready(struct hf_server *server)

@@ -2,7 +2,7 @@
  *
  *   server.c  the loop: events in, actions out; starting and stopping
  *   drain.c   leaving in good order
- *   manage.c  HOLDFAST commands that do something to this node */
+ *   manage.c  HOLDFAST commands that do something to this node, CONFIG SET */
 #ifndef HF_SERVER_SERVER_PRIVATE_H
 #define HF_SERVER_SERVER_PRIVATE_H
 
@@ -75,6 +75,11 @@ struct hf_server {
     char run_id[HF_INFO_RUN_ID_BYTES + 1];
     struct hf_node_status status; /* Large: filled when asked for. */
 };
+
+/* server.c */
+
+/* Feeds the node one event, now. */
+void hf_server_step(struct hf_server *server, struct hf_event *event);
 
 /* drain.c */
 

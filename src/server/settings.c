@@ -11,6 +11,7 @@
 #define NAME_RULE "1 to 64 letters, digits and any of . _ : -"
 #define HOST_RULE "a host name or an IP address"
 #define SEEDS_RULE "up to 64 of HOST:PEERPORT or [IPV6]:PEERPORT with commas"
+#define EVENTS_RULE "letters of KEg$lshzxetmdnA, or nothing"
 #define PREFIXES_RULE                                                          \
     "up to 16 of 1 to 64 bytes without spaces, with commas, or nothing"
 /* A longer value is cut in errors. */
@@ -26,6 +27,7 @@ enum kind {
     KIND_NAME, /* char[HF_CONFIG_NAME_MAX + 1]. */
     KIND_SEEDS,
     KIND_PREFIXES,
+    KIND_EVENTS, /* char[HF_CONFIG_EVENTS_MAX + 1]. */
     KIND_LEVEL,
     KIND_FORMAT,
     KIND_POLICY,
@@ -73,6 +75,8 @@ static const struct row rows[] = {
      "keys that cannot be used again once deleted: PREFIX,...; \"\": none"},
     {"fence-lifetime", KIND_UINT32, AT(fence_lifetime_s), 1,
      HF_CONFIG_FENCE_LIFETIME_S_MAX, "600", "s that they cannot"},
+    {"notify-keyspace-events", KIND_EVENTS, AT(events), 0, 0, "none",
+     "keyspace events that are published: letters as in Redis"},
     {"drain-timeout", KIND_UINT32, AT(drain_timeout_s), 0,
      HF_CONFIG_DRAIN_TIMEOUT_S_MAX, "60",
      "s that stopping may take to hand over to others"},
@@ -120,6 +124,9 @@ static void say_allowed(const struct row *row, char *text, size_t size)
         return;
     case KIND_PREFIXES:
         snprintf(text, size, PREFIXES_RULE);
+        return;
+    case KIND_EVENTS:
+        snprintf(text, size, EVENTS_RULE);
         return;
     case KIND_LEVEL:
     case KIND_FORMAT:
@@ -338,6 +345,12 @@ static bool set_row(const struct row *row, struct hf_config *config,
         return read_seeds(config, value);
     case KIND_PREFIXES:
         return read_prefixes(config, value);
+    case KIND_EVENTS:
+        if (!hf_config_is_events(value)) {
+            return false;
+        }
+        hf_config_copy_text(member, HF_CONFIG_EVENTS_MAX + 1, value);
+        return true;
     case KIND_LEVEL:
         if (!read_choice(level_names, HF_ARRAY_COUNT(level_names), value,
                          &choice)) {

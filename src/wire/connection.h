@@ -61,7 +61,8 @@ struct hf_connection_host {
                         struct hf_buffer *out);
     /* HOLDFAST STATUS: appends one nested reply (tokens). */
     void (*status)(void *user, struct hf_buffer *out);
-    /* A HOLDFAST command that does something to the node: as request. */
+    /* A HOLDFAST command that does something to the node, and CONFIG SET: as
+     * request. */
     void (*manage)(void *user, struct hf_connection *connection, uint64_t tag,
                    const struct hf_command *command);
     /* Several commands have come at once and will be asked for by `request`,
@@ -78,6 +79,8 @@ struct hf_connection_host {
      * one has subscribers. If not, the host tells them and then calls
      * hf_connection_listened. NULL: there are no others. */
     bool (*listen)(void *user);
+    /* Which keyspace events are published: enum hf_notice_flag. */
+    uint32_t (*events)(void *user);
     struct hf_resp_limits limits;
     size_t output_bytes_soft;
     size_t output_bytes_hard;

@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "core/placement.h"
+#include "wire/connection_config.h"
 #include "wire/connection_pubsub.h"
 #include "wire/connection_topics.h"
 
@@ -721,8 +722,10 @@ static const struct hf_subcommand_table holdfast_table = {
 
 bool hf_connection_is_managed(const struct hf_command *command)
 {
-    return strcmp(command->row->name, "HOLDFAST") == 0 &&
-           hf_subcommand_is_elsewhere(command, &holdfast_table);
+    if (strcmp(command->row->name, "HOLDFAST") != 0) {
+        return hf_connection_config_is_set(command);
+    }
+    return hf_subcommand_is_elsewhere(command, &holdfast_table);
 }
 
 static struct hf_reply holdfast_run(struct hf_connection *connection,

@@ -46,8 +46,6 @@ const struct hf_subcommand_table *
 hf_connection_key_subcommands(const struct hf_command_row *row);
 
 /* connection_server.c */
-struct hf_reply hf_connection_config(struct hf_connection *connection,
-                                     const struct hf_command *command);
 struct hf_reply hf_connection_debug(struct hf_connection *connection,
                                     const struct hf_command *command);
 struct hf_reply hf_connection_function(struct hf_connection *connection,

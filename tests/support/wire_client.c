@@ -63,8 +63,12 @@ static void on_info(void *user, struct hf_slice section, struct hf_buffer *out)
 static void on_client_list(void *user, enum hf_client_type type,
                            struct hf_buffer *out)
 {
-    (void)type;
     struct client *c = user;
+    bool subscribed = c->connection.subscriber.count > 0;
+    if (type != HF_CLIENTS_ALL &&
+        subscribed != (type == HF_CLIENTS_SUBSCRIBED)) {
+        return;
+    }
     hf_connection_describe(&c->connection, out);
     hf_buffer_append_text(out, "\n");
 }

@@ -210,12 +210,12 @@ static void describes_its_client(void **state)
     client_answer(&c, 0, "v");
     client_expect(
         &c, "$1\r\nv\r\n"
-            "=122\r\ntxt:id=42 addr=127.0.0.1:5000 name=me flags=N db=0 sub=0 "
+            "=129\r\ntxt:id=42 addr=127.0.0.1:5000 name=me flags=N db=0 sub=0 "
             "psub=0 ssub=0 oll=1 omem=0 user=default resp=3 lib-name=lib "
             "lib-ver=1.2"
             "\n\r\n"
-            "=124\r\ntxt:id=42 addr=127.0.0.1:5000 name=me flags=N db=0 sub=0 "
-            "psub=0 ssub=0 oll=2 omem=130 user=default resp=3 lib-name=lib "
+            "=131\r\ntxt:id=42 addr=127.0.0.1:5000 name=me flags=N db=0 sub=0 "
+            "psub=0 ssub=0 oll=2 omem=137 user=default resp=3 lib-name=lib "
             "lib-ver=1.2\n\r\n");
     client_close(&c);
 }

@@ -83,8 +83,9 @@ static void every_setting_is_a_flag(void **state)
         "--seeds", "a:1,[::1]:2", "--name", "n:1", "--host-label", "rack_1",
         "--cluster-name", "shop", "--backups", "3", "--hold", "0",
         "--touch-delay", "60000", "--fence-prefix",
-        "sess:,x/:", "--fence-lifetime", "86400", "--max-clients", "5",
-        "--max-value", "1024", "--log-level", "error", "--log-format", "json");
+        "sess:,x/:", "--fence-lifetime", "86400", "--notify-keyspace-events",
+        "KEA", "--max-clients", "5", "--max-value", "1024", "--log-level",
+        "error", "--log-format", "json");
     assert_string_equal(r.error, "");
     assert_int_equal(r.rv, 0);
     assert_int_equal(r.config.port, 1);
@@ -106,6 +107,7 @@ static void every_setting_is_a_flag(void **state)
     assert_string_equal(r.config.fence_prefixes[0], "sess:");
     assert_string_equal(r.config.fence_prefixes[1], "x/:");
     assert_int_equal(r.config.fence_lifetime_s, 86400);
+    assert_string_equal(r.config.events, "KEA");
     assert_int_equal(r.config.clients_max, 5);
     assert_int_equal(r.config.value_bytes_max, 1024);
     assert_int_equal(r.config.log_level, HF_CONFIG_LOG_ERROR);
@@ -197,7 +199,7 @@ static void unknown_settings_are_named_with_their_value(void **state)
         "port, peer-port, bind, advertise, seeds, name, host-label, "
         "cluster-name, backups, partition-policy, hold, touch-delay, "
         "fence-prefix, "
-        "fence-lifetime, "
+        "fence-lifetime, notify-keyspace-events, "
         "drain-timeout, max-clients, max-value, log-level, log-format";
     char text[512];
     struct result r = READ("--prot", "5");
