@@ -1,5 +1,8 @@
 #include "support/process.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "base/assert.h"
 #include "support/describe.h"
 
@@ -16,6 +19,10 @@ static void on_connect(void *user, const struct hf_address *address);
 static void on_forget(void *user, const struct hf_address *address);
 static void on_probe(void *user, const struct hf_address *address,
                      uint64_t token);
+
+static void on_subscribers(void *user, const struct hf_command *command,
+                           struct hf_buffer *tokens);
+static void on_listened(void *user);
 
 void process_init(struct process *process, unsigned number,
                   struct network *network, uint64_t seed,
@@ -80,6 +87,8 @@ static void process_step(struct process *process, struct hf_event *event)
         .connect = on_connect,
         .forget = on_forget,
         .probe = on_probe,
+        .subscribers = on_subscribers,
+        .listened = on_listened,
     };
     event->now = process_now(process);
     event->wall_ms = process_wall_ms(process);
@@ -120,6 +129,8 @@ void process_start(struct process *process)
                                process_now(process));
     HF_ASSERT(error == 0);
     process->running = true;
+    process->listens = false;
+    process->listened = false;
     process->paused = false;
     trace_add(process->trace, process->schedule->now_us, "%u ! started",
               process->number + 1);
@@ -226,6 +237,10 @@ static void on_reply(void *user, uint64_t client, uint64_t tag,
                      const struct hf_reply *reply)
 {
     struct process *process = user;
+    if (client == 0) {
+        process->notified = true;
+        return;
+    }
     struct request *request = process_find(process, client);
     if (request == NULL || tag != ~client) {
         process->violation = "a reply to nobody, or a second one";
@@ -277,6 +292,29 @@ static void on_probe(void *user, const struct hf_address *address,
     network_probe(process->network, process->number, address, token);
 }
 
+/* PUBLISH is all that the subscriber understands. */
+static void on_subscribers(void *user, const struct hf_command *command,
+                           struct hf_buffer *tokens)
+{
+    struct process *process = user;
+    bool hears = process->listens && command->argc == 3;
+    hf_reply_put_integer(tokens, hears ? 1 : 0);
+    if (hears) {
+        size_t used = strlen(process->told);
+        process->told_count++;
+        (void)snprintf(
+            process->told + used, sizeof(process->told) - used, "%.*s=%.*s ",
+            (int)command->argv[1].size, (const char *)command->argv[1].data,
+            (int)command->argv[2].size, (const char *)command->argv[2].data);
+    }
+}
+
+static void on_listened(void *user)
+{
+    struct process *process = user;
+    process->listened = true;
+}
+
 /* What happens to the node. */
 
 void process_on_link(struct process *process, const struct hf_link_event *event)
@@ -303,8 +341,39 @@ void process_on_probed(struct process *process, uint64_t token,
     process_step(process, &step);
 }
 
+void process_subscribe(struct process *process)
+{
+    process->listens = true;
+    process->listen_due = true;
+    process_on_arrived(process);
+}
+
+void process_set_events(struct process *process, uint32_t events)
+{
+    process->events = events;
+    process->notified = false;
+    process->notify_due = true;
+    process_on_arrived(process);
+}
+
+static void process_take_wishes(struct process *process)
+{
+    if (process->listen_due) {
+        struct hf_event step = {.type = HF_EVENT_LISTEN, .listens = true};
+        process->listen_due = false;
+        process_step(process, &step);
+    }
+    if (process->notify_due) {
+        struct hf_event step = {.type = HF_EVENT_NOTIFY};
+        step.notify.events = process->events;
+        process->notify_due = false;
+        process_step(process, &step);
+    }
+}
+
 static void process_take_requests(struct process *process)
 {
+    process_take_wishes(process);
     while (!hf_list_is_empty(&process->queue)) {
         struct request *request =
             HF_CONTAINER_OF(process->queue.next, struct request, place);

@@ -51,6 +51,8 @@ struct process_clock {
     int64_t wall_ms;   /* Unix time it shows when the world begins. */
 };
 
+#define PROCESS_TOLD_BYTES 1024
+
 struct process {
     unsigned number;
     bool running;
@@ -70,7 +72,16 @@ struct process {
     struct hf_list unanswered; /* Requests that the node has. */
     hf_epoch epoch_max;        /* Highest this incarnation was seen in. */
     hf_epoch promised_max;     /* The same of ballots it has promised. */
-    const char *violation;     /* A promise of core/node.h that it broke. */
+    /* Its one subscriber, to everything. */
+    bool listens;
+    bool listen_due; /* The node is to hear of it. */
+    bool listened;   /* All others know. */
+    bool notify_due; /* Events are to be set, */
+    bool notified;   /* and all others know. */
+    uint32_t events;
+    unsigned told_count;
+    char told[PROCESS_TOLD_BYTES]; /* "channel=message " of each. */
+    const char *violation;         /* A promise of core/node.h that it broke. */
     void (*turned)(void *user, struct process *process);
     void *user;
 };
@@ -97,6 +108,11 @@ int64_t process_wall_ms(const struct process *process);
 
 /* Hands over @request, which the caller keeps alive until it is done. */
 void process_ask(struct process *process, struct request *request);
+
+/* A client subscribes to everything. */
+void process_subscribe(struct process *process);
+/* A client chooses the keyspace events of the cluster: enum hf_notice_flag. */
+void process_set_events(struct process *process, uint32_t events);
 
 /* For struct network_host. */
 void process_on_arrived(struct process *process);
