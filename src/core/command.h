@@ -12,7 +12,8 @@
  * holds the reply back until the copies have them. An apply function never
  * sees an expired session: the node deletes it first. Nor does it see fences
  * (core/fences.h): where one stands there is no session, and hf_command_apply
- * looks after it that none is made. */
+ * looks after it that none is made. With its effects it says by hf_apply_notice
+ * what subscribers are told (core/notices.h), as Redis does. */
 #ifndef HF_CORE_COMMAND_H
 #define HF_CORE_COMMAND_H
 

@@ -187,6 +187,9 @@ void steps_ask(struct steps *f, const char *line, int *effects)
     *effects = f->effects.size > 0 ? WRITES : READS;
     if (*effects == WRITES) {
         assert_true((command.row->flags & HF_COMMAND_WRITE) != 0);
+        if (has_key(&command) && apply.notice_count == 0) {
+            fail_msg("subscribers are not told: hf_apply_notice");
+        }
         apply_effects(f, &command);
     }
     hf_buffer_clear(&f->tokens);
