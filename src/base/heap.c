@@ -83,6 +83,16 @@ static int heap_grow(struct hf_heap *heap)
     return 0;
 }
 
+int hf_heap_reserve(struct hf_heap *heap, size_t count)
+{
+    while (heap->capacity - heap->count < count) {
+        if (heap_grow(heap) != 0) {
+            return HF_ENOMEM;
+        }
+    }
+    return 0;
+}
+
 int hf_heap_push(struct hf_heap *heap, struct hf_heap_item *item, int64_t key)
 {
     HF_ASSERT(item->place == 0);

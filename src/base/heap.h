@@ -34,6 +34,9 @@ void hf_heap_close(struct hf_heap *heap);
 HF_NODISCARD int hf_heap_push(struct hf_heap *heap, struct hf_heap_item *item,
                               int64_t key);
 
+/* Makes sure that the next @count pushes cannot fail. 0 or HF_ENOMEM. */
+HF_NODISCARD int hf_heap_reserve(struct hf_heap *heap, size_t count);
+
 /* The item with the smallest key, NULL when there is none. */
 struct hf_heap_item *hf_heap_peek(const struct hf_heap *heap);
 /* The same, and takes it out. */

@@ -67,6 +67,13 @@
 #define WALK(name, arity, gather, section, usage, note)                        \
     ROW(name, arity, 0, WALK, gather, 0, 0, 0, NULL, ERROR, section, usage,    \
         note)
+#define UNIT(name, arity, flags, first, last, step, apply, section, usage,     \
+             note)                                                             \
+    ROW(name, arity, flags, UNIT, NONE, first, last, step, hf_apply_##apply,   \
+        ERROR, section, usage, note)
+#define SCRIPT(name, arity, flags, section, usage, note)                       \
+    ROW(name, arity, flags, SCRIPT, NONE, 0, 0, 0, NULL, ERROR, section,       \
+        usage, note)
 
 static const struct hf_command_row rows[] = {
 #include "core/command_table.def"
@@ -148,9 +155,25 @@ size_t hf_command_index(const struct hf_command_row *row)
     return (size_t)(row - rows);
 }
 
+/* Of a script: as many as it says. When that is no number that can be, there
+ * are none, and the engine says what is wrong. */
+static struct hf_key_places script_key_places(const struct hf_command *command)
+{
+    int64_t count = 0;
+    if (command->argc < 3 || !hf_slice_to_int64(command->argv[2], &count) ||
+        count < 0 || count > (int64_t)command->argc - 3) {
+        count = 0;
+    }
+    return (struct hf_key_places){
+        .first = 3, .end = 3 + (uint32_t)count, .step = 1};
+}
+
 struct hf_key_places hf_command_key_places(const struct hf_command *command)
 {
     const struct hf_command_row *row = command->row;
+    if (row->route == HF_ROUTE_SCRIPT) {
+        return script_key_places(command);
+    }
     if (row->key_first == 0) {
         return (struct hf_key_places){.first = 1, .end = 1, .step = 1};
     }
@@ -226,6 +249,63 @@ bool hf_command_arity_fits(const struct hf_command_row *row, uint32_t argc)
         return false;
     }
     return row->key_step < 2 || (argc - 1) % row->key_step == 0;
+}
+
+bool hf_command_is_transaction(const struct hf_command *command)
+{
+    return command->row->apply == hf_apply_exec && command->argc == 3;
+}
+
+bool hf_command_key(const struct hf_command *command, uint32_t index,
+                    struct hf_slice *key)
+{
+    struct hf_key_places keys = hf_command_key_places(command);
+    if (command->row->route == HF_ROUTE_KEY ||
+        hf_command_is_transaction(command)) {
+        keys = (struct hf_key_places){.first = 1, .end = 2, .step = 1};
+    }
+    uint32_t place = keys.first + index * keys.step;
+    if (place >= keys.end) {
+        return false;
+    }
+    *key = command->argv[place];
+    return true;
+}
+
+uint16_t hf_command_partition(const struct hf_command *command)
+{
+    struct hf_slice key;
+    if (!hf_command_key(command, 0, &key)) {
+        key = command->argv[1];
+    }
+    return hf_partition_of_key(key);
+}
+
+struct hf_command hf_command_share(const struct hf_command *command,
+                                   uint32_t index, struct hf_slice *argv,
+                                   size_t room)
+{
+    uint32_t step = command->row->key_step;
+    HF_ASSERT(step > 0 && step < room);
+    argv[0] = command->argv[0];
+    for (uint32_t i = 0; i < step; i++) {
+        argv[1 + i] = command->argv[1 + index * step + i];
+    }
+    return (struct hf_command){.row = command->row,
+                               .argc = 1 + step,
+                               .argv = argv,
+                               .database = command->database};
+}
+
+bool hf_command_fits_unit(const struct hf_command *command)
+{
+    const struct hf_command_row *row = command->row;
+    if (row == NULL || !hf_command_arity_fits(row, command->argc) ||
+        row->apply == hf_apply_exec || row->apply == hf_apply_watch) {
+        return false;
+    }
+    return row->route == HF_ROUTE_KEY || row->route == HF_ROUTE_KEYS ||
+           row->route == HF_ROUTE_UNIT || row->route == HF_ROUTE_SCRIPT;
 }
 
 /* An unsigned decimal number, as big as it gets. Redis reads it with strtoul,

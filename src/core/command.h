@@ -38,6 +38,9 @@ enum hf_route {
     HF_ROUTE_NODE,        /* Answered by the node that was asked: TIME. */
     HF_ROUTE_WALK,        /* As many pages of SCAN as it takes: KEYS. */
     HF_ROUTE_SUBSCRIBERS, /* By every node for its subscribers: PUBLISH. */
+    HF_ROUTE_UNIT,        /* Several keys, as one write: core/unit.h. */
+    HF_ROUTE_SCRIPT, /* The same, run by the script engine: EVAL. argv[2] is
+                      * how many keys follow. */
 };
 
 /* How the replies of the parts become one (all routes but KEY and SCAN). An
@@ -76,6 +79,7 @@ enum hf_section {
     HF_SECTION_SORTED_SET,
     HF_SECTION_LIST,
     HF_SECTION_KEYSPACE,
+    HF_SECTION_TRANSACTION,
     HF_SECTION_CLUSTER,
     HF_SECTION_PUBSUB,
     HF_SECTION_SERVER,
@@ -83,6 +87,7 @@ enum hf_section {
 
 struct hf_apply;
 struct hf_command;
+struct hf_unit;
 
 struct hf_command_row {
     const char *name; /* Upper case. */
@@ -130,6 +135,10 @@ struct hf_apply {
     int64_t wall_ms;        /* Unix time in ms, only for EXAT and its like. */
     size_t value_bytes_max; /* A value may not grow beyond this. */
     const struct hf_fence_rules *fences; /* Who leaves one. */
+    hf_epoch epoch;                      /* Of the view. */
+    uint64_t last_delete; /* Sequence of the partition's last removal. */
+    struct hf_unit *unit; /* That it is part of, if any. Route UNIT: where keys
+                           * are looked up and changed (core/units.h). */
     struct hf_buffer *effects; /* Out; empty at the start. When it is `failed`
                                 * in the end, there was no memory: nothing
                                 * may be applied, whatever the reply says. */
@@ -179,6 +188,27 @@ HF_NODISCARD bool hf_command_encode_keys(struct hf_command *command,
 
 /* Whether @argc fits the row, key_step included (MSET wants pairs). */
 bool hf_command_arity_fits(const struct hf_command_row *row, uint32_t argc);
+
+/* The key number @index of @command, which has been encoded. False: there are
+ * not so many. */
+bool hf_command_key(const struct hf_command *command, uint32_t index,
+                    struct hf_slice *key);
+
+/* Where a command on keys is carried out: the partition of its first key, or
+ * that of argv[1] when it has none. */
+uint16_t hf_command_partition(const struct hf_command *command);
+
+/* Route KEYS: the command on key number @index alone, made in @argv, which has
+ * @room. */
+struct hf_command hf_command_share(const struct hf_command *command,
+                                   uint32_t index, struct hf_slice *argv,
+                                   size_t room);
+
+/* Whether it is a packed transaction (core/transaction.h). */
+bool hf_command_is_transaction(const struct hf_command *command);
+
+/* Whether @command, which may have no row, can be part of a unit. */
+bool hf_command_fits_unit(const struct hf_command *command);
 
 /* How much room a copy of @command's arguments takes. */
 size_t hf_command_copy_size(const struct hf_command *command);

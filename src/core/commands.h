@@ -177,6 +177,10 @@ HF_NODISCARD bool hf_compare_holds(struct hf_apply *apply,
 #define WALK(name, arity, gather, section, usage, note)
 #define NODE(name, arity, section, usage, note)
 #define SUBKEY(name, arity, flags, apply, section, usage, note) HF_APPLY(apply)
+#define UNIT(name, arity, flags, first, last, step, apply, section, usage,     \
+             note)                                                             \
+    HF_APPLY(apply)
+#define SCRIPT(name, arity, flags, section, usage, note)
 
 #include "core/command_table.def"
 
@@ -194,5 +198,7 @@ HF_NODISCARD bool hf_compare_holds(struct hf_apply *apply,
 #undef WALK
 #undef NODE
 #undef SUBKEY
+#undef UNIT
+#undef SCRIPT
 
 #endif

@@ -10,6 +10,7 @@
 #include "base/assert.h"
 #include "core/effects.h"
 #include "core/node_state.h"
+#include "core/overlay.h"
 #include "holdfast/error.h"
 
 void hf_node_partition_clear(struct hf_node *node, uint16_t p)
@@ -69,6 +70,20 @@ bool hf_partition_reaches(const struct hf_partition *partition,
     return ours.epoch == from.epoch || HF_MUTATED(SEQUENCE_ALONE);
 }
 
+static int apply_unit(struct hf_partition *partition,
+                      const struct hf_record_view *write, hf_time now)
+{
+    struct hf_overlay overlay;
+    hf_overlay_init(&overlay, &partition->sessions);
+    int error =
+        hf_overlay_apply_unit(&overlay, write->version, write->effects, now);
+    if (error == 0) {
+        error = hf_overlay_commit(&overlay, write->version);
+    }
+    hf_overlay_close(&overlay);
+    return error;
+}
+
 int hf_partition_apply(struct hf_node *node, const struct hf_record_view *write,
                        uint32_t hash, hf_time now)
 {
@@ -83,6 +98,9 @@ int hf_partition_apply(struct hf_node *node, const struct hf_record_view *write,
     if (hf_effects_read_seen(write->effects, &seen)) {
         return hf_knowledge_read_seen(&seen, &partition->knowledge) ? 0
                                                                     : HF_EPROTO;
+    }
+    if (hf_effects_of_unit(write->effects)) {
+        return apply_unit(partition, write, now);
     }
     struct hf_slice effects = write->effects;
     struct hf_version version = write->version;
@@ -181,6 +199,7 @@ bool hf_partition_accepts(const struct hf_partition *partition,
 {
     return is_next(partition, write->version) &&
            (hf_effects_of_partition(write->effects) ||
+            hf_effects_of_unit(write->effects) ||
             hf_partition_of_key(write->key) == write->partition);
 }
 
@@ -278,6 +297,7 @@ static int record_entry(struct hf_node *node,
     const struct hf_partition *partition = &node->partitions[record->partition];
     if (partition->learnt == HF_SESSIONS_END ||
         hf_effects_of_partition(record->effects) ||
+        hf_effects_of_unit(record->effects) ||
         hf_partition_of_key(record->key) != record->partition ||
         (!hf_version_is_taken(record->version) &&
          record->version.sequence > partition->version.sequence)) {
@@ -414,7 +434,51 @@ void hf_node_committed(struct hf_node *node, uint8_t member,
 
 /* Sending. */
 
-static void stream_send_one(struct hf_node *node, uint8_t member,
+/* Of a unit, what is of hashes below @below. False: no memory. */
+static bool unit_below(struct hf_node *node, uint64_t below,
+                       struct hf_slice *effects)
+{
+    struct hf_reader reader = hf_reader_of(*effects);
+    struct hf_slice key;
+    struct hf_slice part;
+    hf_buffer_clear(&node->tokens);
+    while (hf_effects_next_key(&reader, &key, &part)) {
+        if (hf_sessions_hash(key) < below ||
+            HF_MUTATED(UNIT_WHOLE_TO_LEARNER)) {
+            hf_effects_key(&node->tokens, key);
+            hf_buffer_append_slice(&node->tokens, part);
+        }
+    }
+    *effects = hf_buffer_slice(&node->tokens);
+    return !node->tokens.failed;
+}
+
+/* What a learner gets of a write while it is being filled. False: no memory. */
+static bool view_below(struct hf_node *node, uint64_t below,
+                       struct hf_record_view *view)
+{
+    bool skip = false;
+    if (below == HF_SESSIONS_END || hf_effects_of_partition(view->effects)) {
+        return true;
+    }
+    if (hf_effects_of_unit(view->effects)) {
+        if (!unit_below(node, below, &view->effects)) {
+            return false;
+        }
+        skip = view->effects.size == 0;
+    } else {
+        skip = hf_sessions_hash(view->key) >= below;
+    }
+    if (skip) {
+        *view = (struct hf_record_view){.kind = HF_RECORD_SKIP,
+                                        .partition = view->partition,
+                                        .version = view->version};
+    }
+    return true;
+}
+
+/* False: no memory, try again. */
+static bool stream_send_one(struct hf_node *node, uint8_t member,
                             uint64_t number)
 {
     struct hf_stream *stream = &node->members[member].stream;
@@ -427,12 +491,11 @@ static void stream_send_one(struct hf_node *node, uint8_t member,
     if (entry->counted && entry->record->paired) {
         view->kind = HF_RECORD_PAIRED;
     }
-    if (entry->skip) {
-        *view = (struct hf_record_view){.kind = HF_RECORD_SKIP,
-                                        .partition = view->partition,
-                                        .version = view->version};
+    if (!view_below(node, entry->below, view)) {
+        return false;
     }
     hf_node_send_member(node, member, &message);
+    return true;
 }
 
 void hf_node_stream_send(struct hf_node *node, uint8_t member)
@@ -442,8 +505,10 @@ void hf_node_stream_send(struct hf_node *node, uint8_t member)
         return;
     }
     while (to->stream.sent + 1 < hf_stream_next(&to->stream)) {
+        if (!stream_send_one(node, member, to->stream.sent + 1)) {
+            return; /* A tick tries again. */
+        }
         to->stream.sent++;
-        stream_send_one(node, member, to->stream.sent);
     }
 }
 

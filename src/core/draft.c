@@ -189,6 +189,7 @@ static bool apply_effect(struct hf_draft *draft, const struct hf_effect *effect,
     case HF_EFFECT_CLEAR:
     case HF_EFFECT_TAKEN:
     case HF_EFFECT_SEEN:
+    case HF_EFFECT_KEY:
         break;
     }
     return false;

@@ -131,6 +131,12 @@ void hf_effects_seen(struct hf_buffer *effects,
     hf_knowledge_put_seen(effects, knowledge);
 }
 
+void hf_effects_key(struct hf_buffer *effects, struct hf_slice key)
+{
+    hf_buffer_put_u8(effects, HF_EFFECT_KEY);
+    hf_buffer_put_slice(effects, key);
+}
+
 static int64_t reader_ttl(struct hf_reader *reader)
 {
     int64_t ttl_ms = (int64_t)hf_reader_u64(reader);
@@ -226,6 +232,7 @@ bool hf_effects_next(struct hf_reader *reader, struct hf_effect *effect)
         break;
     case HF_EFFECT_TAKEN:
     case HF_EFFECT_SEEN:
+    case HF_EFFECT_KEY:
     default:
         reader->failed = true;
         break;
@@ -262,6 +269,39 @@ bool hf_effects_are_clear(struct hf_slice effects, uint8_t *database)
     }
     *database = effect.database;
     return true;
+}
+
+bool hf_effects_of_unit(struct hf_slice effects)
+{
+    return effects.size > 0 && effects.data[0] == HF_EFFECT_KEY;
+}
+
+/* A reader at the end, or before an effect of any kind. */
+static bool at_key(const struct hf_reader *reader)
+{
+    return hf_reader_left(reader) == 0 ||
+           reader->data[reader->offset] == HF_EFFECT_KEY;
+}
+
+bool hf_effects_next_key(struct hf_reader *reader, struct hf_slice *key,
+                         struct hf_slice *effects)
+{
+    if (reader->failed || hf_reader_left(reader) == 0) {
+        return false;
+    }
+    if (hf_reader_u8(reader) != HF_EFFECT_KEY) {
+        reader->failed = true;
+        return false;
+    }
+    *key = hf_reader_slice(reader);
+    struct hf_reader rest = *reader;
+    struct hf_effect effect;
+    while (!at_key(&rest) && hf_effects_next(&rest, &effect)) {
+    }
+    reader->failed = rest.failed;
+    *effects =
+        hf_reader_bytes(reader, hf_reader_left(reader) - hf_reader_left(&rest));
+    return !reader->failed;
 }
 
 bool hf_effects_take_version(struct hf_slice *effects,

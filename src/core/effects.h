@@ -2,7 +2,8 @@
  *
  * Commands do not replicate, their effects do: small, deterministic, and with
  * the time left instead of a clock's time. One command gives one sequence of
- * effects on one key, which is applied all or nothing.
+ * effects on one key, which is applied all or nothing; so are those of a unit
+ * (core/unit.h), on several keys.
  *
  *   PUT     ttl value      the session is this string
  *   FIELD   field value    set a field, making a hash when there is nothing
@@ -16,6 +17,8 @@
  *                          was written in another lineage
  *   SEEN    knowledge      nothing else: what was taken over of the partition
  *                          (core/knowledge.h; key is empty)
+ *   KEY     key            those that follow, up to the next KEY, are on this
+ *                          key. The first of a unit; its record has no key
  *
  *   MEMBER   member        of a set, making one when there is nothing
  *   UNMEMBER member        take it out; the last one drops the session
@@ -49,7 +52,7 @@ enum hf_effect_kind {
     HF_EFFECT_FENCE = 7,
     HF_EFFECT_TAKEN = 8,
     HF_EFFECT_SEEN = 9,
-    /* 10 is KEY. */
+    HF_EFFECT_KEY = 10,
     HF_EFFECT_MEMBER = 11,
     HF_EFFECT_UNMEMBER = 12,
     HF_EFFECT_SCORE = 13,
@@ -95,10 +98,11 @@ void hf_effects_fence(struct hf_buffer *effects, int64_t ttl_ms);
 void hf_effects_taken(struct hf_buffer *effects, struct hf_version version);
 void hf_effects_seen(struct hf_buffer *effects,
                      const struct hf_knowledge *knowledge);
+void hf_effects_key(struct hf_buffer *effects, struct hf_slice key);
 
 /* Reads the next effect, borrowing from what @reader reads. False at the end,
- * or, with reader->failed set, when it is malformed; TAKEN and SEEN are, here.
- */
+ * or, with reader->failed set, when it is malformed; TAKEN, SEEN and KEY are,
+ * here. */
 HF_NODISCARD bool hf_effects_next(struct hf_reader *reader,
                                   struct hf_effect *effect);
 
@@ -113,6 +117,15 @@ bool hf_effects_take_version(struct hf_slice *effects,
                              struct hf_version *version);
 /* Whether they are SEEN; then *@reader reads what was taken over. */
 bool hf_effects_read_seen(struct hf_slice effects, struct hf_reader *reader);
+
+/* Whether they are those of a unit: on several keys. */
+bool hf_effects_of_unit(struct hf_slice effects);
+/* The next key of a unit and the effects on it, without KEY. False at the end,
+ * or, with reader->failed set, when they are malformed. A key may come again.
+ */
+HF_NODISCARD bool hf_effects_next_key(struct hf_reader *reader,
+                                      struct hf_slice *key,
+                                      struct hf_slice *effects);
 
 /* Effects that make an equal session or fence, out of nothing or out of
  * whatever was there; what hand-off sends. */

@@ -458,7 +458,7 @@ static void push_synced(struct hf_node *node, uint16_t p, uint8_t member)
         return; /* The copy keeps its log a while longer. */
     }
     if (hf_stream_reserve(stream, node->mem, 1) == 0) {
-        hf_stream_push(stream, record, false, false, node->now);
+        hf_stream_push(stream, record, HF_SESSIONS_END, false, node->now);
         hf_node_stream_send(node, member);
     }
     hf_record_release(node->mem, record);
@@ -491,10 +491,10 @@ static void level_copy(struct hf_node *node, uint16_t p, struct hf_copy *copy)
         return;
     }
     for (uint32_t i = (uint32_t)skip; i < partition->log.count; i++) {
-        hf_stream_push(stream, hf_record_queue_at(&partition->log, i), false,
-                       false, node->now);
+        hf_stream_push(stream, hf_record_queue_at(&partition->log, i),
+                       HF_SESSIONS_END, false, node->now);
     }
-    hf_stream_push(stream, mark, false, false, node->now);
+    hf_stream_push(stream, mark, HF_SESSIONS_END, false, node->now);
     hf_record_release(node->mem, mark);
     copy->state = HF_COPY_SYNCING;
     hf_node_stream_send(node, copy->member);

@@ -427,7 +427,8 @@ static bool is_sound(const struct hf_merge *merge)
         uint64_t hash = hf_sessions_hash(key);
         if (hash < least || hash >= merge->to ||
             hf_partition_of_key(key) != merge->partition ||
-            hf_effects_of_partition(merge->entries[i].effects)) {
+            hf_effects_of_partition(merge->entries[i].effects) ||
+            hf_effects_of_unit(merge->entries[i].effects)) {
             return false;
         }
         least = hash;

@@ -18,6 +18,7 @@
 #include "core/command.h"
 #include "core/message.h"
 #include "core/sessions.h"
+#include "core/unit.h"
 #include "core/view.h"
 
 struct hf_node;
@@ -45,6 +46,7 @@ struct hf_node_config {
     struct hf_fence_rules fences;  /* Which sessions leave one. */
     size_t learn_bytes_per_second; /* Sent for that in all, at most. */
     uint32_t events; /* Published unless others know better: notices.h. */
+    const struct hf_script_engine *scripts; /* NULL: none. Borrowed. */
     struct hf_log log;
 };
 

@@ -9,6 +9,7 @@
  *   follow.c      which views to follow; being out of all of them
  *   install.c     entering a view: what to keep, bringing all copies level
  *   writes.c      the primary: carrying out commands, commit
+ *   waiting.c     commands that wait until the primary can serve
  *   answers.c     what it takes to answer, and the way to who asked
  *   copies.c      the copy: applying records, acknowledging
  *   reads.c       the copy: answering reads from its own memory
@@ -544,11 +545,24 @@ void hf_node_copy_synced(struct hf_node *node, uint16_t partition,
                          uint8_t member);
 void hf_node_sync_tick(struct hf_node *node);
 
-/* writes.c */
+/* waiting.c */
 /* Carries out a command, or lets it wait, as primary of @partition. */
 void hf_node_execute(struct hf_node *node, uint16_t partition,
                      struct hf_operation_id operation,
                      const struct hf_command *command);
+void hf_node_run_waiting(struct hf_node *node, uint16_t partition);
+void hf_node_run_all_waiting(struct hf_node *node);
+void hf_node_drop_waiting(struct hf_node *node, uint16_t partition);
+void hf_node_waiting_tick(struct hf_node *node);
+
+/* writes.c */
+/* Carries out a command and answers it, or will. False: it has to wait, and
+ * nothing happened. */
+bool hf_node_try_execute(struct hf_node *node, uint16_t partition,
+                         struct hf_operation_id operation,
+                         const struct hf_command *command);
+void hf_node_answer_error(struct hf_node *node,
+                          struct hf_operation_id operation, const char *text);
 /* What an apply function works on, for @partition; clears node->effects and
  * node->scratch. */
 struct hf_apply hf_node_apply_context(struct hf_node *node, uint16_t partition);
@@ -572,15 +586,11 @@ void hf_node_write_alone(struct hf_node *node, uint16_t partition,
  * promised none, and hold the leases that it takes to serve as one of its full
  * copies. */
 bool hf_node_holds_leases(struct hf_node *node, uint16_t partition);
-void hf_node_run_waiting(struct hf_node *node, uint16_t partition);
-void hf_node_run_all_waiting(struct hf_node *node);
 /* Notes what a record that was just applied removed. */
 void hf_partition_note_delete(struct hf_partition *partition,
                               const struct hf_record_view *record,
                               uint32_t hash);
 void hf_node_try_commit(struct hf_node *node, uint16_t partition);
-void hf_node_drop_waiting(struct hf_node *node, uint16_t partition);
-void hf_node_waiting_tick(struct hf_node *node);
 void hf_node_expire_due(struct hf_node *node);
 /* Answers whoever asked: a client of ours, or the node it came from. */
 void hf_node_answer(struct hf_node *node, struct hf_operation_id operation,
@@ -621,6 +631,10 @@ void hf_node_execute_range(struct hf_node *node,
 void hf_node_run_ranges(struct hf_node *node);
 void hf_node_drop_ranges(struct hf_node *node);
 void hf_node_range_committed(struct hf_node *node, struct hf_range *range);
+/* writes.c: drops a session or fence whose time is over, by a write of its own,
+ * which is to be committed. 0 or HF_ENOMEM. */
+HF_NODISCARD int hf_node_expire_entry(struct hf_node *node, uint16_t partition,
+                                      const struct hf_session *entry);
 /* writes.c: expires a session whose time is over, on a partition that is served
  * and whose streams have room. 0 or HF_ENOMEM. */
 HF_NODISCARD int hf_node_expire_key(struct hf_node *node, uint16_t partition,

@@ -128,7 +128,7 @@ static int push(struct hf_node *node, uint8_t member,
     }
     int error = hf_stream_reserve(stream, node->mem, 1);
     if (error == 0) {
-        hf_stream_push(stream, record, false, false, node->now);
+        hf_stream_push(stream, record, HF_SESSIONS_END, false, node->now);
         fill_sent(node, record->size);
         if (node->members[member].learn_probe == 0) {
             node->members[member].learn_probe = hf_stream_next(stream) - 1;
@@ -198,11 +198,11 @@ static int resume(struct hf_node *node, uint16_t p, struct hf_copy *copy)
     int error = hf_stream_reserve(stream, node->mem, count + 1);
     for (uint32_t i = skip; error == 0 && i < partition->log.count; i++) {
         struct hf_record *record = hf_record_queue_at(&partition->log, i);
-        hf_stream_push(stream, record, false, false, node->now);
+        hf_stream_push(stream, record, HF_SESSIONS_END, false, node->now);
         fill_sent(node, record->size);
     }
     if (error == 0) {
-        hf_stream_push(stream, learnt, false, false, node->now);
+        hf_stream_push(stream, learnt, HF_SESSIONS_END, false, node->now);
         copy_is_streamed(node, copy);
         node->counters.fills++;
         node->counters.fills_resumed++;

@@ -387,14 +387,10 @@ static bool answer_at_once(struct hf_node *node, uint64_t client, uint64_t tag,
     return true;
 }
 
-void hf_node_submit(struct hf_node *node, uint64_t client, uint64_t tag,
-                    const struct hf_command *command)
+/* As a request to the primary of @p. */
+static void submit_to(struct hf_node *node, uint64_t client, uint64_t tag,
+                      uint16_t p, const struct hf_command *command)
 {
-    uint16_t p = command->located ? command->partition
-                                  : hf_partition_of_key(command->argv[1]);
-    if (answer_at_once(node, client, tag, p, command)) {
-        return;
-    }
     const char *why = NULL;
     struct hf_request *request = hf_node_request_new(
         node, command, node->now + (hf_time)node->config.hold_ms, &why);
@@ -410,6 +406,28 @@ void hf_node_submit(struct hf_node *node, uint64_t client, uint64_t tag,
         node->counters.held++;
     }
     hf_node_request_route(node, request);
+}
+
+void hf_node_submit(struct hf_node *node, uint64_t client, uint64_t tag,
+                    const struct hf_command *command)
+{
+    uint16_t p = command->located ? command->partition
+                                  : hf_partition_of_key(command->argv[1]);
+    if (!answer_at_once(node, client, tag, p, command)) {
+        submit_to(node, client, tag, p, command);
+    }
+}
+
+/* Several keys, all of one partition. */
+static void submit_unit(struct hf_node *node, uint64_t client, uint64_t tag,
+                        const struct hf_command *command)
+{
+    if (command->argc < 2) { /* EXEC, of which a client has no other. */
+        struct hf_reply error = hf_reply_error("ERR EXEC without MULTI");
+        hf_node_answer_client(node, client, tag, &error);
+        return;
+    }
+    submit_to(node, client, tag, hf_command_partition(command), command);
 }
 
 void hf_node_request(struct hf_node *node, uint64_t client, uint64_t tag,
@@ -436,6 +454,10 @@ void hf_node_request(struct hf_node *node, uint64_t client, uint64_t tag,
         return;
     case HF_ROUTE_SUBSCRIBERS:
         hf_node_publish(node, client, tag, command);
+        return;
+    case HF_ROUTE_UNIT:
+    case HF_ROUTE_SCRIPT:
+        submit_unit(node, client, tag, command);
         return;
     case HF_ROUTE_CONNECTION:
         break;

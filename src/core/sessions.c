@@ -89,14 +89,33 @@ static int fence_add(struct hf_sessions *sessions, struct hf_session *fence,
     return error;
 }
 
-static void fence_remove(struct hf_sessions *sessions, struct hf_session *fence)
+static void fences_give_back(struct hf_sessions *sessions)
 {
-    hf_heap_remove(&sessions->fences, hf_session_fence_item(fence));
-    sessions->fence_bytes -= hf_session_size(fence);
     if (sessions->fences.count == 0) {
         sessions->bytes -= heap_size(&sessions->fences);
         hf_heap_close(&sessions->fences);
     }
+}
+
+static void fence_remove(struct hf_sessions *sessions, struct hf_session *fence)
+{
+    hf_heap_remove(&sessions->fences, hf_session_fence_item(fence));
+    sessions->fence_bytes -= hf_session_size(fence);
+    fences_give_back(sessions);
+}
+
+static void count_session(struct hf_sessions *sessions,
+                          const struct hf_session *session)
+{
+    sessions->count++;
+    sessions->counts[hf_key_database(hf_session_key(session))]++;
+}
+
+static void uncount_session(struct hf_sessions *sessions,
+                            const struct hf_session *session)
+{
+    sessions->count--;
+    sessions->counts[hf_key_database(hf_session_key(session))]--;
 }
 
 /* Frees what is, or was just taken, out of the table. */
@@ -106,8 +125,7 @@ static void session_free(struct hf_sessions *sessions,
     if (hf_session_type(session) == HF_SESSION_FENCE) {
         fence_remove(sessions, session);
     } else {
-        sessions->count--;
-        sessions->counts[hf_key_database(hf_session_key(session))]--;
+        uncount_session(sessions, session);
     }
     sessions->bytes -= hf_session_held(session);
     hf_session_destroy(sessions->mem, session);
@@ -244,6 +262,13 @@ static void drop_sessions(struct hf_sessions *sessions, uint8_t database)
     table_give_back(sessions);
 }
 
+static void expect_due(struct hf_sessions *sessions, hf_time deadline)
+{
+    if (sessions->expiry != NULL) {
+        hf_expiry_expect(sessions->expiry, sessions, deadline);
+    }
+}
+
 /* One that is later than before is found out when the earlier one has come. */
 static void session_set_deadline(struct hf_sessions *sessions, uint32_t slot,
                                  hf_time deadline, uint16_t slack_ms)
@@ -253,7 +278,7 @@ static void session_set_deadline(struct hf_sessions *sessions, uint32_t slot,
     hf_session_set_deadline(session, deadline, slack_ms);
     if (earlier) {
         hf_table_due_at(&sessions->table, slot, deadline);
-        hf_expiry_expect(sessions->expiry, sessions, deadline);
+        expect_due(sessions, deadline);
     }
 }
 
@@ -324,7 +349,7 @@ static int session_replace(struct hf_sessions *sessions,
         hf_table_due_at(&sessions->table, change->slot, draft->deadline);
         session_free(sessions, change->old);
     }
-    hf_expiry_expect(sessions->expiry, sessions, draft->deadline);
+    expect_due(sessions, draft->deadline);
     return 0;
 }
 
@@ -655,31 +680,154 @@ int hf_sessions_apply(struct hf_sessions *sessions, struct hf_slice key,
     return apply_change(sessions, &change, effects, now);
 }
 
-/* ---- Scanning ----------------------------------------------------------- */
+/* ---- Several at once ---------------------------------------------------- */
 
-uint64_t hf_sessions_scan(
-    const struct hf_sessions *sessions, uint64_t position, uint32_t count,
-    void (*visit)(void *user, const struct hf_session *session), void *user)
+/* Room for whom there was nothing of before: they are in the table already, and
+ * not counted yet. False: as it was. */
+static bool insert_new(struct hf_sessions *sessions,
+                       const struct hf_table *added)
 {
-    if (position >= HF_SESSIONS_END) {
-        return HF_SESSIONS_END;
-    }
-    const struct hf_table *table = &sessions->table;
-    uint32_t last = 0; /* The hash of who was visited last. */
-    uint32_t slot = hf_table_first_from(table, (uint32_t)position);
-    for (; slot < table->capacity; slot++) {
-        uint32_t hash = table->hashes[slot];
-        if (hash == 0) {
+    for (uint32_t i = 0; i < added->capacity; i++) {
+        struct hf_session *entry = added->entries[i];
+        uint32_t hash = added->hashes[i];
+        if (entry == NULL ||
+            hf_table_find(&sessions->table, hf_session_key(entry), hash) !=
+                HF_TABLE_NONE) {
             continue;
         }
-        if (count == 0 && hash != last) {
-            return hash;
+        if (!table_make_room(sessions, hash)) {
+            return false;
         }
-        count -= count > 0 ? 1 : 0;
-        last = hash;
-        visit(user, table->entries[slot]);
+        (void)hf_table_insert(&sessions->table, entry, hash);
     }
-    return HF_SESSIONS_END;
+    return true;
+}
+
+static void remove_new(struct hf_sessions *sessions,
+                       const struct hf_table *added)
+{
+    for (uint32_t i = 0; i < added->capacity; i++) {
+        struct hf_session *entry = added->entries[i];
+        uint32_t slot = entry == NULL ? HF_TABLE_NONE
+                                      : hf_table_find(&sessions->table,
+                                                      hf_session_key(entry),
+                                                      added->hashes[i]);
+        if (slot != HF_TABLE_NONE && sessions->table.entries[slot] == entry) {
+            hf_table_remove(&sessions->table, slot);
+        }
+    }
+    table_give_back(sessions);
+}
+
+static bool make_room_for_all(struct hf_sessions *sessions,
+                              const struct hf_sessions *after)
+{
+    size_t before = heap_size(&sessions->fences);
+    int error = hf_heap_reserve(&sessions->fences, after->fences.count);
+    sessions->bytes += heap_size(&sessions->fences) - before;
+    if (error != 0 || !insert_new(sessions, &after->table)) {
+        remove_new(sessions, &after->table);
+        fences_give_back(sessions);
+        return false;
+    }
+    return true;
+}
+
+/* Puts @entry, which left its own table, where room was made for it. */
+static void settle(struct hf_sessions *sessions, struct hf_session *entry,
+                   uint32_t hash)
+{
+    uint32_t slot =
+        hf_table_find(&sessions->table, hf_session_key(entry), hash);
+    struct hf_session *old = sessions->table.entries[slot];
+    sessions->table.entries[slot] = entry;
+    hf_time deadline = hf_session_deadline(entry);
+    hf_table_due_at(&sessions->table, slot, deadline);
+    sessions->bytes += hf_session_held(entry);
+    if (hf_session_type(entry) == HF_SESSION_FENCE) {
+        int error = fence_add(sessions, entry, deadline);
+        HF_ASSERT(error == 0); /* Reserved. */
+    } else {
+        count_session(sessions, entry);
+    }
+    if (old != entry) {
+        session_free(sessions, old);
+    }
+    expect_due(sessions, deadline);
+}
+
+/* Takes what is in @slot of @sessions out, without freeing it. */
+static struct hf_session *take_out(struct hf_sessions *sessions, uint32_t slot)
+{
+    struct hf_session *entry = sessions->table.entries[slot];
+    hf_table_remove(&sessions->table, slot);
+    sessions->bytes -= hf_session_held(entry);
+    if (hf_session_type(entry) == HF_SESSION_FENCE) {
+        fence_remove(sessions, entry);
+    } else {
+        uncount_session(sessions, entry);
+    }
+    return entry;
+}
+
+/* Whom @touched names and @after has: fences only, or all. */
+static void settle_all(struct hf_sessions *sessions, struct hf_sessions *after,
+                       const struct hf_table *touched, bool fences,
+                       struct hf_version version)
+{
+    for (uint32_t i = 0; i < touched->capacity; i++) {
+        struct hf_session *mark = touched->entries[i];
+        if (mark == NULL) {
+            continue;
+        }
+        uint32_t slot = hf_table_find(&after->table, hf_session_key(mark),
+                                      touched->hashes[i]);
+        if (slot != HF_TABLE_NONE &&
+            (!fences ||
+             hf_session_type(after->table.entries[slot]) == HF_SESSION_FENCE)) {
+            struct hf_session *entry = take_out(after, slot);
+            hf_session_set_version(entry, version);
+            hf_session_set_version(mark, version); /* Done with. */
+            settle(sessions, entry, touched->hashes[i]);
+        }
+    }
+}
+
+/* The others. */
+static void drop_all(struct hf_sessions *sessions,
+                     const struct hf_table *touched, struct hf_version version)
+{
+    for (uint32_t i = 0; i < touched->capacity; i++) {
+        const struct hf_session *mark = touched->entries[i];
+        if (mark == NULL ||
+            hf_session_version(mark).sequence == version.sequence) {
+            continue;
+        }
+        uint32_t slot = hf_table_find(&sessions->table, hf_session_key(mark),
+                                      touched->hashes[i]);
+        if (slot != HF_TABLE_NONE) {
+            session_drop(sessions, slot);
+        }
+    }
+}
+
+int hf_sessions_replace(struct hf_sessions *sessions,
+                        struct hf_sessions *touched, struct hf_sessions *after,
+                        struct hf_version version)
+{
+    HF_ASSERT(version.sequence > 0);
+    if (!make_room_for_all(sessions, after)) {
+        return HF_ENOMEM;
+    }
+    /* Fences first: their room is there while there is any. */
+    settle_all(sessions, after, &touched->table, true, version);
+    settle_all(sessions, after, &touched->table, false, version);
+    drop_all(sessions, &touched->table, version);
+    table_give_back(after);
+    HF_ASSERT(after->bytes == 0);
+    hf_sessions_clear(touched);
+    table_give_back(sessions);
+    return 0;
 }
 
 void hf_sessions_touch(struct hf_sessions *sessions, struct hf_slice key,

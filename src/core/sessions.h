@@ -78,6 +78,7 @@ struct hf_sessions {
     uint32_t counts[HF_DATABASE_OWN + 1];
 };
 
+/* @expiry may be NULL: nobody asks who is due. */
 void hf_sessions_init(struct hf_sessions *sessions, struct hf_mem *mem,
                       struct hf_expiry *expiry, uint16_t partition);
 /* Frees everything; the table is then empty and usable. */
@@ -163,6 +164,14 @@ HF_NODISCARD int hf_sessions_apply(struct hf_sessions *sessions,
                                    struct hf_slice key, uint32_t hash,
                                    struct hf_version version,
                                    struct hf_slice effects, hf_time now);
+
+/* Makes of all keys in @touched what @after has of them, or nothing, stamped
+ * with @version, by moving it. All or nothing: 0, or HF_ENOMEM. Afterwards both
+ * are empty. */
+HF_NODISCARD int hf_sessions_replace(struct hf_sessions *sessions,
+                                     struct hf_sessions *touched,
+                                     struct hf_sessions *after,
+                                     struct hf_version version);
 
 /* Moves the deadline of the session @key, which has one, to @deadline; copies
  * were told one that is @slack_ms later. */

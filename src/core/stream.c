@@ -65,7 +65,7 @@ static bool is_learning(const struct hf_record *record)
 }
 
 void hf_stream_push(struct hf_stream *stream, struct hf_record *record,
-                    bool skip, bool counted, hf_time now)
+                    uint64_t below, bool counted, hf_time now)
 {
     HF_ASSERT(stream->count < stream->capacity);
     if (hf_stream_next(stream) == stream->acked + 1) {
@@ -74,7 +74,7 @@ void hf_stream_push(struct hf_stream *stream, struct hf_record *record,
     }
     uint64_t number = hf_stream_next(stream);
     stream->entries[number & (stream->capacity - 1)] = (struct hf_stream_entry){
-        hf_record_share(record), .skip = skip, .counted = counted};
+        hf_record_share(record), .below = below, .counted = counted};
     stream->count++;
     stream->bytes += record->size;
     if (is_learning(record)) {

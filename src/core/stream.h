@@ -18,8 +18,9 @@
 
 struct hf_stream_entry {
     struct hf_record *record;
-    bool skip;    /* Send as HF_RECORD_SKIP. */
-    bool counted; /* Its acknowledgement is one the record waits for. */
+    uint64_t below; /* To a learner: what is of hashes below this. The rest
+                     * comes with its entries. HF_SESSIONS_END: all. */
+    bool counted;   /* Its acknowledgement is one the record waits for. */
 };
 
 struct hf_stream {
@@ -48,7 +49,7 @@ HF_NODISCARD int hf_stream_reserve(struct hf_stream *stream, struct hf_mem *mem,
 
 /* Appends a record, taking a reference of its own. Reserve first. */
 void hf_stream_push(struct hf_stream *stream, struct hf_record *record,
-                    bool skip, bool counted, hf_time now);
+                    uint64_t below, bool counted, hf_time now);
 
 /* The number the next push will get. */
 uint64_t hf_stream_next(const struct hf_stream *stream);

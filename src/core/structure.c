@@ -34,6 +34,7 @@ enum hf_session_type hf_structure_type_of(enum hf_effect_kind kind)
     case HF_EFFECT_FENCE:
     case HF_EFFECT_TAKEN:
     case HF_EFFECT_SEEN:
+    case HF_EFFECT_KEY:
         break;
     }
     return (enum hf_session_type)0;

@@ -14,10 +14,9 @@
 
 #include "base/assert.h"
 #include "core/node_state.h"
+#include "core/units.h"
 #include "holdfast/error.h"
 
-static const char no_primary_text[] =
-    "CLUSTERDOWN too many commands wait for this session's primary";
 const char hf_many_answers_text[] =
     "CLUSTERDOWN too many answers wait for other nodes";
 const char hf_no_memory_text[] =
@@ -28,57 +27,11 @@ enum outcome {
     OUTCOME_WAIT, /* Nothing happened; try again later. */
 };
 
-static void answer_error(struct hf_node *node, struct hf_operation_id operation,
-                         const char *text)
+void hf_node_answer_error(struct hf_node *node,
+                          struct hf_operation_id operation, const char *text)
 {
     struct hf_reply reply = hf_reply_error(text);
     hf_node_answer(node, operation, &reply, 0);
-}
-
-/* Waiting. */
-
-static void waiting_free(struct hf_node *node, struct hf_waiting *waiting)
-{
-    hf_list_remove(&waiting->link);
-    node->waiting_bytes -= waiting->size;
-    hf_mem_free(node->mem, waiting, waiting->size);
-}
-
-static void wait_for(struct hf_node *node, uint16_t p,
-                     struct hf_operation_id operation,
-                     const struct hf_command *command)
-{
-    struct hf_partition *partition = &node->partitions[p];
-    size_t size = sizeof(struct hf_waiting) + hf_command_copy_size(command);
-    if (node->waiting_bytes + size > node->config.held_bytes_max) {
-        node->counters.refused++;
-        answer_error(node, operation, no_primary_text);
-        return;
-    }
-    struct hf_waiting *waiting = hf_mem_alloc(node->mem, size);
-    if (waiting == NULL) {
-        answer_error(node, operation, hf_no_memory_text);
-        return;
-    }
-    *waiting = (struct hf_waiting){
-        .operation = operation, .since = node->now, .size = size};
-    waiting->command = hf_command_copy(command, waiting + 1);
-    if (hf_list_is_empty(&partition->waiting)) {
-        hf_list_push_back(&node->waiting_partitions, &partition->waiting_link);
-    }
-    hf_list_push_back(&partition->waiting, &waiting->link);
-    node->waiting_bytes += size;
-    node->counters.held++;
-}
-
-void hf_node_drop_waiting(struct hf_node *node, uint16_t p)
-{
-    struct hf_partition *partition = &node->partitions[p];
-    while (!hf_list_is_empty(&partition->waiting)) {
-        waiting_free(node, HF_CONTAINER_OF(partition->waiting.next,
-                                           struct hf_waiting, link));
-    }
-    hf_list_remove(&partition->waiting_link);
 }
 
 /* Records. */
@@ -144,7 +97,7 @@ static bool is_paired(const struct hf_partition *partition)
 }
 
 static void push_to_copies(struct hf_node *node, uint16_t p,
-                           struct hf_record *record, uint32_t hash)
+                           struct hf_record *record)
 {
     struct hf_partition *partition = &node->partitions[p];
     record->streamed = true;
@@ -160,16 +113,39 @@ static void push_to_copies(struct hf_node *node, uint16_t p,
             hf_node_put_off(node, copy->member);
             continue;
         }
-        bool skip =
-            copy->state == HF_COPY_LEARNING &&
-            (hash >= member->learn_from || HF_MUTATED(LEARNER_MISSES_WRITES)) &&
-            !hf_effects_of_partition(record->view.effects);
+        uint64_t below = HF_SESSIONS_END;
+        if (copy->state == HF_COPY_LEARNING) {
+            below = HF_MUTATED(LEARNER_MISSES_WRITES) ? 0 : member->learn_from;
+        }
         if (counts) {
             record->pending++;
         }
-        hf_stream_push(&member->stream, record, skip, counts, node->now);
+        hf_stream_push(&member->stream, record, below, counts, node->now);
         hf_node_stream_send(node, copy->member);
     }
+}
+
+/* Whether something that @record is about is not there any more. */
+static bool has_removed(const struct hf_partition *partition,
+                        const struct hf_record_view *record, uint32_t hash)
+{
+    const struct hf_sessions *sessions = &partition->sessions;
+    if (hf_effects_of_partition(record->effects)) {
+        return true;
+    }
+    if (!hf_effects_of_unit(record->effects)) {
+        return hf_sessions_find(sessions, record->key, hash) == NULL &&
+               !HF_MUTATED(EARLY_NIL);
+    }
+    struct hf_reader reader = hf_reader_of(record->effects);
+    struct hf_slice key;
+    struct hf_slice effects;
+    while (hf_effects_next_key(&reader, &key, &effects)) {
+        if (hf_sessions_find(sessions, key, hf_sessions_hash(key)) == NULL) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* A reader who finds nothing waits for the last write that removed. */
@@ -177,9 +153,7 @@ void hf_partition_note_delete(struct hf_partition *partition,
                               const struct hf_record_view *record,
                               uint32_t hash)
 {
-    if (hf_effects_of_partition(record->effects) ||
-        (hf_sessions_find(&partition->sessions, record->key, hash) == NULL &&
-         !HF_MUTATED(EARLY_NIL))) {
+    if (has_removed(partition, record, hash)) {
         partition->last_delete = record->version.sequence;
     }
 }
@@ -194,12 +168,29 @@ static hf_time deadlines_from(const struct hf_node *node)
     return node->now;
 }
 
-/* Makes a record of node->effects, applies it and sends it on its way. Returns
- * 0 or HF_ENOMEM, or HF_EPROTO for effects that a peer gave us and that do not
- * fit (nothing happened). */
+struct write {
+    struct hf_slice key;
+    uint32_t hash;
+    struct hf_slice effects;
+    struct hf_slice reply;
+    struct hf_overlay *overlay; /* Where they were applied; or NULL. */
+};
+
+static int apply_write(struct hf_node *node, const struct write *write,
+                       const struct hf_record_view *view)
+{
+    if (write->overlay != NULL) {
+        return hf_overlay_commit(write->overlay, view->version);
+    }
+    return hf_partition_apply(node, view, write->hash, deadlines_from(node));
+}
+
+/* Makes a record, applies it and sends it on its way. Returns 0 or HF_ENOMEM,
+ * or HF_EPROTO for effects that a peer gave us and that do not fit (nothing
+ * happened). */
 static int write_record(struct hf_node *node, uint16_t p,
-                        struct hf_operation_id operation, struct hf_slice key,
-                        uint32_t hash, struct hf_slice reply)
+                        struct hf_operation_id operation,
+                        const struct write *write)
 {
     struct hf_partition *partition = &node->partitions[p];
     struct hf_record_view view = {
@@ -207,9 +198,9 @@ static int write_record(struct hf_node *node, uint16_t p,
         .partition = p,
         .version = {node->view->epoch, partition->version.sequence + 1},
         .operation = operation,
-        .key = key,
-        .effects = hf_buffer_slice(&node->effects),
-        .reply = reply};
+        .key = write->key,
+        .effects = write->effects,
+        .reply = write->reply};
     struct hf_buffer *notices = &node->publishing.notices;
     struct hf_record *record =
         hf_record_new_noted(node->mem, &view, hf_buffer_slice(notices));
@@ -220,10 +211,10 @@ static int write_record(struct hf_node *node, uint16_t p,
     int error = reserve_streams(node, p);
     if (error == 0 && operation.number != 0) {
         error = hf_operations_add(&node->operations, operation, p,
-                                  view.version.sequence, reply);
+                                  view.version.sequence, write->reply);
     }
     if (error == 0) {
-        error = hf_partition_apply(node, &view, hash, deadlines_from(node));
+        error = apply_write(node, write, &view);
         if (error != 0 && operation.number != 0) {
             hf_operations_remove(&node->operations, operation);
         }
@@ -237,12 +228,24 @@ static int write_record(struct hf_node *node, uint16_t p,
         partition->touched_at = node->now;
     }
     /* Not by the caller's key: it may have been the session's own. */
-    hf_partition_note_delete(partition, &record->view, hash);
+    hf_partition_note_delete(partition, &record->view, write->hash);
     error = hf_record_queue_push(&partition->log, node->mem, record);
     HF_ASSERT(error == 0); /* Reserved. */
     node->counters.writes++;
-    push_to_copies(node, p, record, hash);
+    push_to_copies(node, p, record);
     return 0;
+}
+
+/* The same of node->effects, on one key. */
+static int write_key(struct hf_node *node, uint16_t p,
+                     struct hf_operation_id operation, struct hf_slice key,
+                     uint32_t hash, struct hf_slice reply)
+{
+    struct write write = {.key = key,
+                          .hash = hash,
+                          .effects = hf_buffer_slice(&node->effects),
+                          .reply = reply};
+    return write_record(node, p, operation, &write);
 }
 
 /* Whether a copy asked for it, and answers from the record itself when it is
@@ -326,6 +329,8 @@ struct hf_apply hf_node_apply_context(struct hf_node *node, uint16_t p)
                              .wall_ms = node->wall_ms,
                              .value_bytes_max = node->config.value_bytes_max,
                              .fences = &node->config.fences,
+                             .epoch = node->view->epoch,
+                             .last_delete = node->partitions[p].last_delete,
                              .effects = &node->effects,
                              .scratch = &node->scratch,
                              .rng = &node->rng,
@@ -361,14 +366,14 @@ static void answer_read(struct hf_node *node, uint16_t p,
         return;
     }
     if (node->answer_bytes > node->config.held_bytes_max) {
-        answer_error(node, operation, hf_many_answers_text);
+        hf_node_answer_error(node, operation, hf_many_answers_text);
         return;
     }
     struct hf_slice tokens = reply_tokens(node, reply);
     if (node->tokens.failed ||
         hf_record_wait(node->mem, record_at(partition, shows), operation,
                        tokens) != 0) {
-        answer_error(node, operation, hf_no_memory_text);
+        hf_node_answer_error(node, operation, hf_no_memory_text);
         return;
     }
     node->answer_bytes += tokens.size;
@@ -422,13 +427,12 @@ static int drop_entry(struct hf_node *node, uint16_t p,
         hf_buffer_clear(&node->publishing.notices);
         return HF_ENOMEM;
     }
-    return write_record(node, p, (struct hf_operation_id){0, 0}, key, hash,
-                        (struct hf_slice){NULL, 0});
+    return write_key(node, p, (struct hf_operation_id){0, 0}, key, hash,
+                     (struct hf_slice){NULL, 0});
 }
 
-/* One whose time is over. */
-static int expire_entry(struct hf_node *node, uint16_t p,
-                        const struct hf_session *entry)
+int hf_node_expire_entry(struct hf_node *node, uint16_t p,
+                         const struct hf_session *entry)
 {
     bool session = hf_session_type(entry) != HF_SESSION_FENCE;
     if (session && hf_publishing_is_on(&node->publishing)) {
@@ -464,15 +468,15 @@ int hf_node_expire_key(struct hf_node *node, uint16_t p, struct hf_slice key)
 {
     const struct hf_session *session = hf_sessions_find(
         &node->partitions[p].sessions, key, hf_sessions_hash(key));
-    int error = session == NULL ? 0 : expire_entry(node, p, session);
+    int error = session == NULL ? 0 : hf_node_expire_entry(node, p, session);
     hf_node_try_commit(node, p);
     return error;
 }
 
 int hf_node_write_session(struct hf_node *node, uint16_t p, struct hf_slice key)
 {
-    int error = write_record(node, p, (struct hf_operation_id){0, 0}, key,
-                             hf_sessions_hash(key), (struct hf_slice){NULL, 0});
+    int error = write_key(node, p, (struct hf_operation_id){0, 0}, key,
+                          hf_sessions_hash(key), (struct hf_slice){NULL, 0});
     if (error == 0) {
         bound_fences(node, p);
     }
@@ -488,11 +492,11 @@ static enum outcome run_effects(struct hf_node *node, uint16_t p,
     hf_time grace = hf_node_touch_begin(node);
     if (node->tokens.failed || node->effects.failed) {
         hf_buffer_clear(&node->publishing.notices);
-        answer_error(node, operation, hf_no_memory_text);
+        hf_node_answer_error(node, operation, hf_no_memory_text);
         return OUTCOME_DONE;
     }
-    if (write_record(node, p, operation, key, hash, tokens) != 0) {
-        answer_error(node, operation, hf_no_memory_text);
+    if (write_key(node, p, operation, key, hash, tokens) != 0) {
+        hf_node_answer_error(node, operation, hf_no_memory_text);
         return OUTCOME_DONE;
     }
     hf_node_touch_end(node, p, key, hash, grace);
@@ -515,7 +519,7 @@ static void answer_unchanged(struct hf_node *node, uint16_t p,
                         : hf_operations_add_local(&node->operations, operation,
                                                   p, shows, tokens);
         if (error != 0) {
-            answer_error(node, operation, hf_no_memory_text);
+            hf_node_answer_error(node, operation, hf_no_memory_text);
             return;
         }
     }
@@ -541,8 +545,7 @@ bool hf_node_writes_alone(const struct hf_node *node, uint16_t p)
 }
 
 /* Without a record, since there is nobody to send it to, and without an
- * operation: who is answered at once repeats nothing. What this removes is
- * committed, so last_delete may stay at what was before. */
+ * operation: who is answered at once repeats nothing. */
 void hf_node_write_alone(struct hf_node *node, uint16_t p,
                          struct hf_apply *apply,
                          const struct hf_command *command)
@@ -550,6 +553,7 @@ void hf_node_write_alone(struct hf_node *node, uint16_t p,
     struct hf_partition *partition = &node->partitions[p];
     const struct hf_version version = {node->view->epoch,
                                        partition->version.sequence + 1};
+    uint32_t count = partition->sessions.count;
     hf_command_apply(apply, command);
     if (node->scratch.failed || node->effects.failed) {
         apply->reply = hf_reply_error(hf_no_memory_text);
@@ -572,6 +576,9 @@ void hf_node_write_alone(struct hf_node *node, uint16_t p,
         return;
     }
     hf_partition_advance(partition, version);
+    if (partition->sessions.count < count) {
+        partition->last_delete = version.sequence;
+    }
     partition->touched_at = node->now;
     partition->base = version;
     partition->committed = version.sequence;
@@ -601,8 +608,8 @@ static enum outcome run_command(struct hf_node *node, uint16_t p,
         return OUTCOME_WAIT;
     }
     if (expired) {
-        if (expire_entry(node, p, entry) != 0) {
-            answer_error(node, operation, hf_no_memory_text);
+        if (hf_node_expire_entry(node, p, entry) != 0) {
+            hf_node_answer_error(node, operation, hf_no_memory_text);
             return OUTCOME_DONE;
         }
         hf_node_try_commit(node, p); /* Whatever becomes of the command. */
@@ -612,7 +619,7 @@ static enum outcome run_command(struct hf_node *node, uint16_t p,
     }
     hf_command_apply(&apply, command);
     if (node->scratch.failed) {
-        answer_error(node, operation, hf_no_memory_text);
+        hf_node_answer_error(node, operation, hf_no_memory_text);
         return OUTCOME_DONE;
     }
     if (node->effects.size > 0 || node->effects.failed) {
@@ -650,12 +657,43 @@ static enum outcome run_flush(struct hf_node *node, uint16_t p,
     return OUTCOME_DONE;
 }
 
-static enum outcome try_execute(struct hf_node *node, uint16_t p,
-                                struct hf_operation_id operation,
-                                const struct hf_command *command)
+static enum outcome run_unit(struct hf_node *node, uint16_t p,
+                             struct hf_operation_id operation,
+                             const struct hf_command *command)
+{
+    if (!hf_node_streams_have_room(node, p)) {
+        return OUTCOME_WAIT; /* Something may have expired, at least. */
+    }
+    struct hf_unit unit;
+    struct hf_reply reply;
+    hf_unit_open(&unit, node, p);
+    hf_unit_run(&unit, command, &reply);
+    if (unit.failed != NULL || !hf_unit_has_effects(&unit)) {
+        hf_buffer_clear(&node->publishing.notices);
+        answer_unchanged(node, p, operation, unit.failed == NULL, unit.shows,
+                         &reply);
+    } else {
+        struct write write = {.reply = reply_tokens(node, &reply),
+                              .overlay = &unit.overlay};
+        write.effects = hf_unit_effects(&unit, &write.key);
+        write.hash = hf_sessions_hash(write.key);
+        if (node->tokens.failed ||
+            write_record(node, p, operation, &write) != 0) {
+            hf_node_answer_error(node, operation, hf_no_memory_text);
+        }
+        bound_fences(node, p);
+    }
+    hf_node_try_commit(node, p); /* Also of what had expired. */
+    hf_unit_close(&unit);
+    return OUTCOME_DONE;
+}
+
+bool hf_node_try_execute(struct hf_node *node, uint16_t p,
+                         struct hf_operation_id operation,
+                         const struct hf_command *command)
 {
     if (!hf_node_may_serve(node, p)) {
-        return OUTCOME_WAIT;
+        return false;
     }
     if (node->commit_blocked) {
         hf_node_try_commit(node, p); /* The lease may have just come back. */
@@ -664,80 +702,17 @@ static enum outcome try_execute(struct hf_node *node, uint16_t p,
     if (hf_node_is_over(node, operation) ||
         (writes &&
          is_repeated(node, node->partitions[p].committed, operation))) {
-        return OUTCOME_DONE;
+        return true;
     }
-    return command->row->route == HF_ROUTE_PARTITIONS
-               ? run_flush(node, p, operation, command)
-               : run_command(node, p, operation, command);
-}
-
-void hf_node_execute(struct hf_node *node, uint16_t p,
-                     struct hf_operation_id operation,
-                     const struct hf_command *command)
-{
-    bool queue = !hf_list_is_empty(&node->partitions[p].waiting);
-    if (queue || try_execute(node, p, operation, command) == OUTCOME_WAIT) {
-        wait_for(node, p, operation, command);
+    switch (command->row->route) {
+    case HF_ROUTE_PARTITIONS:
+        return run_flush(node, p, operation, command) == OUTCOME_DONE;
+    case HF_ROUTE_UNIT:
+    case HF_ROUTE_SCRIPT:
+        return run_unit(node, p, operation, command) == OUTCOME_DONE;
+    default:
+        return run_command(node, p, operation, command) == OUTCOME_DONE;
     }
-}
-
-void hf_node_run_waiting(struct hf_node *node, uint16_t p)
-{
-    struct hf_partition *partition = &node->partitions[p];
-    while (!hf_list_is_empty(&partition->waiting)) {
-        struct hf_waiting *first =
-            HF_CONTAINER_OF(partition->waiting.next, struct hf_waiting, link);
-        if (try_execute(node, p, first->operation, &first->command) ==
-            OUTCOME_WAIT) {
-            return;
-        }
-        waiting_free(node, first);
-    }
-    hf_list_remove(&partition->waiting_link);
-}
-
-void hf_node_run_all_waiting(struct hf_node *node)
-{
-    if (node->commit_blocked) {
-        node->commit_blocked = false;
-        for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
-            hf_node_try_commit(node, p);
-        }
-    }
-    struct hf_list *link = node->waiting_partitions.next;
-    while (link != &node->waiting_partitions) {
-        struct hf_partition *partition =
-            HF_CONTAINER_OF(link, struct hf_partition, waiting_link);
-        link = link->next;
-        hf_node_run_waiting(node, partition->sessions.partition);
-    }
-    hf_node_run_ranges(node);
-}
-
-/* Who waited as long as a client is held has given up by now. */
-void hf_node_waiting_tick(struct hf_node *node)
-{
-    struct hf_list *link = node->waiting_partitions.next;
-    while (link != &node->waiting_partitions) {
-        struct hf_partition *partition =
-            HF_CONTAINER_OF(link, struct hf_partition, waiting_link);
-        link = link->next;
-        while (!hf_list_is_empty(&partition->waiting)) {
-            struct hf_waiting *first = HF_CONTAINER_OF(partition->waiting.next,
-                                                       struct hf_waiting, link);
-            if (node->now - first->since < (hf_time)node->config.hold_ms) {
-                break;
-            }
-            waiting_free(node, first);
-        }
-        hf_node_run_waiting(node, partition->sessions.partition);
-    }
-}
-
-static uint16_t partition_of(const struct hf_command *command)
-{
-    return command->located ? command->partition
-                            : hf_partition_of_key(command->argv[1]);
 }
 
 /* A newer node sent a command that we do not have. Its client may do without;
@@ -786,8 +761,9 @@ void hf_node_forwarded(struct hf_node *node, uint8_t member,
         return;
     }
     if (route != HF_ROUTE_PARTITIONS &&
-        partition_of(&forward->command) != forward->partition) {
-        answer_error(node, operation, "ERR the key is not of its partition");
+        hf_command_partition(&forward->command) != forward->partition) {
+        hf_node_answer_error(node, operation,
+                             "ERR the key is not of its partition");
         return;
     }
     hf_node_execute(node, forward->partition, operation, &forward->command);
@@ -804,7 +780,7 @@ static void on_session_due(void *user, struct hf_sessions *sessions,
         !hf_node_streams_have_room(node, p)) {
         return;
     }
-    if (expire_entry(node, p, session) == 0) {
+    if (hf_node_expire_entry(node, p, session) == 0) {
         hf_node_try_commit(node, p);
     }
 }

@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "core/limits.h"
 #include "wire/connection_commands.h"
+#include "wire/connection_multi.h"
 #include "wire/connection_pubsub.h"
 
 #define SLOT_CAPACITY_MIN 16
@@ -83,6 +84,7 @@ void hf_connection_close(struct hf_connection *connection)
 {
     hf_connection_unsubscribe_all(connection);
     slots_free(connection);
+    hf_connection_multi_reset(connection);
     hf_resp_command_close(&connection->parsed);
     hf_buffer_close(&connection->input);
     hf_buffer_close(&connection->output);
@@ -108,6 +110,7 @@ static bool is_held_back(const struct hf_connection *connection)
     return pending_count(connection) >= HF_CONNECTION_PENDING_MAX ||
            connection->asked_bytes > ASKED_BYTES_MAX || connection->unheard ||
            (connection->alone && pending_count(connection) > 0) ||
+           hf_connection_multi_runs(connection) ||
            output_bytes(connection) > connection->host->output_bytes_soft;
 }
 
@@ -253,6 +256,10 @@ void hf_connection_reply(struct hf_connection *connection, uint64_t tag,
     if (connection->broken) {
         return;
     }
+    if ((tag & HF_CONNECTION_MULTI_TAG) != 0) {
+        hf_connection_multi_reply(connection, tag, reply);
+        return;
+    }
     if (tag != 0 && tag == connection->tag_at_once) {
         connection->tag_at_once = 0;
         hf_resp_write(&connection->output, reply, connection->version);
@@ -264,6 +271,11 @@ void hf_connection_reply(struct hf_connection *connection, uint64_t tag,
         return;
     }
     slot_answer(connection, tag, reply);
+}
+
+uint64_t hf_connection_defer(struct hf_connection *connection)
+{
+    return slot_push(connection) == NULL ? 0 : connection->tag_next - 1;
 }
 
 /* Answers a command at once, behind those that came before it. */
@@ -400,36 +412,72 @@ void hf_connection_push_bytes(struct hf_connection *connection,
     output_check(connection);
 }
 
+/* Why it cannot be run, if so. */
+static bool command_is_refused(struct hf_connection *connection,
+                               const struct hf_command *command,
+                               struct hf_reply *reply)
+{
+    if (command->row == NULL) {
+        connection->broken = is_http(command->argv[0]);
+        *reply =
+            hf_connection_unknown(connection, command->argc, command->argv);
+    } else if (command->row->key_first > 1 &&
+               hf_connection_answers_itself(connection, command, reply)) {
+        return true; /* OBJECT HELP and its like. */
+    } else if (!hf_command_arity_fits(command->row, command->argc)) {
+        *reply = hf_connection_wrong_arity(connection, command->row);
+    } else if (!keys_fit(command)) {
+        *reply = hf_reply_error(ERROR_KEY);
+    } else if (hf_connection_is_subscribed_away(connection, command)) {
+        *reply = hf_connection_refuse_subscribed(connection, command);
+    } else {
+        return false;
+    }
+    hf_connection_multi_spoil(connection);
+    return true;
+}
+
+/* Whether it may be about a transaction. */
+static bool is_for_multi(const struct hf_connection *connection,
+                         const struct hf_command *command)
+{
+    return connection->multi != NULL ||
+           command->row->section == HF_SECTION_TRANSACTION;
+}
+
 static void command_run(struct hf_connection *connection,
                         const struct hf_command *command)
 {
     struct hf_reply reply;
-    if (command->row == NULL) {
-        connection->broken = is_http(command->argv[0]);
-        reply = hf_connection_unknown(connection, command->argc, command->argv);
-    } else if (command->row->key_first > 1 &&
-               hf_connection_answers_itself(connection, command, &reply)) {
-        /* OBJECT HELP and its like. */
-    } else if (!hf_command_arity_fits(command->row, command->argc)) {
-        reply = hf_connection_wrong_arity(connection, command->row);
-    } else if (!keys_fit(command)) {
-        reply = hf_reply_error(ERROR_KEY);
-    } else if (hf_connection_is_subscribed_away(connection, command)) {
-        reply = hf_connection_refuse_subscribed(connection, command);
-    } else if ((command->row->flags & HF_COMMAND_ALONE) != 0) {
-        hf_connection_subscribe(connection, command);
-        return;
-    } else if (command->row->route == HF_ROUTE_SUBSCRIBERS &&
-               hf_connection_answers_pubsub(connection, command, &reply)) {
+    enum hf_multi_result multi = HF_MULTI_NOT_MINE;
+    if (command_is_refused(connection, command, &reply)) {
         answer(connection, &reply);
         return;
-    } else if (command->row->route != HF_ROUTE_CONNECTION) {
-        command_ask(connection, command);
+    }
+    if (is_for_multi(connection, command)) {
+        multi = hf_connection_multi(connection, command, &reply);
+    }
+    if (multi == HF_MULTI_TAKEN) {
         return;
-    } else if (hf_connection_is_managed(command)) {
-        command_hand_over(connection, command, connection->host->manage);
-        return;
-    } else {
+    }
+    if (multi == HF_MULTI_NOT_MINE) {
+        if ((command->row->flags & HF_COMMAND_ALONE) != 0) {
+            hf_connection_subscribe(connection, command);
+            return;
+        }
+        if (command->row->route == HF_ROUTE_SUBSCRIBERS &&
+            hf_connection_answers_pubsub(connection, command, &reply)) {
+            answer(connection, &reply);
+            return;
+        }
+        if (command->row->route != HF_ROUTE_CONNECTION) {
+            command_ask(connection, command);
+            return;
+        }
+        if (hf_connection_is_managed(command)) {
+            command_hand_over(connection, command, connection->host->manage);
+            return;
+        }
         reply = hf_connection_run(connection, command);
     }
     answer(connection, &reply);
@@ -643,18 +691,30 @@ void hf_connection_batch_receive(const struct hf_connection_batch *batch,
     connection->receiving = false;
 }
 
+/* Whether there is a command, or part of one, that may be run. */
+static bool can_run_input(const struct hf_connection *connection)
+{
+    return takes_commands(connection) && input_left(connection) > 0 &&
+           input_left(connection) >= connection->input_wanted;
+}
+
 void hf_connection_resume(struct hf_connection *connection)
 {
-    if (hf_connection_can_resume(connection)) {
+    if (!hf_connection_can_resume(connection)) {
+        return;
+    }
+    connection->receiving = true;
+    hf_connection_multi_go_on(connection);
+    connection->receiving = false;
+    if (can_run_input(connection)) {
         input_run_buffer(connection);
     }
 }
 
 bool hf_connection_can_resume(const struct hf_connection *connection)
 {
-    return !connection->receiving && takes_commands(connection) &&
-           input_left(connection) > 0 &&
-           input_left(connection) >= connection->input_wanted;
+    return !connection->receiving && (can_run_input(connection) ||
+                                      hf_connection_multi_is_ready(connection));
 }
 
 bool hf_connection_wants_input(const struct hf_connection *connection)

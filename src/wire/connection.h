@@ -87,6 +87,7 @@ struct hf_connection_host {
 };
 
 struct hf_connection_slot;
+struct hf_multi;
 
 struct hf_connection {
     const struct hf_connection_host *host;
@@ -114,11 +115,12 @@ struct hf_connection {
                            * answered now needs no place. 0: none. */
     uint64_t tag_first;   /* The oldest tag whose answer is not in output. */
     uint64_t tag_next;
-    size_t held_bytes;  /* Of `held`, without those whose turn has come. */
-    size_t asked_bytes; /* Commands without an answer. */
-    bool receiving;     /* Inside hf_connection_receive: no recursion. */
-    bool alone;         /* The next command waits for all answers. */
-    bool unheard;       /* It waits for hf_connection_listened. */
+    size_t held_bytes;      /* Of `held`, without those whose turn has come. */
+    size_t asked_bytes;     /* Commands without an answer. */
+    bool receiving;         /* Inside hf_connection_receive: no recursion. */
+    bool alone;             /* The next command waits for all answers. */
+    bool unheard;           /* It waits for hf_connection_listened. */
+    struct hf_multi *multi; /* What is queued and watched; NULL: nothing. */
     /* Room for the answers of connection_commands.c, empty in between. */
     struct hf_buffer tokens;
     struct hf_buffer text;

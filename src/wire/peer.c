@@ -541,6 +541,9 @@ static bool command_is_sound(const struct hf_command *command)
             return false;
         }
     }
+    if (row->route == HF_ROUTE_UNIT || row->route == HF_ROUTE_SCRIPT) {
+        return command->argc >= 3;
+    }
     return true;
 }
 

@@ -20,6 +20,8 @@ static const char *section_name(enum hf_section section)
         return "lists";
     case HF_SECTION_KEYSPACE:
         return "keys";
+    case HF_SECTION_TRANSACTION:
+        return "transactions";
     case HF_SECTION_CLUSTER:
         return "cluster";
     case HF_SECTION_PUBSUB:
@@ -40,7 +42,10 @@ static const char *atomicity(enum hf_route route)
     case HF_ROUTE_SUBSCRIBERS:
         return "each node";
     case HF_ROUTE_KEY:
+    case HF_ROUTE_SCRIPT:
         return "yes";
+    case HF_ROUTE_UNIT:
+        return "see below";
     case HF_ROUTE_KEYS:
         return "each key";
     case HF_ROUTE_PARTITIONS:

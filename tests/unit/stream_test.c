@@ -71,7 +71,7 @@ static void push(struct fixture *f, enum hf_record_kind kind, bool skip,
     assert_non_null(record);
     assert_int_equal(hf_stream_reserve(&f->stream, f->mem, 1), 0);
     assert_true(hf_stream_next(&f->stream) == model->next);
-    hf_stream_push(&f->stream, record, skip, !skip, now);
+    hf_stream_push(&f->stream, record, skip ? 0 : HF_SESSIONS_END, !skip, now);
     assert_int_equal(record->references, 2);
     if (model->acked + 1 == model->next) {
         model->moved_at = now;
@@ -133,7 +133,8 @@ static void expect_model(const struct fixture *f)
     for (uint64_t number = model->head; number < model->next; number++) {
         const struct hf_stream_entry *entry = hf_stream_at(&f->stream, number);
         assert_ptr_equal(entry->record, model->records[number]);
-        assert_int_equal(entry->skip, model->skips[number]);
+        assert_int_equal(entry->below,
+                         model->skips[number] ? 0 : HF_SESSIONS_END);
         assert_int_equal(entry->counted, !model->skips[number]);
     }
 }
