@@ -170,7 +170,7 @@ static void a_unit_on_both_sides_of_a_refill_is_whole(void **state)
             (void)snprintf(lines[2 * k], sizeof(lines[0]),
                            "HINCRBY {t}count%u f 1", number);
             (void)snprintf(lines[2 * k + 1], sizeof(lines[0]),
-                           "APPEND {t}fill%u x", number);
+                           "PEXPIRE {t}fill%u %u", number, 900000 - 10 * i);
         }
         struct request *request = transaction_send(c, 0, A, unit);
         (void)cluster_await(c, request, CLUSTER_COMMAND_MS);

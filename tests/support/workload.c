@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "support/transaction.h"
 
 #define ELEMENT "x"                /* Of lists that count. */
 #define DOUBT_US INT64_C(60000000) /* Longer than any pause. */
@@ -21,15 +22,24 @@ static void client_run(struct task *task);
 
 /* Keys. */
 
-enum key_class { KEY_HOT, KEY_COLD, KEY_COUNTER, KEY_ONCE, KEY_FLEETING };
-#define KEY_CLASSES 5
+enum key_class {
+    KEY_HOT,
+    KEY_COLD,
+    KEY_COUNTER,
+    KEY_ONCE,
+    KEY_FLEETING,
+    KEY_TRIO
+};
+#define KEY_CLASSES 6
+#define TRIO 3
 
 static uint32_t class_size(const struct workload_options *options,
                            enum key_class class)
 {
-    const uint32_t sizes[KEY_CLASSES] = {options->hot_keys, options->cold_keys,
-                                         options->counters, options->once_keys,
-                                         options->fleeting_keys};
+    const uint32_t sizes[KEY_CLASSES] = {
+        options->hot_keys,      options->cold_keys,
+        options->counters,      options->once_keys,
+        options->fleeting_keys, options->sides ? 0 : options->trio_keys};
     return sizes[class];
 }
 
@@ -46,14 +56,14 @@ static uint32_t class_first(const struct workload *workload,
 
 static uint32_t key_count(const struct workload *workload)
 {
-    return class_first(workload, KEY_FLEETING) +
-           workload->options.fleeting_keys;
+    return class_first(workload, KEY_TRIO) +
+           class_size(&workload->options, KEY_TRIO);
 }
 
 static enum key_class key_class_of(const struct workload *workload,
                                    uint32_t key)
 {
-    unsigned class = KEY_FLEETING;
+    unsigned class = KEY_TRIO;
     while (class > 0 && key < class_first(workload, (enum key_class) class)) {
         class --;
     }
@@ -82,7 +92,7 @@ static enum hf_session_type key_type(const struct workload *workload,
             HF_SESSION_STRING, HF_SESSION_SORTED_SET, HF_SESSION_LIST};
         return types[key % HF_ARRAY_COUNT(types)];
     }
-    if (class == KEY_FLEETING || key % 2 == 0) {
+    if (class == KEY_FLEETING || class == KEY_TRIO || key % 2 == 0) {
         return HF_SESSION_STRING;
     }
     static const enum hf_session_type types[] = {
@@ -99,6 +109,10 @@ static bool key_is_fenced(const struct workload *workload, uint32_t key)
 static void key_name(const struct workload *workload, uint32_t key,
                      char name[KEY_BYTES_MAX])
 {
+    if (key_class_of(workload, key) == KEY_TRIO) {
+        (void)snprintf(name, KEY_BYTES_MAX, "{trio%" PRIu32 "}a", key);
+        return;
+    }
     const char *kind = key_is_counter(workload, key) ? "count"
                        : key_is_fenced(workload, key)
                            ? "sess"
@@ -113,8 +127,8 @@ static void key_name(const struct workload *workload, uint32_t key,
 static enum key_class class_pick(struct workload *workload)
 {
     static const enum key_class usual[] = {
-        KEY_COLD, KEY_COLD, KEY_COLD, KEY_COLD,    KEY_HOT,
-        KEY_HOT,  KEY_HOT,  KEY_ONCE, KEY_COUNTER, KEY_FLEETING};
+        KEY_COLD, KEY_COLD, KEY_COLD,    KEY_COLD,     KEY_HOT, KEY_HOT,
+        KEY_HOT,  KEY_ONCE, KEY_COUNTER, KEY_FLEETING, KEY_TRIO};
     const struct workload_options *options = &workload->options;
     uint64_t draw = hf_rng_below(&workload->rng, HF_ARRAY_COUNT(usual));
     enum key_class class = usual[draw];
@@ -156,6 +170,7 @@ void workload_options_init(struct workload_options *options)
         .counters = 3,
         .once_keys = 0,
         .fleeting_keys = 0,
+        .trio_keys = 3,
         .ttl_ms_max = 2000,
         .think_us_max = 30000,
         .patience_ms = 3000,
@@ -206,6 +221,31 @@ static bool operation_is_write(const struct model_operation *operation)
     return operation->kind != MODEL_READ && operation->kind != MODEL_REFUSED;
 }
 
+/* All three of a trio, as its unit read them: they must be one value. */
+static int64_t value_of_trio(struct workload *workload,
+                             const struct request *request)
+{
+    const char *text = (const char *)request->text.data + 1;
+    if (strncmp(text, "(nil)", 5) == 0) {
+        if (strcmp(text, "(nil) (nil) (nil)]") != 0) {
+            cluster_fail(workload->c, "a unit was torn: [%s", text);
+        }
+        return MODEL_NIL;
+    }
+    int64_t values[TRIO];
+    for (unsigned i = 0; i < TRIO; i++) {
+        char *end;
+        values[i] = strtoll(text, &end, 10);
+        if (end == text || values[i] != values[0]) {
+            cluster_fail(workload->c, "a unit was torn: %s",
+                         (const char *)request->text.data);
+            break;
+        }
+        text = end + 1;
+    }
+    return values[0];
+}
+
 /* The last number in the answer; nil when there is none. */
 static int64_t value_read(const struct request *request)
 {
@@ -232,7 +272,7 @@ static void acknowledged(struct workload *workload,
     const struct workload_key *key = &workload->keys[operation->key];
     workload->acknowledged++;
     if (workload->options.sides ||
-        key_class_of(workload, operation->key) == KEY_FLEETING ||
+        key_class_of(workload, operation->key) >= KEY_FLEETING ||
         key->under_way > 0 || key->started_us != operation->started ||
         key->ended_us >= operation->started ||
         key->doubt_us > workload->c->schedule.now_us) {
@@ -269,7 +309,9 @@ static void answer_judge(struct workload *workload,
         workload->wait_us_max =
             wait_us > workload->wait_us_max ? wait_us : workload->wait_us_max;
         if (operation->kind == MODEL_READ) {
-            operation->value = value_read(request);
+            bool trio = key_class_of(workload, operation->key) == KEY_TRIO;
+            operation->value =
+                trio ? value_of_trio(workload, request) : value_read(request);
         } else if (operation->kind == MODEL_ADD) {
             operation->value = request->kind == HF_REPLY_INTEGER
                                    ? request->integer
@@ -476,6 +518,58 @@ static void burst_ends(struct workload *workload)
     }
 }
 
+/* What is done to all three of a trio at once; reads, as often, of one. */
+static struct request *trio_ask(struct workload *workload, unsigned node,
+                                const struct model_operation *operation,
+                                const char *name)
+{
+    char keys[TRIO][KEY_BYTES_MAX];
+    char lines[TRIO][VALUE_BYTES_MAX];
+    uint64_t only = hf_rng_below(&workload->rng, 2 * TRIO);
+    struct transaction transaction;
+    transaction_begin(&transaction, name);
+    for (unsigned i = 0; i < TRIO; i++) {
+        (void)snprintf(keys[i], KEY_BYTES_MAX, "%.*s%c", (int)strlen(name) - 1,
+                       name, (char)('a' + i));
+        if (operation->kind == MODEL_WRITE) {
+            (void)snprintf(lines[i], VALUE_BYTES_MAX, "SET %s %" PRId64,
+                           keys[i], operation->value);
+        } else {
+            (void)snprintf(lines[i], VALUE_BYTES_MAX, "%s %s",
+                           operation->kind == MODEL_READ ? "GET" : "DEL",
+                           keys[i]);
+        }
+        transaction_add(&transaction, lines[i]);
+    }
+    struct hf_slice argv[3];
+    transaction_words(&transaction, argv);
+    size_t argc = 3;
+    if (operation->kind == MODEL_READ && only < TRIO) {
+        argv[0] = hf_slice_text("GET");
+        argv[1] = hf_slice_text(keys[only]);
+        argc = 2;
+    }
+    struct request *request = cluster_ask_argv(workload->c, node, argc, argv);
+    transaction_end(&transaction);
+    return request;
+}
+
+static struct request *request_send(struct workload_client *client,
+                                    const char *name, char *value)
+{
+    struct workload *workload = client->workload;
+    const struct model_operation *operation = &client->operation;
+    struct hf_slice argv[WORDS_MAX];
+    char ttl[KEY_BYTES_MAX];
+    if (key_class_of(workload, operation->key) == KEY_TRIO) {
+        client->ttl_ms = 0;
+        return trio_ask(workload, client->node, operation, name);
+    }
+    size_t argc = operation_words(workload, operation, name, value, argv);
+    argc = ttl_words(client, argc, ttl, argv);
+    return cluster_ask_argv(workload->c, client->node, argc, argv);
+}
+
 static void client_ask(struct workload_client *client)
 {
     struct workload *workload = client->workload;
@@ -507,11 +601,7 @@ static void client_ask(struct workload_client *client)
         workload->keys[operation->key].under_way++;
         workload->keys[operation->key].started_us = operation->started;
     }
-    struct hf_slice argv[WORDS_MAX];
-    char ttl[KEY_BYTES_MAX];
-    size_t argc = operation_words(workload, operation, name, value, argv);
-    argc = ttl_words(client, argc, ttl, argv);
-    struct request *request = cluster_ask_argv(c, client->node, argc, argv);
+    struct request *request = request_send(client, name, value);
     client->request = request;
     if (request->outcome != REQUEST_WAITING) {
         on_done(client, request);
@@ -587,7 +677,9 @@ static void read_key(struct workload *workload, uint32_t key, unsigned node)
     };
     struct hf_slice argv[WORDS_MAX];
     size_t argc = operation_words(workload, &operation, name, NULL, argv);
-    struct request *request = cluster_ask_argv(c, node, argc, argv);
+    bool trio = key_class_of(workload, key) == KEY_TRIO;
+    struct request *request = trio ? trio_ask(workload, node, &operation, name)
+                                   : cluster_ask_argv(c, node, argc, argv);
     if (!cluster_await(c, request, CLUSTER_COMMAND_MS)) {
         cluster_fail(c, "n%u does not answer a read of %s", node + 1, name);
         return;

@@ -12,6 +12,9 @@
  *   fleeting  written with a short time to live. For the model that is a
  *             deletion at any time from then on; so one that expires too early
  *             is noticed, and one that comes back.
+ *   trios     three sessions each, of one partition, that units write, delete
+ *             and read together: for the model one value. Where both sides of
+ *             a cut go on there are none, for merging may tear them.
  * Types take turns: of the hot, cold and once, every other key is a string and
  * the rest are hashes, sets, sorted sets and lists; counters are strings,
  * sorted sets and lists. Every fourth of the hot and cold ones is fenced
@@ -39,6 +42,7 @@ struct workload_options {
     bool crowded; /* All cold keys are in one partition. */
     unsigned once_keys;
     unsigned fleeting_keys;
+    unsigned trio_keys;
     int64_t ttl_ms_max;   /* Of fleeting ones. */
     int64_t think_us_max; /* Between an answer and the next question. */
     int64_t patience_ms;  /* Then a client gives up waiting. */
