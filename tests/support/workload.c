@@ -309,9 +309,10 @@ static void answer_judge(struct workload *workload,
         workload->wait_us_max =
             wait_us > workload->wait_us_max ? wait_us : workload->wait_us_max;
         if (operation->kind == MODEL_READ) {
-            bool trio = key_class_of(workload, operation->key) == KEY_TRIO;
+            bool unit = request->kind == HF_REPLY_NESTED &&
+                        key_class_of(workload, operation->key) == KEY_TRIO;
             operation->value =
-                trio ? value_of_trio(workload, request) : value_read(request);
+                unit ? value_of_trio(workload, request) : value_read(request);
         } else if (operation->kind == MODEL_ADD) {
             operation->value = request->kind == HF_REPLY_INTEGER
                                    ? request->integer
