@@ -7,10 +7,11 @@
 set -euo pipefail
 
 build=(cmake gcc libc6-dev ninja-build pkg-config
-    libcmocka-dev libhiredis-dev libnng-dev libuv1-dev libxxhash-dev)
+    libcmocka-dev libhiredis-dev liblua5.1-0-dev libnng-dev libuv1-dev
+    libxxhash-dev)
 demo=(ca-certificates curl nginx-light redis-tools)
 tests=(binutils clang clang-format git iproute2 iptables libclang-rt-dev python3
-    redis-server shellcheck valgrind)
+    python3-redis redis-server shellcheck valgrind)
 command -v node >/dev/null || demo+=(nodejs)
 command -v npm >/dev/null || demo+=(npm)
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # run.sh TARGET SECONDS [LIBFUZZER OPTION]... - Fuzzes with ASan and UBSan.
 #
-# TARGET is resp, peer, link, config or node. What is found goes to
+# TARGET is resp, peer, link, config, node or script_text. What is found goes to
 # build-fuzz/found/TARGET, to go on from there; inputs that crash to
 # build-fuzz/crash-TARGET-*. Put a crasher into corpus/TARGET before you fix
 # it. --merge instead of SECONDS takes into corpus/TARGET what reaches more
@@ -31,7 +31,7 @@ fi
 
 # Longer inputs find no more and take their time.
 declare -A length_max=([resp]=256 [peer]=4096 [link]=1024 [config]=2048
-    [node]=384)
+    [node]=384 [script_text]=384)
 # What freed memory is kept for and how runs are weighed takes half of the time
 # of a script that is worth thousands of allocations.
 export ASAN_OPTIONS=use_sigaltstack=0:quarantine_size_mb=16

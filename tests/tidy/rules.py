@@ -18,7 +18,7 @@ FUNCTION_LINES_MAX = 70
 FILE_LINES_MAX = 800
 
 # A folder may include from itself and from those to its left.
-LAYERS = ["base", "core", "wire", "io", "server"]
+LAYERS = ["base", "core", "script", "wire", "io", "server"]
 
 BANNED = (
     "strcpy strcat stpcpy sprintf vsprintf gets atoi atol atoll atof strtok"
