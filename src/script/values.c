@@ -6,8 +6,9 @@
  *   error          { err = "CODE text" }    number         integer, cut
  *   integer        number                   string         bulk
  *   bulk           string                   { ok = s }     status
- *   array, set     table                    { err = s }    error
- *   map            table: key, value ...    table          array up to nil
+ *   double         string                   { err = s }    error
+ *   array, set     table                    table          array up to nil
+ *   map, pairs     table: key, value ...
  */
 #include <string.h>
 
@@ -27,6 +28,24 @@ static void push_field(lua_State *state, const char *name,
     lua_createtable(state, 0, 1);
     push_slice(state, value);
     lua_setfield(state, -2, name);
+}
+
+static void push_tokens(lua_State *state, struct hf_reader *reader);
+
+/* As RESP2 has them: one array without pairs in it. */
+static void push_pairs(lua_State *state, struct hf_reader *reader,
+                       uint32_t count)
+{
+    lua_createtable(state, count < 32768 ? (int)count * 2 : 65536, 0);
+    for (uint32_t i = 0; i < 2 * count; i++) {
+        struct hf_token pair;
+        if (i % 2 == 0 && !hf_token_next(reader, &pair)) {
+            luaL_error(state, "a reply could not be read");
+            return;
+        }
+        push_tokens(state, reader);
+        lua_rawseti(state, -2, (int)i + 1);
+    }
 }
 
 /* The next complete value of @reader. */
@@ -55,13 +74,19 @@ static void push_tokens(lua_State *state, struct hf_reader *reader)
         return;
     case HF_TOKEN_BULK:
     case HF_TOKEN_VERBATIM:
+    case HF_TOKEN_DOUBLE:
         push_slice(state, token.bytes);
         return;
     case HF_TOKEN_MAP:
         count *= 2;
         break;
+    case HF_TOKEN_PAIRS:
+        push_pairs(state, reader, count);
+        return;
     case HF_TOKEN_ARRAY:
     case HF_TOKEN_SET:
+    case HF_TOKEN_PAIR:
+    case HF_TOKEN_PUSH:
         break;
     }
     lua_createtable(state, count < 65536 ? (int)count : 65536, 0);

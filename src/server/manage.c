@@ -1,4 +1,5 @@
-/* manage.c - HOLDFAST commands that do something to this node, CONFIG SET. */
+/* manage.c - HOLDFAST commands that do something to this node, CONFIG SET,
+ * SCRIPT. */
 #include <stdio.h>
 #include <string.h>
 
@@ -109,6 +110,10 @@ void hf_server_manage(void *user, uint64_t client, uint64_t tag,
     };
     if (strcmp(command->row->name, "CONFIG") == 0) {
         config_run(user, client, tag, command);
+        return;
+    }
+    if (strcmp(command->row->name, "SCRIPT") == 0) {
+        hf_server_script(user, client, tag, command);
         return;
     }
     for (size_t i = 0; i < HF_ARRAY_COUNT(rows); i++) {

@@ -52,6 +52,7 @@ static void server_step_at(struct hf_server *server, struct hf_event *event,
     server_turn_begin(server);
     server->stepped = true;
     hf_node_step(server->node, event, &server->outbox);
+    hf_library_run(server->library, server->now, server->wall_ms);
 }
 
 void hf_server_step(struct hf_server *server, struct hf_event *event)
@@ -61,15 +62,25 @@ void hf_server_step(struct hf_server *server, struct hf_event *event)
 
 /* Events. */
 
-static void on_request(void *user, uint64_t client, uint64_t tag,
+void hf_server_request(struct hf_server *server, uint64_t client, uint64_t tag,
                        const struct hf_command *command)
 {
-    struct hf_server *server = user;
     struct hf_event event = {.type = HF_EVENT_REQUEST};
     event.request.client = client;
     event.request.tag = tag;
     event.request.command = command;
     server_step_at(server, &event, hf_clients_now(server->clients));
+}
+
+static void on_request(void *user, uint64_t client, uint64_t tag,
+                       const struct hf_command *command)
+{
+    struct hf_server *server = user;
+    if (hf_library_wants(server->library, client, command)) {
+        hf_server_script(server, client, tag, command);
+    } else {
+        hf_server_request(server, client, tag, command);
+    }
 }
 
 static void on_expect(void *user, struct hf_command *commands, size_t count)
@@ -188,6 +199,10 @@ static void do_reply(void *user, uint64_t client, uint64_t tag,
                      const struct hf_reply *reply)
 {
     struct hf_server *server = user;
+    if (client == HF_LIBRARY_CLIENT) {
+        hf_library_answer(server->library, tag, reply);
+        return;
+    }
     hf_clients_reply(server->clients, client, tag, reply);
 }
 
@@ -512,8 +527,9 @@ static int server_open_node(struct hf_server *server, char *error,
     struct hf_node_config *node_config =
         hf_mem_alloc_zero(&server->mem, sizeof(*node_config));
     int rv = HF_ENOMEM;
-    if (node_config != NULL) {
+    if (node_config != NULL && hf_server_open_scripts(server) == 0) {
         hf_node_config_init(node_config);
+        node_config->scripts = &server->scripts;
         node_config->self = server->self;
         node_config->seed_count = config->seed_count;
         for (size_t i = 0; i < config->seed_count; i++) {
@@ -534,6 +550,8 @@ static int server_open_node(struct hf_server *server, char *error,
         node_config->log = server->log;
         rv = hf_node_create(&server->node, node_config, &server->mem,
                             hf_clock_now());
+    }
+    if (node_config != NULL) {
         hf_mem_free(&server->mem, node_config, sizeof(*node_config));
     }
     if (rv != 0) {
@@ -690,6 +708,7 @@ static void server_close_parts(struct hf_server *server)
         hf_node_destroy(server->node);
         server->node = NULL;
     }
+    hf_server_close_scripts(server);
     uv_close((uv_handle_t *)&server->guard, on_handle_closed);
     uv_run(&server->loop, UV_RUN_DEFAULT);
 }

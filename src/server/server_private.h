@@ -2,7 +2,8 @@
  *
  *   server.c  the loop: events in, actions out; starting and stopping
  *   drain.c   leaving in good order
- *   manage.c  HOLDFAST commands that do something to this node, CONFIG SET */
+ *   manage.c  HOLDFAST commands that do something to this node, CONFIG SET
+ *   scripts.c what runs scripts, and what this node knows of them */
 #ifndef HF_SERVER_SERVER_PRIVATE_H
 #define HF_SERVER_SERVER_PRIVATE_H
 
@@ -10,6 +11,7 @@
 #include "core/node.h"
 #include "io/clients.h"
 #include "io/links.h"
+#include "script/library.h"
 #include "server/config.h"
 #include "server/info.h"
 #include "server/server.h"
@@ -51,6 +53,9 @@ struct hf_server {
     struct hf_clients *clients;
     struct hf_links *links;
     struct hf_node *node;
+    struct hf_lua *lua;
+    struct hf_library *library;
+    struct hf_script_engine scripts;
     struct hf_outbox outbox;
     struct hf_peer_info self;
     uv_async_t stop;
@@ -80,6 +85,21 @@ struct hf_server {
 
 /* Feeds the node one event, now. */
 void hf_server_step(struct hf_server *server, struct hf_event *event);
+
+/* A command for the node. Not within a step of it. */
+void hf_server_request(struct hf_server *server, uint64_t client, uint64_t tag,
+                       const struct hf_command *command);
+
+/* scripts.c */
+
+/* Before the node is created. 0 or HF_ENOMEM. */
+HF_NODISCARD int hf_server_open_scripts(struct hf_server *server);
+/* After the node is gone. Does nothing when they are not open. */
+void hf_server_close_scripts(struct hf_server *server);
+
+/* A command about scripts, or of a client that waits for one. */
+void hf_server_script(struct hf_server *server, uint64_t client, uint64_t tag,
+                      const struct hf_command *command);
 
 /* drain.c */
 

@@ -723,7 +723,8 @@ static const struct hf_subcommand_table holdfast_table = {
 bool hf_connection_is_managed(const struct hf_command *command)
 {
     if (strcmp(command->row->name, "HOLDFAST") != 0) {
-        return hf_connection_config_is_set(command);
+        return hf_connection_config_is_set(command) ||
+               hf_connection_script_is_managed(command);
     }
     return hf_subcommand_is_elsewhere(command, &holdfast_table);
 }
@@ -774,6 +775,7 @@ struct hf_reply hf_connection_run(struct hf_connection *connection,
         {"FUNCTION", 2, hf_connection_function},
         {"READONLY", 1, hf_connection_agree},
         {"READWRITE", 1, hf_connection_agree},
+        {"SCRIPT", 2, hf_connection_script},
     };
     size_t i = 0;
     while (strcmp(rows[i].name, command->row->name) != 0) {

@@ -57,4 +57,10 @@ struct hf_reply hf_connection_agree(struct hf_connection *connection,
 struct hf_reply hf_connection_tracking(struct hf_connection *connection,
                                        const struct hf_command *command);
 
+/* connection_script.c */
+struct hf_reply hf_connection_script(struct hf_connection *connection,
+                                     const struct hf_command *command);
+/* Whether the host carries @command out, a SCRIPT. */
+bool hf_connection_script_is_managed(const struct hf_command *command);
+
 #endif

@@ -22,6 +22,8 @@ static const char *section_name(enum hf_section section)
         return "keys";
     case HF_SECTION_TRANSACTION:
         return "transactions";
+    case HF_SECTION_SCRIPT:
+        return "scripts";
     case HF_SECTION_CLUSTER:
         return "cluster";
     case HF_SECTION_PUBSUB:

@@ -33,7 +33,7 @@ static void every_row_is_found_by_its_name(void **state)
         bool applied =
             row->route != HF_ROUTE_CONNECTION && row->route != HF_ROUTE_NODE &&
             row->route != HF_ROUTE_SCAN && row->route != HF_ROUTE_WALK &&
-            row->route != HF_ROUTE_SUBSCRIBERS;
+            row->route != HF_ROUTE_SUBSCRIBERS && row->route != HF_ROUTE_SCRIPT;
         assert_int_equal(row->apply != NULL, applied);
         assert_int_equal(row->key_step != 0, row->key_first != 0);
         bool keys = row->route == HF_ROUTE_KEY || row->route == HF_ROUTE_KEYS;
