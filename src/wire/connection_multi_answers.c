@@ -15,12 +15,7 @@ static struct hf_slice value_next(struct hf_reader *reader)
     struct hf_token token;
     uint64_t left = 1;
     while (left > 0 && hf_token_next(reader, &token)) {
-        left--;
-        if (token.kind == HF_TOKEN_ARRAY || token.kind == HF_TOKEN_SET) {
-            left += token.count;
-        } else if (token.kind == HF_TOKEN_MAP) {
-            left += 2 * (uint64_t)token.count;
-        }
+        left += hf_token_elements(&token) - 1;
     }
     return (struct hf_slice){reader->data + start, reader->offset - start};
 }
@@ -64,10 +59,10 @@ static void join_parts(struct hf_multi *multi, const struct hf_command *command)
     struct hf_buffer *joined = &multi->joined;
     bool good = true;
     hf_buffer_clear(joined);
-    for (uint32_t i = 0; hf_command_key(command, i, &key); i++) {
-        struct hf_multi_part *part =
-            hf_multi_part_of(multi, hf_partition_of_key(key));
-        part->answered = false; /* Not asked about this command yet. */
+    for (uint32_t i = 0; i < multi->part_count; i++) {
+        multi->parts[i].answered = false; /* None has its share here yet. */
+    }
+    while (hf_command_key(command, keys, &key)) {
         keys++;
     }
     struct hf_buffer *places = &multi->share; /* Of each part: its answer. */
