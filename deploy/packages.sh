@@ -11,7 +11,11 @@ build=(cmake gcc libc6-dev ninja-build pkg-config
     libxxhash-dev)
 demo=(ca-certificates curl nginx-light redis-tools)
 tests=(binutils clang clang-format git iproute2 iptables libclang-rt-dev python3
-    python3-redis redis-server shellcheck valgrind)
+    redis-server shellcheck valgrind
+    php-cli php-illuminate-cache php-illuminate-redis php-illuminate-session
+    php-predis php-redis php-symfony-http-foundation
+    python3-django python3-django-redis python3-django-redis-sessions
+    python3-flask-session python3-redis ruby ruby-redis-rack)
 command -v node >/dev/null || demo+=(nodejs)
 command -v npm >/dev/null || demo+=(npm)
 

@@ -31,6 +31,10 @@ trap 'rm -f "$log"' EXIT
 
 # A sanitizer's shadow memory has a fixed place, which a kernel that
 # randomizes much may have taken; so they run without randomization.
+# Debian's own, for which its packages of drivers are.
+python=/usr/bin/python3
+[ -x "$python" ] || python=python3
+
 plainly=()
 if setarch "$(uname -m)" -R true 2>/dev/null; then
     plainly=(setarch "$(uname -m)" -R)
@@ -108,7 +112,7 @@ ctests() {
     shift 2
     (cd "$folder" && "${runner[@]}" timeout 900 ctest -L "$labels" \
         -j "$jobs" --output-on-failure --no-tests=error "$@") || result=$?
-    python3 tests/tidy/count_ctest.py \
+    "$python" tests/tidy/count_ctest.py \
         "$folder/Testing/Temporary/LastTest.log" >>"$log.count"
     return "$result"
 }
@@ -118,7 +122,7 @@ e2e() {
     local folder=$1 result=0
     shift
     HOLDFAST_BUILD=$folder "${runner[@]}" timeout -k 10 600 \
-        python3 -B tests/e2e/run.py "$@" 2>&1 | tee "$log" || result=$?
+        "$python" -B tests/e2e/run.py "$@" 2>&1 | tee "$log" || result=$?
     grep '^counted ' "$log" >>"$log.count" || true
     return "$result"
 }
@@ -126,7 +130,7 @@ e2e() {
 # Faults on real processes, in network namespaces: 77 where there are none.
 chaos() {
     local result=0
-    timeout -k 10 400 python3 -B tests/chaos/run.py --seed 1 --seconds 75 \
+    timeout -k 10 400 "$python" -B tests/chaos/run.py --seed 1 --seconds 75 \
         --faults mix --build build-gcc 2>&1 | tee "$log" || result=$?
     grep '^counted ' "$log" >>"$log.count" || true
     return "$result"
@@ -135,7 +139,7 @@ chaos() {
 # Cuts under each partition policy, in network namespaces, too.
 policies() {
     local result=0
-    timeout -k 10 300 python3 -B tests/chaos/policies.py \
+    timeout -k 10 300 "$python" -B tests/chaos/policies.py \
         --build build-gcc 2>&1 | tee "$log" || result=$?
     grep '^counted ' "$log" >>"$log.count" || true
     return "$result"
@@ -144,7 +148,7 @@ policies() {
 # A base from which the quickstart finds all its ports free just now: those of
 # nodes, of their peers, of the applications and of the front.
 free_port_base() {
-    python3 - <<'EOF'
+    "$python" - <<'EOF'
 import random, socket
 
 def is_free(port):
@@ -166,6 +170,24 @@ EOF
 
 quickstart() {
     timeout -k 10 300 deploy/quickstart.sh --port-base "$(free_port_base)"
+}
+
+# Stock session stores of six languages.
+clients() {
+    local result=0
+    HOLDFAST_BUILD=build-gcc timeout -k 10 300 \
+        "$python" -B tests/clients/run.py 2>&1 | tee "$log" || result=$?
+    grep '^counted ' "$log" >>"$log.count" || true
+    return "$result"
+}
+
+# The same random commands to redis-server and to us.
+differential() {
+    local result=0
+    HOLDFAST_BUILD=build-gcc timeout -k 10 300 \
+        "$python" -B tests/differential/run.py 2>&1 | tee "$log" || result=$?
+    grep '^counted ' "$log" >>"$log.count" || true
+    return "$result"
 }
 
 asan_tests() {
@@ -236,6 +258,8 @@ step "unit tests, cluster stories, simulation" \
 step "mechanisms broken on purpose" mutations
 step "fuzz corpus" ctests build-gcc '^fuzz$'
 step "end to end" e2e build-gcc
+step "stock session stores" clients
+step "answers beside those of Redis" differential
 step "the quickstart" quickstart
 step "faults on real processes" chaos
 step "partition policies on real processes" policies
