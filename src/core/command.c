@@ -12,6 +12,7 @@
 #define W HF_COMMAND_WRITE
 #define F HF_COMMAND_FAST
 #define T HF_COMMAND_TIME
+#define Q HF_COMMAND_QUIET
 
 #define ROW(name, arity, flags, route, gather, first, last, step, apply,       \
             fenced, section, usage, note)                                      \

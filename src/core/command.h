@@ -55,10 +55,11 @@ enum hf_gather {
 };
 
 enum hf_command_flag {
-    HF_COMMAND_WRITE = 1, /* May have effects. */
-    HF_COMMAND_FAST = 2,  /* O(1); only told to clients by COMMAND. */
-    HF_COMMAND_TIME = 4,  /* Shows the time left, by the primary's clock. */
-    HF_COMMAND_ALONE = 8, /* Runs when all before it are answered: SUBSCRIBE. */
+    HF_COMMAND_WRITE = 1,  /* May have effects. */
+    HF_COMMAND_FAST = 2,   /* O(1); only told to clients by COMMAND. */
+    HF_COMMAND_TIME = 4,   /* Shows the time left, by the primary's clock. */
+    HF_COMMAND_ALONE = 8,  /* Runs once all before it are answered: SUBSCRIBE */
+    HF_COMMAND_QUIET = 16, /* That nothing is there is no event: OBJECT. */
 };
 
 /* What a command that would make a session answers when the key is fenced, and
@@ -159,6 +160,17 @@ static inline void hf_apply_notice(struct hf_apply *apply,
 {
     HF_ASSERT(apply->notice_count < HF_APPLY_NOTICES_MAX);
     apply->notices[apply->notice_count++] = (uint8_t)notice;
+}
+
+/* The same of @notice, which takes something out; the session with it if that
+ * was @all. */
+static inline void hf_apply_notice_removal(struct hf_apply *apply,
+                                           enum hf_notice notice, bool all)
+{
+    hf_apply_notice(apply, notice);
+    if (all) {
+        hf_apply_notice(apply, HF_NOTICE_DEL);
+    }
 }
 
 /* NULL when there is no such command. Any case of letters. */

@@ -68,10 +68,12 @@ static bool copy_padded(struct hf_apply *apply, struct hf_slice value,
     return !scratch->failed;
 }
 
-/* Effects of the value being what is in scratch; the time to live stays. */
+/* Effects of the value being what is in scratch, known as @notice; the time to
+ * live stays. */
 static void put_scratch(struct hf_apply *apply,
-                        const struct hf_session *session)
+                        const struct hf_session *session, enum hf_notice notice)
 {
+    hf_apply_notice(apply, notice);
     hf_effects_put(apply->effects, hf_buffer_slice(apply->scratch),
                    hf_apply_time_left(apply, session));
 }
@@ -103,7 +105,7 @@ void hf_apply_setrange(struct hf_apply *apply, const struct hf_command *command)
     size_t size = end > old.size ? (size_t)end : old.size;
     if (copy_padded(apply, old, size)) {
         memcpy(apply->scratch->data + offset, part.data, part.size);
-        put_scratch(apply, session);
+        put_scratch(apply, session, HF_NOTICE_SETRANGE);
         apply->reply = hf_reply_integer((int64_t)size);
     }
 }
@@ -165,7 +167,7 @@ void hf_apply_setbit(struct hf_apply *apply, const struct hf_command *command)
         uint8_t mask = (uint8_t)(0x80U >> (offset % 8));
         uint8_t *at = apply->scratch->data + byte;
         *at = (uint8_t)(bit == 1 ? *at | mask : *at & ~mask);
-        put_scratch(apply, session);
+        put_scratch(apply, session, HF_NOTICE_SETBIT);
     }
 }
 
@@ -193,6 +195,6 @@ void hf_apply_incrbyfloat(struct hf_apply *apply,
         apply->effects->failed = true;
         return;
     }
-    put_scratch(apply, session);
+    put_scratch(apply, session, HF_NOTICE_INCRBYFLOAT);
     apply->reply = hf_reply_bulk(hf_buffer_slice(apply->scratch));
 }

@@ -196,10 +196,8 @@ void hf_apply_hdel(struct hf_apply *apply, const struct hf_command *command)
         }
     }
     if (dropped > 0) {
-        hf_apply_notice(apply, HF_NOTICE_HDEL);
-        if (dropped == field_count(session)) {
-            hf_apply_notice(apply, HF_NOTICE_DEL);
-        }
+        hf_apply_notice_removal(apply, HF_NOTICE_HDEL,
+                                dropped == field_count(session));
     }
     apply->reply = hf_reply_integer(dropped);
 }
@@ -313,6 +311,7 @@ void hf_apply_hincrbyfloat(struct hf_apply *apply,
         hf_buffer_clear(apply->effects);
         return;
     }
+    hf_apply_notice(apply, HF_NOTICE_HINCRBYFLOAT);
     apply->reply = hf_reply_bulk(text);
 }
 

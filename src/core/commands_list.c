@@ -28,6 +28,7 @@ static void push(struct hf_apply *apply, const struct hf_command *command,
         hf_buffer_clear(apply->effects);
         return;
     }
+    hf_apply_notice(apply, left ? HF_NOTICE_LPUSH : HF_NOTICE_RPUSH);
     apply->reply =
         hf_reply_integer((int64_t)count_of(list) + command->argc - 2);
 }
@@ -63,6 +64,17 @@ static void drop(struct hf_apply *apply, const struct hf_deque *list, bool left,
     }
 }
 
+/* The same of a command that takes them for its client. */
+static void take(struct hf_apply *apply, const struct hf_deque *list, bool left,
+                 uint32_t count)
+{
+    drop(apply, list, left, count);
+    if (count > 0) {
+        hf_apply_notice_removal(apply, left ? HF_NOTICE_LPOP : HF_NOTICE_RPOP,
+                                count == list->count);
+    }
+}
+
 static void pop_counted(struct hf_apply *apply,
                         const struct hf_command *command, bool left)
 {
@@ -87,7 +99,7 @@ static void pop_counted(struct hf_apply *apply,
         }
     }
     hf_apply_nested(apply);
-    drop(apply, list, left, count);
+    take(apply, list, left, count);
 }
 
 static void pop(struct hf_apply *apply, const struct hf_command *command,
@@ -102,7 +114,7 @@ static void pop(struct hf_apply *apply, const struct hf_command *command,
     } else if (hf_apply_list(apply, &list) && list != NULL) {
         hf_apply_bulk_copy(apply,
                            hf_deque_at(list, left ? 0 : list->count - 1));
-        drop(apply, list, left, 1);
+        take(apply, list, left, 1);
     }
 }
 
@@ -191,6 +203,7 @@ void hf_apply_lset(struct hf_apply *apply, const struct hf_command *command)
                   command->argv[3].size;
     if (hf_apply_size_fits(apply, size)) {
         hf_effects_item(apply->effects, at, command->argv[3]);
+        hf_apply_notice(apply, HF_NOTICE_LSET);
         apply->reply = hf_reply_ok();
     }
 }
@@ -212,6 +225,7 @@ void hf_apply_ltrim(struct hf_apply *apply, const struct hf_command *command)
     uint32_t from;
     uint32_t to;
     hf_apply_places(start, stop, list->count, &from, &to);
+    hf_apply_notice_removal(apply, HF_NOTICE_LTRIM, from == to);
     if (from == to) {
         hf_effects_delete(apply->effects);
         return;
@@ -238,6 +252,7 @@ void hf_apply_lrem(struct hf_apply *apply, const struct hf_command *command)
     }
     if (found > 0) {
         hf_effects_unitem(apply->effects, wanted >= 0, found, element);
+        hf_apply_notice_removal(apply, HF_NOTICE_LREM, found == list->count);
     }
     apply->reply = hf_reply_integer(found);
 }

@@ -214,7 +214,7 @@ static bool parse_restore(struct hf_apply *apply,
 /* Carries out @dump in a table of its own: whoever sent it may have made it up.
  * What comes out, to live for @ttl_ms, goes to apply->effects. */
 static void restore(struct hf_apply *apply, struct hf_slice key,
-                    struct hf_slice dump, int64_t ttl_ms)
+                    struct hf_slice dump, int64_t ttl_ms, bool replaces)
 {
     struct hf_mem *mem = apply->sessions->mem;
     struct hf_version version = {1, 1};
@@ -240,6 +240,10 @@ static void restore(struct hf_apply *apply, struct hf_slice key,
         apply->reply = hf_reply_error(TEXT_DUMP_FORMAT);
     } else if (hf_apply_size_fits(apply, hf_session_value_bytes(made))) {
         hf_effects_of_session(apply->effects, made, apply->now);
+        if (replaces) {
+            hf_apply_notice(apply, HF_NOTICE_NEW); /* As Redis does. */
+        }
+        hf_apply_notice(apply, HF_NOTICE_RESTORE);
         apply->reply = hf_reply_ok();
     }
     hf_sessions_clear(&alone);
@@ -280,5 +284,6 @@ void hf_apply_restore(struct hf_apply *apply, const struct hf_command *command)
         return;
     }
     int64_t left = options.absolute ? ttl_ms - apply->wall_ms : ttl_ms;
-    restore(apply, command->argv[1], dump, ttl_ms == 0 ? HF_TTL_NONE : left);
+    restore(apply, command->argv[1], dump, ttl_ms == 0 ? HF_TTL_NONE : left,
+            old != NULL);
 }

@@ -41,6 +41,9 @@ void hf_apply_sadd(struct hf_apply *apply, const struct hf_command *command)
         hf_buffer_clear(apply->effects);
         return;
     }
+    if (added > 0) {
+        hf_apply_notice(apply, HF_NOTICE_SADD);
+    }
     apply->reply = hf_reply_integer(added);
 }
 
@@ -59,6 +62,10 @@ void hf_apply_srem(struct hf_apply *apply, const struct hf_command *command)
             hf_effects_unmember(apply->effects, command->argv[i]);
             removed++;
         }
+    }
+    if (removed > 0) {
+        hf_apply_notice_removal(apply, HF_NOTICE_SREM,
+                                removed == members->count);
     }
     apply->reply = hf_reply_integer(removed);
 }
@@ -156,8 +163,10 @@ static void pop_counted(struct hf_apply *apply,
     } else if (count >= members->count) {
         reply_all(apply, members);
         hf_effects_delete(apply->effects);
+        hf_apply_notice_removal(apply, HF_NOTICE_SPOP, true);
     } else {
         pop_some(apply, members, (uint32_t)count);
+        hf_apply_notice_removal(apply, HF_NOTICE_SPOP, false);
     }
 }
 
@@ -171,6 +180,7 @@ void hf_apply_spop(struct hf_apply *apply, const struct hf_command *command)
     } else if (apply_set(apply, &members) && members != NULL) {
         struct hf_slice member = random_member(apply, members);
         hf_effects_unmember(apply->effects, member);
+        hf_apply_notice_removal(apply, HF_NOTICE_SPOP, members->count == 1);
         hf_apply_bulk_copy(apply, member);
     }
 }

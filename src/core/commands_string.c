@@ -399,6 +399,8 @@ void hf_apply_append(struct hf_apply *apply, const struct hf_command *command)
         hf_buffer_append_slice(apply->scratch, more);
         put_scratch(apply, hf_apply_time_left(apply, session),
                     HF_NOTICE_APPEND);
+    } else {
+        hf_apply_notice(apply, HF_NOTICE_APPEND);
     }
     apply->reply = hf_reply_integer((int64_t)size);
 }

@@ -57,6 +57,7 @@ static bool copy(struct hf_apply *apply, const struct hf_session *from,
         return false; /* The unit fails. */
     }
     change(apply, to);
+    hf_unit_note(apply->unit, HF_NOTICE_NEW, to); /* Even if one was there. */
     return true;
 }
 
@@ -79,6 +80,8 @@ static void rename_key(struct hf_apply *apply, const struct hf_command *command,
     }
     hf_apply_delete(apply, command);
     change(apply, old);
+    hf_unit_note(apply->unit, HF_NOTICE_RENAME_FROM, old);
+    hf_unit_note(apply->unit, HF_NOTICE_RENAME_TO, new);
     if (only_new) {
         apply->reply = hf_reply_integer(1);
     }
@@ -123,8 +126,11 @@ void hf_apply_copy(struct hf_apply *apply, const struct hf_command *command)
     const struct hf_session *session = find(apply, command->argv[1]);
     const struct hf_session *there = find(apply, command->argv[2]);
     apply->reply = hf_reply_integer(0);
-    if (is_session(session) && (replace || !is_session(there)) &&
-        copy(apply, session, command->argv[2], there)) {
+    if (!is_session(session)) {
+        hf_unit_note(apply->unit, HF_NOTICE_KEYMISS, command->argv[1]);
+    } else if ((replace || !is_session(there)) &&
+               copy(apply, session, command->argv[2], there)) {
+        hf_unit_note(apply->unit, HF_NOTICE_COPY_TO, command->argv[2]);
         apply->reply = hf_reply_integer(1);
     }
 }
@@ -144,6 +150,8 @@ void hf_apply_msetnx(struct hf_apply *apply, const struct hf_command *command)
             return;
         }
         change(apply, command->argv[i]);
+        hf_unit_note(apply->unit, HF_NOTICE_NEW, command->argv[i]);
+        hf_unit_note(apply->unit, HF_NOTICE_SET, command->argv[i]);
     }
     apply->reply = hf_reply_integer(1);
 }

@@ -182,7 +182,13 @@ static void zadd_all(struct zadd *zadd)
     }
     if (zadd->added > 0 && !hf_apply_size_fits(apply, zadd->size)) {
         hf_buffer_clear(apply->effects);
-    } else if (!zadd->options.increment) {
+        return;
+    }
+    if (zadd->added + zadd->updated > 0) {
+        hf_apply_notice(apply, zadd->options.increment ? HF_NOTICE_ZINCR
+                                                       : HF_NOTICE_ZADD);
+    }
+    if (!zadd->options.increment) {
         apply->reply = hf_reply_integer(
             zadd->added + (zadd->options.changed ? zadd->updated : 0));
     } else if (zadd->any) {
@@ -261,6 +267,10 @@ void hf_apply_zrem(struct hf_apply *apply, const struct hf_command *command)
             hf_effects_unscore(apply->effects, command->argv[i]);
             removed++;
         }
+    }
+    if (removed > 0) {
+        hf_apply_notice_removal(apply, HF_NOTICE_ZREM,
+                                removed == members->count);
     }
     apply->reply = hf_reply_integer(removed);
 }

@@ -326,10 +326,14 @@ void hf_apply_zlexcount(struct hf_apply *apply,
     count_range(apply, command, BY_MEMBER);
 }
 
-/* Effects of taking the ranks [@from, @to) out. */
+/* Effects of taking the ranks [@from, @to) out, known as @notice. */
 static void drop_ranks(struct hf_apply *apply, const struct hf_members *members,
-                       uint32_t from, uint32_t to)
+                       uint32_t from, uint32_t to, enum hf_notice notice)
 {
+    if (from == to) {
+        return;
+    }
+    hf_apply_notice_removal(apply, notice, to - from == members->count);
     if (to - from == members->count) {
         hf_effects_delete(apply->effects);
         return;
@@ -344,7 +348,7 @@ static void drop_ranks(struct hf_apply *apply, const struct hf_members *members,
 }
 
 static void drop_range(struct hf_apply *apply, const struct hf_command *command,
-                       enum range_by by)
+                       enum range_by by, enum hf_notice notice)
 {
     const struct hf_members *members;
     struct range_query query = {.by = by};
@@ -356,7 +360,7 @@ static void drop_range(struct hf_apply *apply, const struct hf_command *command,
     }
     if (members != NULL) {
         find_ranks(members, &query, &from, &to);
-        drop_ranks(apply, members, from, to);
+        drop_ranks(apply, members, from, to, notice);
     }
     apply->reply = hf_reply_integer(to - from);
 }
@@ -364,19 +368,19 @@ static void drop_range(struct hf_apply *apply, const struct hf_command *command,
 void hf_apply_zremrangebyrank(struct hf_apply *apply,
                               const struct hf_command *command)
 {
-    drop_range(apply, command, BY_RANK);
+    drop_range(apply, command, BY_RANK, HF_NOTICE_ZREMRANGEBYRANK);
 }
 
 void hf_apply_zremrangebyscore(struct hf_apply *apply,
                                const struct hf_command *command)
 {
-    drop_range(apply, command, BY_SCORE);
+    drop_range(apply, command, BY_SCORE, HF_NOTICE_ZREMRANGEBYSCORE);
 }
 
 void hf_apply_zremrangebylex(struct hf_apply *apply,
                              const struct hf_command *command)
 {
-    drop_range(apply, command, BY_MEMBER);
+    drop_range(apply, command, BY_MEMBER, HF_NOTICE_ZREMRANGEBYLEX);
 }
 
 /* @counted: a count was given, and pairs are the answer. */
@@ -396,8 +400,9 @@ static void pop_ranks(struct hf_apply *apply, const struct hf_members *members,
         hf_reply_put_double(apply->scratch, score);
         hf_apply_nested(apply);
     }
-    if (apply->reply.kind != HF_REPLY_ERROR && count > 0) {
-        drop_ranks(apply, members, from, from + count);
+    if (apply->reply.kind != HF_REPLY_ERROR) {
+        drop_ranks(apply, members, from, from + count,
+                   highest ? HF_NOTICE_ZPOPMAX : HF_NOTICE_ZPOPMIN);
     }
 }
 

@@ -44,9 +44,12 @@ enum hf_notice_flag {
     X(INCRBY, STRING, "incrby")                                                \
     X(INCRBYFLOAT, STRING, "incrbyfloat")                                      \
     X(KEYMISS, MISS, "keymiss")                                                \
+    X(LINSERT, LIST, "linsert")                                                \
     X(LPOP, LIST, "lpop")                                                      \
     X(LPUSH, LIST, "lpush")                                                    \
     X(LREM, LIST, "lrem")                                                      \
+    X(LSET, LIST, "lset")                                                      \
+    X(LTRIM, LIST, "ltrim")                                                    \
     X(NEW, NEW, "new")                                                         \
     X(PERSIST, GENERIC, "persist")                                             \
     X(RENAME_FROM, GENERIC, "rename_from")                                     \
@@ -58,10 +61,15 @@ enum hf_notice_flag {
     X(SET, STRING, "set")                                                      \
     X(SETBIT, STRING, "setbit")                                                \
     X(SETRANGE, STRING, "setrange")                                            \
+    X(SPOP, SET, "spop")                                                       \
     X(SREM, SET, "srem")                                                       \
     X(ZADD, ZSET, "zadd")                                                      \
     X(ZINCR, ZSET, "zincr")                                                    \
+    X(ZPOPMAX, ZSET, "zpopmax")                                                \
+    X(ZPOPMIN, ZSET, "zpopmin")                                                \
     X(ZREM, ZSET, "zrem")                                                      \
+    X(ZREMRANGEBYLEX, ZSET, "zremrangebylex")                                  \
+    X(ZREMRANGEBYRANK, ZSET, "zremrangebyrank")                                \
     X(ZREMRANGEBYSCORE, ZSET, "zremrangebyscore")
 
 enum hf_notice {

@@ -282,8 +282,11 @@ void hf_node_note_event(struct hf_node *node, enum hf_notice notice,
     struct hf_publishing *publishing = &node->publishing;
     if (hf_key_database(key) != HF_DATABASE_OWN &&
         hf_notice_is_wanted(notice, publishing->events.flags)) {
-        hf_buffer_put_u8(&publishing->notices, (uint8_t)notice);
-        hf_buffer_put_slice(&publishing->notices, key);
+        struct hf_buffer *notices = &publishing->notices;
+        size_t size = notices->size;
+        hf_buffer_put_u8(notices, (uint8_t)notice);
+        hf_buffer_put_slice(notices, key);
+        notices->size = notices->failed ? size : notices->size;
     }
 }
 
@@ -363,13 +366,15 @@ void hf_node_publish_noted(struct hf_node *node)
     }
 }
 
-void hf_node_note_miss(struct hf_node *node, const struct hf_apply *apply,
-                       const struct hf_command *command)
+void hf_node_note_unchanged(struct hf_node *node, const struct hf_apply *apply,
+                            const struct hf_command *command)
 {
-    bool reads = (command->row->flags & HF_COMMAND_WRITE) == 0;
-    bool told = apply->notice_count > 0; /* By one that might have written. */
-    if (told || (reads && !is_there(apply))) {
-        hf_node_note_event(node, HF_NOTICE_KEYMISS, command->argv[1]);
-        hf_node_publish_noted(node);
+    const uint32_t silent = HF_COMMAND_WRITE | HF_COMMAND_QUIET;
+    struct hf_slice key = command->argv[1];
+    for (uint32_t i = 0; i < apply->notice_count; i++) {
+        hf_node_note_event(node, (enum hf_notice)apply->notices[i], key);
+    }
+    if ((command->row->flags & silent) == 0 && !is_there(apply)) {
+        hf_node_note_event(node, HF_NOTICE_KEYMISS, key);
     }
 }

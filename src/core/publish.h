@@ -119,10 +119,10 @@ void hf_node_note(struct hf_node *node, const struct hf_apply *apply,
 /* The same, of one event. */
 void hf_node_note_event(struct hf_node *node, enum hf_notice notice,
                         struct hf_slice key);
-/* @command changed nothing. If it looked for a session that is not there, that
- * is published at once. */
-void hf_node_note_miss(struct hf_node *node, const struct hf_apply *apply,
-                       const struct hf_command *command);
+/* The same of @command when there are no effects: it may have looked for a
+ * session that is not there. */
+void hf_node_note_unchanged(struct hf_node *node, const struct hf_apply *apply,
+                            const struct hf_command *command);
 /* Publishes @notices, as a record kept them. */
 void hf_node_publish_notices(struct hf_node *node, struct hf_slice notices);
 /* Publishes what is kept for a record that is not made. */

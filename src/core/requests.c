@@ -204,7 +204,8 @@ static struct hf_reply read_here(struct hf_node *node, uint16_t p,
     command->row->apply(&apply, command);
     HF_ASSERT(node->effects.size == 0); /* It is a read. */
     if (hf_publishing_is_on(&node->publishing)) {
-        hf_node_note_miss(node, &apply, command);
+        hf_node_note_unchanged(node, &apply, command);
+        hf_node_publish_noted(node);
     }
     return node->scratch.failed ? hf_reply_error(hf_no_memory_text)
                                 : apply.reply;
@@ -377,7 +378,8 @@ static bool answer_at_once(struct hf_node *node, uint64_t client, uint64_t tag,
         command->row->apply(&apply, command);
         HF_ASSERT(node->effects.size == 0);
         if (hf_publishing_is_on(&node->publishing)) {
-            hf_node_note_miss(node, &apply, command);
+            hf_node_note_unchanged(node, &apply, command);
+            hf_node_publish_noted(node);
         }
     }
     if (node->scratch.failed) {

@@ -58,6 +58,20 @@ int64_t hf_unit_wall_ms(const struct hf_unit *unit)
 
 /* Sessions. */
 
+/* Drops @entry by a write of its own, whatever becomes of the unit. What the
+ * unit did so far is told when the unit commits, not with that. */
+static void expire(struct hf_unit *unit, const struct hf_session *entry)
+{
+    struct hf_node *node = unit->node;
+    struct hf_buffer noted = node->publishing.notices;
+    hf_buffer_init(&node->publishing.notices, node->mem);
+    if (hf_node_expire_entry(node, unit->partition, entry) != 0) {
+        hf_unit_fail(unit, hf_no_memory_text);
+    }
+    hf_buffer_close(&node->publishing.notices);
+    node->publishing.notices = noted;
+}
+
 const struct hf_session *hf_unit_find(struct hf_unit *unit, struct hf_slice key,
                                       uint32_t hash, bool writes)
 {
@@ -67,10 +81,7 @@ const struct hf_session *hf_unit_find(struct hf_unit *unit, struct hf_slice key,
     if (entry != NULL && hf_session_deadline(entry) <= node->now &&
         (writes || hf_session_type(entry) != HF_SESSION_FENCE) &&
         !hf_overlay_has_touched(&unit->overlay, key, hash)) {
-        /* By a write of its own, whatever becomes of the unit. */
-        if (hf_node_expire_entry(node, unit->partition, entry) != 0) {
-            hf_unit_fail(unit, hf_no_memory_text);
-        }
+        expire(unit, entry);
         entry = NULL;
     }
     uint64_t shown = hf_node_shown(partition, entry);
@@ -103,6 +114,14 @@ void hf_unit_change(struct hf_unit *unit, struct hf_slice key, uint32_t hash,
     }
 }
 
+void hf_unit_note(struct hf_unit *unit, enum hf_notice notice,
+                  struct hf_slice key)
+{
+    if (hf_publishing_is_on(&unit->node->publishing)) {
+        hf_node_note_event(unit->node, notice, key);
+    }
+}
+
 /* Commands. */
 
 static void call_key(struct hf_unit *unit, const struct hf_command *command,
@@ -122,8 +141,12 @@ static void call_key(struct hf_unit *unit, const struct hf_command *command,
         hf_unit_fail(unit, hf_no_memory_text);
         return;
     }
-    if (node->effects.size > 0 && hf_publishing_is_on(&node->publishing)) {
-        hf_node_note(node, &apply, key);
+    if (hf_publishing_is_on(&node->publishing)) {
+        if (node->effects.size > 0) {
+            hf_node_note(node, &apply, key);
+        } else {
+            hf_node_note_unchanged(node, &apply, command);
+        }
     }
     hf_unit_change(unit, key, hash, hf_buffer_slice(&node->effects));
     *reply = apply.reply;

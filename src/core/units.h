@@ -42,6 +42,10 @@ const struct hf_session *hf_unit_find(struct hf_unit *unit, struct hf_slice key,
 void hf_unit_change(struct hf_unit *unit, struct hf_slice key, uint32_t hash,
                     struct hf_slice effects);
 
+/* Says that @notice happens to @key: to subscribers, when the unit commits. */
+void hf_unit_note(struct hf_unit *unit, enum hf_notice notice,
+                  struct hf_slice key);
+
 /* What its record is to say. A single change is a write like any other; else
  * @key is empty and the effects are those of a unit, which are applied in the
  * same steps everywhere. */

@@ -561,7 +561,8 @@ void hf_node_write_alone(struct hf_node *node, uint16_t p,
     }
     if (node->effects.size == 0) {
         if (hf_publishing_is_on(&node->publishing)) {
-            hf_node_note_miss(node, apply, command);
+            hf_node_note_unchanged(node, apply, command);
+            hf_node_publish_noted(node);
         }
         return;
     }
@@ -631,7 +632,8 @@ static enum outcome run_command(struct hf_node *node, uint16_t p,
         }
         hf_node_publish_noted(node);
     } else if (hf_publishing_is_on(&node->publishing)) {
-        hf_node_note_miss(node, &apply, command);
+        hf_node_note_unchanged(node, &apply, command);
+        hf_node_publish_noted(node);
     }
     answer_unchanged(node, p, operation, writes,
                      hf_node_shown(partition, entry), &apply.reply);
@@ -669,7 +671,10 @@ static enum outcome run_unit(struct hf_node *node, uint16_t p,
     hf_unit_open(&unit, node, p);
     hf_unit_run(&unit, command, &reply);
     if (unit.failed != NULL || !hf_unit_has_effects(&unit)) {
-        hf_buffer_clear(&node->publishing.notices);
+        if (unit.failed != NULL) {
+            hf_buffer_clear(&node->publishing.notices);
+        }
+        hf_node_publish_noted(node);
         answer_unchanged(node, p, operation, unit.failed == NULL, unit.shows,
                          &reply);
     } else {

@@ -63,6 +63,145 @@ GET none
 SET z 1 XX
 SET z 1 NX GET
 SET z 2 KEEPTTL
+SADD s a b c
+SADD s a
+SREM s none
+SREM s a
+SREM s b c
+SADD s a b c d e
+SPOP s
+SPOP s 2
+SPOP s 0
+SPOP s 10
+SPOP none
+SPOP none 2
+SADD s a
+SPOP s
+SADD s a b
+SPOP s 2
+LPUSH l a b c d e f
+RPUSH l x
+LPUSHX l y
+RPUSHX none y
+LSET l 0 z
+LTRIM l 0 100
+LTRIM l 1 6
+LTRIM l 5 1
+LTRIM none 0 1
+RPUSH l a b c a b
+LREM l 0 a
+LREM l 0 none
+LREM l 0 b
+LREM l 1 c
+RPUSH l a b c a b
+LPOP l
+RPOP l 2
+LPOP l 0
+LPOP l 10
+RPUSH l a
+RPOP l
+LPOP none
+ZADD z 1 a 2 b
+ZADD z 1 a
+ZADD z XX 3 a
+ZADD z XX 3 none
+ZADD z INCR 3 a
+ZADD z NX INCR 3 a
+ZADD z INCR 0 a
+ZINCRBY z 2 a
+ZINCRBY z 0 a
+ZADD none XX 1 a
+ZREM z a none
+ZREM z none
+ZREM z b
+ZADD z 1 a 2 b 3 c 4 d 5 e 6 f
+ZPOPMIN z
+ZPOPMAX z 2
+ZPOPMIN z 0
+ZREMRANGEBYRANK z 0 0
+ZREMRANGEBYRANK z 8 9
+ZREMRANGEBYSCORE z 3 3
+ZREMRANGEBYLEX z - +
+ZADD z 1 a
+ZREMRANGEBYSCORE z -inf +inf
+ZADD z 1 a
+ZPOPMAX z
+ZADD z 1 a 1 b
+ZREMRANGEBYRANK z 0 -1
+SETRANGE r 3 abc
+SETRANGE r 0 ''
+SETRANGE r 3 abc
+SETBIT bit 3 1
+SETBIT bit 3 1
+SETBIT bit 3 0
+SETBIT newbit 3 0
+INCRBYFLOAT f 1.5
+INCRBYFLOAT f 0
+HINCRBYFLOAT h f 1.5
+HINCRBYFLOAT h f 0
+HINCRBY h g 0
+APPEND r ''
+APPEND new2 ''
+SET {u}src v
+RENAME {u}src {u}dst
+RENAME {u}dst {u}dst
+RENAMENX {u}dst {u}dst2
+SET {u}dst3 v
+RENAMENX {u}dst2 {u}dst3
+RENAME {u}dst2 {u}dst3
+RENAME {u}none {u}x
+COPY {u}dst3 {u}c1
+COPY {u}dst3 {u}c1
+COPY {u}dst3 {u}c1 REPLACE
+COPY {u}none {u}c2
+MSETNX {u}m1 1 {u}m2 2
+MSETNX {u}m1 1 {u}m3 2
+DUMP {u}dst3
+RESTORE r1 0 $DUMP
+RESTORE r1 0 $DUMP REPLACE
+RESTORE r1 1 $DUMP REPLACE ABSTTL
+RESTORE r1 1 $DUMP REPLACE ABSTTL
+SET ex v
+EXPIRE ex 100
+PEXPIREAT ex 1
+GETRANGE none 0 1
+GETBIT none 1
+LINDEX none 0
+LLEN none
+SCARD none
+SRANDMEMBER none
+ZSCORE none a
+ZCARD none
+DUMP none
+OBJECT ENCODING none
+TYPE none
+TTL none
+EXISTS none
+MGET none none2
+STRLEN none
+HGET none f
+TOUCH none
+LSET none 0 a
+WATCH none
+MULTI
+SET {u}in 1
+GET {u}none
+SADD {u}set a b
+SPOP {u}set 2
+RPUSH {u}in wrong
+RENAME {u}in {u}out
+RENAME {u}none {u}out
+MSETNX {u}m4 1 {u}m5 2
+DEL {u}out {u}none
+EXPIRE {u}m4 100
+EXEC
+MULTI
+GET {u}none
+EXISTS {u}none
+EXEC
+MULTI
+SET {u}in 1
+DISCARD
 FLUSHALL
 SET last 1
 """.strip().splitlines()
@@ -400,8 +539,14 @@ class Events(cluster.ClusterTest):
                 client.call("CONFIG", "SET", "notify-keyspace-events", flags),
                 b"OK",
             )
+            dump = b""
             for line in script:
-                client.call(*line.split())
+                words = [
+                    {"''": "", "$DUMP": dump}.get(word, word)
+                    for word in line.split()
+                ]
+                reply = client.call(*words)
+                dump = reply if words[0] == "DUMP" and reply else dump
             return events_of(listener, b"last")
 
     def redis_server(self):
