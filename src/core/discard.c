@@ -67,3 +67,32 @@ void hf_node_discard_close(struct hf_node *node)
         hf_node_discard_step(node, UINT32_MAX);
     }
 }
+
+/* Forgetting what cannot be repeated any more. */
+
+/* Whether we ever heard of it by itself. One that was silent since we started
+ * may come and ask again; it is not gone before we had time to meet it. */
+static bool is_met(const struct hf_node *node, hf_incarnation origin)
+{
+    if (origin == node->config.self.incarnation ||
+        node->now - node->started_at > HF_ORIGIN_GONE_MS) {
+        return true;
+    }
+    for (size_t i = 0; i < node->peer_count; i++) {
+        if (node->peers[i].info.incarnation == origin) {
+            return node->peers[i].has_beat;
+        }
+    }
+    return false;
+}
+
+static bool is_over(void *user, struct hf_operation_id id)
+{
+    const struct hf_node *node = user;
+    return is_met(node, id.origin) && hf_node_is_over(node, id);
+}
+
+void hf_node_forget_operations(struct hf_node *node)
+{
+    hf_operations_forget(&node->operations, HF_FORGET_VISITS, is_over, node);
+}

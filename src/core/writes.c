@@ -795,15 +795,3 @@ void hf_node_expire_due(struct hf_node *node)
     node->expiry_waits = hf_expiry_run(
         &node->expiry, node->now, HF_EXPIRY_VISITS_MAX, on_session_due, node);
 }
-
-/* Forgetting what cannot be repeated any more. */
-
-static bool is_over(void *user, struct hf_operation_id id)
-{
-    return hf_node_is_over(user, id);
-}
-
-void hf_node_forget_operations(struct hf_node *node)
-{
-    hf_operations_forget(&node->operations, HF_FORGET_VISITS, is_over, node);
-}

@@ -19,6 +19,7 @@
  * records for as long as it pauses a node or stops a link. Of what it leaves in
  * the end, only fences have deadlines. */
 #define FENCE_TOLERANCE_MS 60000
+#define CLOCK_TICKS_MS 3
 
 void invariants_init(struct invariants *invariants)
 {
@@ -181,6 +182,211 @@ static void check_commit(struct cluster *c, const struct process *process,
     *last = now;
 }
 
+/* What copies answer. */
+
+static bool sessions_equal(const struct hf_session *a,
+                           const struct hf_session *b);
+
+/* A copy that may answer reads, and the primary that serves meanwhile. */
+struct answerer {
+    struct cluster *c;
+    const struct process *copy;
+    const struct process *primary;
+    uint16_t partition;
+    bool nominee; /* A learner that any view may make a copy. */
+};
+
+static void answers_differ(const struct answerer *answerer, struct hf_slice key,
+                           const char *what)
+{
+    cluster_fail(answerer->c,
+                 "partition %u: n%u may answer for %.*s, but %s "
+                 "n%u, the primary",
+                 answerer->partition, answerer->copy->number + 1, (int)key.size,
+                 (const char *)key.data, what, answerer->primary->number + 1);
+}
+
+static bool is_committed(const struct process *process, uint16_t p,
+                         const struct hf_session *entry)
+{
+    const struct hf_partition *partition = &process->node->partitions[p];
+    return hf_node_shown(partition, entry) <= partition->committed;
+}
+
+/* Whether a read of what is @entry there, or of nothing, is answered there, or
+ * may be by the next view. */
+static bool is_shown(const struct answerer *answerer,
+                     const struct hf_session *entry)
+{
+    if (answerer->nominee) {
+        return true;
+    }
+    const struct hf_node *node = answerer->copy->node;
+    bool ends = entry != NULL && hf_session_type(entry) != HF_SESSION_FENCE &&
+                hf_session_deadline(entry) <=
+                    node->now + (hf_time)node->config.touch_delay_ms;
+    return !ends && is_committed(answerer->copy, answerer->partition, entry);
+}
+
+/* Whether clients were promised more than the copy was told. Only where the
+ * primary says that copies were told more than it promised: else it may have
+ * heard of the end later than the copy did, and so count on more. Clocks of
+ * both run at speeds of their own since the world began. */
+static bool ends_early(const struct answerer *answerer,
+                       const struct hf_session *own,
+                       const struct hf_session *copied)
+{
+    const struct cluster *c = answerer->c;
+    hf_time deadline = hf_session_deadline(own);
+    hf_time told = hf_session_deadline_told(copied);
+    if (deadline == HF_NEVER || told == HF_NEVER ||
+        deadline == hf_session_deadline_told(own)) {
+        return (deadline == HF_NEVER) != (told == HF_NEVER);
+    }
+    int64_t tolerance_ms =
+        CLOCK_TICKS_MS + 2 * c->options.drift_ppm *
+                             (c->schedule.now_us / SCHEDULE_US_PER_MS) /
+                             INT64_C(1000000);
+    return told - process_now(answerer->copy) + tolerance_ms <
+           deadline - process_now(answerer->primary);
+}
+
+static const struct hf_session *entry_on(const struct process *process,
+                                         uint16_t p,
+                                         const struct hf_session *entry)
+{
+    return hf_sessions_find_entry(hf_node_get_sessions(process->node, p),
+                                  hf_session_key(entry),
+                                  hf_session_hash(entry));
+}
+
+/* What is committed on the primary, and @own there. */
+static void check_own(void *user, const struct hf_session *own)
+{
+    const struct answerer *answerer = user;
+    uint16_t p = answerer->partition;
+    const struct hf_session *copied = entry_on(answerer->copy, p, own);
+    if (!is_committed(answerer->primary, p, own) ||
+        !is_shown(answerer, copied)) {
+        return;
+    }
+    if (copied == NULL || !sessions_equal(own, copied)) {
+        answers_differ(answerer, hf_session_key(own),
+                       "something else is committed on");
+    } else if (ends_early(answerer, own, copied)) {
+        answers_differ(answerer, hf_session_key(own),
+                       "it would end it earlier than");
+    }
+}
+
+/* What the copy has, and the primary has not. */
+static void check_copied(void *user, const struct hf_session *copied)
+{
+    const struct answerer *answerer = user;
+    uint16_t p = answerer->partition;
+    if (is_shown(answerer, copied) &&
+        entry_on(answerer->primary, p, copied) == NULL &&
+        is_committed(answerer->primary, p, NULL)) {
+        answers_differ(answerer, hf_session_key(copied),
+                       "it was removed, and that is committed, on");
+    }
+}
+
+/* Commands that may still come again must be known to whoever may become
+ * primary. */
+static void check_operations(const struct answerer *answerer)
+{
+    struct cluster *c = answerer->c;
+    uint16_t p = answerer->partition;
+    const struct hf_node *primary = answerer->primary->node;
+    const struct hf_list *list = &primary->operations.partitions[p];
+    for (const struct hf_list *at = list->next; at != list; at = at->next) {
+        const struct hf_operation *operation =
+            HF_CONTAINER_OF(at, struct hf_operation, place);
+        if (operation->local ||
+            operation->sequence > primary->partitions[p].committed ||
+            hf_operations_find(&answerer->copy->node->operations,
+                               operation->id) != NULL) {
+            continue;
+        }
+        for (unsigned i = 0; i < c->options.node_count; i++) {
+            const struct process *origin = &c->processes[i];
+            if (origin->running &&
+                origin->config.self.incarnation == operation->id.origin &&
+                operation->id.number >=
+                    hf_node_requests_finished(origin->node)) {
+                cluster_fail(c,
+                             "partition %u: n%u may ask %" PRIu64
+                             " again, which n%u carried out and the copy on "
+                             "n%u does not know",
+                             p, i + 1, operation->id.number,
+                             answerer->primary->number + 1,
+                             answerer->copy->number + 1);
+            }
+        }
+    }
+}
+
+static void answerer_check(struct answerer *answerer)
+{
+    uint16_t p = answerer->partition;
+    hf_sessions_scan(hf_node_get_sessions(answerer->primary->node, p), 0,
+                     UINT32_MAX, check_own, answerer);
+    hf_sessions_scan(hf_node_get_sessions(answerer->copy->node, p), 0,
+                     UINT32_MAX, check_copied, answerer);
+    check_operations(answerer);
+}
+
+/* @process has a copy in sync. */
+static void check_copy(struct cluster *c, const struct process *process,
+                       uint16_t p)
+{
+    for (unsigned i = 0; i < c->options.node_count; i++) {
+        const struct process *other = &c->processes[i];
+        if (other != process && other->running &&
+            hf_node_serves(other->node, p, process_now(other))) {
+            answerer_check(&(struct answerer){c, process, other, p, false});
+        }
+    }
+}
+
+/* @process is the primary. */
+static void check_learners(struct cluster *c, const struct process *process,
+                           uint16_t p)
+{
+    const struct hf_node *node = process->node;
+    const struct hf_partition *partition = &node->partitions[p];
+    for (uint8_t i = 0; i < partition->copy_count; i++) {
+        unsigned learner =
+            cluster_node_of(c, node->view, partition->copies[i].member);
+        if (partition->copies[i].state == HF_COPY_NOMINATED &&
+            learner != CLUSTER_NODES_MAX) {
+            const struct process *copy = &c->processes[learner];
+            const struct hf_view *view = hf_node_get_view(copy->node);
+            if (view != NULL && view->epoch == node->view->epoch) {
+                answerer_check(&(struct answerer){c, copy, process, p, true});
+            }
+        }
+    }
+}
+
+/* One of the watched partitions, after each turn another. */
+static void check_answers(struct cluster *c, const struct process *process)
+{
+    const struct invariants *invariants = &c->invariants;
+    if (invariants->watched_count == 0 || invariants->two_sides) {
+        return;
+    }
+    struct hf_node *node = process->node;
+    size_t next = invariants->checks % invariants->watched_count;
+    uint16_t p = invariants->watched[next];
+    if (hf_node_serves(node, p, process_now(process))) {
+        check_learners(c, process, p);
+    } else if (node->partitions[p].level && hf_node_copy_serves(node, p)) {
+        check_copy(c, process, p);
+    }
+}
+
 void invariants_after_turn(struct cluster *c, struct process *process)
 {
     struct invariants *invariants = &c->invariants;
@@ -197,6 +403,7 @@ void invariants_after_turn(struct cluster *c, struct process *process)
         check_commit(c, process, invariants->watched[i],
                      &invariants->commits[process->number][i]);
     }
+    check_answers(c, process);
     bool all = invariants->watched_count == HF_PARTITION_COUNT;
     for (unsigned i = 0; !all && i < PARTITIONS_IN_TURN; i++) {
         check_servers(c, invariants->next);
@@ -251,6 +458,36 @@ static bool copy_has(const struct process *process, uint16_t partition,
     return hf_slice_equal(last_value(session, text), hf_slice_text(value));
 }
 
+/* A learner that was nominated may be made a copy by any view from now on, and
+ * may then be the only one. */
+static void check_nominees(struct cluster *c, const struct hf_view *view,
+                           struct hf_slice key, const char *value)
+{
+    uint16_t p = hf_partition_of_key(key);
+    unsigned primary = cluster_node_of(c, view, view->acting[p].members[0]);
+    if (primary == CLUSTER_NODES_MAX) {
+        return;
+    }
+    const struct hf_node *node = c->processes[primary].node;
+    const struct hf_view *own = hf_node_get_view(node);
+    const struct hf_partition *partition = &node->partitions[p];
+    if (own == NULL || own->epoch != view->epoch) {
+        return;
+    }
+    for (uint8_t i = 0; i < partition->copy_count; i++) {
+        const struct hf_copy *copy = &partition->copies[i];
+        unsigned learner = cluster_node_of(c, view, copy->member);
+        if (copy->state == HF_COPY_NOMINATED && learner != CLUSTER_NODES_MAX &&
+            !copy_has(&c->processes[learner], p, key, value)) {
+            cluster_fail(c,
+                         "%.*s = %.20s is acknowledged, but n%u, which is "
+                         "nominated for partition %u, does not have it",
+                         (int)key.size, (const char *)key.data,
+                         value == NULL ? "nil" : value, learner + 1, p);
+        }
+    }
+}
+
 void invariants_after_ack(struct cluster *c, struct hf_slice key,
                           const char *value)
 {
@@ -274,6 +511,7 @@ void invariants_after_ack(struct cluster *c, struct hf_slice key,
                 i == 0 ? "primary" : "backup", partition, view->epoch >> 32);
         }
     }
+    check_nominees(c, view, key, value);
 }
 
 /* After rest. */
@@ -352,6 +590,16 @@ static bool values_equal(const struct hf_session *a, const struct hf_session *b)
         break;
     }
     return true;
+}
+
+static bool sessions_equal(const struct hf_session *a,
+                           const struct hf_session *b)
+{
+    struct hf_version version_a = hf_session_version(a);
+    struct hf_version version_b = hf_session_version(b);
+    return hf_session_type(a) == hf_session_type(b) &&
+           version_a.epoch == version_b.epoch &&
+           version_a.sequence == version_b.sequence && values_equal(a, b);
 }
 
 static bool deadlines_agree(const struct comparison *comparison,

@@ -8,8 +8,11 @@
  *   - Two nodes never hold different views under one epoch.
  *   - The epoch of a node never goes back, nor do its promises.
  *   - A node keeps to the contract of core/node.h.
+ *   - What a copy may answer is what is committed on the primary, it would end
+ *     no session earlier, and knows every command that may come again. After
+ *     each turn one of the watched partitions is looked at.
  * Checked when a client is told that a write is done:
- *   - Every copy that is in sync has it.
+ *   - Every copy that is in sync has it, and so has every nominated learner.
  * Checked after the cluster has settled and nobody writes:
  *   - All copies of a partition are equal, and only owners hold any. */
 #ifndef HF_TESTS_INVARIANTS_H
