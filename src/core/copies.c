@@ -121,6 +121,11 @@ static uint32_t hash_of(const struct hf_record_view *record)
 static int apply_effects(struct hf_node *node,
                          const struct hf_record_view *write, uint32_t hash)
 {
+    uint8_t database;
+    if (HF_MUTATED(FLUSH_MISSES_COPIES) &&
+        hf_effects_are_clear(write->effects, &database)) {
+        return 0;
+    }
     return hf_partition_apply(node, write, hash, node->now);
 }
 

@@ -105,7 +105,7 @@ const char *hf_node_takeover_refusal(const struct hf_node *node)
     hf_member_set live = hf_view_voters(node->view) & ~hf_node_suspects(node);
     if (hf_view_is_safe(hf_view_voters(node->view), hf_node_voteless(node),
                         live) &&
-        node->view->absent == 0) {
+        node->view->absent == 0 && !HF_MUTATED(TAKEOVER_WITHOUT_NEED)) {
         return "it is not needed, this node and those it hears go on by "
                "themselves, and no session is unavailable because its copies "
                "are elsewhere";

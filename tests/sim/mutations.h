@@ -5,9 +5,11 @@
  * broken node does. The first seed notices today; when the simulator changes it
  * may be another one, so the check goes on up to the bound (mutations.sh).
  *
- * Bound 0: the simulator meets it too rarely, and the stories of
- * tests/cluster/<name>_test.c must notice. Without a name it is harmless, for
- * another mechanism does the same, and is here for the day that one goes. */
+ * With a name, the stories of tests/cluster/<name>_test.c must notice as well;
+ * a second word is the policy of the seeds, if that is not majority.
+ * Bound 0: the simulator meets it too rarely, and only they do. Without a name
+ * it is harmless then, for another mechanism does the same, and is here for the
+ * day that one goes. */
 #ifndef HF_TESTS_SIM_MUTATIONS_H
 #define HF_TESTS_SIM_MUTATIONS_H
 
@@ -47,6 +49,8 @@
       "every proof of a death counts as fresh")                                \
     X(GONE_STILL_VOTE, 1, 0, "fork",                                           \
       "members that gave way for good are still counted as voters")            \
+    X(TAKEOVER_WITHOUT_NEED, 1, 200, "",                                       \
+      "an order to take over is taken though a safe set goes on")              \
     X(SILENCE_IS_DEATH, 1, 200, "",                                            \
       "a member that is suspected passes for dead")                            \
     X(ANY_PROBE_IS_DEATH, 1, 200, "",                                          \
@@ -57,7 +61,7 @@
       "a node that was started again passes for the one before")               \
     X(LATE_GREETING, 1, 0, "restart",                                          \
       "a greeting of an older process counts as of a newer one")               \
-    X(STALE_IS_LOST, 1, 0, "fork",                                             \
+    X(STALE_IS_LOST, 68, 200, "fork half",                                     \
       "what only dead members had is lost, though they may have passed it on") \
     X(ABSENT_IS_EMPTY, 7, 200, "",                                             \
       "what only silent nodes have starts empty")                              \
@@ -107,7 +111,7 @@
       "a command that is sent twice is carried out twice")                     \
     X(OPERATIONS_NOT_COPIED, 25, 200, "",                                      \
       "backups do not remember operations")                                    \
-    X(OPERATIONS_NOT_REFILLED, 1, 0, "repeat",                                 \
+    X(OPERATIONS_NOT_REFILLED, 186, 2000, "repeat",                            \
       "a learner does not get the operations that are remembered")             \
     X(REPEATED_AFTER_THE_END, 1, 0, "repeat",                                  \
       "a command whose origin gave it up is carried out all the same")         \
@@ -115,23 +119,25 @@
       "a copy shows what it does not know to be on all copies")                \
     X(COPY_WITHOUT_LEASE, 15, 200, "",                                         \
       "a copy answers reads without a lease")                                  \
-    X(COPY_READ_AFTER_PROMISE, 1, 0, "copy",                                   \
+    X(COPY_READ_AFTER_PROMISE, 382, 2000, "copy",                              \
       "a copy answers reads after the promise of a view that may drop it")     \
     X(COPY_NOT_LEVEL, 1, 200, "",                                              \
       "a copy answers reads before it is level in this epoch")                 \
-    X(COPY_DECIDES_EXPIRY, 1, 0, "copy",                                       \
+    X(COPY_DECIDES_EXPIRY, 2, 200, "copy",                                     \
       "a copy calls a session expired that its primary did not")               \
-    X(COPY_READ_OVERTAKES, 1, 0, "copy",                                       \
+    X(COPY_READ_OVERTAKES, 2, 200, "copy",                                     \
       "a read at a copy overtakes a write of the same client")                 \
-    X(PAIRED_IN_A_CROWD, 1, 0, "copy",                                         \
+    X(PAIRED_IN_A_CROWD, 2, 200, "copy",                                       \
       "the one backup answers a write that a learner still has to have")       \
-    X(TOUCH_WITHOUT_GRACE, 1, 0, "touch",                                      \
+    X(TOUCH_WITHOUT_GRACE, 17, 200, "touch",                                   \
       "copies are told the deadline of the primary, who counts on a later one")\
-    X(FILLED_WITHOUT_GRACE, 1, 0, "touch",                                     \
+    X(FILLED_WITHOUT_GRACE, 17, 200, "touch",                                  \
       "the same of a copy that is filled")                                     \
+    X(FLUSH_MISSES_COPIES, 1, 200, "",                                         \
+      "a copy keeps what FLUSHALL dropped on its primary")                     \
     X(COPY_EXPIRES, 163, 200, "",                                              \
       "a copy drops expired sessions by itself")                               \
-    X(EXPIRED_IS_SERVED, 1, 0, "expiry",                                       \
+    X(EXPIRED_IS_SERVED, 2, 200, "expiry",                                     \
       "an expired session is answered until it is dropped")                    \
     X(WALL_CLOCK, 4, 200, "",                                                  \
       "the time to live of sessions follows the wall clock")                   \

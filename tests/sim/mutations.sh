@@ -5,9 +5,10 @@
 # Runs sim_mutable with each switch of tests/sim/mutations.h (or with those
 # named) until a seed fails, and prints how many it took and what noticed. Not
 # noticed within the bound of the switch is a failure. --from and --limit take
-# the place of the first seed and the bound in the list. A switch with the
-# bound 0 must be noticed by the stories it names (build stories_mutable first),
-# or is one that does no harm, and is only run when --limit is given.
+# the place of the first seed and the bound in the list. Where a switch names
+# stories, these must notice it, too (build stories_mutable first). One with the
+# bound 0 and no stories does no harm, and is only run when --limit is given.
+# Seeds have the policy majority, or what follows the stories in the list.
 set -euo pipefail
 export LC_ALL=C
 
@@ -48,7 +49,7 @@ oracle() {
 # run NAME SEED COUNT: the exit code in $result, the seed that failed in $seed.
 run() {
     result=0
-    timeout 600 "$sim" --policy majority --mutate "$1" --seed "$2" \
+    timeout 600 "$sim" --policy "$policy" --mutate "$1" --seed "$2" \
         --seeds "$3" >"$log" 2>&1 ||
         result=$?
     if [ "$result" -eq 64 ]; then
@@ -60,7 +61,7 @@ run() {
 
 # Whether $seed is fine when nothing is broken: else it proves nothing.
 holds_unbroken() {
-    "$sim" --policy majority --seed "$1" >/dev/null 2>&1
+    "$sim" --policy "$policy" --seed "$1" >/dev/null 2>&1
 }
 
 # check NAME FIRST BOUND
@@ -101,13 +102,18 @@ check_story() {
 
 printf '%-24s seeds needed, and what noticed\n' "switch"
 while IFS=$'\t' read -r name first bound story _; do
+    policy=majority
+    if [[ $story == *" "* ]]; then
+        policy=${story#* } story=${story% *}
+    fi
     if [ "$names" != " " ] && [[ $names != *" $name "* ]]; then
         continue
     fi
-    if [ -z "$limit" ] && [ "$bound" -eq 0 ]; then
-        [ "$story" = - ] || check_story "$name" "$story"
-    else
+    if [ -n "$limit" ] || [ "$bound" -gt 0 ]; then
         check "$name" "${from:-$first}" "${limit:-$bound}"
+    fi
+    if [ -z "$limit" ] && [ "$story" != - ]; then
+        check_story "$name" "$story"
     fi
 done < <("$sim" --list-mutations)
 echo "mutations: $((count - failed)) of $count noticed, $SECONDS s"

@@ -351,6 +351,7 @@ void nodes_init(struct run *run)
         struct hf_node_config *config = &c->processes[i].config;
         run->beacons[i] = NOBODY;
         config->hold_ms = run->plan.hold_ms;
+        config->touch_delay_ms = run->plan.touch_delay_ms;
         if (run->plan.small_queues) {
             config->held_bytes_max = 16384;
             config->stream_bytes_max = 8192;

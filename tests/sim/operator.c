@@ -1,7 +1,8 @@
 /* operator.c - The operator of a simulated cluster, who looks at all of it.
  *
- * A takeover is ordered only where the protocol promises no progress without
- * one: a bug that keeps a safe set from going on must stay a failure. */
+ * A takeover is ordered where the protocol promises no progress without one (a
+ * bug that keeps a safe set from going on must stay a failure), and where it is
+ * not needed and must be refused. */
 #include "core/node_state.h"
 #include "sim/run.h"
 
@@ -52,4 +53,44 @@ bool operator_act(struct run *run)
         }
     }
     return false;
+}
+
+/* Whether those that @node heard of lately, who hear it as well, are a safe set
+ * with it. */
+static bool hears_safe_set(const struct hf_node *node)
+{
+    hf_member_set heard = hf_member_set_of(node->self);
+    for (uint8_t i = 0; i < node->view->member_count; i++) {
+        const struct hf_member *member = &node->members[i];
+        if (i != node->self && member->unheard_since == 0 &&
+            node->now - member->heard < HF_SUSPECT_MS / 2) {
+            heard |= hf_member_set_of(i);
+        }
+    }
+    hf_member_set voters = hf_view_voters(node->view);
+    return hf_view_is_safe(voters, node->fresh, heard & voters & ~node->fresh);
+}
+
+void operator_err(struct run *run)
+{
+    struct cluster *c = run->c;
+    uint64_t draw = hf_rng_below(&run->errors, 10000);
+    unsigned at = (unsigned)hf_rng_below(&run->errors, c->options.node_count);
+    if (draw >= run->plan.order_rate || !cluster_is_up(c, at)) {
+        return;
+    }
+    struct hf_node *node = c->processes[at].node;
+    if (node->state != HF_STATE_ACTIVE || node->view->absent != 0 ||
+        !hears_safe_set(node)) {
+        return;
+    }
+    trace_add(&c->trace, cluster_now_us(c), "%u ! takeover, without need",
+              at + 1);
+    run->orders++;
+    if (hf_node_takeover(node) == NULL) {
+        cluster_fail(c,
+                     "n%u is to take over though it hears a safe set, and does "
+                     "not refuse",
+                     at + 1);
+    }
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #define HOUR_MS INT64_C(3600000)
+#define TOUCH_DELAY_MS 1000 /* The default of servers. */
 
 static const struct {
     const char *name;
@@ -158,6 +159,30 @@ static void draw_policy(struct plan *plan, const struct options *options,
     plan->away_ms_max += 4000 + scaled(&rng, 12000);
 }
 
+/* What only some seeds have, from draws of its own, so that the others are what
+ * they were before there was any of it. Nothing that sides.h cannot judge. */
+static void draw_extras(struct plan *plan, uint64_t seed)
+{
+    struct hf_rng rng;
+    hf_rng_init(&rng, seed ^ UINT64_C(0x657874726173));
+    if (plan_has_sides(plan)) {
+        return;
+    }
+    uint64_t draw = hf_rng_below(&rng, 4);
+    if (draw == 0) {
+        plan->keepers = 1 + (unsigned)hf_rng_below(&rng, KEEPERS_MAX);
+        plan->keeper_ttl_ms_max = scaled(&rng, 6000);
+        if (hf_rng_chance(&rng, 1, 2)) {
+            plan->touch_delay_ms = (uint32_t)scaled(&rng, 500);
+        }
+    } else if (draw == 1) {
+        plan->flush_gap_ms_max = 500 + scaled(&rng, 8000);
+    }
+    if (hf_rng_chance(&rng, 1, 4)) {
+        plan->order_rate = (uint32_t)scaled(&rng, 200);
+    }
+}
+
 void plan_draw(struct plan *plan, const struct options *options, uint64_t seed)
 {
     struct hf_rng rng;
@@ -172,6 +197,7 @@ void plan_draw(struct plan *plan, const struct options *options, uint64_t seed)
         .pause_ms_max = 100 + scaled(&rng, 12000),
         .memory_chance = 1 + (uint32_t)scaled(&rng, 1000),
         .small_queues = hf_rng_chance(&rng, 1, 4),
+        .touch_delay_ms = TOUCH_DELAY_MS,
     };
     draw_nodes(plan, options, &rng);
     draw_network(plan, &rng);
@@ -181,6 +207,7 @@ void plan_draw(struct plan *plan, const struct options *options, uint64_t seed)
     }
     draw_rarely(plan, &rng);
     draw_policy(plan, options, seed);
+    draw_extras(plan, seed);
 }
 
 void plan_print(const struct plan *plan, FILE *file)

@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 
+#include "sim/keepers.h"
 #include "support/cluster.h"
 #include "support/workload.h"
 
@@ -84,6 +85,11 @@ struct plan {
     uint32_t hold_ms;
     bool small_queues; /* Bounds of nodes that a little load reaches. */
     struct workload_options workload;
+    unsigned keepers; /* Clients that keep a session alive, */
+    int64_t keeper_ttl_ms_max;
+    uint32_t touch_delay_ms;  /* which copies hear of so much later. */
+    int64_t flush_gap_ms_max; /* Between two FLUSHALL; 0: none. */
+    uint32_t order_rate; /* Of 10,000 steps: a takeover that is not needed. */
 };
 
 void plan_draw(struct plan *plan, const struct options *options, uint64_t seed);

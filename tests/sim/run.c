@@ -7,6 +7,8 @@
 #define FORM_MS 60000
 #define SETTLE_MS 60000
 #define LAST_TTL_MS 4000
+#define KEEPERS_SEED UINT64_C(0x6b656570)
+#define FLUSHER_SEED UINT64_C(0x666c757368)
 
 unsigned run_pick(struct run *run)
 {
@@ -63,6 +65,7 @@ static void run_safety(struct run *run)
     while (!c->failed && cluster_now_us(c) < until_us) {
         nodes_step(run);
         links_step(run);
+        operator_err(run);
         cluster_run(c, FAULT_STEP_MS);
         bounds_check(run);
         if (plan_has_sides(&run->plan)) {
@@ -95,7 +98,7 @@ static void answers_check(struct cluster *c)
 static void run_judge(struct run *run)
 {
     struct cluster *c = run->c;
-    cluster_run(c, LAST_TTL_MS);
+    cluster_run(c, LAST_TTL_MS + run->plan.keeper_ttl_ms_max);
     answers_check(c);
     cluster_settle_and_check(c);
     workload_read_all(&run->workload);
@@ -146,12 +149,18 @@ static bool run_all(struct run *run)
     c->invariants.two_sides = plan_has_sides(&run->plan);
     workload_start(&run->workload, c, &run->plan.workload,
                    hf_rng_next(&run->rng));
+    keepers_start(&run->keepers, c, run->plan.keepers,
+                  run->plan.keeper_ttl_ms_max, c->options.seed ^ KEEPERS_SEED);
+    flusher_start(&run->flusher, &run->workload, run->plan.flush_gap_ms_max,
+                  c->options.seed ^ FLUSHER_SEED);
     run_safety(run);
     if (c->failed) {
         return true;
     }
     run_heal(run);
     workload_stop(&run->workload);
+    keepers_stop(&run->keepers);
+    flusher_stop(&run->flusher);
     if (!c->failed) {
         run_settle(run);
     }
@@ -179,6 +188,7 @@ static void outcome_count(const struct run *run, struct outcome *outcome)
     memcpy(outcome->counts, run->counts, sizeof(outcome->counts));
     outcome->spared = run->spared;
     outcome->takeovers = run->takeovers;
+    outcome->orders = run->orders;
     outcome->forks = run->forks;
     outcome->merges = run->merges;
     outcome->conflicts = run->conflicts;
@@ -192,6 +202,7 @@ void seed_run(uint64_t seed, const struct options *options, bool trace,
     memset(&run, 0, sizeof(run));
     plan_draw(&run.plan, options, seed);
     hf_rng_init(&run.rng, seed ^ UINT64_C(0x72756e));
+    hf_rng_init(&run.errors, seed ^ UINT64_C(0x6572726f72));
     struct cluster_options cluster;
     cluster_options_init(&cluster, seed);
     cluster.policy = cluster_policy(run.plan.policy);
@@ -215,6 +226,8 @@ void seed_run(uint64_t seed, const struct options *options, bool trace,
         memcpy(outcome->failure, run.c->failure, sizeof(outcome->failure));
     }
     if (run.workload.c != NULL) {
+        keepers_close(&run.keepers);
+        flusher_close(&run.flusher);
         workload_close(&run.workload);
     }
     cluster_destroy(run.c);

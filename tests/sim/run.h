@@ -16,6 +16,7 @@
 #ifndef HF_TESTS_SIM_RUN_H
 #define HF_TESTS_SIM_RUN_H
 
+#include "sim/flusher.h"
 #include "sim/plan.h"
 
 /* A fault of the links between two nodes, in one direction. */
@@ -47,6 +48,8 @@ struct run {
     struct plan plan;
     struct hf_rng rng;
     struct workload workload;
+    struct keepers keepers;
+    struct flusher flusher;
     struct link_fault links[CLUSTER_NODES_MAX][CLUSTER_NODES_MAX];
     struct node_fault nodes[CLUSTER_NODES_MAX];
     unsigned beacons[CLUSTER_NODES_MAX]; /* See nodes.c. */
@@ -55,7 +58,9 @@ struct run {
     uint64_t spared; /* Deaths not injected: they would have broken more than
                       * was promised to hold. */
     uint64_t takeovers;
-    uint64_t forks; /* As counted by those who run in the end. */
+    struct hf_rng errors; /* Of the operator. */
+    uint64_t orders;      /* That were not needed. */
+    uint64_t forks;       /* As counted by those who run in the end. */
     uint64_t merges;
     uint64_t conflicts;
 };
@@ -73,6 +78,7 @@ struct outcome {
     uint64_t merges;
     uint64_t conflicts;
     uint64_t takeovers;
+    uint64_t orders;
     int64_t virtual_ms;
     char failure[CLUSTER_FAILURE_BYTES];
 };
@@ -106,6 +112,8 @@ bool budget_allows_death(const struct run *run, unsigned node, bool proven);
  * safe set of the newest view, and waits for what comes of it. Whether it was
  * ordered. */
 bool operator_act(struct run *run);
+/* Orders one now and then where it is not needed. */
+void operator_err(struct run *run);
 
 /* True by the chance of @fault in this step; counts it. */
 bool run_draws(struct run *run, enum fault fault);

@@ -191,6 +191,7 @@ struct totals {
     uint64_t merges;
     uint64_t conflicts;
     uint64_t takeovers;
+    uint64_t orders;
     int64_t virtual_ms;
     enum verdict first; /* Of the first that failed. */
 };
@@ -211,6 +212,7 @@ static bool seed_count(uint64_t seed, const struct options *options,
     totals->merges += outcome.merges;
     totals->conflicts += outcome.conflicts;
     totals->takeovers += outcome.takeovers;
+    totals->orders += outcome.orders;
     totals->virtual_ms += outcome.virtual_ms;
     for (unsigned i = 0; i < FAULT_COUNT; i++) {
         totals->counts[i] += outcome.counts[i];
@@ -272,9 +274,9 @@ static void print_totals(const struct totals *totals)
                      totals->policies[i]);
     }
     (void)printf("; forks %" PRIu64 ", merges %" PRIu64 ", conflicts %" PRIu64
-                 ", takeovers %" PRIu64 "\n",
+                 ", takeovers %" PRIu64 ", refused %" PRIu64 "\n",
                  totals->forks, totals->merges, totals->conflicts,
-                 totals->takeovers);
+                 totals->takeovers, totals->orders);
     (void)printf("sim: %" PRIu64 " seeds, %" PRId64 " virtual seconds, %" PRIu64
                  " faults, %" PRIu64 " answers, %" PRIu64 " refused, %" PRIu64
                  " acknowledged writes checked, %" PRIu64 " failed: %s\n",

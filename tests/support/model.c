@@ -18,7 +18,8 @@
 struct state {
     uint64_t done; /* Overlapping operations, by slot, that took effect. */
     int64_t value;
-    uint32_t loose; /* Of those of unknown outcome, how many took effect. */
+    uint32_t loose;   /* Of those of unknown outcome, how many took effect; */
+    uint32_t flushed; /* and of flushes. */
 };
 
 /* A set of states, for the search: a list and a hash table of places in it. Of
@@ -44,7 +45,8 @@ struct search {
     size_t count;
     const struct model_operation *open[MODEL_OVERLAP_MAX];
     enum model_kind loose_kind; /* Of operations of unknown outcome. */
-    uint32_t loose;             /* Begun so far. */
+    uint32_t loose;             /* Begun so far, */
+    uint32_t flushes;           /* and of flushes. */
     int64_t time;
     int64_t unread_from; /* When the first such write to a fenced key began. */
     struct states now;
@@ -98,13 +100,14 @@ static void states_close(struct states *states)
 
 static bool state_equal(const struct state *a, const struct state *b)
 {
-    return a->done == b->done && a->value == b->value;
+    return a->done == b->done && a->value == b->value &&
+           a->flushed == b->flushed;
 }
 
 static size_t state_hash(const struct state *state)
 {
     uint64_t hash = state->done * UINT64_C(0x9e3779b97f4a7c15);
-    hash = (hash ^ (hash >> 29) ^ (uint64_t)state->value) *
+    hash = (hash ^ (hash >> 29) ^ (uint64_t)state->value ^ state->flushed) *
            UINT64_C(0xbf58476d1ce4e5b9);
     return (size_t)(hash ^ (hash >> 31));
 }
@@ -164,6 +167,11 @@ static int64_t deleted(int64_t value, bool fenced)
     return fenced && value != MODEL_NIL ? VALUE_FENCED : MODEL_NIL;
 }
 
+static int64_t flushed(int64_t value)
+{
+    return value == VALUE_FENCED ? value : MODEL_NIL;
+}
+
 /* Whether it changes nothing. */
 static bool is_look(const struct model_operation *operation)
 {
@@ -194,7 +202,9 @@ static bool state_apply(struct state *state,
         state->value = operation->value;
         return true;
     case MODEL_DELETE:
-        state->value = deleted(state->value, operation->fenced);
+        state->value = operation->flush
+                           ? flushed(state->value)
+                           : deleted(state->value, operation->fenced);
         return true;
     case MODEL_ADD:
         state->value = added(state->value);
@@ -253,6 +263,12 @@ static void search_extend(struct search *search, const struct state *from)
         search_visit(search, to);
     }
     to = *from;
+    if (from->flushed < search->flushes && flushed(to.value) != to.value) {
+        to.flushed++;
+        to.value = MODEL_NIL;
+        search_visit(search, to);
+    }
+    to = *from;
     if (from->value == MODEL_NIL && search->time >= search->unread_from) {
         to.value = VALUE_UNREAD;
         search_visit(search, to);
@@ -287,6 +303,10 @@ static bool search_end(struct search *search, unsigned slot)
 static void search_begin(struct search *search,
                          const struct model_operation *operation)
 {
+    if (operation->ended == MODEL_UNKNOWN && operation->flush) {
+        search->flushes++;
+        return;
+    }
     if (operation->ended == MODEL_UNKNOWN) {
         search->loose_kind = operation->kind;
         search->loose++;
@@ -415,10 +435,11 @@ static size_t report_line(char *text, size_t size,
         (void)snprintf(ended, sizeof(ended), "%.3f",
                        (double)operation->ended / 1000);
     }
-    int used = snprintf(text, size, "\n%s %10.3f - %10s  n%u %s %s",
-                        operation == culprit ? "->" : "  ",
-                        (double)operation->started / 1000, ended,
-                        operation->node + 1, names[operation->kind], value);
+    int used =
+        snprintf(text, size, "\n%s %10.3f - %10s  n%u %s %s",
+                 operation == culprit ? "->" : "  ",
+                 (double)operation->started / 1000, ended, operation->node + 1,
+                 operation->flush ? "flush" : names[operation->kind], value);
     return used < 0 || (size_t)used >= size ? size : (size_t)used;
 }
 

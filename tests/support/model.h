@@ -31,6 +31,9 @@
  * nobody read still matters, because of what a deletion after it leaves: from
  * its begin on, the key may have a value that nobody reads.
  *
+ * FLUSHALL is a deletion of every key that leaves fences as they are and makes
+ * none. When its outcome is unknown, it is a move like others, counted apart.
+ *
  * A value that expires is a write and, at its time, an operation of its own,
  * which begins when it may expire first and ends when it must be gone.
  *
@@ -61,6 +64,7 @@ struct model_operation {
     int64_t started;
     int64_t ended; /* MODEL_UNKNOWN; not of MODEL_EXPIRE. */
     bool fenced;   /* Its key is. */
+    bool flush;    /* A deletion that leaves fences and makes none. */
     unsigned node; /* Who was asked; only for the report. */
 };
 

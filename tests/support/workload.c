@@ -662,6 +662,49 @@ void workload_stop(struct workload *workload)
     }
 }
 
+/* All keys at once. */
+
+void workload_flush_begins(struct workload *workload)
+{
+    for (uint32_t key = 0; key < key_count(workload); key++) {
+        workload->keys[key].under_way++;
+        workload->keys[key].started_us = workload->c->schedule.now_us;
+    }
+}
+
+void workload_flush_ends(struct workload *workload,
+                         const struct request *request, bool done)
+{
+    int64_t now_us = workload->c->schedule.now_us;
+    for (uint32_t number = 0; number < key_count(workload); number++) {
+        struct workload_key *key = &workload->keys[number];
+        key->under_way--;
+        if (request->outcome == REQUEST_REFUSED) {
+            continue; /* It never was. */
+        }
+        const struct model_operation flush = {
+            .key = number,
+            .kind = MODEL_DELETE,
+            .flush = true,
+            .started = request->started_us,
+            .ended = done ? request->ended_us : MODEL_UNKNOWN,
+            .fenced = key_is_fenced(workload, number),
+            .node = request->node,
+        };
+        model_add(&workload->model, &flush);
+        bool alone = key->under_way == 0 && key->doubt_us <= now_us &&
+                     key->started_us == request->started_us &&
+                     key->ended_us < request->started_us;
+        if (done && alone) {
+            char name[KEY_BYTES_MAX];
+            key_name(workload, number, name);
+            invariants_after_ack(workload->c, hf_slice_text(name), NULL);
+        }
+        key->ended_us = now_us;
+        key->doubt_us = done ? key->doubt_us : now_us + DOUBT_US;
+    }
+}
+
 /* The end. */
 
 static void read_key(struct workload *workload, uint32_t key, unsigned node)

@@ -106,6 +106,11 @@ void workload_start(struct workload *workload, struct cluster *c,
 /* From now on for @ms clients do only that. */
 void workload_burst(struct workload *workload, enum workload_burst burst,
                     int64_t ms);
+/* For who asks for FLUSHALL beside the clients: it is about to, and it was
+ * answered by @request; @done: with success, else nobody knows. */
+void workload_flush_begins(struct workload *workload);
+void workload_flush_ends(struct workload *workload,
+                         const struct request *request, bool done);
 /* No new operations; waits for those under way. */
 void workload_stop(struct workload *workload);
 /* Reads every key from every running node, for the model to judge. */
