@@ -7,11 +7,11 @@
 #include "core/draft.h"
 #include "core/effects.h"
 #include "core/expiry.h"
+#include "core/rework.h"
 #include "core/session.h"
 #include "holdfast/error.h"
 
 #define HASH_BITS 32
-#define VALUE_SIZE_SPARE 64 /* More than a member takes besides its bytes. */
 
 void hf_sessions_init(struct hf_sessions *sessions, struct hf_mem *mem,
                       struct hf_expiry *expiry, uint16_t partition)
@@ -473,85 +473,9 @@ static bool apply_simple(struct hf_sessions *sessions,
 
 /* ---- Changing members and elements -------------------------------------- */
 
-/* Effects on members or elements, with those that may come along. */
-struct rework {
-    enum hf_session_type type; /* 0: there are none. */
-    struct hf_slice effects;   /* From the last that leaves nothing on. */
-    bool anew;                 /* There is one that does. */
-    bool fits;
-    size_t count; /* Of these effects. */
-};
-
-static struct rework rework_read(struct hf_slice effects)
-{
-    struct rework rework = {.effects = effects, .fits = true};
-    struct hf_reader reader = hf_reader_of(effects);
-    struct hf_effect effect;
-    bool other = false; /* Something else is made or changed. */
-    bool any = false;
-    for (size_t at = 0; hf_effects_next(&reader, &effect); at = reader.offset) {
-        enum hf_session_type type = hf_structure_type_of(effect.kind);
-        rework.count++;
-        if (effect.kind == HF_EFFECT_DELETE || effect.kind == HF_EFFECT_PUT ||
-            effect.kind == HF_EFFECT_FENCE) {
-            rework = (struct rework){
-                .effects = {effects.data + at, effects.size - at},
-                .anew = true,
-                .fits = true};
-            other = effect.kind != HF_EFFECT_DELETE;
-        } else if (type != 0) {
-            rework.fits &= rework.type == 0 || rework.type == type;
-            rework.type = type;
-            any = true;
-        } else if (effect.kind != HF_EFFECT_EXPIRE) {
-            other = true;
-        }
-    }
-    rework.fits &= !reader.failed && (rework.type == 0 || !other);
-    if (!any) {
-        rework.effects = effects; /* As they are, if they are. */
-    }
-    return rework;
-}
-
-/* One after the other; *@deadline becomes what they say. */
-static int rework_apply(const struct rework *rework,
-                        const struct hf_structure *structure,
-                        struct hf_journal *journal, hf_time now,
-                        hf_time *deadline)
-{
-    struct hf_reader reader = hf_reader_of(rework->effects);
-    struct hf_effect effect;
-    while (hf_effects_next(&reader, &effect)) {
-        if (effect.kind == HF_EFFECT_DELETE) {
-            continue;
-        }
-        if (effect.kind == HF_EFFECT_EXPIRE) {
-            if (hf_structure_count(structure) == 0) {
-                return HF_EPROTO;
-            }
-            *deadline = hf_draft_deadline(effect.ttl_ms, now);
-            continue;
-        }
-        size_t size = hf_structure_value_bytes(structure) + effect.field.size +
-                      effect.value.size;
-        if (size > HF_SESSION_VALUE_SIZE_MAX - VALUE_SIZE_SPARE) {
-            return HF_EPROTO;
-        }
-        int error = hf_structure_apply(structure, &effect, journal);
-        if (error != 0) {
-            return error;
-        }
-        if (hf_structure_count(structure) == 0) {
-            *deadline = HF_NEVER; /* It is gone, and so is that. */
-        }
-    }
-    return 0;
-}
-
 static int rework_anew(struct hf_sessions *sessions,
-                       const struct change *change, const struct rework *rework,
-                       hf_time now)
+                       const struct change *change,
+                       const struct hf_rework *rework, hf_time now)
 {
     struct hf_structure structure;
     if (!hf_structure_create(&structure, sessions->mem, rework->type)) {
@@ -562,7 +486,7 @@ static int rework_anew(struct hf_sessions *sessions,
         .type = rework->type,
         .deadline = HF_NEVER,
         .value = {(const uint8_t *)&pointer, sizeof(pointer)}};
-    int error = rework_apply(rework, &structure, NULL, now, &draft.deadline);
+    int error = hf_rework_apply(rework, &structure, NULL, now, &draft.deadline);
     draft.exists = hf_structure_count(&structure) > 0;
     if (error == 0) {
         error = change_to_draft(sessions, change, &draft);
@@ -575,7 +499,7 @@ static int rework_anew(struct hf_sessions *sessions,
 
 static int rework_in_place(struct hf_sessions *sessions,
                            const struct change *change,
-                           const struct rework *rework, hf_time now)
+                           const struct hf_rework *rework, hf_time now)
 {
     struct hf_structure structure = hf_session_structure(change->old);
     struct hf_journal journal;
@@ -584,8 +508,8 @@ static int rework_in_place(struct hf_sessions *sessions,
     hf_time before = hf_session_deadline(change->old);
     hf_time deadline = before;
     sessions->bytes -= hf_structure_held(&structure);
-    int error = rework_apply(rework, &structure, noted ? &journal : NULL, now,
-                             &deadline);
+    int error = hf_rework_apply(rework, &structure, noted ? &journal : NULL,
+                                now, &deadline);
     if (noted && error == 0) {
         hf_structure_commit(&structure, &journal);
     } else if (noted) {
@@ -610,7 +534,7 @@ static int rework_in_place(struct hf_sessions *sessions,
 
 static int apply_rework(struct hf_sessions *sessions,
                         const struct change *change,
-                        const struct rework *rework, hf_time now)
+                        const struct hf_rework *rework, hf_time now)
 {
     if (!rework->fits) {
         return HF_EPROTO;
@@ -636,7 +560,7 @@ static int apply_change(struct hf_sessions *sessions,
         hf_session_set_version(change->old, change->version);
         return 0;
     }
-    struct rework rework = rework_read(effects);
+    struct hf_rework rework = hf_rework_read(effects);
     if (rework.type != 0) {
         return apply_rework(sessions, change, &rework, now);
     }

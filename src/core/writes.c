@@ -720,60 +720,6 @@ bool hf_node_try_execute(struct hf_node *node, uint16_t p,
     }
 }
 
-/* A newer node sent a command that we do not have. Its client may do without;
- * all others need the link. */
-static void answer_unknown(struct hf_node *node,
-                           struct hf_operation_id operation,
-                           struct hf_slice name)
-{
-    struct hf_buffer *text = &node->scratch;
-    hf_buffer_clear(text);
-    hf_buffer_append_text(text, "ERR unknown command '");
-    hf_buffer_append_slice(text, name);
-    hf_buffer_append_text(text, "' on the node that owns the session");
-    struct hf_reply reply = {.kind = HF_REPLY_ERROR,
-                             .bytes = hf_buffer_slice(text)};
-    if (text->failed) {
-        reply = hf_reply_error(hf_no_memory_text);
-    }
-    hf_node_answer(node, operation, &reply, 0);
-}
-
-void hf_node_forwarded(struct hf_node *node, uint8_t member,
-                       const struct hf_forward *forward)
-{
-    struct hf_operation_id operation = {node->view->members[member].incarnation,
-                                        forward->number};
-    if (forward->command.row == NULL) {
-        answer_unknown(node, operation, forward->unknown);
-        return;
-    }
-    enum hf_route route = forward->command.row->route;
-    bool ranged = route == HF_ROUTE_EVERYWHERE || route == HF_ROUTE_SCAN;
-    bool here = forward->epoch == node->view->epoch || HF_MUTATED(OLD_FORWARD);
-    if (here && !ranged) {
-        here = node->partitions[forward->partition].primary;
-    }
-    if (!here) {
-        struct hf_message message = {
-            .type = HF_MESSAGE_BOUNCE,
-            .bounce = {node->view->epoch, forward->number}};
-        hf_node_send_member(node, member, &message);
-        return;
-    }
-    if (ranged) {
-        hf_node_execute_range(node, operation, forward);
-        return;
-    }
-    if (route != HF_ROUTE_PARTITIONS &&
-        hf_command_partition(&forward->command) != forward->partition) {
-        hf_node_answer_error(node, operation,
-                             "ERR the key is not of its partition");
-        return;
-    }
-    hf_node_execute(node, forward->partition, operation, &forward->command);
-}
-
 /* Expiry: only a primary expires, by a write like any other. */
 
 static void on_session_due(void *user, struct hf_sessions *sessions,

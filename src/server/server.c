@@ -8,10 +8,8 @@
 #include "base/hash.h"
 #include "io/clock.h"
 #include "io/resolve.h"
-#include "server/info.h"
 #include "server/logger.h"
 #include "server/server_private.h"
-#include "server/status.h"
 #include "wire/link.h"
 
 #define OUTPUT_BYTES_SOFT ((size_t)1 << 20)
@@ -318,57 +316,6 @@ static void on_drain(uv_async_t *asked)
     hf_server_drain_begin(asked->data);
 }
 
-/* What clients ask about the node. */
-
-static uint64_t cpu_us(const uv_timeval_t *time)
-{
-    return (uint64_t)time->tv_sec * 1000000 + (uint64_t)time->tv_usec;
-}
-
-static void on_info(void *user, struct hf_slice section, struct hf_buffer *out)
-{
-    struct hf_server *server = user;
-    uv_rusage_t usage;
-    size_t rss = 0;
-    memset(&usage, 0, sizeof(usage));
-    uv_getrusage(&usage);
-    uv_resident_set_memory(&rss);
-    hf_node_get_status(server->node, &server->status);
-    hf_time age_ms = hf_clock_now() - server->started_at;
-    const struct hf_info info = {
-        .version = HF_VERSION,
-        .run_id = server->run_id,
-        .port = server->config.port,
-        .peer_port = server->config.peer_port,
-        .process_id = uv_os_getpid(),
-        .uptime_seconds = (uint64_t)age_ms / 1000,
-        .clients_max = server->config.clients_max,
-        .memory_bytes = server->mem.used_bytes,
-        .memory_rss_bytes = rss,
-        .cpu_system_us = cpu_us(&usage.ru_stime),
-        .cpu_user_us = cpu_us(&usage.ru_utime),
-        .name = server->config.name,
-        .incarnation = server->self.incarnation,
-        .clients = hf_clients_get_stats(server->clients),
-        .channels = hf_clients_topics(server->clients, HF_SUBSCRIPTION_CHANNEL),
-        .patterns = hf_clients_topics(server->clients, HF_SUBSCRIPTION_PATTERN),
-        .shard_channels =
-            hf_clients_topics(server->clients, HF_SUBSCRIPTION_SHARD),
-        .node = &server->status,
-        .counters = hf_node_get_counters(server->node),
-        .turns = &server->turns,
-    };
-    hf_info_write(out, section, &info);
-}
-
-static void on_status(void *user, struct hf_buffer *out)
-{
-    struct hf_server *server = user;
-    hf_node_get_status(server->node, &server->status);
-    hf_status_write(out, &server->status, &server->self,
-                    server->config.drain_timeout_s);
-}
-
 /* Starting. */
 
 static uint64_t random_number(void)
@@ -457,8 +404,8 @@ static int server_open_clients(struct hf_server *server, char *error,
         .user = server,
         .request = on_request,
         .expect = on_expect,
-        .info = on_info,
-        .status = on_status,
+        .info = hf_server_info,
+        .status = hf_server_status,
         .listen = on_listen,
         .events = on_events,
         .manage = hf_server_manage,

@@ -90,6 +90,12 @@ void hf_server_step(struct hf_server *server, struct hf_event *event);
 void hf_server_request(struct hf_server *server, uint64_t client, uint64_t tag,
                        const struct hf_command *command);
 
+/* asked.c */
+
+/* As hf_clients_handler.info and .status. */
+void hf_server_info(void *user, struct hf_slice section, struct hf_buffer *out);
+void hf_server_status(void *user, struct hf_buffer *out);
+
 /* scripts.c */
 
 /* Before the node is created. 0 or HF_ENOMEM. */

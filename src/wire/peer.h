@@ -10,6 +10,11 @@
 #include "base/bytes.h"
 #include "core/message.h"
 
+/* More than these never make sense in one message. */
+#define HF_PEER_POSITION_COUNT_MAX HF_PARTITION_COUNT
+#define HF_PEER_NOMINATION_COUNT_MAX (HF_PARTITION_COUNT * HF_COPIES_MAX)
+#define HF_PEER_ENTRY_COUNT_MAX ((size_t)1 << 20)
+
 /* Room for what a decoded message points to. One message at a time. */
 struct hf_peer_scratch {
     struct hf_mem *mem;

@@ -202,9 +202,24 @@ EXEC
 MULTI
 SET {u}in 1
 DISCARD
-FLUSHALL
-SET last 1
 """.strip().splitlines()
+
+# The same in scripts.
+EVENT_SCRIPT += [
+    (
+        "EVAL",
+        "redis.call('SET', KEYS[1], 'v') "
+        "redis.call('RENAME', KEYS[1], KEYS[2]) "
+        "redis.call('GET', KEYS[1]) "
+        "redis.call('SADD', KEYS[1], 'a', 'b') "
+        "redis.call('EXPIRE', KEYS[1], 100) "
+        "return redis.call('SPOP', KEYS[1], 2)",
+        "2", "{u}one", "{u}two",
+    ),
+    ("EVAL", "return redis.call('GET', KEYS[1])", "1", "{u}one"),
+    "FLUSHALL",
+    "SET last 1",
+]
 
 
 def subscriber(port, *channels, patterns=(), version=2):
@@ -502,6 +517,31 @@ class PubSub(cluster.SharedClusterTest):
         got = {listener.read()[2] for _ in range(20)}
         self.assertEqual(got, {b"dying%d" % i for i in range(20)})
 
+    def test_a_transaction_that_finds_a_dead_session_fires_expired(self):
+        self.set_events("Ex$")
+        listener = self.subscriber(
+            self.nodes[0], "__keyevent@0__:expired", "__keyevent@0__:set"
+        )
+        client = self.nodes[1].client()
+        self.addCleanup(client.close)
+        for i in range(20):
+            key = "{dying}%d" % i
+            client.call("SET", key, "v", "PX", "20")
+            self.assertEqual(listener.read()[2], key.encode())
+            exists, written = 1, 0
+            while exists:
+                replies = client.pipeline(
+                    [("MULTI",), ("SET", "{dying}", "v"), ("EXISTS", key),
+                     ("EXEC",)]
+                )
+                exists, written = replies[-1][1], written + 1
+            got = [tuple(listener.read()[1:]) for _ in range(written + 1)]
+            self.assertEqual(
+                sorted(got),
+                [(b"__keyevent@0__:expired", key.encode())]
+                + written * [(b"__keyevent@0__:set", b"{dying}")],
+            )
+
     def test_config_refuses_what_redis_refuses(self):
         for words, error in (
             (
@@ -541,9 +581,10 @@ class Events(cluster.ClusterTest):
             )
             dump = b""
             for line in script:
+                words = line.split() if isinstance(line, str) else line
                 words = [
                     {"''": "", "$DUMP": dump}.get(word, word)
-                    for word in line.split()
+                    for word in words
                 ]
                 reply = client.call(*words)
                 dump = reply if words[0] == "DUMP" and reply else dump

@@ -148,7 +148,7 @@
     X(FENCE_NOT_REFILLED, 1, 200, "",                                          \
       "a learner does not get the fences")                                     \
     X(MEMBERS_BACKWARDS, 1, 200, "",                                           \
-      "a learner gets the members of a set in another order")                      \
+      "a learner gets the members of a set in another order")                  \
     X(UNIT_WITHOUT_ITS_LAST, 1, 200, "",                                       \
       "a copy applies a unit without the effects on its last key")             \
     X(UNIT_WHOLE_TO_LEARNER, 1, 0, "unit",                                     \
