@@ -257,12 +257,17 @@ bool hf_command_is_transaction(const struct hf_command *command)
     return command->row->apply == hf_apply_exec && command->argc == 3;
 }
 
+bool hf_command_is_step(const struct hf_command *command)
+{
+    return command->row->apply == hf_apply_exec && command->argc == 4;
+}
+
 bool hf_command_key(const struct hf_command *command, uint32_t index,
                     struct hf_slice *key)
 {
     struct hf_key_places keys = hf_command_key_places(command);
     if (command->row->route == HF_ROUTE_KEY ||
-        hf_command_is_transaction(command)) {
+        hf_command_is_transaction(command) || hf_command_is_step(command)) {
         keys = (struct hf_key_places){.first = 1, .end = 2, .step = 1};
     }
     uint32_t place = keys.first + index * keys.step;
@@ -280,6 +285,18 @@ uint16_t hf_command_partition(const struct hf_command *command)
         key = command->argv[1];
     }
     return hf_partition_of_key(key);
+}
+
+bool hf_command_is_of_one_partition(const struct hf_command *command)
+{
+    struct hf_slice key;
+    uint16_t p = hf_command_partition(command);
+    for (uint32_t i = 1; hf_command_key(command, i, &key); i++) {
+        if (hf_partition_of_key(key) != p) {
+            return false;
+        }
+    }
+    return true;
 }
 
 struct hf_command hf_command_share(const struct hf_command *command,

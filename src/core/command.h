@@ -217,8 +217,14 @@ struct hf_command hf_command_share(const struct hf_command *command,
                                    uint32_t index, struct hf_slice *argv,
                                    size_t room);
 
-/* Whether it is a packed transaction (core/transaction.h). */
+/* Whether it is a packed transaction (core/transaction.h), or a step of a
+ * command on keys of several partitions (core/transfers.h). Both are about the
+ * key that is argv[1], and no client can send them. */
 bool hf_command_is_transaction(const struct hf_command *command);
+bool hf_command_is_step(const struct hf_command *command);
+
+/* Whether all its keys are in one partition. */
+bool hf_command_is_of_one_partition(const struct hf_command *command);
 
 /* Whether @command, which may have no row, can be part of a unit. */
 bool hf_command_fits_unit(const struct hf_command *command);

@@ -2,6 +2,7 @@
  * carried out as part of a unit, and looks its keys up there. */
 #include "core/commands.h"
 #include "core/transaction.h"
+#include "core/transfers.h"
 #include "core/units.h"
 
 static const char no_key_text[] = "ERR no such key";
@@ -97,14 +98,14 @@ void hf_apply_renamenx(struct hf_apply *apply, const struct hf_command *command)
     rename_key(apply, command, true);
 }
 
-/* COPY's options. False: the error is the reply. */
-static bool copy_options(struct hf_apply *apply,
-                         const struct hf_command *command, bool *replace)
+/* COPY's options. False leaves an error in @error. */
+static bool copy_options(const struct hf_command *command, bool *replace,
+                         struct hf_reply *error)
 {
     *replace = false;
     for (uint32_t i = 3; i < command->argc; i++) {
         if (!hf_slice_equal_nocase(command->argv[i], "replace")) {
-            apply->reply = hf_reply_error(HF_TEXT_SYNTAX);
+            *error = hf_reply_error(HF_TEXT_SYNTAX);
             return false;
         }
         *replace = true;
@@ -115,7 +116,7 @@ static bool copy_options(struct hf_apply *apply,
 void hf_apply_copy(struct hf_apply *apply, const struct hf_command *command)
 {
     bool replace;
-    if (!copy_options(apply, command, &replace)) {
+    if (!copy_options(command, &replace, &apply->reply)) {
         return;
     }
     if (hf_slice_equal(command->argv[1], command->argv[2])) {
@@ -154,6 +155,28 @@ void hf_apply_msetnx(struct hf_apply *apply, const struct hf_command *command)
         hf_unit_note(apply->unit, HF_NOTICE_SET, command->argv[i]);
     }
     apply->reply = hf_reply_integer(1);
+}
+
+enum hf_transfer_kind hf_transfer_kind(const struct hf_command *command,
+                                       struct hf_reply *error)
+{
+    bool replace = false;
+    if (command->row->apply == hf_apply_rename) {
+        return HF_TRANSFER_RENAME;
+    }
+    if (command->row->apply == hf_apply_renamenx) {
+        return HF_TRANSFER_RENAMENX;
+    }
+    if (command->row->apply == hf_apply_msetnx) {
+        return HF_TRANSFER_MSETNX;
+    }
+    if (command->row->apply != hf_apply_copy) {
+        return HF_TRANSFER_NONE;
+    }
+    if (!copy_options(command, &replace, error)) {
+        return HF_TRANSFER_REFUSED;
+    }
+    return replace ? HF_TRANSFER_COPY_REPLACE : HF_TRANSFER_COPY;
 }
 
 /* Of a transaction, which is not run by an apply function. */

@@ -94,6 +94,8 @@ static void node_init_data(struct hf_node *node)
     hf_list_init(&node->ranges);
     hf_list_init(&node->requests);
     hf_list_init(&node->gathers);
+    hf_list_init(&node->transfers);
+    hf_list_init(&node->transfers_ready);
     node->request_next = 1;
     for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
         struct hf_partition *partition = &node->partitions[p];
@@ -393,6 +395,7 @@ void hf_node_step(struct hf_node *node, const struct hf_event *event,
         hf_node_forget_operations(node);
         break;
     }
+    hf_node_transfers_run(node);
     node->out = NULL;
 }
 

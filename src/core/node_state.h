@@ -21,6 +21,7 @@
  *   touches.c     new times to live that copies need not hear of
  *   requests.c    the node a client asked: routing and holding
  *   gathers.c     one answer made of several
+ *   transfers.c   commands on keys of several partitions, step by step
  *   losses.c      counting what was promised with too few copies, or lost
  *
  * Nothing here is for use outside of these files and their tests. */
@@ -43,6 +44,7 @@
 #include "core/record.h"
 #include "core/stream.h"
 #include "core/timers.h"
+#include "core/transfers.h"
 
 #define HF_PEERS_MAX 128
 #define HF_ASKED_PLACES 4096 /* A power of two. */
@@ -219,7 +221,8 @@ struct hf_request {
     uint16_t partition_end;
     uint32_t scan_position;
     uint32_t scan_count;
-    struct hf_gathering *gather; /* NULL: answers the client directly. */
+    struct hf_gathering *gather; /* Both NULL: answers the client directly. */
+    struct hf_transfer *transfer;
     uint32_t part;
     size_t size; /* Of this allocation, which holds the arguments. */
     struct hf_command command;
@@ -359,6 +362,8 @@ struct hf_node {
     /* Requests. */
     struct hf_list requests; /* By number. */
     struct hf_list gathers;
+    struct hf_list transfers;         /* That wait for an answer; */
+    struct hf_list transfers_ready;   /* those that go on in the end. */
     struct hf_request **request_ring; /* By number. */
     uint32_t request_capacity;
     uint64_t request_next;

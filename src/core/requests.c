@@ -184,6 +184,11 @@ void hf_node_request_done(struct hf_node *node, uint64_t number,
     if (request == NULL) {
         return; /* It was given up, or answered before. */
     }
+    if (request->transfer != NULL) {
+        hf_node_transfer_answered(node, request->transfer, reply);
+        request_free(node, request);
+        return;
+    }
     if (request->gather == NULL) {
         hf_node_answer_client(node, request->client, request->tag, reply);
         request_free(node, request);
@@ -420,13 +425,17 @@ void hf_node_submit(struct hf_node *node, uint64_t client, uint64_t tag,
     }
 }
 
-/* Several keys, all of one partition. */
+/* Several keys. */
 static void submit_unit(struct hf_node *node, uint64_t client, uint64_t tag,
                         const struct hf_command *command)
 {
     if (command->argc < 2) { /* EXEC, of which a client has no other. */
         struct hf_reply error = hf_reply_error("ERR EXEC without MULTI");
         hf_node_answer_client(node, client, tag, &error);
+        return;
+    }
+    if (!hf_command_is_of_one_partition(command) &&
+        hf_node_transfer(node, client, tag, command)) {
         return;
     }
     submit_to(node, client, tag, hf_command_partition(command), command);
@@ -534,6 +543,7 @@ void hf_node_requests_close(struct hf_node *node)
         request_free(node, request_first(node));
     }
     hf_node_gathers_close(node);
+    hf_node_transfers_close(node);
     hf_mem_free(node->mem, node->request_ring,
                 node->request_capacity * sizeof(*node->request_ring));
 }

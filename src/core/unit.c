@@ -2,6 +2,7 @@
 
 #include "core/node_state.h"
 #include "core/transaction.h"
+#include "core/transfers.h"
 #include "core/units.h"
 #include "holdfast/error.h"
 
@@ -342,6 +343,8 @@ void hf_unit_run(struct hf_unit *unit, const struct hf_command *command,
 {
     if (hf_command_is_transaction(command)) {
         run_transaction(unit, command, reply);
+    } else if (hf_command_is_step(command)) {
+        hf_transfer_run(unit, command, reply);
     } else {
         hf_unit_call(unit, command, reply);
     }

@@ -370,6 +370,9 @@ static void command_ask(struct hf_connection *connection,
     if (hf_command_encode_keys(&inner, connection->database,
                                &connection->keys)) {
         command_hand_over(connection, &inner, connection->host->request);
+        /* It takes several steps: those behind it have to wait for the last. */
+        connection->alone = command->row->route == HF_ROUTE_UNIT &&
+                            !hf_command_is_of_one_partition(&inner);
     } else {
         connection->broken = true;
     }
@@ -384,6 +387,7 @@ static bool must_wait(struct hf_connection *connection,
 {
     const struct hf_command_row *row = command->row;
     if (row == NULL || (row->flags & HF_COMMAND_ALONE) == 0) {
+        connection->alone = false;
         return false;
     }
     connection->alone = pending_count(connection) > 0;

@@ -127,25 +127,12 @@ bool hf_multi_is_local(const struct hf_command *command)
     return command->row->route == HF_ROUTE_CONNECTION;
 }
 
-/* Whether all its keys are in one partition. */
-bool hf_multi_is_of_one_partition(const struct hf_command *command)
-{
-    struct hf_slice key;
-    uint16_t p = hf_command_partition(command);
-    for (uint32_t i = 0; hf_command_key(command, i, &key); i++) {
-        if (hf_partition_of_key(key) != p) {
-            return false;
-        }
-    }
-    return true;
-}
-
 /* Whether it is carried out in units: one, or for KEYS several. */
 bool hf_multi_is_of_units(const struct hf_command *command)
 {
     return hf_command_fits_unit(command) &&
            (command->row->route == HF_ROUTE_KEYS ||
-            hf_multi_is_of_one_partition(command));
+            hf_command_is_of_one_partition(command));
 }
 
 /* Parts. */

@@ -128,7 +128,7 @@ void hf_multi_answer_command(struct hf_connection *connection,
         hf_buffer_append_slice(&multi->answers,
                                hf_buffer_slice(&multi->parts[0].tokens));
     } else if (command->row->route == HF_ROUTE_KEYS &&
-               !hf_multi_is_of_one_partition(command)) {
+               !hf_command_is_of_one_partition(command)) {
         join_parts(multi, command);
         hf_buffer_append_slice(&multi->answers,
                                hf_buffer_slice(&multi->joined));

@@ -51,8 +51,6 @@ struct hf_multi {
 
 /* Of the connection itself: answered at its place. */
 bool hf_multi_is_local(const struct hf_command *command);
-/* Whether all its keys are in one partition. */
-bool hf_multi_is_of_one_partition(const struct hf_command *command);
 /* Whether it is carried out in units: one, or for KEYS several. */
 bool hf_multi_is_of_units(const struct hf_command *command);
 /* The part about @partition, NULL when there is none. */

@@ -139,6 +139,62 @@ MEMORY USAGE none SAMPLES x
 MEMORY USAGE none SAMPLES 5
 """
 
+RENAMES = """
+RENAME old new
+RENAMENX old new
+RENAME old old
+RENAMENX old old
+COPY old new
+COPY old new REPLACE
+COPY old new NEVER
+COPY old old
+RENAME old
+RENAME old new more
+RENAMENX old
+COPY old
+SET old 1 EX 1000
+RENAME old old
+RENAMENX old old
+RENAME old new
+TTL new
+GET old
+GET new
+RPUSH old a b c
+RENAMENX old new
+TYPE new
+RENAME old new
+LRANGE new 0 -1
+TTL new
+COPY new other
+COPY new other
+COPY new other REPLACE
+LRANGE other 0 -1
+HSET h f 1 g 2
+EXPIRE h 500
+RENAMENX h h2
+HGETALL h2
+TTL h2
+SADD s a
+COPY s s2
+SMEMBERS s2
+ZADD z 1.5 a 2 b
+RENAME z z2
+ZRANGE z2 0 -1 WITHSCORES
+MSETNX a 1 b 2 c 3
+MSETNX c 4 d 5
+MSETNX d 4 d 5
+MSETNX e
+MSETNX e 1 f
+MGET a b c d e
+MULTI
+SET tx 1
+RENAME tx ty
+RENAME tx ty
+GET ty
+MSETNX tu 1 tv 2 tw 3
+EXEC
+"""
+
 SERVER = """
 SELECT 15
 DBSIZE
@@ -262,6 +318,9 @@ class LikeRedis(cluster.SharedClusterTest):
 
     def test_objects(self):
         self.compare(OBJECTS)
+
+    def test_renames(self):
+        self.compare(RENAMES)
 
     def test_server(self):
         self.compare(SERVER)

@@ -72,6 +72,41 @@ class Transactions(cluster.SharedClusterTest):
             for other in self.clients:
                 self.assertEqual(other.call("GET", key + "a"), b"6")
 
+    def test_keys_of_different_partitions(self):
+        for n, client in enumerate(self.clients):
+            old, new = "rn%d" % n, "other%d" % n
+            got = client.pipeline(
+                [
+                    ["SET", old, "1"],
+                    ["RENAME", old, new],
+                    ["GET", new],
+                    ["RENAME", old, new],
+                    ["COPY", new, old],
+                    ["APPEND", old, "2"],
+                    ["RENAMENX", old, new],
+                    ["MSETNX", old, "x", "third%d" % n, "y"],
+                    ["DEL", old],
+                    ["MSETNX", old, "x", "third%d" % n, "y"],
+                    ["MGET", old, new, "third%d" % n],
+                ]
+            )
+            missing = ReplyError("ERR no such key")
+            self.assertEqual(
+                got,
+                [b"OK", b"OK", b"1", missing, 1, 2, 0, 0, 1, 1]
+                + [[b"x", b"1", b"y"]],
+            )
+            self.assertEqual(
+                self.exec(
+                    client,
+                    "SET %s in" % old,
+                    "RENAME %s %s" % (old, new),
+                    "GET %s" % new,
+                    "EXISTS %s" % old,
+                ),
+                [b"OK", b"OK", b"in", 0],
+            )
+
     def test_many_partitions(self):
         keys = ["k%d" % i for i in range(40)]
         for client in self.clients:
@@ -300,3 +335,39 @@ class Deaths(cluster.ClusterTest):
             self.assertEqual(int(client.get("{u%d}b" % i)), a)
             self.assertGreaterEqual(a, done[i])
             self.assertLessEqual(a, done[i] + unknown[i])
+
+    def test_session_ids_change_while_a_node_dies(self):
+        """As Spring Session does at a login, through any node: every session
+        is under one id, or under both where the answer was an error, and never
+        gone."""
+        world = self.cluster(3, backups=1)
+        world.wait_settled()
+        client = library(world.nodes[0])
+        names = ["spring:session:sessions:%d" % i for i in range(400)]
+        for name in names:
+            client.hset(name, mapping={"attr": name, "n": "1"})
+            client.expire(name, 1800)
+        answered = set()
+        for i, name in enumerate(names):
+            if i == 150:
+                world.nodes[2].kill()
+            try:
+                self.assertTrue(client.rename(name, name + ":new"))
+                answered.add(name)
+            except redis.ResponseError as error:
+                self.assertIn("CLUSTERDOWN", str(error))
+        world.wait_settled(members=2, nodes=world.nodes[:2])
+        twice = 0
+        for name in names:
+            found = [
+                key
+                for key in (name, name + ":new")
+                if client.hget(key, "attr") == name.encode()
+            ]
+            self.assertTrue(found, "%s is lost" % name)
+            if name in answered:
+                self.assertEqual(found, [name + ":new"])
+            self.assertGreater(client.ttl(found[-1]), 1700)
+            twice += len(found) == 2
+        self.assertLessEqual(twice, len(names) - len(answered))
+        self.assertGreater(len(answered), 390)

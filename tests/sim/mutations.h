@@ -154,7 +154,9 @@
     X(UNIT_WHOLE_TO_LEARNER, 1, 0, "unit",                                     \
       "a learner gets what a unit did to sessions that it has not yet")        \
     X(WATCH_UNSEEN, 1, 0, "unit",                                              \
-      "a transaction is carried out though a watched key has changed")
+      "a transaction is carried out though a watched key has changed")         \
+    X(RENAME_DROPS_WHAT_CHANGED, 1, 0, "transfer",                             \
+      "a session that changed while it was renamed is dropped all the same")
 /* clang-format on */
 
 enum hf_mutation {
