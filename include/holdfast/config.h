@@ -10,6 +10,7 @@
 
 #define HF_CONFIG_HOST_MAX 255 /* Bytes of a host name or literal. */
 #define HF_CONFIG_NAME_MAX 64  /* Bytes of a name or label. */
+#define HF_CONFIG_PATH_MAX 107 /* Bytes of the path of a Unix socket. */
 #define HF_CONFIG_SEEDS_MAX 64
 #define HF_CONFIG_BACKUPS_MAX 3
 #define HF_CONFIG_HOLD_MS_MAX 60000
@@ -52,7 +53,13 @@ struct hf_config {
     /* peer-port: for other nodes. Default 0: port + 10000 (the kernel's choice
      * when port is 0). 0 to 65535. */
     uint16_t peer_port;
-    /* bind: address both ports listen on. Default 127.0.0.1. */
+    /* cluster-port: for clients that speak the cluster protocol. Default 0:
+     * none; to 65535. */
+    uint16_t cluster_port;
+    /* unix-socket: path of a socket for clients on this machine, for the user
+     * of this process alone. Default none. */
+    char unix_socket[HF_CONFIG_PATH_MAX + 1];
+    /* bind: address all ports listen on. Default 127.0.0.1. */
     char bind[HF_CONFIG_HOST_MAX + 1];
     /* advertise: host that peers and clients are told. Default: bind, or the
      * machine's host name when bind is every address (0.0.0.0 or ::). */
@@ -69,6 +76,9 @@ struct hf_config {
     /* cluster-name: nodes of other clusters are refused. Default holdfast. As
      * name. */
     char cluster_name[HF_CONFIG_NAME_MAX + 1];
+    /* sentinel-name: what SENTINEL calls the master. Default none: any name is
+     * right. As name. */
+    char sentinel_name[HF_CONFIG_NAME_MAX + 1];
     /* backups: copies besides the primary. Default 1; 0 to 3. */
     unsigned backups;
     /* partition-policy: which side of a cut goes on when it is no majority and

@@ -118,6 +118,8 @@ struct hf_command {
     uint32_t argc;               /* With the name. */
     const struct hf_slice *argv; /* Borrowed; keys as core/key.h has them. */
     uint8_t database;            /* What the client selected. */
+    bool own; /* Of a command on many partitions: only those whose front is
+               * the node that was asked (core/topology.h). */
     /* Where argv[1] is; only when `located`, else whoever wants to know
      * computes it. */
     bool located;

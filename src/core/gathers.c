@@ -15,6 +15,7 @@
 
 #include "base/assert.h"
 #include "core/node_state.h"
+#include "core/topology.h"
 #include "holdfast/error.h"
 
 /* How much memory the parts hold, and the room for them. */
@@ -351,6 +352,32 @@ static void submit_keys(struct hf_node *node, struct hf_gathering *gather,
     }
 }
 
+/* Whether a command is about @partition: of one that is about our own ones, in
+ * a view. */
+static bool is_about(const struct hf_node *node,
+                     const struct hf_command *command, uint16_t partition)
+{
+    return !command->own ||
+           hf_view_front_of(node->view, partition) == node->self;
+}
+
+static void submit_partitions(struct hf_node *node, struct hf_gathering *gather,
+                              const struct hf_command *command)
+{
+    if (command->own && node->state != HF_STATE_ACTIVE) {
+        struct hf_reply error = hf_reply_error(
+            "CLUSTERDOWN this node is in no cluster: no sessions are its own");
+        gather_fail(gather, &error);
+    }
+    for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
+        if (gather->failed || !is_about(node, command, p)) {
+            gather->remaining--;
+        } else {
+            submit_part(node, gather, p, p, command);
+        }
+    }
+}
+
 void hf_node_scatter(struct hf_node *node, uint64_t client, uint64_t tag,
                      const struct hf_command *command)
 {
@@ -378,9 +405,8 @@ void hf_node_scatter(struct hf_node *node, uint64_t client, uint64_t tag,
     gather->remaining++; /* Not done before all parts are on their way. */
     if (keys) {
         submit_keys(node, gather, parts, command);
-    }
-    for (uint16_t p = 0; !keys && p < parts; p++) {
-        submit_part(node, gather, p, p, command);
+    } else {
+        submit_partitions(node, gather, command);
     }
     gather->remaining--;
     if (gather->remaining == 0) {
@@ -451,7 +477,15 @@ static bool find_span(const struct hf_node *node, struct hf_gathering *gather,
         span->from = HF_PARTITION_COUNT; /* Not one of ours: at the end. */
         return true;
     }
+    while (node->state == HF_STATE_ACTIVE && partition < HF_PARTITION_COUNT &&
+           !is_about(node, command, (uint16_t)partition)) {
+        partition++; /* Pages without any of ours are for nothing. */
+        position = 0;
+    }
     span->from = (uint16_t)partition;
+    if (partition == HF_PARTITION_COUNT) {
+        return true;
+    }
     uint16_t width =
         position > 0 ? 1 : scan_width(node, options.count, span->from);
     span->end = (uint16_t)(span->from + width);
@@ -464,11 +498,14 @@ static bool find_span(const struct hf_node *node, struct hf_gathering *gather,
 }
 
 static hf_member_set primaries_of(const struct hf_node *node,
+                                  const struct hf_command *command,
                                   const struct span *span)
 {
     hf_member_set set = 0;
     for (uint16_t p = span->from; p < span->end; p++) {
-        set |= hf_member_set_of(node->view->acting[p].members[0]);
+        if (is_about(node, command, p)) {
+            set |= hf_member_set_of(node->view->acting[p].members[0]);
+        }
     }
     return set;
 }
@@ -477,7 +514,7 @@ static void submit_ranges(struct hf_node *node, struct hf_gathering *gather,
                           const struct hf_command *command,
                           const struct span *span)
 {
-    hf_member_set targets = primaries_of(node, span);
+    hf_member_set targets = primaries_of(node, command, span);
     uint32_t parts = hf_member_set_count(targets);
     if (gather_set_parts(node, gather, parts) != 0) {
         struct hf_reply error = hf_reply_error(hf_no_memory_text);
@@ -574,7 +611,8 @@ void hf_node_walk(struct hf_node *node, uint64_t client, uint64_t tag,
     struct hf_command scan = {.row = hf_command_find(argv[0]),
                               .argc = HF_ARRAY_COUNT(argv),
                               .argv = argv,
-                              .database = command->database};
+                              .database = command->database,
+                              .own = command->own};
     struct hf_gathering *gather = ranged_new(node, client, tag, &scan);
     if (gather == NULL) {
         return;

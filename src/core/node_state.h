@@ -22,6 +22,7 @@
  *   requests.c    the node a client asked: routing and holding
  *   gathers.c     one answer made of several
  *   transfers.c   commands on keys of several partitions, step by step
+ *   topology.c    what clients of the cluster protocol are told
  *   losses.c      counting what was promised with too few copies, or lost
  *
  * Nothing here is for use outside of these files and their tests. */
@@ -377,6 +378,8 @@ struct hf_node {
 /* status.c */
 /* Fills in what a heartbeat says of our own data. */
 void hf_node_count_local(const struct hf_node *node, struct hf_heartbeat *beat);
+/* Whether a node in a view may serve what it is the primary of. */
+bool hf_node_has_lease(const struct hf_node *node);
 
 /* peers.c */
 bool hf_node_address_equal(const char *host_a, uint16_t port_a,

@@ -185,6 +185,12 @@ static void tell_members(const struct hf_node *node,
     }
 }
 
+bool hf_node_has_lease(const struct hf_node *node)
+{
+    return node->lease_safe && node->now < node->lease_until &&
+           node->promised <= node->view->epoch;
+}
+
 void hf_node_get_status(const struct hf_node *node,
                         struct hf_node_status *status)
 {
@@ -220,8 +226,7 @@ void hf_node_get_status(const struct hf_node *node,
     status->local_fence_bytes = fence_bytes(node);
     status->partitions_primary = status->members[node->self].primaries;
     status->partitions_backup = status->members[node->self].backups;
-    status->serving = node->lease_safe && node->now < node->lease_until &&
-                      node->promised <= node->view->epoch;
+    status->serving = hf_node_has_lease(node);
     status->settled = is_settled(node, status);
     status->abandoned =
         node->leaving != HF_LEAVING_NO && hf_proposal_nobody_stays(node);

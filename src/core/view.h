@@ -21,12 +21,14 @@ typedef uint64_t hf_member_set;
 struct hf_peer_info {
     hf_node_id id; /* hf_hash of the name. */
     hf_incarnation incarnation;
-    uint64_t started_ms;  /* Unix time at its start: orders incarnations. */
-    uint16_t peer_port;   /* Where peers connect. */
-    uint16_t client_port; /* Where clients connect. */
+    uint64_t started_ms;   /* Unix time at its start: orders incarnations. */
+    uint16_t peer_port;    /* Where peers connect. */
+    uint16_t client_port;  /* Where clients connect, */
+    uint16_t cluster_port; /* and those that speak the cluster protocol; 0:
+                            * nowhere. */
     char name[HF_NAME_BYTES_MAX + 1];
     char label[HF_NAME_BYTES_MAX + 1]; /* Failure domain. */
-    char host[HF_HOST_BYTES_MAX + 1];  /* For both ports. */
+    char host[HF_HOST_BYTES_MAX + 1];  /* For all of them. */
 };
 
 /* Members with a full copy, as indexes; the primary first. */

@@ -6,17 +6,10 @@
 #include "holdfast/error.h"
 #include "io/clients_private.h"
 #include "io/clock.h"
-#include "io/listen.h"
-#include "io/resolve.h"
 
 /* So long, and so much of it, output waits for the answers behind it. */
 #define LATE_MS 2
 #define LATE_BYTES ((size_t)32 << 10)
-#define KEEPALIVE_SECONDS 300
-#define REFUSAL "-ERR max number of clients reached\r\n"
-
-#define PLACE_BITS 20
-_Static_assert((1u << PLACE_BITS) == HF_CLIENTS_MAX, "places fit the number");
 
 static struct client *client_of(struct hf_list *link)
 {
@@ -72,10 +65,25 @@ static void on_expect(void *user, struct hf_command *commands, size_t count)
     }
 }
 
-static void on_info(void *user, struct hf_slice section, struct hf_buffer *out)
+static void on_info(void *user, struct hf_slice section, bool cluster,
+                    struct hf_buffer *out)
 {
     struct hf_clients *clients = user;
-    clients->handler.info(clients->handler.user, section, out);
+    clients->handler.info(clients->handler.user, section, cluster, out);
+}
+
+static void on_topology(void *user, struct hf_topology *topology)
+{
+    struct hf_clients *clients = user;
+    clients->handler.topology(clients->handler.user, topology);
+}
+
+static uint32_t on_keys_in_slot(void *user, uint16_t slot, uint32_t limit,
+                                struct hf_buffer *tokens)
+{
+    struct hf_clients *clients = user;
+    return clients->handler.keys_in_slot(clients->handler.user, slot, limit,
+                                         tokens);
 }
 
 static void on_status(void *user, struct hf_buffer *out)
@@ -120,9 +128,8 @@ static void on_client_list(void *user, enum hf_client_type type,
     }
 }
 
-static void on_connection(uv_stream_t *listener, int status);
 static void batch_run(struct hf_clients *clients);
-static void handles_closed(struct hf_clients *clients)
+void hf_clients_handle_closed(struct hf_clients *clients)
 {
     clients->open_handles--;
     if (clients->stopping && clients->open_handles == 0) {
@@ -145,12 +152,8 @@ static void on_client_closed(uv_handle_t *handle)
     } else {
         hf_mem_free(clients->mem, client, sizeof(*client));
     }
-    if (clients->offered && clients->draining == HF_CLIENTS_DRAIN_NOT &&
-        !clients->stopping) {
-        clients->offered = false;
-        on_connection((uv_stream_t *)&clients->listener, 0);
-    }
-    handles_closed(clients);
+    hf_clients_accept_left(clients);
+    hf_clients_handle_closed(clients);
 }
 
 /* From here on it gets no answers and is not counted. */
@@ -166,7 +169,7 @@ static void client_leave_place(struct client *client)
     clients->stats.connected--;
 }
 
-static void client_close(struct client *client)
+void hf_client_close(struct client *client)
 {
     if (client->closing) {
         return;
@@ -177,7 +180,7 @@ static void client_close(struct client *client)
     hf_list_remove(&client->late);
     hf_list_remove(&client->heavy);
     client_leave_place(client);
-    uv_close((uv_handle_t *)&client->tcp, on_client_closed);
+    uv_close(&client->socket.handle, on_client_closed);
 }
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
@@ -191,9 +194,7 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 
 static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf);
 
-/* Reads from the socket exactly when the connection can take something, has
- * nothing left to run, and the client takes what it is sent. */
-static void client_update_reading(struct client *client)
+void hf_client_update_reading(struct client *client)
 {
     bool wanted =
         client->lingers || (!client->write_busy &&
@@ -205,10 +206,9 @@ static void client_update_reading(struct client *client)
     }
     client->reading = wanted;
     if (!wanted) {
-        uv_read_stop((uv_stream_t *)&client->tcp);
-    } else if (uv_read_start((uv_stream_t *)&client->tcp, on_alloc, on_read) !=
-               0) {
-        client_close(client);
+        uv_read_stop(&client->socket.stream);
+    } else if (uv_read_start(&client->socket.stream, on_alloc, on_read) != 0) {
+        hf_client_close(client);
     }
 }
 
@@ -228,7 +228,7 @@ static void client_begin(struct client *client)
 static void client_end(struct client *client)
 {
     hf_client_dirty(client);
-    client_update_reading(client);
+    hf_client_update_reading(client);
 }
 
 static void batch_run(struct hf_clients *clients)
@@ -288,108 +288,28 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf)
         }
     }
     if (size == UV_EOF && client_can_run(client)) {
-        client_update_reading(client); /* What came before it runs first. */
+        hf_client_update_reading(client); /* What came before it runs first. */
         return;
     }
     if (client->lingers) {
         if (size < 0) {
-            client_close(client);
+            hf_client_close(client);
         }
         return;
     }
     if (size == UV_EOF) { /* It may still wait for answers. */
         client->connection.closing = true;
         hf_client_dirty(client);
-        client_update_reading(client);
+        hf_client_update_reading(client);
         return;
     }
     if (size < 0) {
-        client_close(client);
+        hf_client_close(client);
         return;
     }
     client->clients->stats.bytes_in += (uint64_t)size;
     client_take(client,
                 (struct hf_slice){(const uint8_t *)buf->base, (size_t)size});
-}
-
-/* Turned away: says why when that costs nothing. */
-static void client_refuse(struct client *client)
-{
-    struct hf_clients *clients = client->clients;
-    hf_time now = hf_clock_now();
-    uv_buf_t text = uv_buf_init(REFUSAL, sizeof(REFUSAL) - 1);
-    uv_try_write((uv_stream_t *)&client->tcp, &text, 1);
-    clients->stats.rejected++;
-    if (now - clients->logged_at >= LOG_EVERY_MS) {
-        clients->logged_at = now;
-        hf_log(&clients->log, HF_LOG_WARNING,
-               "turned a client away: %u are connected (setting max-clients)",
-               (unsigned)clients->stats.connected);
-    }
-    client_close(client);
-}
-
-static void client_start(struct client *client)
-{
-    struct hf_clients *clients = client->clients;
-    struct sockaddr_storage peer;
-    int peer_size = sizeof(peer);
-    char address[64];
-    memset(&peer, 0, sizeof(peer));
-    uv_tcp_getpeername(&client->tcp, (struct sockaddr *)&peer, &peer_size);
-    hf_address_text(&peer, address, sizeof(address));
-
-    uint32_t place = clients->free_places[--clients->free_count];
-    uint64_t id = clients->next_id++;
-    client->number = id << PLACE_BITS | place;
-    clients->places[place] = client;
-    clients->stats.connected++;
-    clients->stats.accepted++;
-    hf_connection_init(&client->connection, &clients->host, clients->mem, id,
-                       address);
-    client->connection.user = client;
-    hf_buffer_init(&client->writing, clients->mem);
-    uv_tcp_nodelay(&client->tcp, 1);
-    uv_tcp_keepalive(&client->tcp, 1, KEEPALIVE_SECONDS);
-    client_update_reading(client);
-}
-
-static void on_connection(uv_stream_t *listener, int status)
-{
-    struct hf_clients *clients = listener->data;
-    if (status != 0) {
-        hf_time now = hf_clock_now();
-        if (now - clients->logged_at >= LOG_EVERY_MS) {
-            clients->logged_at = now;
-            hf_log(&clients->log, HF_LOG_WARNING, "cannot accept a client: %s",
-                   uv_strerror(status));
-        }
-        return;
-    }
-    struct client *client = clients->spare;
-    if (client == NULL) {
-        clients->offered = true;
-        return;
-    }
-    clients->spare = hf_mem_alloc(clients->mem, sizeof(*client));
-    memset(client, 0, sizeof(*client));
-    client->clients = clients;
-    hf_list_init(&client->work);
-    hf_list_init(&client->wait);
-    hf_list_init(&client->late);
-    hf_list_init(&client->heavy);
-    hf_list_init(&client->link);
-    hf_list_push_back(&clients->all, &client->link);
-    HF_ASSERT(uv_tcp_init(clients->loop, &client->tcp) == 0);
-    client->tcp.data = client;
-    clients->open_handles++;
-    if (uv_accept(listener, (uv_stream_t *)&client->tcp) != 0) {
-        client_close(client);
-    } else if (clients->free_count == 0 || clients->spare == NULL) {
-        client_refuse(client);
-    } else {
-        client_start(client);
-    }
 }
 
 static void clients_free(struct hf_clients *clients)
@@ -402,16 +322,6 @@ static void clients_free(struct hf_clients *clients)
     hf_mem_free(mem, clients->places, max * sizeof(clients->places[0]));
     hf_mem_free(mem, clients->free_places, max * sizeof(uint32_t));
     hf_mem_free(mem, clients, sizeof(*clients));
-}
-
-static void on_listener_closed(uv_handle_t *handle)
-{
-    handles_closed(handle->data);
-}
-
-static void on_failed_closed(uv_handle_t *handle)
-{
-    clients_free(handle->data);
 }
 
 static struct hf_clients *clients_new(uv_loop_t *loop, struct hf_mem *mem,
@@ -441,6 +351,10 @@ static struct hf_clients *clients_new(uv_loop_t *loop, struct hf_mem *mem,
         .request = on_request,
         .expect = on_expect,
         .info = on_info,
+        .topology = on_topology,
+        .keys_in_slot = on_keys_in_slot,
+        .cluster_name = config->cluster_name,
+        .sentinel_name = config->sentinel_name,
         .client_list = on_client_list,
         .status = on_status,
         .manage = on_manage,
@@ -477,16 +391,11 @@ int hf_clients_create(struct hf_clients **clients, uv_loop_t *loop,
     if (made == NULL) {
         return HF_ENOMEM;
     }
-    HF_ASSERT(uv_tcp_init(loop, &made->listener) == 0);
-    made->listener.data = made;
-    made->port = config->port;
-    int rv = hf_listen(loop, &made->listener, config->bind, &made->port,
-                       HF_CLIENTS_BACKLOG, on_connection);
-    if (rv != 0) { /* Closed at once: nothing else is on the loop yet. */
-        uv_close((uv_handle_t *)&made->listener, on_failed_closed);
+    int rv = hf_clients_listen_plain(made, config->bind, config->port);
+    if (rv != 0) {
+        clients_free(made);
         return rv;
     }
-    made->open_handles = 1;
     *clients = made;
     return 0;
 }
@@ -532,7 +441,7 @@ static void on_written(uv_write_t *write, int status)
         return;
     }
     if (status != 0) {
-        client_close(client);
+        hf_client_close(client);
         return;
     }
     hf_client_dirty(client); /* More may wait, and commands may go on. */
@@ -549,10 +458,10 @@ static void client_write_rest(struct client *client, size_t written)
                                (unsigned)(rest.size - written));
     client->write.data = client;
     client->write_busy = true;
-    if (uv_write(&client->write, (uv_stream_t *)&client->tcp, &buf, 1,
-                 on_written) != 0) {
+    if (uv_write(&client->write, &client->socket.stream, &buf, 1, on_written) !=
+        0) {
         client->write_busy = false;
-        client_close(client);
+        hf_client_close(client);
     }
 }
 
@@ -590,9 +499,9 @@ static void client_write(struct client *client)
     }
     hf_list_remove(&client->late);
     uv_buf_t buf = uv_buf_init((char *)output->data, (unsigned)output->size);
-    int rv = uv_try_write((uv_stream_t *)&client->tcp, &buf, 1);
+    int rv = uv_try_write(&client->socket.stream, &buf, 1);
     if (rv < 0 && rv != UV_EAGAIN) {
-        client_close(client);
+        hf_client_close(client);
         return;
     }
     size_t written = rv < 0 ? 0 : (size_t)rv;
@@ -608,15 +517,15 @@ static void client_write(struct client *client)
 /* Says that no more is to come, and waits for the client to say so, too. */
 static void client_linger(struct client *client)
 {
-    uv_stream_t *stream = (uv_stream_t *)&client->tcp;
+    uv_stream_t *stream = &client->socket.stream;
     if (uv_shutdown(&client->shutdown, stream, NULL) != 0) {
-        client_close(client);
+        hf_client_close(client);
         return;
     }
     client_leave_place(client);
     client->lingers = true;
     hf_list_remove(&client->wait);
-    client_update_reading(client);
+    hf_client_update_reading(client);
 }
 
 /* Whether a drain is to close it now. */
@@ -644,10 +553,10 @@ static void client_flush(struct client *client)
     }
     if (connection->broken ||
         (!client->write_busy && hf_connection_is_done(connection))) {
-        client_close(client);
+        hf_client_close(client);
         return;
     }
-    client_update_reading(client);
+    hf_client_update_reading(client);
     if (hf_list_is_empty(&client->wait) && client_can_run(client)) {
         hf_list_push_back(&client->clients->waiting, &client->wait);
     }
@@ -706,13 +615,6 @@ bool hf_clients_flush(struct hf_clients *clients)
     return !hf_list_is_empty(&clients->waiting);
 }
 
-static void listener_close(struct hf_clients *clients)
-{
-    if (!uv_is_closing((uv_handle_t *)&clients->listener)) {
-        uv_close((uv_handle_t *)&clients->listener, on_listener_closed);
-    }
-}
-
 void hf_clients_drain(struct hf_clients *clients, enum hf_clients_drain how)
 {
     if (how <= clients->draining) {
@@ -720,7 +622,7 @@ void hf_clients_drain(struct hf_clients *clients, enum hf_clients_drain how)
     }
     batch_run(clients);
     clients->draining = how;
-    listener_close(clients);
+    hf_clients_stop_listening(clients);
     for (struct hf_list *at = clients->all.next; at != &clients->all;
          at = at->next) {
         struct client *client = client_of(at);
@@ -729,7 +631,7 @@ void hf_clients_drain(struct hf_clients *clients, enum hf_clients_drain how)
         }
         if (how == HF_CLIENTS_DRAIN_REFUSE) {
             client->connection.closing = true;
-            client_update_reading(client);
+            hf_client_update_reading(client);
         }
         hf_client_dirty(client);
     }
@@ -744,9 +646,9 @@ void hf_clients_stop(struct hf_clients *clients, void (*stopped)(void *user),
     clients->stopped_user = user;
     for (struct hf_list *at = clients->all.next; at != &clients->all;
          at = at->next) {
-        client_close(client_of(at));
+        hf_client_close(client_of(at));
     }
-    listener_close(clients);
+    hf_clients_stop_listening(clients);
     if (clients->open_handles == 0) { /* Drained before. */
         stopped(user);
     }

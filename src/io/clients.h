@@ -55,7 +55,11 @@ struct hf_clients_handler {
                     const struct hf_command *command);
     /* As in struct hf_connection_host. */
     void (*expect)(void *user, struct hf_command *commands, size_t count);
-    void (*info)(void *user, struct hf_slice section, struct hf_buffer *out);
+    void (*info)(void *user, struct hf_slice section, bool cluster,
+                 struct hf_buffer *out);
+    void (*topology)(void *user, struct hf_topology *topology);
+    uint32_t (*keys_in_slot)(void *user, uint16_t slot, uint32_t limit,
+                             struct hf_buffer *tokens);
     void (*status)(void *user, struct hf_buffer *out);
     /* Clients have subscribed, or none has any more: other nodes are to know.
      * hf_clients_listened is called when they know of the first. NULL: there
@@ -73,8 +77,10 @@ struct hf_clients_config {
     uint16_t port;        /* 0: chosen by the kernel. */
     uint32_t clients_max; /* 1 to HF_CLIENTS_MAX. */
     struct hf_resp_limits limits;
-    size_t output_bytes_soft; /* Then no more commands are taken; */
-    size_t output_bytes_hard; /* then the client is closed. */
+    const char *cluster_name;  /* As in struct hf_connection_host; must last */
+    const char *sentinel_name; /* as long as the clients. */
+    size_t output_bytes_soft;  /* Then no more commands are taken; */
+    size_t output_bytes_hard;  /* then the client is closed. */
     struct hf_log log;
 };
 
@@ -94,6 +100,15 @@ HF_NODISCARD int hf_clients_create(struct hf_clients **clients, uv_loop_t *loop,
                                    struct hf_mem *mem,
                                    const struct hf_clients_config *config,
                                    const struct hf_clients_handler *handler);
+
+/* Also listens for clients of the cluster protocol, on another port. Returns as
+ * hf_clients_create. */
+HF_NODISCARD int hf_clients_listen_cluster(struct hf_clients *clients,
+                                           const char *bind, uint16_t port);
+
+/* Also listens on a Unix socket: see hf_listen_unix. */
+HF_NODISCARD int hf_clients_listen_unix(struct hf_clients *clients,
+                                        const char *path);
 
 /* The port listened on. */
 uint16_t hf_clients_port(const struct hf_clients *clients);

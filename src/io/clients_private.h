@@ -1,12 +1,14 @@
 /* clients_private.h - What the parts of io/clients.h share.
  *
- *   clients.c         sockets: accept, read, write, back-pressure
+ *   clients.c         sockets: read, write, back-pressure
+ *   clients_accept.c  listening, and taking clients
  *   clients_pubsub.c  messages to those that subscribed */
 #ifndef HF_IO_CLIENTS_PRIVATE_H
 #define HF_IO_CLIENTS_PRIVATE_H
 
 #include "base/list.h"
 #include "io/clients.h"
+#include "io/listen.h"
 #include "io/spares.h"
 #include "io/time_slice.h"
 
@@ -23,8 +25,30 @@ enum hf_clients_heard {
     HF_CLIENTS_HEARD,
 };
 
-struct client {
+union hf_client_socket {
+    uv_handle_t handle;
+    uv_stream_t stream;
     uv_tcp_t tcp;
+    uv_pipe_t pipe;
+};
+
+enum hf_clients_listener_kind {
+    HF_CLIENTS_PLAIN,
+    HF_CLIENTS_CLUSTER, /* Clients of the cluster protocol. */
+    HF_CLIENTS_UNIX,    /* Clients on this machine. */
+    HF_CLIENTS_LISTENERS,
+};
+
+struct hf_clients_listener {
+    struct hf_clients *clients;
+    enum hf_clients_listener_kind kind;
+    union hf_client_socket socket;
+    bool open;    /* From its initialisation until it is to be closed. */
+    bool offered; /* There was no spare; take it when there is. */
+};
+
+struct client {
+    union hf_client_socket socket;
     struct hf_list link; /* In all. */
     struct hf_list work; /* In dirty, when there may be output. */
     struct hf_list wait; /* In waiting, when it has commands to run. */
@@ -51,8 +75,9 @@ struct hf_clients {
     struct hf_log log;
     struct hf_clients_handler handler;
     struct hf_connection_host host;
-    uv_tcp_t listener;
+    struct hf_clients_listener listeners[HF_CLIENTS_LISTENERS];
     uint16_t port;
+    char unix_path[HF_LISTEN_PATH_MAX + 1];
     uint32_t clients_max;
     struct hf_list all;
     struct hf_list dirty;
@@ -68,7 +93,6 @@ struct hf_clients {
     /* Always one in reserve: a connection that libuv has accepted must be
      * taken, or it never offers another. */
     struct client *spare;
-    bool offered; /* There was no spare; take it when there is. */
     struct hf_subscriptions subscriptions;
     enum hf_clients_heard heard;  /* What others know of them. */
     hf_time unused_since;         /* Of the subscriptions; 0: in use. */
@@ -92,6 +116,22 @@ struct hf_clients {
 void hf_client_dirty(struct client *client);
 /* Room for output, from those who have none. */
 void hf_client_lend(struct client *client);
+
+/* Reads from the socket exactly when the connection can take something, has
+ * nothing left to run, and the client takes what it is sent. */
+void hf_client_update_reading(struct client *client);
+void hf_client_close(struct client *client);
+/* One handle that was in open_handles is closed. */
+void hf_clients_handle_closed(struct hf_clients *clients);
+
+/* clients_accept.c */
+/* Listens on the plain port, or says why not as hf_clients_create; nothing
+ * else may be on the loop that belongs to clients. */
+int hf_clients_listen_plain(struct hf_clients *clients, const char *bind,
+                            uint16_t port);
+/* A client has gone: takes one that was left waiting. */
+void hf_clients_accept_left(struct hf_clients *clients);
+void hf_clients_stop_listening(struct hf_clients *clients);
 
 /* clients_pubsub.c */
 void hf_clients_pubsub_init(struct hf_clients *clients);

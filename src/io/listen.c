@@ -1,7 +1,14 @@
 #include "io/listen.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
 
+#include "base/assert.h"
 #include "holdfast/error.h"
 #include "io/resolve.h"
 
@@ -40,4 +47,63 @@ int hf_listen(uv_loop_t *loop, uv_tcp_t *listener, const char *bind,
                 ? ntohs(((struct sockaddr_in6 *)&bound)->sin6_port)
                 : ntohs(((struct sockaddr_in *)&bound)->sin_port);
     return 0;
+}
+
+/* Whether a process takes connections at @address: 0 if nobody does, else as
+ * hf_listen_unix. */
+static int find_nobody(const struct sockaddr_un *address)
+{
+    int probe = socket(AF_UNIX, SOCK_STREAM, 0);
+    if (probe < 0) {
+        return HF_EIO;
+    }
+    int rv = fcntl(probe, F_SETFL, O_NONBLOCK); /* Its queue may be full. */
+    if (rv == 0) {
+        rv = connect(probe, (const struct sockaddr *)address, sizeof(*address));
+    }
+    int why = errno;
+    close(probe);
+    if (rv == 0 || why == EAGAIN || why == EINPROGRESS || why == EPROTOTYPE) {
+        return HF_EINUSE;
+    }
+    return why == ECONNREFUSED || why == ENOENT ? 0 : HF_EIO;
+}
+
+/* Makes room for a socket at @path. */
+static int remove_left_over(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct stat there;
+    if (lstat(path, &there) != 0) {
+        return errno == ENOENT ? 0 : HF_EIO;
+    }
+    if (!S_ISSOCK(there.st_mode)) {
+        return HF_EINVAL;
+    }
+    memcpy(address.sun_path, path, strlen(path) + 1);
+    int rv = find_nobody(&address);
+    if (rv == 0 && unlink(path) != 0 && errno != ENOENT) {
+        return HF_EIO;
+    }
+    return rv;
+}
+
+int hf_listen_unix(uv_pipe_t *listener, const char *path, int backlog,
+                   uv_connection_cb connected)
+{
+    _Static_assert(sizeof(((struct sockaddr_un *)NULL)->sun_path) ==
+                       HF_LISTEN_PATH_MAX + 1,
+                   "paths fit an address");
+    HF_ASSERT(strlen(path) <= HF_LISTEN_PATH_MAX);
+    int rv = remove_left_over(path);
+    if (rv != 0) {
+        return rv;
+    }
+    mode_t mask = umask(S_IXUSR | S_IRWXG | S_IRWXO);
+    rv = uv_pipe_bind(listener, path);
+    umask(mask);
+    if (rv == 0) {
+        rv = uv_listen((uv_stream_t *)listener, backlog, connected);
+    }
+    return rv == 0 ? 0 : listen_error(rv);
 }

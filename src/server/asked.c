@@ -11,7 +11,8 @@ static uint64_t cpu_us(const uv_timeval_t *time)
     return (uint64_t)time->tv_sec * 1000000 + (uint64_t)time->tv_usec;
 }
 
-void hf_server_info(void *user, struct hf_slice section, struct hf_buffer *out)
+void hf_server_info(void *user, struct hf_slice section, bool cluster,
+                    struct hf_buffer *out)
 {
     struct hf_server *server = user;
     uv_rusage_t usage;
@@ -24,7 +25,8 @@ void hf_server_info(void *user, struct hf_slice section, struct hf_buffer *out)
     const struct hf_info info = {
         .version = HF_VERSION,
         .run_id = server->run_id,
-        .port = server->config.port,
+        .cluster = cluster,
+        .port = cluster ? server->config.cluster_port : server->config.port,
         .peer_port = server->config.peer_port,
         .process_id = uv_os_getpid(),
         .uptime_seconds = (uint64_t)age_ms / 1000,

@@ -73,6 +73,18 @@ bool hf_config_is_events(const char *text)
            hf_notice_flags_read(hf_slice_text(text), &flags);
 }
 
+bool hf_config_is_path(const char *path)
+{
+    size_t size = strlen(path);
+    for (size_t i = 0; i < size; i++) {
+        unsigned char c = (unsigned char)path[i];
+        if (c < ' ' || c == 127) {
+            return false;
+        }
+    }
+    return size > 0 && size <= HF_CONFIG_PATH_MAX;
+}
+
 bool hf_config_is_fence_prefix(const char *text)
 {
     size_t size = strlen(text);
@@ -199,6 +211,16 @@ static int check_texts(const struct hf_config *config, char *error,
         return fail(error, error_size, "notify-keyspace-events", config->events,
                     "letters of KEg$lshzxetmdnA, or nothing");
     }
+    if (config->sentinel_name[0] != '\0' &&
+        !hf_config_is_name(config->sentinel_name)) {
+        return fail(error, error_size, "sentinel-name", config->sentinel_name,
+                    name_rule);
+    }
+    if (config->unix_socket[0] != '\0' &&
+        !hf_config_is_path(config->unix_socket)) {
+        return fail(error, error_size, "unix-socket", config->unix_socket,
+                    "a path of 1 to 107 bytes");
+    }
     for (size_t i = 0; i < config->fence_prefix_count; i++) {
         if (!hf_config_is_fence_prefix(config->fence_prefixes[i])) {
             return fail(error, error_size, "fence-prefix",
@@ -233,6 +255,15 @@ int hf_config_check(struct hf_config *config, char *error, size_t error_size)
                  "setting peer-port: '%u' is not allowed: another number than "
                  "that of port",
                  (unsigned)config->peer_port);
+        return HF_EINVAL;
+    }
+    if (config->cluster_port != 0 &&
+        (config->cluster_port == config->port ||
+         config->cluster_port == config->peer_port)) {
+        snprintf(error, error_size,
+                 "setting cluster-port: '%u' is not allowed: another number "
+                 "than those of port and peer-port",
+                 (unsigned)config->cluster_port);
         return HF_EINVAL;
     }
     if (config->advertise[0] == '\0') {

@@ -19,6 +19,9 @@ bool hf_config_is_name(const char *text);
  * brackets, no commas, not over HF_CONFIG_HOST_MAX bytes. */
 bool hf_config_is_host(const char *host);
 
+/* Whether @path can be that of a Unix socket. */
+bool hf_config_is_path(const char *path);
+
 /* Whether @text is a prefix of keys as fence-prefix takes it. */
 bool hf_config_is_fence_prefix(const char *text);
 

@@ -39,7 +39,7 @@ const char *hf_info_policy_name(enum hf_partition_policy policy)
 static void write_server(struct hf_buffer *out, const struct hf_info *info)
 {
     LINE(out, "redis_version:%s\r\n", HF_INFO_REDIS_VERSION);
-    LINE(out, "redis_mode:standalone\r\n");
+    LINE(out, "redis_mode:%s\r\n", info->cluster ? "cluster" : "standalone");
     LINE(out, "os:Linux\r\n");
     LINE(out, "arch_bits:%u\r\n", (unsigned)(sizeof(void *) * 8));
     LINE(out, "process_id:%lld\r\n", (long long)info->process_id);
@@ -115,8 +115,7 @@ static void write_cpu(struct hf_buffer *out, const struct hf_info *info)
 
 static void write_cluster(struct hf_buffer *out, const struct hf_info *info)
 {
-    (void)info;
-    LINE(out, "cluster_enabled:0\r\n");
+    LINE(out, "cluster_enabled:%d\r\n", info->cluster ? 1 : 0);
 }
 
 static void write_keyspace(struct hf_buffer *out, const struct hf_info *info)

@@ -16,7 +16,8 @@
 struct hf_info {
     const char *version;
     const char *run_id; /* HF_INFO_RUN_ID_BYTES hex digits. */
-    uint16_t port;
+    bool cluster;       /* Whom it tells speaks the cluster protocol, and */
+    uint16_t port;      /* this is the port for that. */
     uint16_t peer_port;
     int64_t process_id;
     uint64_t uptime_seconds;

@@ -358,25 +358,6 @@ static void clients_max_lower(struct hf_server *server)
     }
 }
 
-static int fail_listen(const struct hf_server *server, int rv,
-                       const char *setting, uint16_t port, char *error,
-                       size_t error_size)
-{
-    char address[HF_CONFIG_HOST_MAX + 16];
-    hf_host_port_text(server->config.bind, port, address, sizeof(address));
-    if (rv == HF_EINUSE) {
-        snprintf(error, error_size,
-                 "cannot listen on %s: port %u is in use (setting %s)", address,
-                 (unsigned)port, setting);
-    } else {
-        snprintf(error, error_size,
-                 "cannot listen on %s: no such address on this machine, or no "
-                 "permission (settings bind and %s)",
-                 address, setting);
-    }
-    return rv;
-}
-
 static int server_open_clients(struct hf_server *server, char *error,
                                size_t error_size)
 {
@@ -396,6 +377,8 @@ static int server_open_clients(struct hf_server *server, char *error,
                                          : COMMAND_BYTES_MAX,
                 .inline_bytes_max = INLINE_BYTES_MAX,
             },
+        .cluster_name = config->cluster_name,
+        .sentinel_name = config->sentinel_name,
         .output_bytes_soft = OUTPUT_BYTES_SOFT,
         .output_bytes_hard = OUTPUT_BYTES_HARD,
         .log = server->log,
@@ -406,6 +389,8 @@ static int server_open_clients(struct hf_server *server, char *error,
         .expect = on_expect,
         .info = hf_server_info,
         .status = hf_server_status,
+        .topology = hf_server_topology,
+        .keys_in_slot = hf_server_keys_in_slot,
         .listen = on_listen,
         .events = on_events,
         .manage = hf_server_manage,
@@ -413,10 +398,11 @@ static int server_open_clients(struct hf_server *server, char *error,
     int rv = hf_clients_create(&server->clients, &server->loop, &server->mem,
                                &clients_config, &handler);
     if (rv != 0) {
-        return fail_listen(server, rv, "port", config->port, error, error_size);
+        return hf_server_fail_listen(server, rv, "port", config->port, error,
+                                     error_size);
     }
     server->config.port = hf_clients_port(server->clients);
-    return 0;
+    return hf_server_listen_more(server, error, error_size);
 }
 
 static int server_open_links(struct hf_server *server, char *error,
@@ -443,8 +429,8 @@ static int server_open_links(struct hf_server *server, char *error,
     int rv = hf_links_create(&server->links, &server->loop, &server->mem,
                              &links_config, &handler);
     if (rv != 0) {
-        return fail_listen(server, rv, "peer-port", config->peer_port, error,
-                           error_size);
+        return hf_server_fail_listen(server, rv, "peer-port", config->peer_port,
+                                     error, error_size);
     }
     server->config.peer_port = hf_links_port(server->links);
     return 0;
@@ -461,6 +447,7 @@ static void server_introduce(struct hf_server *server)
     self->id = hf_hash(hf_slice_text(self->name));
     self->peer_port = config->peer_port;
     self->client_port = config->port;
+    self->cluster_port = config->cluster_port;
     self->started_ms = (uint64_t)hf_clock_wall_ms();
     do {
         self->incarnation = random_number();

@@ -2,6 +2,7 @@
  *
  *   server.c  the loop: events in, actions out; starting and stopping
  *   drain.c   leaving in good order
+ *   listeners.c  the other ways in for clients
  *   manage.c  HOLDFAST commands that do something to this node, CONFIG SET
  *   scripts.c what runs scripts, and what this node knows of them */
 #ifndef HF_SERVER_SERVER_PRIVATE_H
@@ -93,7 +94,8 @@ void hf_server_request(struct hf_server *server, uint64_t client, uint64_t tag,
 /* asked.c */
 
 /* As hf_clients_handler.info and .status. */
-void hf_server_info(void *user, struct hf_slice section, struct hf_buffer *out);
+void hf_server_info(void *user, struct hf_slice section, bool cluster,
+                    struct hf_buffer *out);
 void hf_server_status(void *user, struct hf_buffer *out);
 
 /* scripts.c */
@@ -106,6 +108,21 @@ void hf_server_close_scripts(struct hf_server *server);
 /* A command about scripts, or of a client that waits for one. */
 void hf_server_script(struct hf_server *server, uint64_t client, uint64_t tag,
                       const struct hf_command *command);
+
+/* listeners.c */
+
+/* Says why nothing can be listened to on @port, and returns @rv. */
+int hf_server_fail_listen(const struct hf_server *server, int rv,
+                          const char *setting, uint16_t port, char *error,
+                          size_t error_size);
+/* Listens on the cluster port and the Unix socket, as far as they are wanted.
+ * Returns 0, or what the functions of io/clients.h do. */
+int hf_server_listen_more(struct hf_server *server, char *error,
+                          size_t error_size);
+/* As in struct hf_clients_handler. */
+void hf_server_topology(void *user, struct hf_topology *topology);
+uint32_t hf_server_keys_in_slot(void *user, uint16_t slot, uint32_t limit,
+                                struct hf_buffer *tokens);
 
 /* drain.c */
 

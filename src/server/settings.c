@@ -9,6 +9,7 @@
 #include "server/config.h"
 
 #define NAME_RULE "1 to 64 letters, digits and any of . _ : -"
+#define PATH_RULE "a path of 1 to 107 bytes"
 #define HOST_RULE "a host name or an IP address"
 #define SEEDS_RULE "up to 64 of HOST:PEERPORT or [IPV6]:PEERPORT with commas"
 #define EVENTS_RULE "letters of KEg$lshzxetmdnA, or nothing"
@@ -25,6 +26,7 @@ enum kind {
     KIND_SIZE,
     KIND_HOST, /* char[HF_CONFIG_HOST_MAX + 1]. */
     KIND_NAME, /* char[HF_CONFIG_NAME_MAX + 1]. */
+    KIND_PATH, /* char[HF_CONFIG_PATH_MAX + 1]. */
     KIND_SEEDS,
     KIND_PREFIXES,
     KIND_EVENTS, /* char[HF_CONFIG_EVENTS_MAX + 1]. */
@@ -50,8 +52,12 @@ static const struct row rows[] = {
      "port for RESP clients; 0: any free one"},
     {"peer-port", KIND_PORT, AT(peer_port), 0, 65535, "port + 10000",
      "port for other nodes"},
+    {"cluster-port", KIND_PORT, AT(cluster_port), 0, 65535, "0",
+     "port for clients of the cluster protocol; 0: none"},
+    {"unix-socket", KIND_PATH, AT(unix_socket), 0, 0, "none",
+     "path of a socket for clients on this machine, mode 0600"},
     {"bind", KIND_HOST, AT(bind), 0, 0, "127.0.0.1",
-     "address both ports listen on"},
+     "address all ports listen on"},
     {"advertise", KIND_HOST, AT(advertise), 0, 0, "that of bind",
      "host that peers and clients are told"},
     {"seeds", KIND_SEEDS, AT(seeds), 0, 0, "none",
@@ -62,6 +68,8 @@ static const struct row rows[] = {
      "failure domain: copies go to different ones"},
     {"cluster-name", KIND_NAME, AT(cluster_name), 0, 0, "holdfast",
      "nodes of other clusters are refused"},
+    {"sentinel-name", KIND_NAME, AT(sentinel_name), 0, 0, "any",
+     "what SENTINEL calls the master"},
     {"backups", KIND_UNSIGNED, AT(backups), 0, HF_CONFIG_BACKUPS_MAX, "1",
      "copies besides the primary"},
     {"partition-policy", KIND_POLICY, AT(partition_policy), 0, 0, "half",
@@ -118,6 +126,9 @@ static void say_allowed(const struct row *row, char *text, size_t size)
         return;
     case KIND_NAME:
         snprintf(text, size, NAME_RULE);
+        return;
+    case KIND_PATH:
+        snprintf(text, size, PATH_RULE);
         return;
     case KIND_SEEDS:
         snprintf(text, size, SEEDS_RULE);
@@ -340,6 +351,12 @@ static bool set_row(const struct row *row, struct hf_config *config,
             return false;
         }
         hf_config_copy_text(member, HF_CONFIG_NAME_MAX + 1, value);
+        return true;
+    case KIND_PATH:
+        if (!hf_config_is_path(value)) {
+            return false;
+        }
+        hf_config_copy_text(member, HF_CONFIG_PATH_MAX + 1, value);
         return true;
     case KIND_SEEDS:
         return read_seeds(config, value);

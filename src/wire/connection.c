@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "core/limits.h"
+#include "wire/connection_cluster.h"
 #include "wire/connection_commands.h"
 #include "wire/connection_multi.h"
 #include "wire/connection_pubsub.h"
@@ -367,6 +368,7 @@ static void command_ask(struct hf_connection *connection,
         return;
     }
     struct hf_command inner = *command;
+    inner.own = connection->cluster;
     if (hf_command_encode_keys(&inner, connection->database,
                                &connection->keys)) {
         command_hand_over(connection, &inner, connection->host->request);
@@ -432,6 +434,9 @@ static bool command_is_refused(struct hf_connection *connection,
         *reply = hf_connection_wrong_arity(connection, command->row);
     } else if (!keys_fit(command)) {
         *reply = hf_reply_error(ERROR_KEY);
+    } else if (connection->cluster &&
+               hf_connection_cluster_refuses(connection, command, reply)) {
+        /* It asks elsewhere, or not at all. */
     } else if (hf_connection_is_subscribed_away(connection, command)) {
         *reply = hf_connection_refuse_subscribed(connection, command);
     } else {

@@ -18,7 +18,8 @@
  *
  * Bytes are parsed where the socket put them; only what is left over is kept.
  * The commands of the connection itself are in connection_commands.c, those of
- * subscribers in connection_pubsub.c.
+ * subscribers in connection_pubsub.c, the cluster protocol in
+ * connection_cluster.c.
  *
  * Pure: no socket, no clock. Used by io/clients.c, by the fuzzer and by tests.
  */
@@ -28,6 +29,7 @@
 #include "base/bytes.h"
 #include "core/command.h"
 #include "core/reply.h"
+#include "core/topology.h"
 #include "wire/resp.h"
 #include "wire/subscriptions.h"
 
@@ -53,8 +55,17 @@ struct hf_connection_host {
     void (*request)(void *user, struct hf_connection *connection, uint64_t tag,
                     const struct hf_command *command);
     /* Appends the text of INFO, CRLF lines; @section as the client wrote it,
-     * empty for the default ones. Called once for each section asked for. */
-    void (*info)(void *user, struct hf_slice section, struct hf_buffer *out);
+     * empty for the default ones. Called once for each section asked for.
+     * @cluster: the client speaks the cluster protocol. */
+    void (*info)(void *user, struct hf_slice section, bool cluster,
+                 struct hf_buffer *out);
+    /* For CLUSTER and SENTINEL, and where a client of the cluster protocol
+     * goes: see core/topology.h. */
+    void (*topology)(void *user, struct hf_topology *topology);
+    uint32_t (*keys_in_slot)(void *user, uint16_t slot, uint32_t limit,
+                             struct hf_buffer *tokens);
+    const char *cluster_name;
+    const char *sentinel_name; /* Of the one master there is; "": any. */
     /* Appends one line per connected client, each ended by '\n', made by
      * hf_connection_describe; of those with subscriptions, or without. */
     void (*client_list)(void *user, enum hf_client_type type,
@@ -95,6 +106,7 @@ struct hf_connection {
     uint64_t id;  /* CLIENT ID, rises from 1. */
     void *user;   /* For the owner. */
     int version;  /* RESP 2 or 3. */
+    bool cluster; /* Speaks the cluster protocol; set by the owner. */
     bool closing; /* Takes no more commands; see hf_connection_is_done. */
     bool broken;  /* Close now: over the hard limit or out of memory. */
     struct hf_buffer output; /* What is to be sent; consumed by the owner. */

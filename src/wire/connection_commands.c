@@ -3,9 +3,10 @@
 #include <string.h>
 
 #include "base/assert.h"
-#include "core/placement.h"
+#include "wire/connection_cluster.h"
 #include "wire/connection_config.h"
 #include "wire/connection_pubsub.h"
+#include "wire/connection_sentinel.h"
 #include "wire/connection_topics.h"
 
 /* What we say we are: clients choose their features by it. */
@@ -45,8 +46,7 @@ struct hf_reply hf_connection_error_about(struct hf_connection *connection,
                              .bytes = hf_buffer_slice(&connection->text)};
 }
 
-/* What is in connection->text, as text that RESP3 marks as such. */
-static struct hf_reply text_reply(struct hf_connection *connection)
+struct hf_reply hf_connection_text_reply(struct hf_connection *connection)
 {
     hf_reply_put_verbatim(&connection->tokens,
                           hf_buffer_slice(&connection->text));
@@ -259,6 +259,9 @@ static struct hf_reply select_run(struct hf_connection *connection,
     if (index < 0 || index >= HF_DATABASE_COUNT) {
         return hf_reply_error("ERR DB index is out of range");
     }
+    if (index != 0 && connection->cluster) {
+        return hf_reply_error("ERR SELECT is not allowed in cluster mode");
+    }
     connection->database = (uint8_t)index;
     return hf_reply_ok();
 }
@@ -319,7 +322,8 @@ static struct hf_reply hello_reply(struct hf_connection *connection)
     hf_reply_put_bulk(out, HF_SLICE_LITERAL("id"));
     hf_reply_put_integer(out, (int64_t)connection->id);
     hf_reply_put_bulk(out, HF_SLICE_LITERAL("mode"));
-    hf_reply_put_bulk(out, HF_SLICE_LITERAL("standalone"));
+    hf_reply_put_bulk(
+        out, hf_slice_text(connection->cluster ? "cluster" : "standalone"));
     hf_reply_put_bulk(out, HF_SLICE_LITERAL("role"));
     hf_reply_put_bulk(out, HF_SLICE_LITERAL("master"));
     hf_reply_put_bulk(out, HF_SLICE_LITERAL("modules"));
@@ -438,11 +442,11 @@ static struct hf_reply client_list_run(struct hf_connection *connection,
         hf_slice_equal_nocase(argv[3], "pubsub")) {
         connection->host->client_list(connection->host->user, type,
                                       &connection->text);
-        return text_reply(connection);
+        return hf_connection_text_reply(connection);
     }
     for (size_t i = 0; i < HF_ARRAY_COUNT(types_without_clients); i++) {
         if (hf_slice_equal_nocase(argv[3], types_without_clients[i])) {
-            return text_reply(connection);
+            return hf_connection_text_reply(connection);
         }
     }
     return hf_connection_error_about(connection, "ERR Unknown client type '",
@@ -455,7 +459,7 @@ static struct hf_reply client_info_run(struct hf_connection *connection,
     (void)command;
     hf_connection_describe(connection, &connection->text);
     hf_buffer_append(&connection->text, "\n", 1);
-    return text_reply(connection);
+    return hf_connection_text_reply(connection);
 }
 
 /* CLIENT NO-EVICT and NO-TOUCH: nothing here evicts or counts touches. */
@@ -526,16 +530,17 @@ static struct hf_reply info_run(struct hf_connection *connection,
 {
     const struct hf_connection_host *host = connection->host;
     struct hf_buffer *out = &connection->text;
+    bool cluster = connection->cluster;
     if (command->argc == 1) {
-        host->info(host->user, HF_SLICE_LITERAL(""), out);
+        host->info(host->user, HF_SLICE_LITERAL(""), cluster, out);
     } else if (command->argc - 1 > INFO_SECTIONS_MAX) {
-        host->info(host->user, HF_SLICE_LITERAL("everything"), out);
+        host->info(host->user, HF_SLICE_LITERAL("everything"), cluster, out);
     }
     for (uint32_t i = 1;
          i < command->argc && command->argc - 1 <= INFO_SECTIONS_MAX; i++) {
-        host->info(host->user, command->argv[i], out);
+        host->info(host->user, command->argv[i], cluster, out);
     }
-    return text_reply(connection);
+    return hf_connection_text_reply(connection);
 }
 
 static uint32_t row_flag_count(const struct hf_command_row *row)
@@ -640,12 +645,38 @@ static struct hf_reply command_list_run(struct hf_connection *connection,
     return hf_reply_nested(&connection->tokens);
 }
 
+static struct hf_reply command_getkeys_run(struct hf_connection *connection,
+                                           const struct hf_command *command)
+{
+    struct hf_command asked = {.row = hf_command_find(command->argv[2]),
+                               .argc = command->argc - 2,
+                               .argv = command->argv + 2};
+    if (asked.row == NULL) {
+        return hf_reply_error("ERR Invalid command specified");
+    }
+    if (!hf_command_arity_fits(asked.row, asked.argc)) {
+        return hf_reply_error(
+            "ERR Invalid number of arguments specified for command");
+    }
+    struct hf_key_places keys = hf_command_key_places(&asked);
+    if (keys.first >= keys.end) {
+        return hf_reply_error("ERR The command has no key arguments");
+    }
+    uint32_t count = (keys.end - keys.first + keys.step - 1) / keys.step;
+    hf_reply_put_array(&connection->tokens, count);
+    for (uint32_t i = keys.first; i < keys.end; i += keys.step) {
+        hf_reply_put_bulk(&connection->tokens, asked.argv[i]);
+    }
+    return hf_reply_nested(&connection->tokens);
+}
+
 static struct hf_reply command_run(struct hf_connection *connection,
                                    const struct hf_command *command)
 {
     static const struct hf_subcommand rows[] = {
         {"COUNT", "", 2, command_count_run},
         {"DOCS", " [<command-name> ...]", -2, command_docs_run},
+        {"GETKEYS", " <full-command>", -3, command_getkeys_run},
         {"INFO", " [<command-name> ...]", -2, command_info_run},
         {"LIST", "", 2, command_list_run},
     };
@@ -655,52 +686,6 @@ static struct hf_reply command_run(struct hf_connection *connection,
         return rows_reply(connection);
     }
     return hf_subcommand_run(connection, command, &table);
-}
-
-static struct hf_reply cluster_run(struct hf_connection *connection,
-                                   const struct hf_command *command)
-{
-    static const char *const disabled[] = {
-        "ADDSLOTS",
-        "ADDSLOTSRANGE",
-        "BUMPEPOCH",
-        "DELSLOTS",
-        "DELSLOTSRANGE",
-        "COUNT-FAILURE-REPORTS",
-        "FAILOVER",
-        "COUNTKEYSINSLOT",
-        "FLUSHSLOTS",
-        "FORGET",
-        "GETKEYSINSLOT",
-        "HELP",
-        "INFO",
-        "LINKS",
-        "MEET",
-        "MYID",
-        "NODES",
-        "REPLICAS",
-        "REPLICATE",
-        "RESET",
-        "SAVECONFIG",
-        "SETSLOT",
-        "SET-CONFIG-EPOCH",
-        "SHARDS",
-        "SLAVES",
-        "SLOTS",
-    };
-    for (size_t i = 0; i < HF_ARRAY_COUNT(disabled); i++) {
-        if (hf_slice_equal_nocase(command->argv[1], disabled[i])) {
-            return hf_reply_error(
-                "ERR This instance has cluster support disabled");
-        }
-    }
-    if (!hf_slice_equal_nocase(command->argv[1], "KEYSLOT")) {
-        return unknown_subcommand(connection, "CLUSTER", command->argv[1]);
-    }
-    if (command->argc != 3) {
-        return wrong_arity(connection, "CLUSTER", "KEYSLOT");
-    }
-    return hf_reply_integer(hf_slot_of_key(command->argv[2]));
 }
 
 static struct hf_reply status_run(struct hf_connection *connection,
@@ -767,7 +752,7 @@ struct hf_reply hf_connection_run(struct hf_connection *connection,
         {"CLIENT", 2, client_run},
         {"INFO", 1, info_run},
         {"COMMAND", 1, command_run},
-        {"CLUSTER", 2, cluster_run},
+        {"CLUSTER", 2, hf_connection_cluster},
         {"HOLDFAST", 2, holdfast_run},
         {"ASKING", 1, hf_connection_agree},
         {"CONFIG", 2, hf_connection_config},
@@ -776,6 +761,7 @@ struct hf_reply hf_connection_run(struct hf_connection *connection,
         {"READONLY", 1, hf_connection_agree},
         {"READWRITE", 1, hf_connection_agree},
         {"SCRIPT", 2, hf_connection_script},
+        {"SENTINEL", 2, hf_connection_sentinel},
     };
     size_t i = 0;
     while (strcmp(rows[i].name, command->row->name) != 0) {

@@ -74,6 +74,25 @@ bool hf_connection_multi_runs(const struct hf_connection *connection)
     return connection->multi != NULL && connection->multi->state != MULTI_IDLE;
 }
 
+bool hf_connection_multi_queues(const struct hf_connection *connection)
+{
+    return connection->multi != NULL && connection->multi->queueing;
+}
+
+bool hf_connection_multi_fits_slot(struct hf_connection *connection,
+                                   uint16_t slot)
+{
+    struct hf_multi *multi = connection->multi;
+    if (!hf_connection_multi_queues(connection)) {
+        return true;
+    }
+    if (!multi->slotted) {
+        multi->slotted = true;
+        multi->slot = slot;
+    }
+    return multi->slot == slot;
+}
+
 void hf_connection_multi_spoil(struct hf_connection *connection)
 {
     if (connection->multi != NULL && connection->multi->queueing) {
@@ -271,8 +290,10 @@ static struct hf_slice any_key(struct hf_multi *multi, uint16_t partition)
 static void ask(struct hf_connection *connection, uint32_t index,
                 const struct hf_command *command)
 {
+    struct hf_command inner = *command;
+    inner.own = connection->cluster;
     connection->host->request(connection->host->user, connection,
-                              HF_CONNECTION_MULTI_TAG | index, command);
+                              HF_CONNECTION_MULTI_TAG | index, &inner);
 }
 
 /* Sends part number @index, with @commands or the watches alone. */

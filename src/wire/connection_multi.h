@@ -32,6 +32,13 @@ enum hf_multi_result hf_connection_multi(struct hf_connection *connection,
                                          const struct hf_command *command,
                                          struct hf_reply *reply);
 
+/* Whether a command on keys of @slot may be queued for a client of the cluster
+ * protocol: a transaction is about one slot. True when nothing is queued. */
+bool hf_connection_multi_fits_slot(struct hf_connection *connection,
+                                   uint16_t slot);
+/* Whether commands are queued, not carried out. */
+bool hf_connection_multi_queues(const struct hf_connection *connection);
+
 /* A command was refused: what is being queued will not be carried out. */
 void hf_connection_multi_spoil(struct hf_connection *connection);
 

@@ -26,7 +26,9 @@ struct hf_multi_part {
 struct hf_multi {
     struct hf_mem *mem;
     bool queueing;
-    bool spoilt; /* EXEC will refuse. */
+    bool spoilt;   /* EXEC will refuse. */
+    bool slotted;  /* For a client of the cluster protocol: */
+    uint16_t slot; /* that of the first key. */
     uint32_t count;
     uint8_t database;       /* Of the next one. */
     struct hf_buffer queue; /* Packed commands. */

@@ -40,6 +40,9 @@ struct hf_reply hf_connection_error_about(struct hf_connection *connection,
                                           struct hf_slice sent,
                                           const char *after);
 
+/* What is in connection->text, as text that RESP3 marks as such. */
+struct hf_reply hf_connection_text_reply(struct hf_connection *connection);
+
 /* The subcommands of @row that the node carries out on a key, for OBJECT and
  * MEMORY; NULL for other commands. */
 const struct hf_subcommand_table *

@@ -65,6 +65,7 @@ void hf_field_put_info(struct hf_buffer *out, const struct hf_peer_info *info)
     hf_buffer_put_u64(out, info->started_ms);
     hf_buffer_put_u16(out, info->peer_port);
     hf_buffer_put_u16(out, info->client_port);
+    hf_buffer_put_u16(out, info->cluster_port);
     hf_field_put_text(out, info->name);
     hf_field_put_text(out, info->label);
     hf_field_put_text(out, info->host);
@@ -78,6 +79,7 @@ bool hf_field_read_info(struct hf_reader *reader, struct hf_peer_info *info)
     info->started_ms = hf_reader_u64(reader);
     info->peer_port = hf_reader_u16(reader);
     info->client_port = hf_reader_u16(reader);
+    info->cluster_port = hf_reader_u16(reader);
     return hf_field_read_text(reader, info->name, sizeof(info->name)) &&
            hf_field_read_text(reader, info->label, sizeof(info->label)) &&
            hf_field_read_text(reader, info->host, sizeof(info->host)) &&

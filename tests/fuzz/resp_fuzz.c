@@ -103,9 +103,11 @@ static void on_request(void *user, struct hf_connection *connection,
     hf_connection_resume(&node->connection); /* Must do nothing in here. */
 }
 
-static void on_info(void *user, struct hf_slice section, struct hf_buffer *out)
+static void on_info(void *user, struct hf_slice section, bool cluster,
+                    struct hf_buffer *out)
 {
     (void)user;
+    (void)cluster;
     hf_buffer_append_text(out, "# ");
     hf_buffer_append_slice(out, section);
     hf_buffer_append_text(out, "\r\n");
@@ -126,6 +128,38 @@ static void on_status(void *user, struct hf_buffer *out)
     hf_reply_put_map(out, 0);
 }
 
+/* Three nodes, the second of which cannot be told of; this is the first. */
+static void on_topology(void *user, struct hf_topology *topology)
+{
+    static struct hf_view view;
+    (void)user;
+    view.member_count = 3;
+    for (uint8_t i = 0; i < view.member_count; i++) {
+        view.members[i].id = 1 + (uint64_t)i;
+        view.members[i].client_port = 7379;
+        view.members[i].cluster_port = i == 1 ? 0 : 7380;
+        view.members[i].name[0] = (char)('a' + i);
+        view.members[i].host[0] = 'h';
+    }
+    for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
+        view.acting[p].count = 1;
+        view.acting[p].members[0] = (uint8_t)(p / 100 % 3);
+    }
+    *topology = (struct hf_topology){
+        .view = &view, .alive = 7, .level = 7, .serving = true};
+}
+
+static uint32_t on_keys_in_slot(void *user, uint16_t slot, uint32_t limit,
+                                struct hf_buffer *tokens)
+{
+    (void)user;
+    (void)slot;
+    if (tokens != NULL && limit > 0) {
+        hf_reply_put_bulk(tokens, HF_SLICE_LITERAL("k"));
+    }
+    return limit > 0 ? 1 : 0;
+}
+
 static void node_open(struct node *node)
 {
     memset(node, 0, sizeof(*node));
@@ -136,6 +170,10 @@ static void node_open(struct node *node)
         .info = on_info,
         .client_list = on_client_list,
         .status = on_status,
+        .topology = on_topology,
+        .keys_in_slot = on_keys_in_slot,
+        .cluster_name = "holdfast",
+        .sentinel_name = "",
         .manage = on_request,
         .subscriptions = &node->subscriptions,
         .limits = {.argument_count_max = 40,

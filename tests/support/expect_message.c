@@ -24,6 +24,7 @@ static void expect_info(const struct hf_peer_info *a,
     assert_int_equal(a->incarnation, b->incarnation);
     assert_int_equal(a->peer_port, b->peer_port);
     assert_int_equal(a->client_port, b->client_port);
+    assert_int_equal(a->cluster_port, b->cluster_port);
     assert_string_equal(a->name, b->name);
     assert_string_equal(a->label, b->label);
     assert_string_equal(a->host, b->host);

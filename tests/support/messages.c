@@ -60,6 +60,7 @@ void messages_fill_view(struct hf_view *view, uint8_t member_count,
         info->started_ms = UINT64_C(1700000000123) + i;
         info->peer_port = (uint16_t)(7000 + i);
         info->client_port = (uint16_t)(6000 + i);
+        info->cluster_port = (uint16_t)(i % 3 == 2 ? 0 : 5000 + i);
     }
     for (unsigned i = 0; i < HF_PARTITION_COUNT; i++) {
         view->acting[i].count = copies;

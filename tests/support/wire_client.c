@@ -52,9 +52,11 @@ static void on_expect(void *user, struct hf_command *commands, size_t count)
     hf_buffer_append_text(&c->expected, "\n");
 }
 
-static void on_info(void *user, struct hf_slice section, struct hf_buffer *out)
+static void on_info(void *user, struct hf_slice section, bool cluster,
+                    struct hf_buffer *out)
 {
     (void)user;
+    (void)cluster;
     hf_buffer_append_text(out, "# ");
     hf_buffer_append_slice(out, section);
     hf_buffer_append_text(out, "\r\n");
@@ -87,18 +89,40 @@ static bool on_listen(void *user)
     return !c->unheard;
 }
 
+static void on_topology(void *user, struct hf_topology *topology)
+{
+    const struct client *c = user;
+    *topology = c->topology;
+}
+
+static uint32_t on_keys_in_slot(void *user, uint16_t slot, uint32_t limit,
+                                struct hf_buffer *tokens)
+{
+    (void)user;
+    uint32_t count = slot % 4 < limit ? slot % 4 : limit;
+    for (uint32_t i = 0; tokens != NULL && i < count; i++) {
+        hf_reply_put_bulk(tokens, HF_SLICE_LITERAL("k"));
+    }
+    return count;
+}
+
 void client_open_with(struct client *c, struct hf_mem *mem)
 {
     c->mem = mem;
     c->count = 0;
     c->at_once = false;
     c->allowed = SIZE_MAX;
+    c->topology = (struct hf_topology){.self = HF_MEMBER_NONE};
     c->host = (struct hf_connection_host){
         .user = c,
         .request = on_request,
         .info = on_info,
         .client_list = on_client_list,
         .status = on_status,
+        .topology = on_topology,
+        .keys_in_slot = on_keys_in_slot,
+        .cluster_name = "holdfast",
+        .sentinel_name = "",
         .manage = on_request,
         .expect = on_expect,
         .subscriptions = &c->subscriptions,

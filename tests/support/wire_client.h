@@ -16,6 +16,7 @@ struct client {
     struct hf_connection_host host;
     struct hf_subscriptions subscriptions;
     bool unheard; /* Other nodes do not know of subscribers here. */
+    struct hf_topology topology;     /* Of no view unless the test has one. */
     struct hf_connection connection; /* Its id is 42. */
     struct hf_buffer asked;          /* "GET k\n" for each command. */
     uint64_t tags[CLIENT_REQUESTS_MAX];

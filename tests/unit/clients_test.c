@@ -7,9 +7,16 @@
 
 #include <cmocka.h>
 
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
 
+#include "holdfast/error.h"
 #include "io/clients.h"
 #include "io/clock.h"
 
@@ -86,9 +93,11 @@ static void on_expect(void *user, struct hf_command *commands, size_t count)
     w->together = count > w->together ? count : w->together;
 }
 
-static void on_info(void *user, struct hf_slice section, struct hf_buffer *out)
+static void on_info(void *user, struct hf_slice section, bool cluster,
+                    struct hf_buffer *out)
 {
     (void)user;
+    (void)cluster;
     (void)section;
     (void)out;
 }
@@ -468,6 +477,117 @@ static void stops_in_the_middle_of_a_drain(void **state)
     caller_close(w, &served);
 }
 
+/* A directory of its own, and a path in it. */
+struct place {
+    char directory[40];
+    char path[64];
+};
+
+static void place_open(struct place *place)
+{
+    strcpy(place->directory, "/tmp/holdfast-clients-XXXXXX");
+    assert_non_null(mkdtemp(place->directory));
+    snprintf(place->path, sizeof(place->path), "%s/s", place->directory);
+}
+
+static void place_close(struct place *place)
+{
+    assert_int_equal(rmdir(place->directory), 0); /* It is empty. */
+}
+
+static int raw_connect(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    strcpy(address.sun_path, path);
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)),
+                     0);
+    return fd;
+}
+
+/* What a process leaves that was killed. */
+static void leave_socket(const char *path, bool listens, int *fd)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    strcpy(address.sun_path, path);
+    *fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    assert_int_equal(bind(*fd, (struct sockaddr *)&address, sizeof(address)),
+                     0);
+    if (listens) {
+        assert_int_equal(listen(*fd, 8), 0);
+    } else {
+        close(*fd);
+    }
+}
+
+static void serves_on_a_unix_socket(void **state)
+{
+    struct world *w = *state;
+    struct place place;
+    struct stat there;
+    int left;
+    place_open(&place);
+    leave_socket(place.path, false, &left);
+    assert_int_equal(hf_clients_listen_unix(w->clients, place.path), 0);
+    assert_int_equal(stat(place.path, &there), 0);
+    assert_int_equal(there.st_mode & 0777, 0600);
+    int fd = raw_connect(place.path);
+    assert_int_equal(write(fd, "CLIENT INFO\r\n", 13), 13);
+    char answer[512] = "";
+    assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+    WAIT_UNTIL(w, read(fd, answer, sizeof(answer) - 1) > 0);
+    char expected[128];
+    snprintf(expected, sizeof(expected), "addr=%s:0 ", place.path);
+    assert_non_null(strstr(answer, expected));
+    assert_int_equal(write(fd, "GET a\r\n", 7), 7);
+    WAIT_UNTIL(w, w->requests == 1);
+    const struct hf_reply reply = hf_reply_nil();
+    hf_clients_reply(w->clients, w->client, w->tag, &reply);
+    WAIT_UNTIL(w, read(fd, answer, sizeof(answer)) > 0);
+    close(fd);
+    WAIT_UNTIL(w, hf_clients_get_stats(w->clients)->connected == 0);
+    world_stop(w);
+    place_close(&place);
+}
+
+static void a_unix_socket_that_is_used_stays(void **state)
+{
+    struct world *w = *state;
+    struct place place;
+    int live;
+    place_open(&place);
+    leave_socket(place.path, true, &live);
+    assert_int_equal(hf_clients_listen_unix(w->clients, place.path), HF_EINUSE);
+    close(raw_connect(place.path)); /* It is still there. */
+    world_stop(w);
+    close(raw_connect(place.path));
+    close(live);
+    assert_int_equal(unlink(place.path), 0);
+    place_close(&place);
+}
+
+static void a_file_at_the_path_of_a_unix_socket_stays(void **state)
+{
+    struct world *w = *state;
+    struct place place;
+    place_open(&place);
+    int fd = open(place.path, O_CREAT | O_WRONLY, 0600);
+    assert_true(fd >= 0);
+    close(fd);
+    assert_int_equal(hf_clients_listen_unix(w->clients, place.path), HF_EINVAL);
+    world_stop(w);
+    assert_int_equal(unlink(place.path), 0);
+    place_close(&place);
+}
+
+static void a_unix_socket_needs_its_directory(void **state)
+{
+    struct world *w = *state;
+    assert_int_equal(hf_clients_listen_unix(w->clients, "/nonexistent/s"),
+                     HF_EIO);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -482,6 +602,10 @@ int main(void)
         TEST(a_drain_serves_until_all_is_answered),
         TEST(a_drain_ends_though_a_client_goes_on_asking),
         TEST(stops_in_the_middle_of_a_drain),
+        TEST(serves_on_a_unix_socket),
+        TEST(a_unix_socket_that_is_used_stays),
+        TEST(a_file_at_the_path_of_a_unix_socket_stays),
+        TEST(a_unix_socket_needs_its_directory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

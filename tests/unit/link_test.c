@@ -38,6 +38,7 @@ static struct hf_hello hello_of(const char *name, hf_incarnation incarnation)
         .info = {.incarnation = incarnation,
                  .peer_port = 7000,
                  .client_port = 6379,
+                 .cluster_port = 6380,
                  .label = "rack-1",
                  .host = "10.0.0.1"},
     };
@@ -274,6 +275,7 @@ static void expect_hello(const struct hf_hello *a, const struct hf_hello *b)
     assert_int_equal(a->info.incarnation, b->info.incarnation);
     assert_int_equal(a->info.peer_port, b->info.peer_port);
     assert_int_equal(a->info.client_port, b->info.client_port);
+    assert_int_equal(a->info.cluster_port, b->info.cluster_port);
     assert_string_equal(a->info.name, b->info.name);
     assert_string_equal(a->info.label, b->info.label);
     assert_string_equal(a->info.host, b->info.host);

@@ -63,6 +63,9 @@ static void no_arguments_give_the_defaults(void **state)
     assert_int_equal(r.config.peer_port, 0);
     assert_string_equal(r.config.bind, "127.0.0.1");
     assert_string_equal(r.config.cluster_name, "holdfast");
+    assert_int_equal(r.config.cluster_port, 0);
+    assert_string_equal(r.config.unix_socket, "");
+    assert_string_equal(r.config.sentinel_name, "");
     assert_int_equal(r.config.backups, 1);
     assert_int_equal(r.config.hold_ms, 400);
     assert_int_equal(r.config.touch_delay_ms, 1000);
@@ -82,7 +85,8 @@ static void every_setting_is_a_flag(void **state)
         "--port", "1", "--peer-port=2", "--bind", "::1", "--advertise=node-1",
         "--seeds", "a:1,[::1]:2", "--name", "n:1", "--host-label", "rack_1",
         "--cluster-name", "shop", "--backups", "3", "--hold", "0",
-        "--touch-delay", "60000", "--fence-prefix",
+        "--cluster-port", "3", "--unix-socket", "/run/h f", "--sentinel-name",
+        "mymaster", "--touch-delay", "60000", "--fence-prefix",
         "sess:,x/:", "--fence-lifetime", "86400", "--notify-keyspace-events",
         "KEA", "--max-clients", "5", "--max-value", "1024", "--log-level",
         "error", "--log-format", "json");
@@ -100,6 +104,9 @@ static void every_setting_is_a_flag(void **state)
     assert_string_equal(r.config.name, "n:1");
     assert_string_equal(r.config.host_label, "rack_1");
     assert_string_equal(r.config.cluster_name, "shop");
+    assert_int_equal(r.config.cluster_port, 3);
+    assert_string_equal(r.config.unix_socket, "/run/h f");
+    assert_string_equal(r.config.sentinel_name, "mymaster");
     assert_int_equal(r.config.backups, 3);
     assert_int_equal(r.config.hold_ms, 0);
     assert_int_equal(r.config.touch_delay_ms, 60000);
@@ -196,12 +203,14 @@ static void unknown_settings_are_named_with_their_value(void **state)
 {
     (void)state;
     static const char all[] =
-        "port, peer-port, bind, advertise, seeds, name, host-label, "
-        "cluster-name, backups, partition-policy, hold, touch-delay, "
+        "port, peer-port, cluster-port, unix-socket, bind, advertise, seeds, "
+        "name, host-label, "
+        "cluster-name, sentinel-name, backups, partition-policy, hold, "
+        "touch-delay, "
         "fence-prefix, "
         "fence-lifetime, notify-keyspace-events, "
         "drain-timeout, max-clients, max-value, log-level, log-format";
-    char text[512];
+    char text[600];
     struct result r = READ("--prot", "5");
     snprintf(text, sizeof(text),
              "setting prot: unknown, with value '5'; allowed are %s", all);
@@ -242,6 +251,9 @@ static void numbers_out_of_bounds_are_refused(void **state)
         {"port", "12x", "a number from 0 to 65535"},
         {"port", " 1", "a number from 0 to 65535"},
         {"peer-port", "99999999999999999999", "a number from 0 to 65535"},
+        {"cluster-port", "65536", "a number from 0 to 65535"},
+        {"unix-socket", "", "a path of 1 to 107 bytes"},
+        {"sentinel-name", "a b", "1 to 64 letters, digits and any of . _ : -"},
         {"backups", "4", "a number from 0 to 3"},
         {"hold", "60001", "a number from 0 to 60000"},
         {"touch-delay", "60001", "a number from 0 to 60000"},
@@ -278,11 +290,20 @@ static void texts_have_a_longest_length(void **state)
     (void)state;
     char name[HF_CONFIG_NAME_MAX + 2];
     char host[HF_CONFIG_HOST_MAX + 2];
+    char path[HF_CONFIG_PATH_MAX + 2];
     struct hf_config config;
     char error[1024];
     hf_config_init(&config);
     memset(name, 'n', sizeof(name));
     memset(host, 'h', sizeof(host));
+    memset(path, '/', sizeof(path));
+    path[HF_CONFIG_PATH_MAX + 1] = '\0';
+    assert_int_equal(
+        hf_settings_set(&config, "unix-socket", path, error, sizeof(error)),
+        HF_EINVAL);
+    path[HF_CONFIG_PATH_MAX] = '\0';
+    assert_int_equal(
+        hf_settings_set(&config, "unix-socket", path, error, sizeof(error)), 0);
     name[HF_CONFIG_NAME_MAX + 1] = '\0';
     host[HF_CONFIG_HOST_MAX + 1] = '\0';
     assert_int_equal(
@@ -447,13 +468,12 @@ static void help_names_every_setting(void **state)
 {
     (void)state;
     static const char *const names[] = {
-        "--port ",        "--peer-port ",
-        "--bind ",        "--advertise ",
-        "--seeds ",       "--name ",
-        "--host-label ",  "--cluster-name ",
-        "--backups ",     "--partition-policy ",
-        "--hold ",        "--touch-delay ",
-        "--max-clients ", "--max-value ",
+        "--port ",        "--peer-port ",        "--cluster-port ",
+        "--unix-socket ", "--sentinel-name ",    "--notify-keyspace-events ",
+        "--bind ",        "--advertise ",        "--seeds ",
+        "--name ",        "--host-label ",       "--cluster-name ",
+        "--backups ",     "--partition-policy ", "--hold ",
+        "--touch-delay ", "--max-clients ",      "--max-value ",
         "--log-level ",   "--log-format ",
     };
     struct hf_mem mem;
