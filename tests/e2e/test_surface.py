@@ -27,7 +27,14 @@ def python_with_redis():
     return None
 
 
+def php_has_redis():
+    if not shutil.which("php"):
+        return False
+    return b"redis" in subprocess.check_output(["php", "-m"]).split()
+
+
 PYTHON = python_with_redis()
+PACKAGES = os.path.join(HERE, "..", "clients", "node", "node_modules")
 
 
 class Driver:
@@ -191,6 +198,36 @@ class SurfaceTest(cluster.ClusterTest):
         ports = [str(node.settings["cluster_port"]) for node in c.nodes]
         words = [PYTHON, os.path.join(HERE, "driver.py"), "cluster"]
         self.assert_survives(c, self.drive(*words, *ports))
+
+    @unittest.skipUnless(php_has_redis(), "no phpredis")
+    def test_phpredis_cluster_survives(self):
+        c = self.start()
+        ports = [str(node.settings["cluster_port"]) for node in c.nodes]
+        words = ["php", os.path.join(HERE, "driver.php")]
+        self.assert_survives(c, self.drive(*words, *ports))
+
+    def node_survives(self, kind, package):
+        if not os.path.isdir(os.path.join(PACKAGES, package)):
+            self.skipTest("no package %s in tests/clients/node" % package)
+        c = self.start()
+        words = ["node", os.path.join(HERE, "driver.mjs"), kind, package]
+        for node in c.nodes:
+            sentinel = kind == "sentinel"
+            port = node.port if sentinel else node.settings["cluster_port"]
+            words.append(str(port))
+        self.assert_survives(c, self.drive(*words))
+
+    def test_ioredis_cluster_survives(self):
+        self.node_survives("cluster", "ioredis-5")
+
+    def test_ioredis_sentinel_survives(self):
+        self.node_survives("sentinel", "ioredis-5")
+
+    def test_node_redis_cluster_survives(self):
+        self.node_survives("cluster", "redis-5")
+
+    def test_node_redis_sentinel_survives(self):
+        self.node_survives("sentinel", "redis-5")
 
     @unittest.skipUnless(shutil.which("redis-cli"), "no redis-cli")
     def test_redis_cli_follows(self):

@@ -209,6 +209,16 @@ static void an_empty_keyspace_has_no_line(void **state)
     assert_string_equal(info_text("keyspace"), "# Keyspace\r\n");
 }
 
+static void the_cluster_port_says_that_there_is_a_cluster(void **state)
+{
+    (void)state;
+    assert_line(info_text("cluster"), "cluster_enabled:0");
+    assert_line(info_text("server"), "redis_mode:standalone");
+    f.info.cluster = true;
+    assert_line(info_text("cluster"), "cluster_enabled:1");
+    assert_line(info_text("server"), "redis_mode:cluster");
+}
+
 static void a_node_in_no_view_says_loading(void **state)
 {
     (void)state;
@@ -356,6 +366,7 @@ int main(void)
         TEST(info_counts_long_turns),
         TEST(one_section_comes_alone),
         TEST(an_empty_keyspace_has_no_line),
+        TEST(the_cluster_port_says_that_there_is_a_cluster),
         TEST(a_node_in_no_view_says_loading),
         TEST(status_is_one_whole_reply),
         TEST(info_tells_how_many_are_slow),
