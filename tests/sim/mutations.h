@@ -45,7 +45,7 @@
       "a proposer ignores what others have accepted")                          \
     X(ANY_SET_DECIDES, 4, 200, "",                                             \
       "a view is agreed on by a set that is not safe")                         \
-    X(STALE_CERTIFICATE, 1, 0, "agreement",                                    \
+    X(STALE_CERTIFICATE, 896, 2000, "agreement",                               \
       "every proof of a death counts as fresh")                                \
     X(GONE_STILL_VOTE, 1, 0, "fork",                                           \
       "members that gave way for good are still counted as voters")            \
@@ -61,7 +61,7 @@
       "a node that was started again passes for the one before")               \
     X(LATE_GREETING, 1, 0, "restart",                                          \
       "a greeting of an older process counts as of a newer one")               \
-    X(STALE_IS_LOST, 68, 200, "fork half",                                     \
+    X(STALE_IS_LOST, 1, 0, "fork half",                                        \
       "what only dead members had is lost, though they may have passed it on") \
     X(ABSENT_IS_EMPTY, 7, 200, "",                                             \
       "what only silent nodes have starts empty")                              \
@@ -111,7 +111,7 @@
       "a command that is sent twice is carried out twice")                     \
     X(OPERATIONS_NOT_COPIED, 25, 200, "",                                      \
       "backups do not remember operations")                                    \
-    X(OPERATIONS_NOT_REFILLED, 186, 2000, "repeat",                            \
+    X(OPERATIONS_NOT_REFILLED, 194, 2000, "repeat",                            \
       "a learner does not get the operations that are remembered")             \
     X(REPEATED_AFTER_THE_END, 1, 0, "repeat",                                  \
       "a command whose origin gave it up is carried out all the same")         \
@@ -131,7 +131,7 @@
       "the one backup answers a write that a learner still has to have")       \
     X(TOUCH_WITHOUT_GRACE, 17, 200, "touch",                                   \
       "copies are told the deadline of the primary, who counts on a later one")\
-    X(FILLED_WITHOUT_GRACE, 17, 200, "touch",                                  \
+    X(FILLED_WITHOUT_GRACE, 1, 0, "touch",                                     \
       "the same of a copy that is filled")                                     \
     X(FLUSH_MISSES_COPIES, 1, 200, "",                                         \
       "a copy keeps what FLUSHALL dropped on its primary")                     \

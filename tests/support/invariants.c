@@ -370,7 +370,8 @@ static void check_learners(struct cluster *c, const struct process *process,
     }
 }
 
-/* One of the watched partitions, after each turn another. */
+/* One of the watched partitions, and one of those with nominees; after each
+ * turn another. */
 static void check_answers(struct cluster *c, const struct process *process)
 {
     const struct invariants *invariants = &c->invariants;
@@ -380,9 +381,14 @@ static void check_answers(struct cluster *c, const struct process *process)
     struct hf_node *node = process->node;
     size_t next = invariants->checks % invariants->watched_count;
     uint16_t p = invariants->watched[next];
-    if (hf_node_serves(node, p, process_now(process))) {
-        check_learners(c, process, p);
-    } else if (node->partitions[p].level && hf_node_copy_serves(node, p)) {
+    if (node->nomination_count > 0) {
+        size_t nominated = invariants->checks % node->nomination_count;
+        uint16_t learnt = node->nominations[nominated].partition;
+        if (hf_node_serves(node, learnt, process_now(process))) {
+            check_learners(c, process, learnt);
+        }
+    }
+    if (node->partitions[p].level && hf_node_copy_serves(node, p)) {
         check_copy(c, process, p);
     }
 }
