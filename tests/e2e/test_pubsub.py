@@ -235,6 +235,20 @@ def subscriber(port, *channels, patterns=(), version=2):
     return client
 
 
+# Keys of different partitions.
+RENAME_SCRIPT = """
+FLUSHALL
+SET old v
+RENAME old new
+RENAMENX new other
+COPY other copied
+COPY other copied
+MSETNX first 1 second 2
+MSETNX second 1 third 2
+SET last 1
+""".strip().splitlines()
+
+
 def events_of(client, until):
     """Messages up to the last about the key @until, which is set."""
     ends = {
@@ -638,6 +652,17 @@ class Events(cluster.ClusterTest):
                     [e for e in ours if e[0] == key],
                     [e for e in theirs if e[0] == key],
                 )
+
+    def test_the_events_of_a_rename_into_another_partition(self):
+        if shutil.which("redis-server") is None:
+            self.skipTest("there is no redis-server")
+        theirs = self.redis_server()
+        nodes = self.cluster(3).nodes
+        for flags in ("KEA", "EAn"):
+            wanted = self.events(theirs, flags, RENAME_SCRIPT)
+            for node in nodes:
+                got = self.events(node.port, flags, RENAME_SCRIPT)
+                self.assertEqual(sorted(got), sorted(wanted))
 
     def test_nodes_that_join_learn_the_events(self):
         running = self.cluster(2, notify_keyspace_events="Kx")
