@@ -2,7 +2,7 @@
 
 # Few of each, so that commands meet what others did.
 KEYS = [b"k%d" % i for i in range(12)]
-# One slot each, for what several keys of one command need.
+# Of one slot: what is about both of them is one write.
 TAGGED = [b"{t0}a", b"{t0}b"]
 # A sorted set whose members have one score: ranges of members want that.
 EVEN = b"even"
@@ -104,9 +104,6 @@ class Maker:
 
     def key(self):
         return self.rng.choice(KEYS + TAGGED)
-
-    def twin(self):
-        return self.rng.choice(TAGGED)
 
     def value(self):
         return self.rng.choice(VALUES)
@@ -246,9 +243,9 @@ class Maker:
         if kind == 8:
             return [b"KEYS", self.rng.choice(GLOBS)]
         if kind == 9:
-            return [self.one(b"RENAME", b"RENAMENX"), self.twin(), self.twin()]
+            return [self.one(b"RENAME", b"RENAMENX"), key(), key()]
         if kind == 10:
-            words = [b"COPY", self.twin(), self.twin()]
+            words = [b"COPY", key(), key()]
             return words + self.maybe(0.5, b"REPLACE")
         return [b"SELECT", self.one(b"0", b"1", b"15", b"16", b"x", b"-1")]
 
@@ -372,7 +369,7 @@ class Maker:
             return [b"MGET"] + self.some(self.key, 1, 5)
         if kind == 1:
             return [b"MSET"] + self.pairs(self.key, self.value)
-        return [b"MSETNX"] + self.pairs(self.twin, self.value)
+        return [b"MSETNX"] + self.pairs(self.key, self.value)
 
     def script(self):
         """What session stores send, and errors from inside."""
