@@ -257,8 +257,8 @@ step "unit tests, cluster stories, simulation" \
     ctests build-gcc '^(unit|cluster|sim)$'
 step "mechanisms broken on purpose" mutations
 step "fuzz corpus" ctests build-gcc '^fuzz$'
-step "end to end" e2e build-gcc
 step "stock session stores" clients
+step "end to end" e2e build-gcc
 step "answers beside those of Redis" differential
 step "the quickstart" quickstart
 step "faults on real processes" chaos
