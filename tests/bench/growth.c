@@ -6,9 +6,9 @@
  * bytes of the key and of the value:
  *
  *   message     how many                            bytes of one
- *   FORWARD     (n - 1 - b) / n for each GET: its   59 + k
+ *   FORWARD     (n - 1 - b) / n for each GET: its   60 + k
  *               node has no copy
- *               (n - 1) / n for each SET: its       77 + k + v
+ *               (n - 1) / n for each SET: its       78 + k + v
  *               node is not the primary
  *   RESULT      (n - 1 - b) / n for each command:   GET: 26 + v, SET: 28
  *               a copy knows the answer
@@ -16,7 +16,8 @@
  *   ACK         b for each write                    17
  *   COMMITTED   b for each write, at most: it       17
  *               waits 1 ms for what goes there
- *   HEARTBEAT   10 (n - 1) a second from each node  172
+ *   HEARTBEAT   10 (n - 1) a second from each node  203, and 8 for a database
+ *                                                   with sessions
  *
  * and a header of 48 bytes for each frame. Under load many messages share one,
  * and an ACK or COMMITTED stands for many records. Nothing else may be sent.
@@ -60,12 +61,12 @@ static void formula(struct cost costs[COSTS], enum kind kind, unsigned nodes,
     uint64_t both = KEY_BYTES + VALUE_BYTES;
     const struct cost all[COSTS] = {
         {HF_MESSAGE_FORWARD, forwarded,
-         kind == SET ? 77 + both : 59 + KEY_BYTES},
+         kind == SET ? 78 + both : 60 + KEY_BYTES},
         {HF_MESSAGE_RESULT, elsewhere, kind == SET ? 28 : 26 + VALUE_BYTES},
         {HF_MESSAGE_RECORD, copied, 84 + both},
         {HF_MESSAGE_ACK, copied, 17},
         {HF_MESSAGE_COMMITTED, copied, 17},
-        {HF_MESSAGE_HEARTBEAT, kind == IDLE ? beats : 0, 172},
+        {HF_MESSAGE_HEARTBEAT, kind == IDLE ? beats : 0, 203},
     };
     memcpy(costs, all, sizeof(all));
 }
@@ -149,9 +150,13 @@ static void compare(struct growth *g, enum kind kind, const struct sums *sums,
     for (unsigned i = 0; i < COSTS; i++) {
         unsigned type = (unsigned)costs[i].type;
         wanted[type] = costs[i].messages;
-        if (sums->bytes[type] != sums->messages[type] * costs[i].bytes) {
-            differs(g, kind, type, "bytes", sums->bytes[type],
-                    sums->messages[type] * costs[i].bytes);
+        uint64_t least = sums->messages[type] * costs[i].bytes;
+        /* One database is in use, but not all nodes have sessions. */
+        uint64_t more = type == (unsigned)HF_MESSAGE_HEARTBEAT
+                            ? 8 * sums->messages[type]
+                            : 0;
+        if (sums->bytes[type] < least || sums->bytes[type] > least + more) {
+            differs(g, kind, type, "bytes", sums->bytes[type], least);
         }
     }
     for (unsigned type = 0; type < NETWORK_MESSAGE_TYPES; type++) {
