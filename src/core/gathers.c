@@ -604,7 +604,7 @@ void hf_node_walk(struct hf_node *node, uint64_t client, uint64_t tag,
         HF_SLICE_LITERAL("SCAN"),
         HF_SLICE_LITERAL("0"),
         HF_SLICE_LITERAL("COUNT"),
-        every ? HF_SLICE_LITERAL("1000") : HF_SLICE_LITERAL("10"),
+        HF_SLICE_LITERAL("1000"), /* Visited: in a sparse database few. */
         HF_SLICE_LITERAL("MATCH"),
         every ? command->argv[1] : HF_SLICE_LITERAL("*"),
     };

@@ -57,6 +57,7 @@ enum page_result {
     PAGE_MADE,
     PAGE_WAITS, /* It would leave out what cannot be deleted now. */
     PAGE_NO_MEMORY,
+    PAGE_TOO_LARGE,
 };
 
 struct page {
@@ -124,6 +125,9 @@ static enum page_result make_page(struct page *page, struct hf_range *range)
         if (page->node->partitions[p].primary) {
             result = scan_partition(page, forward, p);
         }
+        if (result == PAGE_MADE && page->keys.size > HF_REPLY_BYTES_MAX) {
+            return PAGE_TOO_LARGE;
+        }
     }
     if (result == PAGE_MADE) {
         hf_reply_put_array(&range->held, page->count);
@@ -154,7 +158,9 @@ static bool start_scan(struct hf_node *node, struct hf_range *range)
     range->held_bytes = range->held.size;
     node->answer_bytes += range->held_bytes;
     range->reply = result == PAGE_NO_MEMORY ? hf_reply_error(hf_no_memory_text)
-                                            : hf_reply_nested(&range->held);
+                   : result == PAGE_TOO_LARGE
+                       ? hf_reply_error(HF_REPLY_TOO_LARGE)
+                       : hf_reply_nested(&range->held);
     return result != PAGE_WAITS;
 }
 

@@ -15,12 +15,16 @@ uint8_t hf_view_front(const struct hf_view *view, uint8_t member)
     if (can_front(view, member)) {
         return member;
     }
+    uint8_t last = HF_MEMBER_NONE;
     for (uint8_t i = 0; i < view->member_count; i++) {
         if (can_front(view, i)) {
-            return i;
+            last = i;
+            if ((view->leaving & hf_member_set_of(i)) == 0) {
+                return i; /* One that stays. */
+            }
         }
     }
-    return HF_MEMBER_NONE;
+    return last;
 }
 
 uint8_t hf_view_front_of(const struct hf_view *view, uint16_t partition)

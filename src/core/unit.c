@@ -179,6 +179,12 @@ static void call_keys(struct hf_unit *unit, const struct hf_command *command,
         if (command->row->gather == HF_GATHER_ARRAY) {
             hf_reply_encode(&part, &unit->gathered);
         }
+        if (unit->gathered.size > HF_REPLY_BYTES_MAX) {
+            hf_buffer_clear(&unit->gathered);
+            hf_buffer_trim(&unit->gathered, 0);
+            *reply = hf_reply_error(HF_REPLY_TOO_LARGE);
+            return;
+        }
     }
     if (unit->gathered.failed) {
         hf_unit_fail(unit, hf_no_memory_text);

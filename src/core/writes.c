@@ -22,6 +22,9 @@ const char hf_many_answers_text[] =
 const char hf_no_memory_text[] =
     "OOM command not allowed: this node is out of memory";
 
+/* What a unit changes and answers goes to copies in one frame of 64 MiB. */
+#define UNIT_RECORD_BYTES_MAX ((size_t)60 << 20)
+
 enum outcome {
     OUTCOME_DONE, /* Answered, or will be when its record commits. */
     OUTCOME_WAIT, /* Nothing happened; try again later. */
@@ -682,8 +685,11 @@ static enum outcome run_unit(struct hf_node *node, uint16_t p,
                               .overlay = &unit.overlay};
         write.effects = hf_unit_effects(&unit, &write.key);
         write.hash = hf_sessions_hash(write.key);
-        if (node->tokens.failed ||
-            write_record(node, p, operation, &write) != 0) {
+        if (write.effects.size + write.reply.size > UNIT_RECORD_BYTES_MAX) {
+            hf_buffer_clear(&node->publishing.notices);
+            hf_node_answer_error(node, operation, HF_REPLY_TOO_LARGE);
+        } else if (node->tokens.failed ||
+                   write_record(node, p, operation, &write) != 0) {
             hf_node_answer_error(node, operation, hf_no_memory_text);
         }
         bound_fences(node, p);

@@ -429,7 +429,7 @@ static bool command_is_refused(struct hf_connection *connection,
             hf_connection_unknown(connection, command->argc, command->argv);
     } else if (command->row->key_first > 1 &&
                hf_connection_answers_itself(connection, command, reply)) {
-        return true; /* OBJECT HELP and its like. */
+        /* OBJECT HELP and its like: not something to be queued. */
     } else if (!hf_command_arity_fits(command->row, command->argc)) {
         *reply = hf_connection_wrong_arity(connection, command->row);
     } else if (!keys_fit(command)) {

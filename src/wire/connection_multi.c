@@ -7,6 +7,7 @@
 #include "core/placement.h"
 #include "core/transaction.h"
 #include "wire/connection_commands.h"
+#include "wire/connection_pubsub.h"
 
 #define WATCHES_MAX 65536 /* More keys are refused. */
 
@@ -17,8 +18,8 @@ static const char large_text[] =
 static void buffers_init(struct hf_multi *multi)
 {
     struct hf_buffer *buffers[] = {
-        &multi->queue,     &multi->watches, &multi->asked,   &multi->packed,
-        &multi->arguments, &multi->share,   &multi->answers, &multi->joined};
+        &multi->queue, &multi->watches, &multi->asked, &multi->arguments,
+        &multi->share, &multi->answers, &multi->joined};
     for (size_t i = 0; i < HF_ARRAY_COUNT(buffers); i++) {
         hf_buffer_init(buffers[i], multi->mem);
     }
@@ -27,6 +28,8 @@ static void buffers_init(struct hf_multi *multi)
 static void parts_clear(struct hf_multi *multi)
 {
     for (uint32_t i = 0; i < multi->part_count; i++) {
+        multi->part_numbers[multi->parts[i].partition] = 0;
+        hf_buffer_close(&multi->parts[i].packed);
         hf_buffer_close(&multi->parts[i].tokens);
     }
     multi->part_count = 0;
@@ -60,7 +63,6 @@ void hf_connection_multi_reset(struct hf_connection *connection)
     hf_buffer_close(&multi->queue);
     hf_buffer_close(&multi->watches);
     hf_buffer_close(&multi->asked);
-    hf_buffer_close(&multi->packed);
     hf_buffer_close(&multi->arguments);
     hf_buffer_close(&multi->share);
     hf_buffer_close(&multi->answers);
@@ -159,12 +161,8 @@ bool hf_multi_is_of_units(const struct hf_command *command)
 struct hf_multi_part *hf_multi_part_of(struct hf_multi *multi,
                                        uint16_t partition)
 {
-    for (uint32_t i = 0; i < multi->part_count; i++) {
-        if (multi->parts[i].partition == partition) {
-            return &multi->parts[i];
-        }
-    }
-    return NULL;
+    uint16_t number = multi->part_numbers[partition];
+    return number == 0 ? NULL : &multi->parts[number - 1];
 }
 
 static bool part_add(struct hf_multi *multi, uint16_t partition, bool alone)
@@ -186,7 +184,9 @@ static bool part_add(struct hf_multi *multi, uint16_t partition, bool alone)
     }
     struct hf_multi_part *part = &multi->parts[multi->part_count++];
     *part = (struct hf_multi_part){.partition = partition, .alone = alone};
+    hf_buffer_init(&part->packed, multi->mem);
     hf_buffer_init(&part->tokens, multi->mem);
+    multi->part_numbers[partition] = (uint16_t)multi->part_count;
     return true;
 }
 
@@ -205,16 +205,11 @@ static bool parts_add_command(struct hf_multi *multi,
     return true;
 }
 
-/* Appends to `packed` what @command is about in @partition, if anything. */
+/* Appends to what @part is asked the share that it has in @command, on keys of
+ * several partitions. */
 static void pack_share(struct hf_multi *multi, const struct hf_command *command,
-                       uint16_t partition)
+                       struct hf_multi_part *part)
 {
-    if (command->row->route != HF_ROUTE_KEYS) {
-        if (hf_command_partition(command) == partition) {
-            hf_transaction_command(&multi->packed, command);
-        }
-        return;
-    }
     struct hf_buffer *share = &multi->share;
     struct hf_slice key;
     uint32_t argc = 1;
@@ -222,69 +217,86 @@ static void pack_share(struct hf_multi *multi, const struct hf_command *command,
     hf_buffer_clear(share);
     hf_buffer_append(share, command->argv, sizeof(struct hf_slice));
     for (uint32_t i = 0; hf_command_key(command, i, &key); i++) {
-        if (hf_partition_of_key(key) == partition) {
+        if (hf_partition_of_key(key) == part->partition) {
             hf_buffer_append(share, &command->argv[1 + i * step],
                              step * sizeof(struct hf_slice));
             argc += step;
         }
     }
     if (share->failed) {
-        multi->packed.failed = true;
-    } else if (argc > 1) {
-        struct hf_command part = {.row = command->row,
-                                  .argc = argc,
-                                  .argv = (const void *)share->data,
-                                  .database = command->database};
-        hf_transaction_command(&multi->packed, &part);
+        part->packed.failed = true;
+        return;
+    }
+    struct hf_command some = {.row = command->row,
+                              .argc = argc,
+                              .argv = (const void *)share->data,
+                              .database = command->database};
+    hf_transaction_command(&part->packed, &some);
+}
+
+static void pack_shares(struct hf_multi *multi,
+                        const struct hf_command *command)
+{
+    struct hf_slice key;
+    for (uint32_t i = 0; i < multi->part_count; i++) {
+        multi->parts[i].answered = false; /* Here: has its share. */
+    }
+    for (uint32_t i = 0; hf_command_key(command, i, &key); i++) {
+        struct hf_multi_part *part =
+            hf_multi_part_of(multi, hf_partition_of_key(key));
+        if (!part->answered) {
+            part->answered = true;
+            part->key = part->key.data == NULL ? key : part->key;
+            pack_share(multi, command, part);
+        }
+    }
+    for (uint32_t i = 0; i < multi->part_count; i++) {
+        multi->parts[i].answered = false;
     }
 }
 
-static void pack_watches(struct hf_multi *multi, uint16_t partition)
+static void pack_command(struct hf_multi *multi,
+                         const struct hf_command *command)
 {
-    uint32_t count = 0;
-    size_t place = multi->packed.size;
-    hf_transaction_begin(&multi->packed, 0);
+    if (command->row->route == HF_ROUTE_KEYS &&
+        !hf_command_is_of_one_partition(command)) {
+        pack_shares(multi, command);
+        return;
+    }
+    struct hf_multi_part *part =
+        hf_multi_part_of(multi, hf_command_partition(command));
+    if (part->key.data == NULL && !hf_command_key(command, 0, &part->key)) {
+        part->key = command->argv[1]; /* A script without keys. */
+    }
+    hf_transaction_command(&part->packed, command);
+}
+
+/* Puts the watches of each part in front of what it is asked. */
+static void pack_watches(struct hf_multi *multi)
+{
+    uint32_t counts[HF_PARTITION_COUNT] = {0};
+    for (uint32_t i = 0; i < multi->part_count; i++) {
+        hf_transaction_begin(&multi->parts[i].packed, 0);
+    }
     struct hf_reader reader = hf_reader_of(hf_buffer_slice(&multi->watches));
     while (hf_reader_left(&reader) > 0) {
         struct hf_slice key = hf_reader_slice(&reader);
         struct hf_slice state = hf_reader_slice(&reader);
-        if (hf_partition_of_key(key) == partition) {
-            hf_transaction_watch(&multi->packed, key, state);
-            count++;
+        uint16_t partition = hf_partition_of_key(key);
+        struct hf_multi_part *part = hf_multi_part_of(multi, partition);
+        if (part != NULL) {
+            part->key = part->key.data == NULL ? key : part->key;
+            hf_transaction_watch(&part->packed, key, state);
+            counts[partition]++;
         }
     }
-    for (size_t i = 0; !multi->packed.failed && i < sizeof(count); i++) {
-        multi->packed.data[place + i] = (uint8_t)(count >> 8 * i);
-    }
-}
-
-static struct hf_slice any_key(struct hf_multi *multi, uint16_t partition)
-{
-    struct hf_slice key = {NULL, 0};
-    struct hf_reader reader = hf_reader_of(hf_buffer_slice(&multi->watches));
-    while (hf_reader_left(&reader) > 0) {
-        key = hf_reader_slice(&reader);
-        (void)hf_reader_slice(&reader);
-        if (hf_partition_of_key(key) == partition) {
-            return key;
+    for (uint32_t i = 0; i < multi->part_count; i++) {
+        struct hf_multi_part *part = &multi->parts[i];
+        uint32_t count = counts[part->partition];
+        for (size_t j = 0; !part->packed.failed && j < sizeof(count); j++) {
+            part->packed.data[j] = (uint8_t)(count >> 8 * j);
         }
     }
-    struct hf_command command;
-    for (size_t at = multi->at; at < multi->end;) {
-        if (!command_at(multi, &at, &command) ||
-            !hf_multi_is_of_units(&command)) {
-            continue;
-        }
-        for (uint32_t i = 0; hf_command_key(&command, i, &key); i++) {
-            if (hf_partition_of_key(key) == partition) {
-                return key;
-            }
-        }
-        if (hf_command_partition(&command) == partition) {
-            return command.argv[1]; /* A script without keys. */
-        }
-    }
-    return key;
 }
 
 static void ask(struct hf_connection *connection, uint32_t index,
@@ -296,43 +308,40 @@ static void ask(struct hf_connection *connection, uint32_t index,
                               HF_CONNECTION_MULTI_TAG | index, &inner);
 }
 
-/* Sends part number @index, with @commands or the watches alone. */
-static void part_send(struct hf_connection *connection, uint32_t index,
-                      bool commands)
+static void part_send(struct hf_connection *connection, uint32_t index)
 {
-    struct hf_multi *multi = connection->multi;
-    uint16_t partition = multi->parts[index].partition;
-    hf_buffer_clear(&multi->packed);
-    pack_watches(multi, partition);
-    struct hf_command command;
-    for (size_t at = multi->at; commands && at < multi->end;) {
-        if (!command_at(multi, &at, &command)) {
-            multi->packed.failed = true;
-            break;
-        }
-        if (!hf_multi_is_local(&command)) {
-            pack_share(multi, &command, partition);
-        }
-    }
-    struct hf_slice argv[] = {HF_SLICE_LITERAL("EXEC"),
-                              any_key(multi, partition),
-                              hf_buffer_slice(&multi->packed)};
-    if (multi->packed.failed) {
+    struct hf_multi_part *part = &connection->multi->parts[index];
+    struct hf_slice argv[] = {HF_SLICE_LITERAL("EXEC"), part->key,
+                              hf_buffer_slice(&part->packed)};
+    struct hf_command packed = {
+        .row = hf_command_find(argv[0]), .argc = 3, .argv = argv};
+    if (part->packed.failed) {
         connection->broken = true;
         return;
     }
-    struct hf_command packed = {
-        .row = hf_command_find(argv[0]), .argc = 3, .argv = argv};
     ask(connection, index, &packed);
+    hf_buffer_close(&connection->multi->parts[index].packed);
 }
 
-/* Asks for all parts, of which there may be none. */
+/* Asks all parts, of which there may be none, with @commands or the watches
+ * alone. In one pass over either, however many parts there are. */
 static void parts_send(struct hf_connection *connection, bool commands)
 {
     struct hf_multi *multi = connection->multi;
     multi->remaining = multi->part_count;
+    pack_watches(multi);
+    struct hf_command command;
+    for (size_t at = multi->at; commands && at < multi->end;) {
+        if (!command_at(multi, &at, &command)) {
+            connection->broken = true;
+            return;
+        }
+        if (!hf_multi_is_local(&command)) {
+            pack_command(multi, &command);
+        }
+    }
     for (uint32_t i = 0; i < multi->part_count && !connection->broken; i++) {
-        part_send(connection, i, commands);
+        part_send(connection, i);
     }
 }
 
@@ -368,6 +377,9 @@ static bool step_end(struct hf_connection *connection)
         connection->broken |= !command_at(multi, &multi->at, &command);
         if (!connection->broken) {
             hf_multi_answer_command(connection, &command);
+        }
+        if (multi->answers.size > HF_REPLY_BYTES_MAX) {
+            break;
         }
     }
     parts_clear(multi);
@@ -656,11 +668,11 @@ static enum hf_multi_result watch_run(struct hf_connection *connection,
 }
 
 /* SELECT counts for what is queued after it. */
-static void queue_select(struct hf_multi *multi,
+static void queue_select(struct hf_multi *multi, bool cluster,
                          const struct hf_command *command)
 {
     int64_t index;
-    if (strcmp(command->row->name, "SELECT") == 0 &&
+    if (!cluster && strcmp(command->row->name, "SELECT") == 0 &&
         hf_slice_to_int64(command->argv[1], &index) && index >= 0 &&
         index < HF_DATABASE_COUNT) {
         multi->database = (uint8_t)index;
@@ -681,6 +693,11 @@ static enum hf_multi_result queue_run(struct hf_connection *connection,
         multi->spoilt = true;
         return HF_MULTI_REPLY;
     }
+    if (command->row->route == HF_ROUTE_SUBSCRIBERS &&
+        hf_connection_answers_pubsub(connection, command, reply)) {
+        multi->spoilt = true; /* PUBSUB with a word that there is not. */
+        return HF_MULTI_REPLY;
+    }
     struct hf_command inner = *command;
     bool encoded =
         hf_multi_is_local(command) ||
@@ -688,7 +705,7 @@ static enum hf_multi_result queue_run(struct hf_connection *connection,
     if (!multi->spoilt && encoded) {
         hf_transaction_command(&multi->queue, &inner);
         multi->count++;
-        queue_select(multi, command);
+        queue_select(multi, connection->cluster, command);
     }
     if (multi->queue.failed || !encoded) {
         connection->broken = true;

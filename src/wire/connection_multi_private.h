@@ -3,6 +3,7 @@
 #ifndef HF_WIRE_CONNECTION_MULTI_PRIVATE_H
 #define HF_WIRE_CONNECTION_MULTI_PRIVATE_H
 
+#include "core/limits.h"
 #include "wire/connection_multi.h"
 
 /* What is under way. */
@@ -18,6 +19,8 @@ struct hf_multi_part {
     uint16_t partition;
     bool alone; /* Not a unit: one command, as it is. */
     bool answered;
+    struct hf_slice key;     /* One of its keys. */
+    struct hf_buffer packed; /* What it is asked. */
     struct hf_buffer tokens;
     struct hf_reader reader; /* Of the answers not taken yet. */
     struct hf_slice error;   /* Of all of them; data NULL: none. */
@@ -44,11 +47,11 @@ struct hf_multi {
     struct hf_multi_part *parts;
     uint32_t part_count;
     uint32_t part_capacity;
-    struct hf_buffer packed;
-    struct hf_buffer arguments; /* Of the command looked at. */
-    struct hf_buffer share;     /* The same, on some of its keys. */
-    struct hf_buffer answers;   /* Tokens. */
-    struct hf_buffer joined;    /* Tokens: one answer made of several. */
+    uint16_t part_numbers[HF_PARTITION_COUNT]; /* 1: the first part; 0: none. */
+    struct hf_buffer arguments;                /* Of the command looked at. */
+    struct hf_buffer share;   /* The same, on some of its keys. */
+    struct hf_buffer answers; /* Tokens. */
+    struct hf_buffer joined;  /* Tokens: one answer made of several. */
 };
 
 /* Of the connection itself: answered at its place. */

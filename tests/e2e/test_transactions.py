@@ -191,6 +191,28 @@ class Transactions(cluster.SharedClusterTest):
         self.assertEqual(client.call("EXEC"), ABORT)
         self.assertIsNone(client.call("GET", "a"))
 
+    def test_what_cannot_be_queued_ends_it(self):
+        client = self.clients[0]
+        for line in ("OBJECT HELP", "OBJECT nope a", "PUBSUB nope"):
+            client.call("MULTI")
+            client.call("SET", "a", "1")
+            self.assertNotEqual(client.call(*line.split()), QUEUED)
+            self.assertEqual(client.call("EXEC"), ABORT, line)
+        self.assertIsNone(client.call("GET", "a"))
+
+    def test_a_large_one_over_all_partitions(self):
+        """The work is that of its commands, not times that of its parts."""
+        client = self.clients[0]
+        client.call("MULTI")
+        count = 20000
+        words = [encode("SET", "large%d" % i, "v") for i in range(count)]
+        client.socket.sendall(b"".join(words))
+        for _ in range(count):
+            self.assertEqual(client.read(), QUEUED)
+        with cluster.deadline(2, "EXEC of %d commands" % count):
+            self.assertEqual(client.call("EXEC"), [b"OK"] * count)
+        self.assertEqual(client.call("DBSIZE"), count)
+
     def test_all_of_it_in_one_go(self):
         client = self.clients[2]
         script = [
