@@ -155,13 +155,31 @@ static void reply_text(struct hf_lua *lua, struct hf_reply *reply)
     }
 }
 
-/* Of an error, level by level, the first place that is in the script; says so
- * in the error, which is a table in the end. */
+/* Fields of the table at the index @table, from and to the top. They ask no
+ * metatable, which would run more of the script while nobody counts. */
+static void get_raw(lua_State *state, int table, const char *name)
+{
+    lua_pushstring(state, name);
+    lua_rawget(state, table);
+}
+
+static void set_raw(lua_State *state, int table, const char *name)
+{
+    lua_pushstring(state, name);
+    lua_insert(state, -2);
+    lua_rawset(state, table);
+}
+
+/* Makes a table of an error: its text and, level by level, the first place that
+ * is in the script. A new one, as that of the script may be locked. */
 static int on_error(lua_State *state)
 {
     lua_Debug at;
-    if (!lua_istable(state, 1)) {
-        lua_createtable(state, 0, 3);
+    lua_settop(state, 1);
+    lua_createtable(state, 0, 3);
+    if (lua_istable(state, 1)) {
+        get_raw(state, 1, "err");
+    } else {
         lua_pushliteral(state, "ERR ");
         if (lua_isstring(state, 1)) {
             lua_pushvalue(state, 1);
@@ -169,19 +187,17 @@ static int on_error(lua_State *state)
             lua_pushstring(state, luaL_typename(state, 1));
         }
         lua_concat(state, 2);
-        lua_setfield(state, -2, "err");
-        lua_replace(state, 1);
     }
-    lua_settop(state, 1);
+    set_raw(state, 2, "err");
     for (int level = 1; level <= 2 && lua_getstack(state, level, &at);
          level++) {
         if (lua_getinfo(state, "Sl", &at) == 0 || at.what[0] == 'C') {
             continue;
         }
         lua_pushstring(state, at.source);
-        lua_setfield(state, 1, "source");
+        set_raw(state, 2, "source");
         lua_pushinteger(state, at.currentline);
-        lua_setfield(state, 1, "line");
+        set_raw(state, 2, "line");
         break;
     }
     return 1;
@@ -192,23 +208,24 @@ static void write_error(struct hf_lua *lua, lua_State *state)
 {
     struct hf_buffer *text = &lua->text;
     size_t size = 0;
+    int table = lua_gettop(state);
     hf_buffer_clear(text);
-    if (!lua_istable(state, -1)) { /* In the handler itself. */
-        const char *what = lua_tolstring(state, -1, &size);
+    if (!lua_istable(state, table)) { /* In the handler itself. */
+        const char *what = lua_tolstring(state, table, &size);
         hf_buffer_append_text(text, "ERR ");
         hf_buffer_append(text, what == NULL ? "?" : what,
                          what == NULL ? 1 : size);
         return;
     }
-    lua_getfield(state, -1, "err");
+    get_raw(state, table, "err");
     const char *what = lua_tolstring(state, -1, &size);
     if (what == NULL || size == 0) {
         hf_buffer_append_text(text, "ERR unknown error");
     } else {
         hf_buffer_append(text, what, size);
     }
-    lua_getfield(state, -2, "source");
-    lua_getfield(state, -3, "line");
+    get_raw(state, table, "source");
+    get_raw(state, table, "line");
     if (lua_isstring(state, -2) && lua_isnumber(state, -1)) {
         hf_buffer_append_text(text, " script: ");
         hf_buffer_append(text, lua->script->sha1, HF_SHA1_TEXT_BYTES);

@@ -300,6 +300,35 @@ static void errors_are_those_of_redis(void **state)
     assert_non_null(strstr(eval(*state, "error({})"), "ERR unknown error"));
 }
 
+/* Nobody counts instructions any more when the error is written. */
+static void errors_run_nothing(void **state)
+{
+    static const struct example examples[] = {
+        {"error(setmetatable({}, {__index = function() "
+         "while true do end end}))",
+         "(error) ERR unknown error script: "},
+        {"error(setmetatable({}, {__index = function() error('x') end}))",
+         "(error) ERR unknown error script: "},
+        {"error(setmetatable({err = 'E x'}, {__newindex = function() "
+         "while true do end end}))",
+         "(error) E x script: "},
+        {"error(setmetatable({err = 'E x'}, {__newindex = function() "
+         "error('y') end}))",
+         "(error) E x script: "},
+        {"error(string)", "(error) ERR unknown error script: "},
+    };
+    for (size_t i = 0; i < HF_ARRAY_COUNT(examples); i++) {
+        const char *answer = eval(*state, examples[i].script);
+        if (strstr(answer, examples[i].answer) != answer) {
+            fail_msg("%s answers %s", examples[i].script, answer);
+        }
+    }
+    /* Nothing was written to what all scripts share. */
+    assert_string_equal(eval(*state, "return {rawget(string, 'err') == nil, "
+                                     "rawget(string, 'line') == nil}"),
+                        "[1 1]");
+}
+
 static void a_reader_may_not_write(void **state)
 {
     static const char script[] = "return redis.call('set','x',1)";
@@ -613,6 +642,7 @@ int main(void)
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(errors_are_those_of_redis, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(errors_run_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_reader_may_not_write, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(the_number_of_keys_is_checked, set_up,
