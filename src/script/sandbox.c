@@ -15,7 +15,9 @@
  * A hook of Lua counts instructions, but while a function in C runs there are
  * none. So those that may take long look at the time before, and those that
  * could take very long with few arguments are held to a bound (the patterns of
- * `string`, `string.rep`) or look at the time in between (table.sort). */
+ * `string`, `string.rep`, the lengths of tables) or look at the time in between
+ * (table.sort). */
+#include <limits.h>
 #include <math.h>
 #include <string.h>
 
@@ -25,6 +27,8 @@
 /* Steps of matching that a pattern may need at worst. */
 #define PATTERN_STEPS_MAX 3e7
 #define PATTERN_BYTES_MAX 1024
+/* No table needs less for a value. */
+#define VALUE_BYTES_MIN 16
 /* In the metatables of locked tables. */
 #define LOCKED "locked"
 
@@ -163,12 +167,12 @@ static bool is_special(char c)
 
 /* How many ways there may be to match, at worst: each item that may take more
  * or less of the text has a choice wherever those before it ended. */
-static double steps_at_worst(const char *pattern, size_t size, double text_size)
+static double steps_at_worst(const char *pattern, size_t size, double text_size,
+                             bool anchored)
 {
     double steps = 1;
     double choices = 0;
     size_t i = 0;
-    bool anchored = size > 0 && pattern[0] == '^';
     for (i = anchored ? 1 : 0; i < size; i++) {
         if (pattern[i] == '%') {
             i++;
@@ -187,7 +191,7 @@ static double steps_at_worst(const char *pattern, size_t size, double text_size)
 }
 
 /* Arguments: text, pattern. Wrong ones are for the function itself. */
-static void bound_pattern(lua_State *state)
+static void bound_matching(lua_State *state, bool may_anchor)
 {
     size_t text_size = 0;
     size_t size = 0;
@@ -200,11 +204,24 @@ static void bound_pattern(lua_State *state)
         luaL_error(state, "a pattern may have %d bytes at most",
                    PATTERN_BYTES_MAX);
     }
-    if (steps_at_worst(pattern, size, (double)text_size) > PATTERN_STEPS_MAX) {
+    bool anchored = may_anchor && size > 0 && pattern[0] == '^';
+    if (steps_at_worst(pattern, size, (double)text_size, anchored) >
+        PATTERN_STEPS_MAX) {
         luaL_error(state,
                    "the pattern could take too long on a text of %d bytes",
                    (int)text_size);
     }
+}
+
+static void bound_pattern(lua_State *state)
+{
+    bound_matching(state, true);
+}
+
+/* There '^' stands for itself. */
+static void bound_gmatch(lua_State *state)
+{
+    bound_matching(state, false);
 }
 
 /* Without patterns, `find` compares the bytes at each place. */
@@ -249,6 +266,33 @@ static void bound_rep(lua_State *state)
     }
 }
 
+/* The length of a table with holes may be far more than what it holds. */
+static void bound_length(lua_State *state)
+{
+    if (lua_istable(state, 1) &&
+        lua_objlen(state, 1) > HF_SCRIPT_MEMORY_BYTES / VALUE_BYTES_MIN) {
+        luaL_error(state, "the table has too many holes");
+    }
+}
+
+static void bound_remove(lua_State *state)
+{
+    refuse_locked(state);
+    bound_length(state);
+}
+
+/* What is at the place and behind it is moved, from wherever that is. */
+static void bound_insert(lua_State *state)
+{
+    refuse_locked(state);
+    bound_length(state);
+    if (lua_gettop(state) == 3 && lua_isnumber(state, 2)) {
+        lua_Number place = lua_tonumber(state, 2);
+        luaL_argcheck(state, place >= 1 && place <= INT_MAX, 2,
+                      "the position must be 1 or more");
+    }
+}
+
 static int compare(lua_State *state)
 {
     look_at_time(state, hf_lua_of(state));
@@ -256,13 +300,26 @@ static int compare(lua_State *state)
     return 1;
 }
 
+/* Upvalue: the function of C that compares. */
+static int compare_by(lua_State *state)
+{
+    look_at_time(state, hf_lua_of(state));
+    lua_pushvalue(state, lua_upvalueindex(1));
+    lua_insert(state, 1);
+    lua_call(state, lua_gettop(state) - 1, 1);
+    return 1;
+}
+
 static void bound_sort(lua_State *state)
 {
     refuse_locked(state);
+    bound_length(state);
     lua_settop(state, 2);
     if (lua_isnil(state, 2)) {
         lua_pushcfunction(state, compare);
         lua_replace(state, 2);
+    } else if (lua_iscfunction(state, 2)) {
+        lua_pushcclosure(state, compare_by, 1);
     }
 }
 
@@ -279,7 +336,7 @@ static const struct {
     {"string", "char", NULL},
     {"string", "find", bound_find},
     {"string", "format", NULL},
-    {"string", "gmatch", bound_pattern},
+    {"string", "gmatch", bound_gmatch},
     {"string", "gsub", bound_pattern},
     {"string", "len", NULL},
     {"string", "lower", NULL},
@@ -289,9 +346,10 @@ static const struct {
     {"string", "sub", NULL},
     {"string", "upper", NULL},
     {"table", "concat", NULL},
-    {"table", "insert", refuse_locked},
+    {"table", "foreachi", bound_length},
+    {"table", "insert", bound_insert},
     {"table", "maxn", NULL},
-    {"table", "remove", refuse_locked},
+    {"table", "remove", bound_remove},
     {"table", "sort", bound_sort},
 };
 
@@ -508,7 +566,7 @@ void hf_lua_open_sandbox(lua_State *state)
         "pairs",  "rawget",   "rawequal",     "select", "setmetatable",
         "type",   "_VERSION", "tonumber",     NULL};
     static const char *const none[] = {NULL};
-    static const char *const table[] = {"foreach", "foreachi", "getn", NULL};
+    static const char *const table[] = {"foreach", "getn", NULL};
     static const char *const math[] = {
         "abs",   "acos", "asin",  "atan", "atan2", "ceil", "cos",   "cosh",
         "deg",   "exp",  "floor", "fmod", "frexp", "huge", "ldexp", "log",

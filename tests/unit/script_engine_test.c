@@ -499,6 +499,10 @@ static void who_takes_too_long_is_stopped(void **state)
                    "local t = {} for i = 1, 500 do t[i] = i % 7 end "
                    "table.sort(t)",
                    HF_SCRIPT_STOPPED_TIME);
+    expect_stopped(world,
+                   "local t = {} for i = 1, 500 do t[i] = i end "
+                   "table.sort(t, rawequal)",
+                   HF_SCRIPT_STOPPED_TIME);
     assert_string_equal(eval(world, "return 1"), "1");
 }
 
@@ -522,6 +526,14 @@ static void who_needs_too_much_is_stopped(void **state)
     }
 }
 
+/* Its length is 2^29. */
+#define HOLES                                                                  \
+    "local t = {[1]=1,[2]=1,[4]=1,[8]=1,[16]=1,[32]=1,[64]=1,[128]=1,"         \
+    "[256]=1,[512]=1,[1024]=1,[2048]=1,[4096]=1,[8192]=1,[16384]=1,"           \
+    "[32768]=1,[65536]=1,[131072]=1,[262144]=1,[524288]=1,[1048576]=1,"        \
+    "[2097152]=1,[4194304]=1,[8388608]=1,[16777216]=1,[33554432]=1,"           \
+    "[67108864]=1,[134217728]=1,[268435456]=1,[536870912]=1,} "
+
 /* In one function of C no instructions are counted. */
 static void functions_that_would_take_long_refuse(void **state)
 {
@@ -538,6 +550,15 @@ static void functions_that_would_take_long_refuse(void **state)
          "a pattern may have 1024 bytes"},
         {"return ('a'):rep(1e6):find(('a'):rep(5e5) .. 'b', 1, true)",
          "the search could take too long"},
+        {"for x in ('^a'):rep(1e4):gmatch('^.-.-b') do end",
+         "the pattern could take too long"},
+        {"table.insert({1}, -2^31 + 5, 2)", "the position must be 1 or more"},
+        {"table.insert({1}, 2^31, 2)", "the position must be 1 or more"},
+        {"table.insert({1}, 0, 2)", "the position must be 1 or more"},
+        {HOLES "table.insert(t, 1, 2)", "the table has too many holes"},
+        {HOLES "table.remove(t, 1)", "the table has too many holes"},
+        {HOLES "table.sort(t, rawequal)", "the table has too many holes"},
+        {HOLES "table.foreachi(t, select)", "the table has too many holes"},
     };
     for (size_t i = 0; i < HF_ARRAY_COUNT(examples); i++) {
         const char *answer = eval(*state, examples[i].script);
@@ -563,6 +584,14 @@ static void patterns_of_common_sizes_work(void **state)
         {"local t = {3, 1, 2} table.sort(t, function(a, b) return a > b end) "
          "return t",
          "[3 2 1]"},
+        {"local t = {'k', 'a', 'b'} table.sort(t, rawequal) return #t", "3"},
+        {"local t = {1, 3} table.insert(t, 2, 2) table.insert(t, 1, 0) "
+         "table.insert(t, 9) table.insert(t, 6, 10) return t",
+         "[0 1 2 3 9 10]"},
+        {"local n = 0 table.foreachi({4, 5}, function(i, v) n = n + i * v end) "
+         "return n",
+         "14"},
+        {"for w in ('a^b'):gmatch('^b') do return w end", "^b"},
         {"return table.getn({1, 2})", "2"},
         {"return {tostring(1), tostring('x'), tostring(nil), tostring(true)}",
          "[1 x nil true]"},
