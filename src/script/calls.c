@@ -105,7 +105,7 @@ static void carry_out(struct hf_lua *lua, struct hf_command *command,
             "ERR Write commands are not allowed from read-only scripts.";
     } else if (!arguments_fit(lua, command)) {
         call->error = "ERR string exceeds maximum allowed size";
-    } else if (lua->world->call == NULL) {
+    } else if (lua->world->call == NULL || !lua->has_keys) {
         call->error = "ERR a script without keys cannot use sessions";
     } else if (!hf_command_encode_keys(command, lua->database, &lua->keys)) {
         call->error = no_memory_text;

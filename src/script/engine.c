@@ -534,8 +534,8 @@ const char *hf_lua_run(struct hf_lua *lua, const struct hf_lua_world *world,
         lua->world = world;
         lua->command = command;
         lua->read_only = (command->row->flags & HF_COMMAND_WRITE) == 0;
-        lua->database =
-            running.key_count > 0 ? hf_key_database(command->argv[3]) : 0;
+        lua->has_keys = running.key_count > 0;
+        lua->database = lua->has_keys ? hf_key_database(command->argv[3]) : 0;
         lua->random = 0;
         int broken = lua_cpcall(lua->state, run_protected, &running);
         lua_settop(lua->state, 0);

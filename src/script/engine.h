@@ -58,7 +58,8 @@ struct hf_lua_config {
 /* What a script can do outside of its box. */
 struct hf_lua_world {
     void *user;
-    /* A command on keys; see hf_unit_call. NULL: there are no keys. */
+    /* A command on keys; see hf_unit_call. Not for a script without
+     * keys: it uses no sessions, and this may be NULL. */
     void (*call)(void *user, const struct hf_command *command,
                  struct hf_reply *reply);
     int64_t wall_ms;

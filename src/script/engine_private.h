@@ -51,6 +51,7 @@ struct hf_lua {
     const struct hf_kept *script;
     const char *stopped; /* Why it was given up. */
     bool read_only;
+    bool has_keys;
     uint8_t database;
     uint32_t steps;
     uint64_t began_us; /* By both clocks. */

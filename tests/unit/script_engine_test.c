@@ -366,6 +366,18 @@ static void the_number_of_keys_is_checked(void **state)
     }
 }
 
+/* Even within MULTI, where there is somebody to ask. */
+static void without_keys_there_are_no_sessions(void **state)
+{
+    struct world *world = *state;
+    const char *answer =
+        run(world, &eval_row,
+            HF_SLICE_LITERAL("return redis.pcall('get', 'k')"), "0 k");
+    assert_string_equal(
+        answer, "(error) ERR a script without keys cannot use sessions");
+    assert_string_equal((const char *)world->commands.data, "");
+}
+
 /* Each tries to leave something for the next script. */
 static void nothing_is_left_behind(void **state)
 {
@@ -676,6 +688,8 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(the_number_of_keys_is_checked, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(without_keys_there_are_no_sessions,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(nothing_is_left_behind, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(there_is_no_way_out, set_up, tear_down),
