@@ -121,6 +121,7 @@ static void call_run(lua_State *state, struct call *call)
     struct hf_slice near[ARGUMENTS_NEAR];
     struct hf_slice *argv = near;
     int count = lua_gettop(state);
+    hf_lua_look_at_time(state);
     if (count == 0) {
         call->error =
             "ERR Please specify at least one argument for this redis lib call";

@@ -54,6 +54,7 @@ struct hf_lua {
     bool has_keys;
     uint8_t database;
     uint32_t steps;
+    uint32_t values;   /* Of its answer. */
     uint64_t began_us; /* By both clocks. */
     uint64_t worked_us;
     uint64_t random;
@@ -67,6 +68,8 @@ void hf_lua_open_sandbox(lua_State *state);
 /* Counts the work of the run that begins, until hf_lua_watch_end. */
 void hf_lua_watch_begin(struct hf_lua *lua);
 void hf_lua_watch_end(struct hf_lua *lua);
+/* For work that is not counted: raises an error when the run took too long. */
+void hf_lua_look_at_time(lua_State *state);
 /* Makes an empty table that shows the one on top of the stack, and replaces it:
  * reading what is not there calls @missing, or gives nil; writing is an error.
  */

@@ -73,6 +73,11 @@ static void look_at_time(lua_State *state, struct hf_lua *lua)
     }
 }
 
+void hf_lua_look_at_time(lua_State *state)
+{
+    look_at_time(state, hf_lua_of(state));
+}
+
 static void on_count(lua_State *state, lua_Debug *at)
 {
     (void)at;

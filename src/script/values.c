@@ -16,6 +16,9 @@
 
 /* A bit below the limit of replies, so that whoever wraps one may. */
 #define DEPTH_MAX (HF_REPLY_DEPTH_MAX - 1)
+/* A few tables that hold each other many times are a very large answer. */
+#define VALUES_MAX 1000000
+#define VALUES_LOOK 1000
 
 static void push_slice(lua_State *state, struct hf_slice slice)
 {
@@ -206,9 +209,22 @@ static void write_table(lua_State *state, struct hf_buffer *out, int depth)
     }
 }
 
+static void count_value(lua_State *state)
+{
+    struct hf_lua *lua = hf_lua_of(state);
+    if (++lua->values > VALUES_MAX) {
+        luaL_error(state, "the script's answer has more than %d values",
+                   VALUES_MAX);
+    }
+    if (lua->values % VALUES_LOOK == 0) {
+        hf_lua_look_at_time(state);
+    }
+}
+
 static void write_value(lua_State *state, struct hf_buffer *out, int depth)
 {
     size_t size;
+    count_value(state);
     luaL_checkstack(state, 4, "the script's answer is nested too deep");
     switch (lua_type(state, -1)) {
     case LUA_TSTRING: {
@@ -240,5 +256,6 @@ static void write_value(lua_State *state, struct hf_buffer *out, int depth)
 
 void hf_lua_write_value(lua_State *state, struct hf_buffer *out)
 {
+    hf_lua_of(state)->values = 0;
     write_value(state, out, 0);
 }

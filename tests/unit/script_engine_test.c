@@ -500,6 +500,19 @@ static void who_runs_too_long_is_stopped(void **state)
     }
 }
 
+/* Little to hold, and @n to the power of 6 values to answer with. */
+#define ANSWER_OF(n)                                                           \
+    "local t = 1 for d = 1, 6 do local u = {} "                                \
+    "for i = 1, " n " do u[i] = t end t = u end return t"
+
+static void large_answers_are_refused(void **state)
+{
+    assert_string_equal(
+        eval(*state, ANSWER_OF("11")),
+        "(error) ERR the script's answer has more than 1000000 values");
+    assert_null(strstr(eval(*state, ANSWER_OF("9")), "(error)"));
+}
+
 static void who_takes_too_long_is_stopped(void **state)
 {
     struct world *world = *state;
@@ -515,6 +528,9 @@ static void who_takes_too_long_is_stopped(void **state)
                    "local t = {} for i = 1, 500 do t[i] = i end "
                    "table.sort(t, rawequal)",
                    HF_SCRIPT_STOPPED_TIME);
+    expect_stopped(world, "for i = 1, 110 do redis.call('get', 'k') end",
+                   HF_SCRIPT_STOPPED_TIME);
+    expect_stopped(world, ANSWER_OF("7"), HF_SCRIPT_STOPPED_TIME);
     assert_string_equal(eval(world, "return 1"), "1");
 }
 
@@ -690,6 +706,8 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(without_keys_there_are_no_sessions,
                                         set_up, tear_down),
+        cmocka_unit_test_setup_teardown(large_answers_are_refused, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(nothing_is_left_behind, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(there_is_no_way_out, set_up, tear_down),
