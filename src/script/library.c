@@ -11,6 +11,8 @@
 #define FLUSHES_BYTES_MAX 24
 #define ARGUMENTS_NEAR 16
 #define KEY_PREFIX "\x10{scripts}"
+#define TEXT(macro) #macro
+#define TEXT_OF(macro) TEXT(macro)
 
 static const char no_memory_text[] =
     "OOM command not allowed: this node is out of memory";
@@ -25,9 +27,12 @@ static const char look_script[] = "return {redis.call('get', KEYS[1]) or '', "
 static const char load_script[] =
     "redis.call('hset', KEYS[2], ARGV[1], ARGV[2]) return ARGV[1]";
 static const char see_script[] =
-    "if type(redis.pcall('hset', KEYS[3], ARGV[1], ARGV[2])) == 'table' then "
-    "redis.call('del', KEYS[3]) "
-    "redis.call('hset', KEYS[3], ARGV[1], ARGV[2]) end";
+    "local added = redis.pcall('hset', KEYS[3], ARGV[1], ARGV[2]) "
+    "if type(added) == 'table' or "
+    "redis.call('hlen', KEYS[3]) > " TEXT_OF(
+        HF_SCRIPT_KEPT_MAX) " then "
+                            "redis.call('del', KEYS[3]) "
+                            "redis.call('hset', KEYS[3], ARGV[1], ARGV[2]) end";
 static const char flush_script[] = "redis.call('del', KEYS[2]) "
                                    "redis.call('del', KEYS[3]) "
                                    "redis.call('incr', KEYS[1]) "

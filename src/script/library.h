@@ -5,7 +5,8 @@
  * replicate and move like any other:
  *
  *   {scripts}loaded    a hash, sum to text: what SCRIPT LOAD brought
- *   {scripts}seen      the same, of EVAL; emptied when it is full
+ *   {scripts}seen      the same, of EVAL; emptied when it is full, or has
+ *                      more than HF_SCRIPT_KEPT_MAX
  *   {scripts}flushes   how many times SCRIPT FLUSH emptied both
  *
  * A hash is as large as a session may be (--max-value), and that bounds what is

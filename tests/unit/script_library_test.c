@@ -26,9 +26,14 @@ struct world {
     struct hf_buffer own;     /* The same, of the library itself. */
     struct hf_buffer answers; /* To clients. */
     struct hf_buffer text;
-    uint64_t own_tag; /* Of the last one of these. */
+    struct hf_buffer own_script; /* Of the last one of these. */
+    uint64_t own_tag;            /* Of the last one of these. */
     unsigned own_count;
     hf_time now;
+    /* Where scripts are stored: the commands, and what it answers. */
+    struct hf_buffer stored;
+    struct hf_reply to_hset; /* Once. */
+    int64_t fields;
 };
 
 static void on_request(void *user, uint64_t client, uint64_t tag,
@@ -45,6 +50,8 @@ static void on_request(void *user, uint64_t client, uint64_t tag,
     if (own) {
         world->own_tag = tag;
         world->own_count++;
+        hf_buffer_clear(&world->own_script);
+        hf_buffer_append_slice(&world->own_script, command->argv[1]);
     }
 }
 
@@ -67,6 +74,8 @@ static int set_up(void **state)
     failing_mem_init(&world.mem);
     hf_buffer_init(&world.asked, &system);
     hf_buffer_init(&world.own, &system);
+    hf_buffer_init(&world.own_script, &system);
+    hf_buffer_init(&world.stored, &system);
     hf_buffer_init(&world.answers, &system);
     hf_buffer_init(&world.text, &system);
     const struct hf_lua_config config = {.mem = &world.mem.mem,
@@ -88,6 +97,8 @@ static int tear_down(void **state)
     failing_mem_close(&world->mem);
     hf_buffer_close(&world->asked);
     hf_buffer_close(&world->own);
+    hf_buffer_close(&world->own_script);
+    hf_buffer_close(&world->stored);
     hf_buffer_close(&world->answers);
     hf_buffer_close(&world->text);
     return 0;
@@ -243,6 +254,53 @@ static void what_others_flushed_is_forgotten(void **state)
     expect(&world->asked, "");
 }
 
+static void on_stored(void *user, const struct hf_command *command,
+                      struct hf_reply *reply)
+{
+    struct world *world = user;
+    hf_buffer_append_slice(&world->stored, command->argv[0]);
+    hf_buffer_append_text(&world->stored, ";");
+    *reply = hf_reply_integer(1);
+    if (hf_slice_equal_nocase(command->argv[0], "HLEN")) {
+        *reply = hf_reply_integer(world->fields);
+    } else if (hf_slice_equal_nocase(command->argv[0], "HSET")) {
+        *reply = world->to_hset;
+        world->to_hset = hf_reply_integer(1);
+    }
+}
+
+static void see_stored(struct world *world, int64_t fields)
+{
+    const struct hf_slice argv[] = {
+        HF_SLICE_LITERAL("EVAL"),   hf_buffer_slice(&world->own_script),
+        HF_SLICE_LITERAL("3"),      HF_SLICE_LITERAL("flushes"),
+        HF_SLICE_LITERAL("loaded"), HF_SLICE_LITERAL("seen"),
+        HF_SLICE_LITERAL(SUM),      HF_SLICE_LITERAL(BODY)};
+    const struct hf_command command = {.row = hf_command_find(argv[0]),
+                                       .argc = HF_ARRAY_COUNT(argv),
+                                       .argv = argv};
+    const struct hf_lua_world outside = {.user = world, .call = on_stored};
+    struct hf_reply reply;
+    world->fields = fields;
+    (void)hf_lua_run(world->lua, &outside, &command, &reply);
+    assert_int_equal(reply.kind, HF_REPLY_NIL);
+}
+
+/* By its bytes, which HSET refuses, and by the number of scripts. */
+static void what_was_seen_is_bounded(void **state)
+{
+    struct world *world = *state;
+    send(world, 1, 1, "EVAL|" BODY "|1|k");
+    world->to_hset = hf_reply_integer(1);
+    see_stored(world, HF_SCRIPT_KEPT_MAX);
+    expect(&world->stored, "hset;hlen;");
+    see_stored(world, HF_SCRIPT_KEPT_MAX + 1);
+    expect(&world->stored, "hset;hlen;del;hset;");
+    world->to_hset = hf_reply_error("ERR string exceeds maximum allowed size");
+    see_stored(world, 1);
+    expect(&world->stored, "hset;del;hset;");
+}
+
 static void scripts_without_keys_run_here(void **state)
 {
     struct world *world = *state;
@@ -329,6 +387,7 @@ int main(void)
         TEST(trouble_is_not_a_missing_script),
         TEST(commands_of_a_client_keep_their_order),
         TEST(what_others_flushed_is_forgotten),
+        TEST(what_was_seen_is_bounded),
         TEST(scripts_without_keys_run_here),
         TEST(what_is_wrong_is_said_at_once),
         TEST(what_waits_is_bounded),
