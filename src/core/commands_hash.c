@@ -231,6 +231,25 @@ void hf_apply_hstrlen(struct hf_apply *apply, const struct hf_command *command)
     }
 }
 
+/* Effects of setting @field, which was @old or NULL, to the text in scratch.
+ * False: refused, or no memory. */
+static bool set_to_scratch(struct hf_apply *apply,
+                           const struct hf_session *session,
+                           struct hf_slice field, const struct hf_slice *old)
+{
+    struct hf_slice text = hf_buffer_slice(apply->scratch);
+    size_t size = session == NULL ? 0 : hf_session_value_bytes(session);
+    if (apply->scratch->failed) {
+        apply->effects->failed = true;
+        return false;
+    }
+    if (!hf_apply_size_fits(apply, size_with(size, field, text, old))) {
+        return false;
+    }
+    hf_effects_field(apply->effects, field, text);
+    return true;
+}
+
 void hf_apply_hincrby(struct hf_apply *apply, const struct hf_command *command)
 {
     const struct hf_session *session;
@@ -252,20 +271,10 @@ void hf_apply_hincrby(struct hf_apply *apply, const struct hf_command *command)
         return;
     }
     hf_buffer_append_int64(apply->scratch, value);
-    if (apply->scratch->failed) {
-        apply->effects->failed = true;
-        return;
+    if (set_to_scratch(apply, session, field, exists ? &old : NULL)) {
+        hf_apply_notice(apply, HF_NOTICE_HINCRBY);
+        apply->reply = hf_reply_integer(value);
     }
-    struct hf_slice text = hf_buffer_slice(apply->scratch);
-    size_t size = session == NULL ? 0 : hf_session_value_bytes(session);
-    size = size_with(size, field, text, exists ? &old : NULL);
-    hf_effects_field(apply->effects, field, text);
-    if (!hf_apply_size_fits(apply, size)) {
-        hf_buffer_clear(apply->effects);
-        return;
-    }
-    hf_apply_notice(apply, HF_NOTICE_HINCRBY);
-    apply->reply = hf_reply_integer(value);
 }
 
 void hf_apply_hincrbyfloat(struct hf_apply *apply,
@@ -299,20 +308,10 @@ void hf_apply_hincrbyfloat(struct hf_apply *apply,
         return;
     }
     hf_buffer_append_long_double(apply->scratch, value);
-    if (apply->scratch->failed) {
-        apply->effects->failed = true;
-        return;
+    if (set_to_scratch(apply, session, field, exists ? &old : NULL)) {
+        hf_apply_notice(apply, HF_NOTICE_HINCRBYFLOAT);
+        apply->reply = hf_reply_bulk(hf_buffer_slice(apply->scratch));
     }
-    struct hf_slice text = hf_buffer_slice(apply->scratch);
-    size_t size = session == NULL ? 0 : hf_session_value_bytes(session);
-    size = size_with(size, field, text, exists ? &old : NULL);
-    hf_effects_field(apply->effects, field, text);
-    if (!hf_apply_size_fits(apply, size)) {
-        hf_buffer_clear(apply->effects);
-        return;
-    }
-    hf_apply_notice(apply, HF_NOTICE_HINCRBYFLOAT);
-    apply->reply = hf_reply_bulk(text);
 }
 
 /* ---- Some of many ------------------------------------------------------- */
