@@ -29,12 +29,12 @@ times=()
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
-# A sanitizer's shadow memory has a fixed place, which a kernel that
-# randomizes much may have taken; so they run without randomization.
 # Debian's own, for which its packages of drivers are.
 python=/usr/bin/python3
 [ -x "$python" ] || python=python3
 
+# A sanitizer's shadow memory has a fixed place, which a kernel that
+# randomizes much may have taken; so they run without randomization.
 plainly=()
 if setarch "$(uname -m)" -R true 2>/dev/null; then
     plainly=(setarch "$(uname -m)" -R)
@@ -117,32 +117,44 @@ ctests() {
     return "$result"
 }
 
-# e2e FOLDER [UNITTEST ARGUMENT]...: against the binaries in FOLDER.
-e2e() {
-    local folder=$1 result=0
+# counted SECONDS COMMAND...: one that says itself what it counted.
+counted() {
+    local seconds=$1 result=0
     shift
-    HOLDFAST_BUILD=$folder "${runner[@]}" timeout -k 10 600 \
-        "$python" -B tests/e2e/run.py "$@" 2>&1 | tee "$log" || result=$?
+    "${runner[@]}" timeout -k 10 "$seconds" "$python" -B "$@" 2>&1 |
+        tee "$log" || result=$?
     grep '^counted ' "$log" >>"$log.count" || true
     return "$result"
+}
+
+# e2e FOLDER [UNITTEST ARGUMENT]...: against the binaries in FOLDER.
+e2e() {
+    local -x HOLDFAST_BUILD=$1
+    shift
+    counted 600 tests/e2e/run.py "$@"
+}
+
+# Stock session stores of six languages.
+clients() {
+    local -x HOLDFAST_BUILD=build-gcc
+    counted 300 tests/clients/run.py
+}
+
+# The same random commands to redis-server and to us.
+differential() {
+    local -x HOLDFAST_BUILD=build-gcc
+    counted 300 tests/differential/run.py
 }
 
 # Faults on real processes, in network namespaces: 77 where there are none.
 chaos() {
-    local result=0
-    timeout -k 10 400 "$python" -B tests/chaos/run.py --seed 1 --seconds 75 \
-        --faults mix --build build-gcc 2>&1 | tee "$log" || result=$?
-    grep '^counted ' "$log" >>"$log.count" || true
-    return "$result"
+    counted 400 tests/chaos/run.py --seed 1 --seconds 75 --faults mix \
+        --build build-gcc
 }
 
 # Cuts under each partition policy, in network namespaces, too.
 policies() {
-    local result=0
-    timeout -k 10 300 "$python" -B tests/chaos/policies.py \
-        --build build-gcc 2>&1 | tee "$log" || result=$?
-    grep '^counted ' "$log" >>"$log.count" || true
-    return "$result"
+    counted 300 tests/chaos/policies.py --build build-gcc
 }
 
 # A base from which the quickstart finds all its ports free just now: those of
@@ -170,24 +182,6 @@ EOF
 
 quickstart() {
     timeout -k 10 300 deploy/quickstart.sh --port-base "$(free_port_base)"
-}
-
-# Stock session stores of six languages.
-clients() {
-    local result=0
-    HOLDFAST_BUILD=build-gcc timeout -k 10 300 \
-        "$python" -B tests/clients/run.py 2>&1 | tee "$log" || result=$?
-    grep '^counted ' "$log" >>"$log.count" || true
-    return "$result"
-}
-
-# The same random commands to redis-server and to us.
-differential() {
-    local result=0
-    HOLDFAST_BUILD=build-gcc timeout -k 10 300 \
-        "$python" -B tests/differential/run.py 2>&1 | tee "$log" || result=$?
-    grep '^counted ' "$log" >>"$log.count" || true
-    return "$result"
 }
 
 asan_tests() {
