@@ -12,6 +12,7 @@
 #define HF_CONFIG_NAME_MAX 64  /* Bytes of a name or label. */
 #define HF_CONFIG_PATH_MAX 107 /* Bytes of the path of a Unix socket. */
 #define HF_CONFIG_SEEDS_MAX 64
+#define HF_CONFIG_NODES_MAX 16
 #define HF_CONFIG_BACKUPS_MAX 3
 #define HF_CONFIG_HOLD_MS_MAX 60000
 #define HF_CONFIG_TOUCH_DELAY_MS_MAX 60000
@@ -59,6 +60,11 @@ struct hf_config {
     /* unix-socket: path of a socket for clients on this machine, for the user
      * of this process alone. Default none. */
     char unix_socket[HF_CONFIG_PATH_MAX + 1];
+    /* nodes: how many nodes holdfastd starts, each in a process of its own that
+     * takes clients on the same port. Default 1; 1 to HF_CONFIG_NODES_MAX. A
+     * server is one of them: above 1, it shares port, which must not be 0, with
+     * others that say the same, and its log lines name it. */
+    unsigned nodes;
     /* bind: address all ports listen on. Default 127.0.0.1. */
     char bind[HF_CONFIG_HOST_MAX + 1];
     /* advertise: host that peers and clients are told. Default: bind, or the

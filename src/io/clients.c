@@ -391,7 +391,8 @@ int hf_clients_create(struct hf_clients **clients, uv_loop_t *loop,
     if (made == NULL) {
         return HF_ENOMEM;
     }
-    int rv = hf_clients_listen_plain(made, config->bind, config->port);
+    int rv = hf_clients_listen_plain(made, config->bind, config->port,
+                                     config->shared_port);
     if (rv != 0) {
         clients_free(made);
         return rv;

@@ -75,6 +75,7 @@ struct hf_clients_handler {
 struct hf_clients_config {
     const char *bind;     /* Host or literal to listen on. */
     uint16_t port;        /* 0: chosen by the kernel. */
+    bool shared_port;     /* As of hf_listen. */
     uint32_t clients_max; /* 1 to HF_CLIENTS_MAX. */
     struct hf_resp_limits limits;
     const char *cluster_name;  /* As in struct hf_connection_host; must last */

@@ -169,18 +169,19 @@ void hf_clients_stop_listening(struct hf_clients *clients)
 
 static int listen_on_port(struct hf_clients *clients,
                           enum hf_clients_listener_kind kind, const char *bind,
-                          uint16_t *port)
+                          uint16_t *port, bool shared)
 {
     struct hf_clients_listener *listener = listener_open(clients, kind);
-    return hf_listen(clients->loop, &listener->socket.tcp, bind, port,
+    return hf_listen(clients->loop, &listener->socket.tcp, bind, port, shared,
                      HF_CLIENTS_BACKLOG, on_connection);
 }
 
 int hf_clients_listen_plain(struct hf_clients *clients, const char *bind,
-                            uint16_t port)
+                            uint16_t port, bool shared)
 {
     clients->port = port;
-    int rv = listen_on_port(clients, HF_CLIENTS_PLAIN, bind, &clients->port);
+    int rv =
+        listen_on_port(clients, HF_CLIENTS_PLAIN, bind, &clients->port, shared);
     if (rv != 0) {
         hf_clients_stop_listening(clients);
         while (clients->open_handles > 0) { /* Closed at once. */
@@ -193,7 +194,7 @@ int hf_clients_listen_plain(struct hf_clients *clients, const char *bind,
 int hf_clients_listen_cluster(struct hf_clients *clients, const char *bind,
                               uint16_t port)
 {
-    return listen_on_port(clients, HF_CLIENTS_CLUSTER, bind, &port);
+    return listen_on_port(clients, HF_CLIENTS_CLUSTER, bind, &port, false);
 }
 
 int hf_clients_listen_unix(struct hf_clients *clients, const char *path)

@@ -128,7 +128,7 @@ void hf_clients_handle_closed(struct hf_clients *clients);
 /* Listens on the plain port, or says why not as hf_clients_create; nothing
  * else may be on the loop that belongs to clients. */
 int hf_clients_listen_plain(struct hf_clients *clients, const char *bind,
-                            uint16_t port);
+                            uint16_t port, bool shared);
 /* A client has gone: takes one that was left waiting. */
 void hf_clients_accept_left(struct hf_clients *clients);
 void hf_clients_stop_listening(struct hf_clients *clients);

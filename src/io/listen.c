@@ -1,3 +1,4 @@
+#define _DEFAULT_SOURCE /* SO_REUSEPORT. */
 #include "io/listen.h"
 
 #include <errno.h>
@@ -24,15 +25,44 @@ static int listen_error(int uv_error)
     }
 }
 
+static uint16_t port_of(const struct sockaddr_storage *address)
+{
+    return address->ss_family == AF_INET6
+               ? ntohs(((const struct sockaddr_in6 *)address)->sin6_port)
+               : ntohs(((const struct sockaddr_in *)address)->sin_port);
+}
+
+/* Gives @listener a socket that may share its port: libuv has no word for
+ * that. 0, or an error of libuv. */
+static int open_shared(uv_tcp_t *listener, int family)
+{
+    const int on = 1;
+    int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
+        return uv_translate_sys_error(errno);
+    }
+    int rv = setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) == 0
+                 ? uv_tcp_open(listener, fd)
+                 : uv_translate_sys_error(errno);
+    if (rv != 0) {
+        close(fd);
+    }
+    return rv;
+}
+
 int hf_listen(uv_loop_t *loop, uv_tcp_t *listener, const char *bind,
-              uint16_t *port, int backlog, uv_connection_cb connected)
+              uint16_t *port, bool shared, int backlog,
+              uv_connection_cb connected)
 {
     struct hf_addresses addresses;
     if (!hf_resolve_now(loop, bind, *port, &addresses)) {
         return HF_EIO;
     }
-    int rv =
-        uv_tcp_bind(listener, (const struct sockaddr *)&addresses.at[0], 0);
+    const struct sockaddr_storage *at = &addresses.at[0];
+    int rv = shared ? open_shared(listener, at->ss_family) : 0;
+    if (rv == 0) {
+        rv = uv_tcp_bind(listener, (const struct sockaddr *)at, 0);
+    }
     if (rv == 0) {
         rv = uv_listen((uv_stream_t *)listener, backlog, connected);
     }
@@ -43,10 +73,55 @@ int hf_listen(uv_loop_t *loop, uv_tcp_t *listener, const char *bind,
     int bound_size = sizeof(bound);
     memset(&bound, 0, sizeof(bound));
     uv_tcp_getsockname(listener, (struct sockaddr *)&bound, &bound_size);
-    *port = bound.ss_family == AF_INET6
-                ? ntohs(((struct sockaddr_in6 *)&bound)->sin6_port)
-                : ntohs(((struct sockaddr_in *)&bound)->sin_port);
+    *port = port_of(&bound);
     return 0;
+}
+
+/* Bound as one that does not share, so that it fails where anybody listens, be
+ * it to share; from then on it does. */
+static int guard_bind(int guard, const struct sockaddr_storage *address,
+                      uint16_t *port)
+{
+    const int on = 1;
+    struct sockaddr_storage bound;
+    socklen_t size = address->ss_family == AF_INET6
+                         ? sizeof(struct sockaddr_in6)
+                         : sizeof(struct sockaddr_in);
+    if (setsockopt(guard, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
+        bind(guard, (const struct sockaddr *)address, size) != 0) {
+        return errno == EADDRINUSE ? HF_EINUSE : HF_EIO;
+    }
+    size = sizeof(bound);
+    memset(&bound, 0, sizeof(bound));
+    if (setsockopt(guard, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) != 0 ||
+        getsockname(guard, (struct sockaddr *)&bound, &size) != 0) {
+        return HF_EIO;
+    }
+    *port = port_of(&bound);
+    return 0;
+}
+
+int hf_listen_keep_port(const char *bind, uint16_t *port, int *guard)
+{
+    struct hf_addresses addresses;
+    uv_loop_t loop; /* For the look-up, which does not run it. */
+    if (uv_loop_init(&loop) != 0) {
+        return HF_EIO;
+    }
+    bool found = hf_resolve_now(&loop, bind, *port, &addresses);
+    HF_ASSERT(uv_loop_close(&loop) == 0);
+    if (!found) {
+        return HF_EIO;
+    }
+    *guard = socket(addresses.at[0].ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (*guard < 0) {
+        return HF_EIO;
+    }
+    int rv = guard_bind(*guard, &addresses.at[0], port);
+    if (rv != 0) {
+        close(*guard);
+    }
+    return rv;
 }
 
 /* Whether a process takes connections at @address: 0 if nobody does, else as

@@ -9,10 +9,18 @@
 /* Listens by @listener, which is initialised, on @bind, and sets *@port to what
  * was bound when it was 0. Returns 0, HF_EINUSE when the port is taken,
  * HF_ENOMEM, or HF_EIO. @loop runs for as long as the name takes to look up, so
- * nothing else may be on it yet that could be disturbed. */
+ * nothing else may be on it yet that could be disturbed. @shared: others of
+ * this user may listen there as well if they say the same; the kernel gives
+ * each connection to one of them. */
 HF_NODISCARD int hf_listen(uv_loop_t *loop, uv_tcp_t *listener,
-                           const char *bind, uint16_t *port, int backlog,
-                           uv_connection_cb connected);
+                           const char *bind, uint16_t *port, bool shared,
+                           int backlog, uv_connection_cb connected);
+
+/* Finds out whether nobody listens on *@port of @bind, chooses one when it is
+ * 0, and keeps it for listeners that share it until *@guard is closed. Nobody
+ * is listened to yet. Results as of hf_listen; starts no thread. */
+HF_NODISCARD int hf_listen_keep_port(const char *bind, uint16_t *port,
+                                     int *guard);
 
 /* Bytes of the path of a Unix socket, without the zero byte. */
 #define HF_LISTEN_PATH_MAX 107

@@ -15,6 +15,9 @@
 #define POLL_MS 500
 /* The node gives up by itself after its drain-timeout; then it has stopped. */
 #define GRACE_SECONDS 10
+/* Nodes of one host may share an address, and the kernel chooses among them for
+ * each connection. With 16, one is missed so often once in 10^11 times. */
+#define CONNECTS_MAX 400
 
 struct drained {
     char name[128];
@@ -53,6 +56,21 @@ static bool split_address(struct drained *node, const char *address)
     return true;
 }
 
+/* Another member at the address of @name, or NULL. */
+static const char *find_twin(const redisReply *members, const char *name)
+{
+    const redisReply *member = hf_cli_member_find(members, name);
+    const char *address = hf_cli_text(member, "address");
+    for (size_t i = 0; member != NULL && i < members->elements; i++) {
+        const redisReply *other = members->element[i];
+        if (other != member &&
+            strcmp(hf_cli_text(other, "address"), address) == 0) {
+            return hf_cli_text(other, "name");
+        }
+    }
+    return NULL;
+}
+
 /* Fills in @node from what the node at options->host says. */
 static int find_node(const struct hf_cli_options *options, struct drained *node)
 {
@@ -68,9 +86,17 @@ static int find_node(const struct hf_cli_options *options, struct drained *node)
         snprintf(node->host, sizeof(node->host), "%s", options->host);
         node->port = options->port;
         node->timeout_s = hf_cli_number(status, "drain_timeout");
-        if (strcmp(name, self) != 0) {
-            const redisReply *member =
-                hf_cli_member_find(hf_cli_field(status, "members"), name);
+        const redisReply *members = hf_cli_field(status, "members");
+        const char *twin =
+            options->node == NULL ? find_twin(members, self) : NULL;
+        if (twin != NULL) {
+            fprintf(stderr,
+                    "holdfast: several nodes share that port, '%s' and '%s' "
+                    "among them: name the one to drain\n",
+                    self, twin);
+            rv = HF_CLI_UNREACHABLE;
+        } else if (strcmp(name, self) != 0) {
+            const redisReply *member = hf_cli_member_find(members, name);
             if (member == NULL ||
                 !split_address(node, hf_cli_text(member, "address"))) {
                 fprintf(stderr, "holdfast: there is no member '%s'\n", name);
@@ -81,6 +107,31 @@ static int find_node(const struct hf_cli_options *options, struct drained *node)
     }
     hf_cli_disconnect(context);
     return rv;
+}
+
+/* A connection to @node itself, whose timeout it fills in. NULL: there is none,
+ * and why was said. */
+static redisContext *connect_to(struct drained *node)
+{
+    for (int i = 0; i < CONNECTS_MAX; i++) {
+        redisContext *context = hf_cli_connect(node->host, node->port);
+        redisReply *status =
+            hf_cli_status_or_say(context, node->host, node->port);
+        if (status == NULL) {
+            hf_cli_disconnect(context);
+            return NULL;
+        }
+        bool found = strcmp(hf_cli_text(status, "name"), node->name) == 0;
+        node->timeout_s = hf_cli_number(status, "drain_timeout");
+        freeReplyObject(status);
+        if (found) {
+            return context;
+        }
+        hf_cli_disconnect(context);
+    }
+    fprintf(stderr, "holdfast: it is not '%s' that answers at %s:%d\n",
+            node->name, node->host, node->port);
+    return NULL;
 }
 
 /* One line, when it differs from the last. */
@@ -166,14 +217,10 @@ int hf_cli_drain(const struct hf_cli_options *options)
     if (rv != HF_CLI_OK) {
         return rv;
     }
-    redisContext *context = hf_cli_connect(node.host, node.port);
-    redisReply *status = hf_cli_status_or_say(context, node.host, node.port);
-    if (status == NULL) {
-        hf_cli_disconnect(context);
+    redisContext *context = connect_to(&node);
+    if (context == NULL) {
         return HF_CLI_UNREACHABLE;
     }
-    node.timeout_s = hf_cli_number(status, "drain_timeout");
-    freeReplyObject(status);
     redisContext *second = hf_cli_connect(node.host, node.port);
     redisReply *reply = await(context, second, &node);
     rv = say_end(reply, context, &node);

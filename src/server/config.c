@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "core/notices.h"
 #include "holdfast/error.h"
+#include "io/resolve.h"
 
 #define PEER_PORT_OFFSET 10000
 
@@ -14,6 +15,7 @@ void hf_config_init(struct hf_config *config)
 {
     *config = (struct hf_config){
         .port = 7379,
+        .nodes = 1,
         .bind = "127.0.0.1",
         .cluster_name = "holdfast",
         .backups = 1,
@@ -153,6 +155,7 @@ static int check_numbers(const struct hf_config *config, char *error,
         uint64_t min;
         uint64_t max;
     } rows[] = {
+        {"nodes", config->nodes, 1, HF_CONFIG_NODES_MAX},
         {"backups", config->backups, 0, HF_CONFIG_BACKUPS_MAX},
         {"hold", config->hold_ms, 0, HF_CONFIG_HOLD_MS_MAX},
         {"touch-delay", config->touch_delay_ms, 0,
@@ -297,6 +300,25 @@ int hf_config_complete(struct hf_config *config, char *error, size_t error_size)
     }
     hf_config_copy_text(config->name, sizeof(config->name), name);
     return 0;
+}
+
+int hf_config_fail_listen(const struct hf_config *config, int rv,
+                          const char *setting, uint16_t port, char *error,
+                          size_t error_size)
+{
+    char address[HF_CONFIG_HOST_MAX + 16];
+    hf_host_port_text(config->bind, port, address, sizeof(address));
+    if (rv == HF_EINUSE) {
+        snprintf(error, error_size,
+                 "cannot listen on %s: port %u is in use (setting %s)", address,
+                 (unsigned)port, setting);
+    } else {
+        snprintf(error, error_size,
+                 "cannot listen on %s: no such address on this machine, or no "
+                 "permission (settings bind and %s)",
+                 address, setting);
+    }
+    return rv;
 }
 
 void hf_config_fences(const struct hf_config *config,

@@ -40,6 +40,11 @@ HF_NODISCARD int hf_config_check(struct hf_config *config, char *error,
 HF_NODISCARD int hf_config_complete(struct hf_config *config, char *error,
                                     size_t error_size);
 
+/* Says why nothing can be listened to on @port, and returns @rv. */
+int hf_config_fail_listen(const struct hf_config *config, int rv,
+                          const char *setting, uint16_t port, char *error,
+                          size_t error_size);
+
 /* What a checked @config says of fences, as a node takes it. */
 void hf_config_fences(const struct hf_config *config,
                       struct hf_fence_rules *fences);

@@ -5,25 +5,6 @@
 #include "io/resolve.h"
 #include "server/server_private.h"
 
-int hf_server_fail_listen(const struct hf_server *server, int rv,
-                          const char *setting, uint16_t port, char *error,
-                          size_t error_size)
-{
-    char address[HF_CONFIG_HOST_MAX + 16];
-    hf_host_port_text(server->config.bind, port, address, sizeof(address));
-    if (rv == HF_EINUSE) {
-        snprintf(error, error_size,
-                 "cannot listen on %s: port %u is in use (setting %s)", address,
-                 (unsigned)port, setting);
-    } else {
-        snprintf(error, error_size,
-                 "cannot listen on %s: no such address on this machine, or no "
-                 "permission (settings bind and %s)",
-                 address, setting);
-    }
-    return rv;
-}
-
 static int fail_unix(const char *path, int rv, char *error, size_t error_size)
 {
     const char *why = rv == HF_EINUSE ? "a live process listens there"
@@ -43,7 +24,7 @@ int hf_server_listen_more(struct hf_server *server, char *error,
         int rv = hf_clients_listen_cluster(server->clients, config->bind,
                                            config->cluster_port);
         if (rv != 0) {
-            return hf_server_fail_listen(server, rv, "cluster-port",
+            return hf_config_fail_listen(config, rv, "cluster-port",
                                          config->cluster_port, error,
                                          error_size);
         }

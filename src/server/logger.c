@@ -41,18 +41,23 @@ static size_t escape(const char *text, char *to)
 }
 
 size_t hf_logger_format(enum hf_config_log_format format, int64_t wall_ms,
-                        enum hf_log_level level, const char *text, char *line)
+                        enum hf_log_level level, const char *node,
+                        const char *text, char *line)
 {
     char at[48];
     const char *name = hf_log_level_name(level);
     format_time(wall_ms, at, sizeof(at));
     if (format == HF_CONFIG_LOG_TEXT) {
-        return (size_t)snprintf(line, HF_LOGGER_LINE_BYTES, "%s %-7s  %.*s\n",
-                                at, name, TEXT_BYTES_MAX, text);
+        return (size_t)snprintf(
+            line, HF_LOGGER_LINE_BYTES, "%s %-7s  %s%s%s%.*s\n", at, name,
+            node == NULL ? "" : "[", node == NULL ? "" : node,
+            node == NULL ? "" : "] ", TEXT_BYTES_MAX, text);
     }
     size_t size = (size_t)snprintf(
         line, HF_LOGGER_LINE_BYTES,
-        "{\"time\":\"%s\",\"level\":\"%s\",\"message\":\"", at, name);
+        "{\"time\":\"%s\",\"level\":\"%s\",%s%s%s\"message\":\"", at, name,
+        node == NULL ? "" : "\"node\":\"", node == NULL ? "" : node,
+        node == NULL ? "" : "\",");
     size += escape(text, line + size);
     memcpy(line + size, "\"}\n", 3);
     return size + 3;
@@ -67,8 +72,9 @@ void hf_logger_write(void *user, enum hf_log_level level, const char *text)
         return;
     }
     char line[HF_LOGGER_LINE_BYTES];
+    const char *node = config->nodes > 1 ? config->name : NULL;
     size_t size = hf_logger_format(config->log_format, hf_clock_wall_ms(),
-                                   level, text, line);
+                                   level, node, text, line);
     /* Where else could a failure be told? */
     size_t written = fwrite(line, 1, size, stderr);
     (void)written;

@@ -1,7 +1,10 @@
 /* main.c - holdfastd: settings, signals, exit codes.
  *
  *   0  stopped by SIGTERM or SIGINT     2  a setting is wrong
- *   1  could not start */
+ *   1  could not start
+ *
+ * With --nodes above 1 each node is a process, and this one their supervisor;
+ * see supervisor.h. */
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -13,6 +16,7 @@
 #include "base/bytes.h"
 #include "holdfast/server.h"
 #include "server/settings.h"
+#include "server/supervisor.h"
 
 #define EXIT_SETTINGS 2
 
@@ -38,16 +42,20 @@ static void raise_file_limit(void)
     }
 }
 
-static void signals_of_stop(sigset_t *set)
+static void signals_of_stop(sigset_t *set, bool supervised)
 {
     sigemptyset(set);
     sigaddset(set, SIGTERM);
     sigaddset(set, SIGINT);
+    if (supervised) {
+        sigaddset(set, HF_SUPERVISOR_STOP);
+    }
 }
 
 struct waiter {
     pthread_t thread;
     struct hf_server *server;
+    bool supervised;  /* It is the supervisor that counts. */
     atomic_bool done; /* The node has stopped: the next signal is ours. */
 };
 
@@ -60,12 +68,15 @@ static void *wait_for_signals(void *arg)
     sigset_t set;
     int number;
     int asked = 0;
-    signals_of_stop(&set);
+    signals_of_stop(&set, waiter->supervised);
     while (sigwait(&set, &number) == 0) {
         if (atomic_load(&waiter->done)) {
             break;
         }
         asked++;
+        if (waiter->supervised) {
+            asked = number == HF_SUPERVISOR_STOP ? 2 : 1;
+        }
         if (asked == 1) {
             hf_server_drain(waiter->server);
         } else if (asked == 2) {
@@ -77,9 +88,9 @@ static void *wait_for_signals(void *arg)
     return NULL;
 }
 
-static int run(struct hf_server *server)
+static int run(struct hf_server *server, bool supervised)
 {
-    struct waiter waiter = {.server = server};
+    struct waiter waiter = {.server = server, .supervised = supervised};
     atomic_init(&waiter.done, false);
     if (pthread_create(&waiter.thread, NULL, wait_for_signals, &waiter) != 0) {
         fprintf(stderr, "holdfastd: cannot start a thread\n");
@@ -97,10 +108,21 @@ static int run(struct hf_server *server)
     return rv == 0 ? 0 : 1;
 }
 
+static int run_node(const struct hf_config *config)
+{
+    struct hf_server *server;
+    char error[2048];
+    int rv = hf_server_create(&server, config, error, sizeof(error));
+    if (rv != 0) {
+        fprintf(stderr, "holdfastd: %s\n", error);
+        return rv == HF_EINVAL ? EXIT_SETTINGS : 1;
+    }
+    return run(server, config->nodes > 1);
+}
+
 int main(int argc, char *argv[])
 {
     struct hf_config config;
-    struct hf_server *server;
     enum hf_settings_wish wish;
     char error[2048];
 
@@ -119,16 +141,12 @@ int main(int argc, char *argv[])
     }
 
     sigset_t set;
-    signals_of_stop(&set);
+    signals_of_stop(&set, config.nodes > 1);
     pthread_sigmask(SIG_BLOCK, &set, NULL); /* Before any thread starts. */
     sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
     raise_file_limit();
     hf_mem_free_evenly();
 
-    int rv = hf_server_create(&server, &config, error, sizeof(error));
-    if (rv != 0) {
-        fprintf(stderr, "holdfastd: %s\n", error);
-        return rv == HF_EINVAL ? EXIT_SETTINGS : 1;
-    }
-    return run(server);
+    return config.nodes > 1 ? hf_supervise(&config, run_node)
+                            : run_node(&config);
 }

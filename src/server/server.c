@@ -367,6 +367,7 @@ static int server_open_clients(struct hf_server *server, char *error,
     const struct hf_clients_config clients_config = {
         .bind = config->bind,
         .port = config->port,
+        .shared_port = config->nodes > 1,
         .clients_max = config->clients_max,
         .limits =
             {
@@ -398,7 +399,7 @@ static int server_open_clients(struct hf_server *server, char *error,
     int rv = hf_clients_create(&server->clients, &server->loop, &server->mem,
                                &clients_config, &handler);
     if (rv != 0) {
-        return hf_server_fail_listen(server, rv, "port", config->port, error,
+        return hf_config_fail_listen(config, rv, "port", config->port, error,
                                      error_size);
     }
     server->config.port = hf_clients_port(server->clients);
@@ -429,7 +430,7 @@ static int server_open_links(struct hf_server *server, char *error,
     int rv = hf_links_create(&server->links, &server->loop, &server->mem,
                              &links_config, &handler);
     if (rv != 0) {
-        return hf_server_fail_listen(server, rv, "peer-port", config->peer_port,
+        return hf_config_fail_listen(config, rv, "peer-port", config->peer_port,
                                      error, error_size);
     }
     server->config.peer_port = hf_links_port(server->links);

@@ -111,10 +111,6 @@ void hf_server_script(struct hf_server *server, uint64_t client, uint64_t tag,
 
 /* listeners.c */
 
-/* Says why nothing can be listened to on @port, and returns @rv. */
-int hf_server_fail_listen(const struct hf_server *server, int rv,
-                          const char *setting, uint16_t port, char *error,
-                          size_t error_size);
 /* Listens on the cluster port and the Unix socket, as far as they are wanted.
  * Returns 0, or what the functions of io/clients.h do. */
 int hf_server_listen_more(struct hf_server *server, char *error,

@@ -56,6 +56,8 @@ static const struct row rows[] = {
      "port for clients of the cluster protocol; 0: none"},
     {"unix-socket", KIND_PATH, AT(unix_socket), 0, 0, "none",
      "path of a socket for clients on this machine, mode 0600"},
+    {"nodes", KIND_UNSIGNED, AT(nodes), 1, HF_CONFIG_NODES_MAX, "1",
+     "nodes on this machine, a process each, behind one port"},
     {"bind", KIND_HOST, AT(bind), 0, 0, "127.0.0.1",
      "address all ports listen on"},
     {"advertise", KIND_HOST, AT(advertise), 0, 0, "that of bind",
@@ -621,7 +623,7 @@ void hf_settings_help(struct hf_buffer *out)
     hf_buffer_append_text(
         out, "usage: holdfastd [FILE] [--setting value]...\n"
              "\n"
-             "Runs one node of a Holdfast session cluster. FILE holds lines "
+             "Runs a node of a Holdfast session cluster. FILE holds lines "
              "'setting value';\n"
              "flags win over it. A value may stand in double quotes; "
              "\"\" is an empty one.\n"

@@ -43,21 +43,26 @@ ALARMS = re.compile(
 _ports_given = set()
 
 
-def free_port():
+def _is_free(port):
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def free_port(count=1):
     """A port that nobody listens on, below the range the kernel hands out
-    for outgoing connections, and not given before by this process."""
+    for outgoing connections, and not given before by this process; the first
+    of @count such ports."""
     for _ in range(2000):
-        port = random.SystemRandom().randrange(20000, 32000)
-        if port in _ports_given:
-            continue
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        _ports_given.add(port)
-        return port
+        first = random.SystemRandom().randrange(20000, 32000)
+        ports = range(first, first + count)
+        if _ports_given.isdisjoint(ports) and all(map(_is_free, ports)):
+            _ports_given.update(ports)
+            return first
     raise AssertionError("no free port")
 
 
@@ -101,7 +106,9 @@ class Node:
     def __init__(self, directory, name, seeds=(), **settings):
         self.name = name
         self.port = settings.pop("port", None) or free_port()
-        self.peer_port = settings.pop("peer_port", None) or free_port()
+        self.peer_port = settings.pop("peer_port", None) or free_port(
+            settings.get("nodes", 1)
+        )
         self.seeds = list(seeds)  # Nodes; read when it starts.
         self.settings = settings
         self.log_path = os.path.join(directory, name + ".log")

@@ -66,6 +66,7 @@ static void no_arguments_give_the_defaults(void **state)
     assert_int_equal(r.config.cluster_port, 0);
     assert_string_equal(r.config.unix_socket, "");
     assert_string_equal(r.config.sentinel_name, "");
+    assert_int_equal(r.config.nodes, 1);
     assert_int_equal(r.config.backups, 1);
     assert_int_equal(r.config.hold_ms, 400);
     assert_int_equal(r.config.touch_delay_ms, 1000);
@@ -84,12 +85,12 @@ static void every_setting_is_a_flag(void **state)
     struct result r = READ(
         "--port", "1", "--peer-port=2", "--bind", "::1", "--advertise=node-1",
         "--seeds", "a:1,[::1]:2", "--name", "n:1", "--host-label", "rack_1",
-        "--cluster-name", "shop", "--backups", "3", "--hold", "0",
-        "--cluster-port", "3", "--unix-socket", "/run/h f", "--sentinel-name",
-        "mymaster", "--touch-delay", "60000", "--fence-prefix",
-        "sess:,x/:", "--fence-lifetime", "86400", "--notify-keyspace-events",
-        "KEA", "--max-clients", "5", "--max-value", "1024", "--log-level",
-        "error", "--log-format", "json");
+        "--cluster-name", "shop", "--backups", "3", "--hold", "0", "--nodes",
+        "16", "--cluster-port", "3", "--unix-socket", "/run/h f",
+        "--sentinel-name", "mymaster", "--touch-delay", "60000",
+        "--fence-prefix", "sess:,x/:", "--fence-lifetime", "86400",
+        "--notify-keyspace-events", "KEA", "--max-clients", "5", "--max-value",
+        "1024", "--log-level", "error", "--log-format", "json");
     assert_string_equal(r.error, "");
     assert_int_equal(r.rv, 0);
     assert_int_equal(r.config.port, 1);
@@ -107,6 +108,7 @@ static void every_setting_is_a_flag(void **state)
     assert_int_equal(r.config.cluster_port, 3);
     assert_string_equal(r.config.unix_socket, "/run/h f");
     assert_string_equal(r.config.sentinel_name, "mymaster");
+    assert_int_equal(r.config.nodes, 16);
     assert_int_equal(r.config.backups, 3);
     assert_int_equal(r.config.hold_ms, 0);
     assert_int_equal(r.config.touch_delay_ms, 60000);
@@ -203,8 +205,8 @@ static void unknown_settings_are_named_with_their_value(void **state)
 {
     (void)state;
     static const char all[] =
-        "port, peer-port, cluster-port, unix-socket, bind, advertise, seeds, "
-        "name, host-label, "
+        "port, peer-port, cluster-port, unix-socket, nodes, bind, advertise, "
+        "seeds, name, host-label, "
         "cluster-name, sentinel-name, backups, partition-policy, hold, "
         "touch-delay, "
         "fence-prefix, "
@@ -253,6 +255,8 @@ static void numbers_out_of_bounds_are_refused(void **state)
         {"peer-port", "99999999999999999999", "a number from 0 to 65535"},
         {"cluster-port", "65536", "a number from 0 to 65535"},
         {"unix-socket", "", "a path of 1 to 107 bytes"},
+        {"nodes", "0", "a number from 1 to 16"},
+        {"nodes", "17", "a number from 1 to 16"},
         {"sentinel-name", "a b", "1 to 64 letters, digits and any of . _ : -"},
         {"backups", "4", "a number from 0 to 3"},
         {"hold", "60001", "a number from 0 to 60000"},
@@ -564,12 +568,23 @@ static void log_lines_are_text_or_json(void **state)
     (void)state;
     char line[HF_LOGGER_LINE_BYTES];
     size_t size = hf_logger_format(HF_CONFIG_LOG_TEXT, 1767322985678,
-                                   HF_LOG_INFO, "hello \"you\"", line);
+                                   HF_LOG_INFO, NULL, "hello \"you\"", line);
     assert_string_equal(line,
                         "2026-01-02T03:03:05.678Z info     hello \"you\"\n");
     assert_int_equal(size, strlen(line));
+    size = hf_logger_format(HF_CONFIG_LOG_TEXT, 1767322985678, HF_LOG_ERROR,
+                            "app1-2", "no", line);
+    assert_string_equal(line,
+                        "2026-01-02T03:03:05.678Z error    [app1-2] no\n");
+    assert_int_equal(size, strlen(line));
+    size = hf_logger_format(HF_CONFIG_LOG_JSON, 1767322985678, HF_LOG_ERROR,
+                            "app1-2", "no", line);
+    line[size] = '\0';
+    assert_string_equal(line,
+                        "{\"time\":\"2026-01-02T03:03:05.678Z\",\"level\":"
+                        "\"error\",\"node\":\"app1-2\",\"message\":\"no\"}\n");
     size = hf_logger_format(HF_CONFIG_LOG_JSON, 1767322985078, HF_LOG_WARNING,
-                            "a \"b\" \\ \n \xff", line);
+                            NULL, "a \"b\" \\ \n \xff", line);
     line[size] = '\0';
     assert_string_equal(line,
                         "{\"time\":\"2026-01-02T03:03:05.078Z\",\"level\":"
