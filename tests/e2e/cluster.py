@@ -207,16 +207,28 @@ class Node:
         self.process = None
         return code
 
+    def processes(self):
+        """The ids of its process and, with --nodes, of those it started."""
+        first = self.process.pid
+        path = "/proc/%d/task/%d/children" % (first, first)
+        with open(path, encoding="ascii") as f:
+            return [first] + [int(word) for word in f.read().split()]
+
     def processor_seconds(self):
-        """User and system time used since its start."""
-        with open("/proc/%d/stat" % self.process.pid, encoding="ascii") as f:
-            fields = f.read().rsplit(")", 1)[1].split()
-        ticks = int(fields[11]) + int(fields[12])
+        """User and system time used since its start, by all of them."""
+        ticks = 0
+        for pid in self.processes():
+            with open("/proc/%d/stat" % pid, encoding="ascii") as f:
+                fields = f.read().rsplit(")", 1)[1].split()
+            ticks += int(fields[11]) + int(fields[12])
         return ticks / os.sysconf("SC_CLK_TCK")
 
     def resident_bytes(self):
-        with open("/proc/%d/statm" % self.process.pid, encoding="ascii") as f:
-            return int(f.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        pages = 0
+        for pid in self.processes():
+            with open("/proc/%d/statm" % pid, encoding="ascii") as f:
+                pages += int(f.read().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 class Cluster:
