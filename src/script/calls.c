@@ -38,7 +38,7 @@ static bool arguments_to_strings(lua_State *state, int count)
     return true;
 }
 
-/* Commands of the connection that make sense here too. */
+/* Commands of the connection and of a node that make sense here too. */
 static bool run_here(struct hf_lua *lua, const struct hf_command *command,
                      struct hf_reply *reply)
 {
@@ -93,7 +93,8 @@ static void carry_out(struct hf_lua *lua, struct hf_command *command,
     } else if (!hf_command_arity_fits(row, command->argc)) {
         call->error =
             "ERR Wrong number of args calling Redis command from script";
-    } else if (row->route == HF_ROUTE_CONNECTION) {
+    } else if (row->route == HF_ROUTE_CONNECTION ||
+               row->route == HF_ROUTE_NODE) {
         if (!run_here(lua, command, &call->reply)) {
             call->error = not_allowed_text;
         }

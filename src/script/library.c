@@ -38,7 +38,7 @@ static const char flush_script[] = "redis.call('del', KEYS[2]) "
                                    "redis.call('incr', KEYS[1]) "
                                    "return redis.status_reply('OK')";
 static const char exists_script[] =
-    "local answer = {} for i, sum in ipairs(ARGV) do "
+    "local answer = {} for i, sum in ipairs(ARGV) do sum = string.lower(sum) "
     "local known = redis.call('hexists', KEYS[2], sum) == 1 or "
     "redis.call('hexists', KEYS[3], sum) == 1 "
     "answer[i] = known and 1 or 0 end return answer";

@@ -208,6 +208,7 @@ static void replies_become_values(void **state)
          "value"},
         {"return redis.call('ping')", "PONG"},
         {"return redis.call('echo', 'x')", "x"},
+        {"return redis.call('time')", "[1700000000 123000]"},
         {"return {KEYS[1], #KEYS, ARGV[2], #ARGV}", "[k 1 b 2]"},
     };
     check(*state, examples, HF_ARRAY_COUNT(examples));
