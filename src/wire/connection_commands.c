@@ -14,6 +14,7 @@
 
 #define NAME_CUT 128         /* Of names that error texts repeat. */
 #define INFO_SECTIONS_MAX 16 /* More of them are answered as "everything". */
+#define ROW_FLAGS_MAX 3
 
 #define ERROR_SYNTAX "ERR syntax error"
 #define ERROR_INTEGER "ERR value is not an integer or out of range"
@@ -543,10 +544,25 @@ static struct hf_reply info_run(struct hf_connection *connection,
     return hf_connection_text_reply(connection);
 }
 
-static uint32_t row_flag_count(const struct hf_command_row *row)
+/* Those by which clients decide where to send a command. */
+static uint32_t row_flags(const struct hf_command_row *row,
+                          const char *flags[ROW_FLAGS_MAX])
 {
-    uint32_t count = row->route == HF_ROUTE_CONNECTION ? 0 : 1;
-    return count + ((row->flags & HF_COMMAND_FAST) != 0 ? 1 : 0);
+    uint32_t count = 0;
+    if (row->section == HF_SECTION_PUBSUB) {
+        flags[count++] = "pubsub";
+    } else if (row->route != HF_ROUTE_CONNECTION &&
+               row->route != HF_ROUTE_NODE) {
+        flags[count++] =
+            (row->flags & HF_COMMAND_WRITE) != 0 ? "write" : "readonly";
+    }
+    if ((row->flags & HF_COMMAND_FAST) != 0) {
+        flags[count++] = "fast";
+    }
+    if (row->route == HF_ROUTE_SCRIPT) {
+        flags[count++] = "movablekeys";
+    }
+    return count;
 }
 
 /* The ten elements of Redis 7, the last four without content. */
@@ -554,19 +570,16 @@ static void row_describe(struct hf_connection *connection,
                          const struct hf_command_row *row)
 {
     struct hf_buffer *out = &connection->tokens;
+    const char *flags[ROW_FLAGS_MAX];
+    uint32_t flag_count = row_flags(row, flags);
     hf_reply_put_array(out, 10);
     text_restart(connection);
     append_lower(&connection->text, row->name);
     hf_reply_put_bulk(out, hf_buffer_slice(&connection->text));
     hf_reply_put_integer(out, row->arity);
-    hf_reply_put_set(out, row_flag_count(row));
-    if (row->route != HF_ROUTE_CONNECTION) {
-        hf_reply_put_status(out, (row->flags & HF_COMMAND_WRITE) != 0
-                                     ? HF_SLICE_LITERAL("write")
-                                     : HF_SLICE_LITERAL("readonly"));
-    }
-    if ((row->flags & HF_COMMAND_FAST) != 0) {
-        hf_reply_put_status(out, HF_SLICE_LITERAL("fast"));
+    hf_reply_put_set(out, flag_count);
+    for (uint32_t i = 0; i < flag_count; i++) {
+        hf_reply_put_status(out, hf_slice_text(flags[i]));
     }
     hf_reply_put_integer(out, row->key_first);
     hf_reply_put_integer(out, row->key_last);
@@ -622,7 +635,7 @@ static struct hf_reply command_info_run(struct hf_connection *connection,
     for (uint32_t i = 2; i < command->argc; i++) {
         const struct hf_command_row *row = hf_command_find(command->argv[i]);
         if (row == NULL) {
-            hf_reply_put_nil(&connection->tokens);
+            hf_reply_put_nil_array(&connection->tokens);
         } else {
             row_describe(connection, row);
         }

@@ -29,6 +29,8 @@ def connect(kind, ports):
 def main():
     client = connect(sys.argv[1], [int(word) for word in sys.argv[2:]])
     maybe, errors, wrong, done, number, longest = {}, {}, [], 0, 0, 0
+    client.publish("channel", "sent by what COMMAND says of PUBLISH")
+    client.eval("return KEYS[1]", 1, "k1")
     print("ready", flush=True)
     ended = False
     while not ended:

@@ -293,12 +293,20 @@ static void describes_commands(void **state)
         {"COMMAND INFO get nope mset\r\n",
          "*3\r\n"
          "*10\r\n$3\r\nget\r\n:2\r\n*2\r\n+readonly\r\n+fast\r\n"
-         ":1\r\n:1\r\n:1\r\n" ROW_TAIL "$-1\r\n"
+         ":1\r\n:1\r\n:1\r\n" ROW_TAIL "*-1\r\n"
          "*10\r\n$4\r\nmset\r\n:-3\r\n*1\r\n+write\r\n"
          ":1\r\n:-1\r\n:2\r\n" ROW_TAIL},
         {"HELLO 3\r\nCOMMAND INFO PING nope\r\n",
          HELLO3 "*2\r\n*10\r\n$4\r\nping\r\n:-1\r\n~1\r\n+fast\r\n"
                 ":0\r\n:0\r\n:0\r\n" ROW_TAIL3 "_\r\n"},
+        {"COMMAND INFO publish time eval\r\n",
+         "*3\r\n"
+         "*10\r\n$7\r\npublish\r\n:3\r\n*2\r\n+pubsub\r\n+fast\r\n"
+         ":0\r\n:0\r\n:0\r\n" ROW_TAIL
+         "*10\r\n$4\r\ntime\r\n:1\r\n*1\r\n+fast\r\n"
+         ":0\r\n:0\r\n:0\r\n" ROW_TAIL
+         "*10\r\n$4\r\neval\r\n:-3\r\n*2\r\n+write\r\n+movablekeys\r\n"
+         ":0\r\n:0\r\n:0\r\n" ROW_TAIL},
         {"COMMAND DOCS\r\n", "*0\r\n"},
         {"HELLO 3\r\nCOMMAND DOCS get\r\n", HELLO3 "%0\r\n"},
         {"COMMAND COUNT x\r\n", ARITY("command|count")},
