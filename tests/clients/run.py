@@ -14,6 +14,10 @@ they are told, and answer:
     destroy  id
     list, length, clear   of all sessions of this stack, if it can
 
+Others of this directory are no session stores, but send the scripts of those
+and of caches and locks beside them. They are given the ports of all nodes, and
+end with 0 when all answers were right.
+
 Environment: as tests/e2e/cluster.py, whose clusters these are. A stack whose
 interpreter is too old is skipped, and that is said.
 """
@@ -79,11 +83,22 @@ STACKS = {
     "rack_session": ["ruby", os.path.join("ruby", "rack_sessions.rb")],
     "hiredis": [os.path.join(cluster.BUILD, "tests", "hiredis_store")],
 }
+SCRIPTS = {
+    "laravel_cache_on_phpredis": php("laravel_cache.php", "phpredis"),
+    "laravel_cache_on_predis": php("laravel_cache.php", "predis"),
+    "django_cache": python("django_cache.py"),
+    "scripts_on_ioredis_5": node("scripts.mjs", "ioredis-5"),
+    "scripts_on_ioredis_6": node("scripts.mjs", "ioredis-6"),
+    "scripts_on_node_redis_4": node("scripts.mjs", "redis-4"),
+    "scripts_on_node_redis_5": node("scripts.mjs", "redis-5"),
+    "scripts_on_node_redis_6": node("scripts.mjs", "redis-6"),
+}
+SCRIPTS_SECONDS = 30
 LISTING = re.compile("connect_redis|keyv")
 # Those whose reading touches what it reads, with the time to live of who reads.
 ROLLING = re.compile("fastify|phpredis|laravel|flask|rack")
 NOT_REGENERATING = {"koa_session", "flask_session", "hiredis"}
-NODE_20 = {"connect_redis_on_node_redis_6", "connect_redis_on_ioredis_6"}
+NODE_20 = re.compile("redis_6$")
 
 
 class Stack:
@@ -163,11 +178,11 @@ def node_major():
 
 def chosen():
     """Names of the stacks to run, and why others are not."""
-    asked = sys.argv[1:] or list(STACKS)
+    asked = sys.argv[1:] or list(STACKS) + list(SCRIPTS)
     skipped = {}
     if node_major() < 20:
         why = "node %d is installed, its driver needs 20" % node_major()
-        skipped = {name: why for name in asked if name in NODE_20}
+        skipped = {name: why for name in asked if NODE_20.search(name)}
     return [name for name in asked if name not in skipped], skipped
 
 
@@ -216,6 +231,18 @@ class Stacks(unittest.TestCase):
         here.call("destroy", sid)
         self.assertIsNone(there.call("read", sid))
         self.assertIsNone(here.call("read", sid))
+
+    def scripts(self, name):
+        ports = [str(node.port) for node in self.cluster.nodes]
+        done = subprocess.run(
+            SCRIPTS[name] + ports,
+            cwd=HERE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=SCRIPTS_SECONDS * cluster.PATIENCE,
+            check=False,
+        )
+        self.assertEqual((done.returncode, done.stdout.decode()), (0, ""))
 
     def expire(self, name):
         short, there = self.short[name], self.there[name]
@@ -298,12 +325,15 @@ def add_tests(names, skipped):
         setattr(Stacks, "test_%s_%s" % (name, part), test)
 
     for name in names:
+        if name in SCRIPTS:
+            add("answers", name, Stacks.scripts)
+            continue
         add("lives", name, Stacks.live)
         if LISTING.search(name):
             add("lists", name, Stacks.list_all)
     for name, why in skipped.items():
         add("lives", name, unittest.skip(why)(Stacks.live))
-    Stacks.names = names
+    Stacks.names = [name for name in names if name in STACKS]
 
 
 def install():
@@ -324,10 +354,11 @@ def install():
 
 
 def main():
-    unknown = [name for name in sys.argv[1:] if name not in STACKS]
+    known = list(STACKS) + list(SCRIPTS)
+    unknown = [name for name in sys.argv[1:] if name not in known]
     if unknown:
         print("run.py: no stack '%s'; there are:" % unknown[0])
-        print("\n".join(STACKS))
+        print("\n".join(known))
         return 2
     install()
     names, skipped = chosen()
