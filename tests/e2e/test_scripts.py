@@ -59,8 +59,8 @@ OBTAIN = """
 local function holds()
     local size = tonumber(ARGV[2])
     for _, key in ipairs(KEYS) do
-        local there = redis.call("get", key) or ""
-        if string.sub(there, 1, size) ~= string.sub(ARGV[1], 1, size) then
+        if redis.call("getrange", key, 0, size - 1) ~=
+            string.sub(ARGV[1], 1, size) then
             return false
         end
     end
@@ -93,7 +93,7 @@ REFRESH = (
     HELD + 'for _, key in ipairs(KEYS) do redis.call("pexpire", key, ARGV[2]) '
     'end return redis.status_reply("OK")'
 )
-HELD_FOR = HELD + 'return redis.call("ttl", KEYS[1])'
+HELD_FOR = HELD + 'return redis.call("pttl", KEYS[1]) > 99000 and 1 or 0'
 # A cache entry as a hash (.NET), with CRLF as it is sent from there.
 SET_ENTRY = (
     "\r\n  redis.call('%s', KEYS[1], 'absexp', ARGV[1], 'sldexp', ARGV[2], "
@@ -130,6 +130,19 @@ LOCK_SESSION = """
     answer[3] = timeout ~= false and timeout or '-1'
     answer[4] = locked
     return answer
+"""
+READ_SESSION = """
+    local lock = redis.call('GET', KEYS[1])
+    if lock ~= false then return {lock, '', '-1'} end
+    local timeout = redis.call('HGET', KEYS[3], 'SessionTimeout')
+    if timeout == false then timeout = '-1' end
+    return {'', redis.call('HGETALL', KEYS[2]), timeout}
+"""
+UNLOCK_SESSION = """
+    local lock = redis.call('GET', KEYS[1])
+    if lock == ARGV[1] then
+        redis.call('DEL', KEYS[1])
+    end return 1
 """
 UPDATE_SESSION = """
     if redis.call('GET', KEYS[1]) == ARGV[1] then
@@ -233,9 +246,16 @@ DIALOGUES = [
         ["TTL", "net3"],
     ],
     [
+        evaluate(READ_SESSION, SESSION),
         evaluate(SET_SESSION, SESSION[1:], "6", "100", "a", "1", "b", "2"),
         evaluate(LOCK_SESSION, SESSION, "77", "100"),
         evaluate(LOCK_SESSION, SESSION, "78", "100"),
+        evaluate(READ_SESSION, SESSION),
+        evaluate(UNLOCK_SESSION, SESSION[:1], "78"),
+        evaluate(READ_SESSION, SESSION),
+        evaluate(UNLOCK_SESSION, SESSION[:1], "77"),
+        evaluate(READ_SESSION, SESSION),
+        evaluate(LOCK_SESSION, SESSION, "77", "100"),
         evaluate(
             UPDATE_SESSION, SESSION,
             "77", "200", "1", "9", "9", "1", "10", "11", "a", "c", "3",
