@@ -107,21 +107,36 @@ static void on_manage(void *user, struct hf_connection *connection,
                             command);
 }
 
-static bool is_of_type(const struct client *client, enum hf_client_type type)
+static bool client_fits(const struct client *client,
+                        const struct hf_client_filter *filter)
 {
-    bool subscribed = client->connection.subscriber.count > 0;
     return client->number != 0 &&
-           (type == HF_CLIENTS_ALL ||
-            (type == HF_CLIENTS_SUBSCRIBED) == subscribed);
+           hf_connection_fits(&client->connection, filter);
 }
 
-static void on_client_list(void *user, enum hf_client_type type,
+static uint32_t on_client_kill(void *user,
+                               const struct hf_client_filter *filter)
+{
+    struct hf_clients *clients = user;
+    uint32_t count = 0;
+    for (struct hf_list *at = clients->all.next; at != &clients->all;
+         at = at->next) {
+        if (client_fits(client_of(at), filter)) {
+            client_of(at)->connection.broken = true;
+            hf_client_dirty(client_of(at));
+            count++;
+        }
+    }
+    return count;
+}
+
+static void on_client_list(void *user, const struct hf_client_filter *filter,
                            struct hf_buffer *out)
 {
     struct hf_clients *clients = user;
     for (struct hf_list *at = clients->all.next; at != &clients->all;
          at = at->next) {
-        if (is_of_type(client_of(at), type)) {
+        if (client_fits(client_of(at), filter)) {
             hf_connection_describe(&client_of(at)->connection, out);
             hf_buffer_append_text(out, "\n");
         }
@@ -356,6 +371,7 @@ static struct hf_clients *clients_new(uv_loop_t *loop, struct hf_mem *mem,
         .cluster_name = config->cluster_name,
         .sentinel_name = config->sentinel_name,
         .client_list = on_client_list,
+        .client_kill = on_client_kill,
         .status = on_status,
         .manage = on_manage,
         .may_go_on = on_may_go_on,

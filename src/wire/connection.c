@@ -8,6 +8,7 @@
 #include "wire/connection_commands.h"
 #include "wire/connection_multi.h"
 #include "wire/connection_pubsub.h"
+#include "wire/connection_topics.h"
 
 #define SLOT_CAPACITY_MIN 16
 /* What an idle connection keeps, so that many of them are cheap. */
@@ -31,7 +32,7 @@
 struct hf_connection_slot {
     size_t at; /* Where in `held` the answer is, as RESP, and */
     size_t size;
-    int version; /* Of the protocol when the command came. */
+    int version; /* Of the protocol when the command came; 0: no answer. */
     bool answered;
     size_t asked_bytes; /* Of the command. */
 };
@@ -146,10 +147,25 @@ static bool slots_grow(struct hf_connection *connection)
     return true;
 }
 
+/* Of the command that runs. */
+static int answer_version(const struct hf_connection *connection)
+{
+    return connection->mute == HF_MUTE_NOT ? connection->version : 0;
+}
+
+static void answer_write(struct hf_buffer *out, const struct hf_reply *reply,
+                         int version)
+{
+    if (version != 0) {
+        hf_resp_write(out, reply, version);
+    }
+}
+
 /* The slot of tag_next, which is then taken; NULL when out of memory. */
 static struct hf_connection_slot *slot_push(struct hf_connection *connection)
 {
-    HF_ASSERT(pending_count(connection) < HF_CONNECTION_PENDING_MAX);
+    /* A command takes one, and one behind it for hf_connection_forgets. */
+    HF_ASSERT(pending_count(connection) <= HF_CONNECTION_PENDING_MAX);
     if (pending_count(connection) == connection->slot_capacity &&
         !slots_grow(connection)) {
         connection->broken = true;
@@ -157,7 +173,7 @@ static struct hf_connection_slot *slot_push(struct hf_connection *connection)
     }
     struct hf_connection_slot *slot = slot_at(connection, connection->tag_next);
     connection->tag_next++;
-    *slot = (struct hf_connection_slot){.version = connection->version};
+    *slot = (struct hf_connection_slot){.version = answer_version(connection)};
     return slot;
 }
 
@@ -215,7 +231,7 @@ static void slot_hold(struct hf_connection *connection,
         held_compact(connection);
     }
     slot->at = held->size;
-    hf_resp_write(held, reply, slot->version);
+    answer_write(held, reply, slot->version);
     slot->size = held->size - slot->at;
     connection->held_bytes += slot->size;
     if (held->failed) {
@@ -238,7 +254,7 @@ static void slot_answer(struct hf_connection *connection, uint64_t tag,
     struct hf_connection_slot *slot = slot_at(connection, tag);
     slot->answered = true;
     if (tag == connection->tag_first) {
-        hf_resp_write(&connection->output, reply, slot->version);
+        answer_write(&connection->output, reply, slot->version);
         slots_flush(connection);
     } else {
         slot_hold(connection, slot, reply);
@@ -263,7 +279,7 @@ void hf_connection_reply(struct hf_connection *connection, uint64_t tag,
     }
     if (tag != 0 && tag == connection->tag_at_once) {
         connection->tag_at_once = 0;
-        hf_resp_write(&connection->output, reply, connection->version);
+        answer_write(&connection->output, reply, answer_version(connection));
         output_check(connection);
         return;
     }
@@ -286,7 +302,7 @@ static void answer(struct hf_connection *connection,
     if (connection->tokens.failed || connection->text.failed) {
         connection->broken = true;
     } else if (pending_count(connection) == 0) {
-        hf_resp_write(&connection->output, reply, connection->version);
+        answer_write(&connection->output, reply, answer_version(connection));
         output_check(connection);
     } else if (slot_push(connection) != NULL) {
         slot_answer(connection, connection->tag_next - 1, reply);
@@ -454,15 +470,28 @@ static bool is_for_multi(const struct hf_connection *connection,
            command->row->section == HF_SECTION_TRANSACTION;
 }
 
-static void command_run(struct hf_connection *connection,
-                        const struct hf_command *command)
+/* What CLIENT REPLY and CLIENT TRACKING want after each command. */
+static void command_ran(struct hf_connection *connection,
+                        const struct hf_command *command, bool refused)
+{
+    struct hf_reply push;
+    if (connection->tracking != HF_TRACKING_OFF && !refused &&
+        !connection->broken &&
+        hf_connection_forgets(connection, command, &push)) {
+        answer(connection, &push);
+    }
+    if (connection->mute == HF_MUTE_NEXT) {
+        connection->mute = HF_MUTE_THIS;
+    } else if (connection->mute == HF_MUTE_THIS) {
+        connection->mute = HF_MUTE_NOT;
+    }
+}
+
+static void command_take(struct hf_connection *connection,
+                         const struct hf_command *command)
 {
     struct hf_reply reply;
     enum hf_multi_result multi = HF_MULTI_NOT_MINE;
-    if (command_is_refused(connection, command, &reply)) {
-        answer(connection, &reply);
-        return;
-    }
     if (is_for_multi(connection, command)) {
         multi = hf_connection_multi(connection, command, &reply);
     }
@@ -490,6 +519,22 @@ static void command_run(struct hf_connection *connection,
         reply = hf_connection_run(connection, command);
     }
     answer(connection, &reply);
+}
+
+static void command_run(struct hf_connection *connection,
+                        const struct hf_command *command)
+{
+    struct hf_reply reply;
+    bool refused = command_is_refused(connection, command, &reply);
+    if (refused) {
+        answer(connection, &reply);
+    } else {
+        command_take(connection, command);
+    }
+    if (connection->mute != HF_MUTE_NOT ||
+        connection->tracking != HF_TRACKING_OFF) {
+        command_ran(connection, command, refused);
+    }
 }
 
 static bool may_go_on(const struct hf_connection *connection)
@@ -742,27 +787,4 @@ bool hf_connection_is_quiet(const struct hf_connection *connection)
 {
     return !connection->broken && pending_count(connection) == 0 &&
            connection->output.size == 0 && input_left(connection) == 0;
-}
-
-void hf_connection_describe(const struct hf_connection *connection,
-                            struct hf_buffer *out)
-{
-    hf_buffer_append_text(out, "id=");
-    hf_buffer_append_int64(out, (int64_t)connection->id);
-    const uint32_t *counts = connection->subscriber.counts;
-    hf_buffer_append_format(
-        out, " addr=%s name=%s flags=%s db=%u sub=%u psub=%u ssub=%u",
-        connection->address, connection->name,
-        connection->subscriber.count > 0 ? "P" : "N",
-        (unsigned)connection->database,
-        (unsigned)counts[HF_SUBSCRIPTION_CHANNEL],
-        (unsigned)counts[HF_SUBSCRIPTION_PATTERN],
-        (unsigned)counts[HF_SUBSCRIPTION_SHARD]);
-    hf_buffer_append_text(out, " oll=");
-    hf_buffer_append_int64(out, (int64_t)pending_count(connection));
-    hf_buffer_append_text(out, " omem=");
-    hf_buffer_append_int64(out, (int64_t)output_bytes(connection));
-    hf_buffer_append_format(out, " user=default resp=%d lib-name=%s lib-ver=%s",
-                            connection->version, connection->lib_name,
-                            connection->lib_version);
 }

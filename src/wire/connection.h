@@ -39,11 +39,36 @@
 
 struct hf_connection;
 
-/* Of CLIENT LIST. */
+/* Of CLIENT LIST and CLIENT KILL. */
 enum hf_client_type {
     HF_CLIENTS_ALL,
     HF_CLIENTS_NORMAL,
     HF_CLIENTS_SUBSCRIBED,
+    HF_CLIENTS_NONE,
+};
+
+/* Those that are all of it; see hf_connection_fits. */
+struct hf_client_filter {
+    enum hf_client_type type;
+    uint64_t id;             /* 0: any. */
+    uint64_t but;            /* Not the one with this id. */
+    struct hf_slice address; /* data NULL: any. */
+};
+
+/* CLIENT REPLY: which answers are not written. */
+enum hf_connection_mute {
+    HF_MUTE_NOT,
+    HF_MUTE_ALL,
+    HF_MUTE_NEXT, /* That to this command and to the next. */
+    HF_MUTE_THIS,
+};
+
+/* CLIENT TRACKING: which answers the client may keep. */
+enum hf_connection_tracking {
+    HF_TRACKING_OFF,
+    HF_TRACKING_ALL,
+    HF_TRACKING_OPTIN,  /* Those after CLIENT CACHING YES. */
+    HF_TRACKING_OPTOUT, /* All but those after CLIENT CACHING NO. */
 };
 
 /* What a connection needs of the world around it. All calls are synchronous;
@@ -67,9 +92,11 @@ struct hf_connection_host {
     const char *cluster_name;
     const char *sentinel_name; /* Of the one master there is; "": any. */
     /* Appends one line per connected client, each ended by '\n', made by
-     * hf_connection_describe; of those with subscriptions, or without. */
-    void (*client_list)(void *user, enum hf_client_type type,
+     * hf_connection_describe. */
+    void (*client_list)(void *user, const struct hf_client_filter *filter,
                         struct hf_buffer *out);
+    /* Closes clients, not before this returns. How many. */
+    uint32_t (*client_kill)(void *user, const struct hf_client_filter *filter);
     /* HOLDFAST STATUS: appends one nested reply (tokens). */
     void (*status)(void *user, struct hf_buffer *out);
     /* A HOLDFAST command that does something to the node, and CONFIG SET: as
@@ -136,7 +163,11 @@ struct hf_connection {
     /* Room for the answers of connection_commands.c, empty in between. */
     struct hf_buffer tokens;
     struct hf_buffer text;
-    uint8_t database;      /* What SELECT said. */
+    uint8_t database; /* What SELECT said. */
+    enum hf_connection_mute mute;
+    enum hf_connection_tracking tracking;
+    bool caching;          /* CLIENT CACHING was said for the next command. */
+    bool noloop;           /* Only repeated by CLIENT TRACKINGINFO. */
     struct hf_buffer keys; /* Of the command that runs, as they are inside. */
     char name[65];
     char lib_name[65];
@@ -219,6 +250,10 @@ void hf_connection_push_bytes(struct hf_connection *connection,
 /* The other nodes know that this one has subscribers. Does not take further
  * commands: see hf_connection_can_resume. */
 void hf_connection_listened(struct hf_connection *connection);
+
+/* Whether it is one that @filter is about. */
+bool hf_connection_fits(const struct hf_connection *connection,
+                        const struct hf_client_filter *filter);
 
 /* Appends the CLIENT LIST line of this connection, without the line end. */
 void hf_connection_describe(const struct hf_connection *connection,

@@ -23,8 +23,6 @@
 #define ERROR_NO_PASSWORD                                                      \
     "ERR AUTH <password> called without any password configured for the "      \
     "default user. Are you sure your configuration is correct?"
-#define ERROR_NAME                                                             \
-    "ERR Client names cannot contain spaces, newlines or special characters."
 
 static struct hf_reply status_reply(const char *text)
 {
@@ -243,6 +241,8 @@ static struct hf_reply reset_run(struct hf_connection *connection,
     connection->version = 2;
     connection->database = 0;
     connection->name[0] = '\0';
+    connection->mute = HF_MUTE_NOT;
+    connection->tracking = HF_TRACKING_OFF;
     return status_reply("RESET");
 }
 
@@ -286,28 +286,6 @@ static struct hf_reply auth_run(struct hf_connection *connection,
         return hf_reply_error(ERROR_WRONGPASS);
     }
     return hf_reply_ok();
-}
-
-/* Names stand in CLIENT LIST, whose fields end at spaces. */
-static bool name_is_clean(struct hf_slice name)
-{
-    for (size_t i = 0; i < name.size; i++) {
-        if (name.data[i] < '!' || name.data[i] > '~') {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* Longer names are cut: they are for people, and a client that is refused its
- * name gives up on the connection. */
-static void name_store(char *to, size_t capacity, struct hf_slice name)
-{
-    size_t size = name.size < capacity ? name.size : capacity - 1;
-    if (size > 0) {
-        memcpy(to, name.data, size);
-    }
-    to[size] = '\0';
 }
 
 static struct hf_reply hello_reply(struct hf_connection *connection)
@@ -355,8 +333,8 @@ static struct hf_reply hello_run(struct hf_connection *connection,
             i += 2;
         } else if (left >= 1 && hf_slice_equal_nocase(argv[i], "SETNAME")) {
             name = &argv[i + 1];
-            if (!name_is_clean(*name)) {
-                return hf_reply_error(ERROR_NAME);
+            if (!hf_connection_name_is_clean(*name)) {
+                return hf_reply_error(HF_CONNECTION_ERROR_NAME);
             }
             i += 1;
         } else {
@@ -365,165 +343,11 @@ static struct hf_reply hello_run(struct hf_connection *connection,
         }
     }
     if (name != NULL) {
-        name_store(connection->name, sizeof(connection->name), *name);
+        hf_connection_name_store(connection->name, sizeof(connection->name),
+                                 *name);
     }
     connection->version = (int)version;
     return hello_reply(connection);
-}
-
-static struct hf_reply client_id_run(struct hf_connection *connection,
-                                     const struct hf_command *command)
-{
-    (void)command;
-    return hf_reply_integer((int64_t)connection->id);
-}
-
-static struct hf_reply client_setname_run(struct hf_connection *connection,
-                                          const struct hf_command *command)
-{
-    if (!name_is_clean(command->argv[2])) {
-        return hf_reply_error(ERROR_NAME);
-    }
-    name_store(connection->name, sizeof(connection->name), command->argv[2]);
-    return hf_reply_ok();
-}
-
-static struct hf_reply client_getname_run(struct hf_connection *connection,
-                                          const struct hf_command *command)
-{
-    (void)command;
-    if (connection->name[0] == '\0') {
-        return hf_reply_nil();
-    }
-    return hf_reply_bulk(hf_slice_text(connection->name));
-}
-
-static struct hf_reply client_setinfo_run(struct hf_connection *connection,
-                                          const struct hf_command *command)
-{
-    struct hf_slice option = command->argv[2];
-    struct hf_slice value = command->argv[3];
-    bool is_name = hf_slice_equal_nocase(option, "LIB-NAME");
-    if (!is_name && !hf_slice_equal_nocase(option, "LIB-VER")) {
-        return hf_connection_error_about(
-            connection, "ERR Unrecognized option '", option, "'");
-    }
-    if (!name_is_clean(value)) {
-        return hf_connection_error_about(
-            connection, "ERR ", option,
-            " cannot contain spaces, newlines or special "
-            "characters.");
-    }
-    if (is_name) {
-        name_store(connection->lib_name, sizeof(connection->lib_name), value);
-    } else {
-        name_store(connection->lib_version, sizeof(connection->lib_version),
-                   value);
-    }
-    return hf_reply_ok();
-}
-
-/* CLIENT LIST [TYPE normal|master|replica|slave|pubsub]. */
-static struct hf_reply client_list_run(struct hf_connection *connection,
-                                       const struct hf_command *command)
-{
-    static const char *const types_without_clients[] = {"master", "replica",
-                                                        "slave"};
-    const struct hf_slice *argv = command->argv;
-    if (command->argc != 2 &&
-        (command->argc != 4 || !hf_slice_equal_nocase(argv[2], "TYPE"))) {
-        return hf_reply_error(ERROR_SYNTAX);
-    }
-    enum hf_client_type type = HF_CLIENTS_ALL;
-    if (command->argc == 4) {
-        type = hf_slice_equal_nocase(argv[3], "normal") ? HF_CLIENTS_NORMAL
-                                                        : HF_CLIENTS_SUBSCRIBED;
-    }
-    if (command->argc == 2 || type == HF_CLIENTS_NORMAL ||
-        hf_slice_equal_nocase(argv[3], "pubsub")) {
-        connection->host->client_list(connection->host->user, type,
-                                      &connection->text);
-        return hf_connection_text_reply(connection);
-    }
-    for (size_t i = 0; i < HF_ARRAY_COUNT(types_without_clients); i++) {
-        if (hf_slice_equal_nocase(argv[3], types_without_clients[i])) {
-            return hf_connection_text_reply(connection);
-        }
-    }
-    return hf_connection_error_about(connection, "ERR Unknown client type '",
-                                     argv[3], "'");
-}
-
-static struct hf_reply client_info_run(struct hf_connection *connection,
-                                       const struct hf_command *command)
-{
-    (void)command;
-    hf_connection_describe(connection, &connection->text);
-    hf_buffer_append(&connection->text, "\n", 1);
-    return hf_connection_text_reply(connection);
-}
-
-/* CLIENT NO-EVICT and NO-TOUCH: nothing here evicts or counts touches. */
-static struct hf_reply client_switch_run(struct hf_connection *connection,
-                                         const struct hf_command *command)
-{
-    (void)connection;
-    if (!hf_slice_equal_nocase(command->argv[2], "ON") &&
-        !hf_slice_equal_nocase(command->argv[2], "OFF")) {
-        return hf_reply_error(ERROR_SYNTAX);
-    }
-    return hf_reply_ok();
-}
-
-static struct hf_reply client_reply_run(struct hf_connection *connection,
-                                        const struct hf_command *command)
-{
-    (void)connection;
-    struct hf_slice mode = command->argv[2];
-    if (hf_slice_equal_nocase(mode, "ON")) {
-        return hf_reply_ok();
-    }
-    if (hf_slice_equal_nocase(mode, "OFF") ||
-        hf_slice_equal_nocase(mode, "SKIP")) {
-        return hf_reply_error("ERR CLIENT REPLY supports only ON");
-    }
-    return hf_reply_error(ERROR_SYNTAX);
-}
-
-/* Nobody is killed: the old form says that as an error, the one with filters
- * as a count. */
-static struct hf_reply client_kill_run(struct hf_connection *connection,
-                                       const struct hf_command *command)
-{
-    (void)connection;
-    if (command->argc == 3) {
-        return hf_reply_error("ERR No such client");
-    }
-    return command->argc % 2 == 0 ? hf_reply_integer(0)
-                                  : hf_reply_error(ERROR_SYNTAX);
-}
-
-static struct hf_reply client_run(struct hf_connection *connection,
-                                  const struct hf_command *command)
-{
-    static const struct hf_subcommand rows[] = {
-        {"CACHING", " (YES|NO)", 3, hf_connection_tracking},
-        {"CAPA", " <option> ...", -3, hf_connection_agree},
-        {"GETNAME", "", 2, client_getname_run},
-        {"ID", "", 2, client_id_run},
-        {"INFO", "", 2, client_info_run},
-        {"KILL", " <address>|<option> <value> ...", -3, client_kill_run},
-        {"LIST", " [TYPE <type>]", -2, client_list_run},
-        {"NO-EVICT", " (ON|OFF)", 3, client_switch_run},
-        {"NO-TOUCH", " (ON|OFF)", 3, client_switch_run},
-        {"REPLY", " ON", 3, client_reply_run},
-        {"SETINFO", " (LIB-NAME|LIB-VER) <value>", 4, client_setinfo_run},
-        {"SETNAME", " <name>", 3, client_setname_run},
-        {"TRACKING", " (ON|OFF)", -3, hf_connection_tracking},
-    };
-    static const struct hf_subcommand_table table = {"CLIENT", rows,
-                                                     HF_ARRAY_COUNT(rows)};
-    return hf_subcommand_run(connection, command, &table);
 }
 
 static struct hf_reply info_run(struct hf_connection *connection,
@@ -762,7 +586,7 @@ struct hf_reply hf_connection_run(struct hf_connection *connection,
         {"SELECT", 2, select_run},
         {"AUTH", 2, auth_run},
         {"HELLO", 1, hello_run},
-        {"CLIENT", 2, client_run},
+        {"CLIENT", 2, hf_connection_client},
         {"INFO", 1, info_run},
         {"COMMAND", 1, command_run},
         {"CLUSTER", 2, hf_connection_cluster},

@@ -8,9 +8,6 @@
     "set to \"local\", you can run it from a local connection, otherwise "     \
     "you need to set this option in the configuration file, and then "         \
     "restart the server."
-#define ERROR_TRACKING                                                         \
-    "ERR this server does not tell clients what became stale, so that they "   \
-    "must not cache by CLIENT TRACKING"
 
 struct hf_reply hf_connection_agree(struct hf_connection *connection,
                                     const struct hf_command *command)
@@ -26,16 +23,6 @@ struct hf_reply hf_connection_debug(struct hf_connection *connection,
     (void)connection;
     (void)command;
     return hf_reply_error(ERROR_DEBUG);
-}
-
-/* A client that believes it is told of changes would serve old sessions. */
-struct hf_reply hf_connection_tracking(struct hf_connection *connection,
-                                       const struct hf_command *command)
-{
-    (void)connection;
-    return hf_slice_equal_nocase(command->argv[2], "OFF")
-               ? hf_reply_ok()
-               : hf_reply_error(ERROR_TRACKING);
 }
 
 /* ---- FUNCTION ----------------------------------------------------------- */

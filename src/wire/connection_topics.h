@@ -56,9 +56,28 @@ struct hf_reply hf_connection_function(struct hf_connection *connection,
 /* Answers OK and changes nothing: READONLY and its like. */
 struct hf_reply hf_connection_agree(struct hf_connection *connection,
                                     const struct hf_command *command);
-/* CLIENT TRACKING, CLIENT CACHING. */
-struct hf_reply hf_connection_tracking(struct hf_connection *connection,
-                                       const struct hf_command *command);
+
+/* connection_client.c */
+struct hf_reply hf_connection_client(struct hf_connection *connection,
+                                     const struct hf_command *command);
+#define HF_CONNECTION_ERROR_NAME                                               \
+    "ERR Client names cannot contain spaces, newlines or special characters."
+/* Names stand in CLIENT LIST, whose fields end at spaces. */
+bool hf_connection_name_is_clean(struct hf_slice name);
+/* Longer names are cut: they are for people, and a client that is refused its
+ * name gives up on the connection. */
+void hf_connection_name_store(char *to, size_t capacity, struct hf_slice name);
+
+/* connection_tracking.c: CLIENT TRACKING, CACHING, GETREDIR, TRACKINGINFO. */
+hf_run_function hf_connection_tracking;
+hf_run_function hf_connection_caching;
+hf_run_function hf_connection_getredir;
+hf_run_function hf_connection_tracking_info;
+/* @command was run, for a client that keeps answers: whether *push is to tell
+ * it that it must not keep this one. Borrows connection->tokens. */
+bool hf_connection_forgets(struct hf_connection *connection,
+                           const struct hf_command *command,
+                           struct hf_reply *push);
 
 /* connection_script.c */
 struct hf_reply hf_connection_script(struct hf_connection *connection,

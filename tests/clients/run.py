@@ -15,8 +15,8 @@ they are told, and answer:
     list, length, clear   of all sessions of this stack, if it can
 
 Others of this directory are no session stores, but send the scripts of those
-and of caches and locks beside them. They are given the ports of all nodes, and
-end with 0 when all answers were right.
+and of caches and locks beside them, or keep what they read. They are given the
+ports of all nodes, and end with 0 when all answers were right.
 
 Environment: as tests/e2e/cluster.py, whose clusters these are. A stack whose
 interpreter is too old is skipped, and that is said.
@@ -83,7 +83,7 @@ STACKS = {
     "rack_session": ["ruby", os.path.join("ruby", "rack_sessions.rb")],
     "hiredis": [os.path.join(cluster.BUILD, "tests", "hiredis_store")],
 }
-SCRIPTS = {
+OTHERS = {
     "laravel_cache_on_phpredis": php("laravel_cache.php", "phpredis"),
     "laravel_cache_on_predis": php("laravel_cache.php", "predis"),
     "django_cache": python("django_cache.py"),
@@ -92,8 +92,10 @@ SCRIPTS = {
     "scripts_on_node_redis_4": node("scripts.mjs", "redis-4"),
     "scripts_on_node_redis_5": node("scripts.mjs", "redis-5"),
     "scripts_on_node_redis_6": node("scripts.mjs", "redis-6"),
+    "client_cache_of_node_redis_5": node("client_cache.mjs", "redis-5"),
+    "client_cache_of_node_redis_6": node("client_cache.mjs", "redis-6"),
 }
-SCRIPTS_SECONDS = 30
+OTHERS_SECONDS = 30
 LISTING = re.compile("connect_redis|keyv")
 # Those whose reading touches what it reads, with the time to live of who reads.
 ROLLING = re.compile("fastify|phpredis|laravel|flask|rack")
@@ -178,7 +180,7 @@ def node_major():
 
 def chosen():
     """Names of the stacks to run, and why others are not."""
-    asked = sys.argv[1:] or list(STACKS) + list(SCRIPTS)
+    asked = sys.argv[1:] or list(STACKS) + list(OTHERS)
     skipped = {}
     if node_major() < 20:
         why = "node %d is installed, its driver needs 20" % node_major()
@@ -232,14 +234,14 @@ class Stacks(unittest.TestCase):
         self.assertIsNone(there.call("read", sid))
         self.assertIsNone(here.call("read", sid))
 
-    def scripts(self, name):
+    def answer(self, name):
         ports = [str(node.port) for node in self.cluster.nodes]
         done = subprocess.run(
-            SCRIPTS[name] + ports,
+            OTHERS[name] + ports,
             cwd=HERE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            timeout=SCRIPTS_SECONDS * cluster.PATIENCE,
+            timeout=OTHERS_SECONDS * cluster.PATIENCE,
             check=False,
         )
         self.assertEqual((done.returncode, done.stdout.decode()), (0, ""))
@@ -325,8 +327,8 @@ def add_tests(names, skipped):
         setattr(Stacks, "test_%s_%s" % (name, part), test)
 
     for name in names:
-        if name in SCRIPTS:
-            add("answers", name, Stacks.scripts)
+        if name in OTHERS:
+            add("answers", name, Stacks.answer)
             continue
         add("lives", name, Stacks.live)
         if LISTING.search(name):
@@ -354,7 +356,7 @@ def install():
 
 
 def main():
-    known = list(STACKS) + list(SCRIPTS)
+    known = list(STACKS) + list(OTHERS)
     unknown = [name for name in sys.argv[1:] if name not in known]
     if unknown:
         print("run.py: no stack '%s'; there are:" % unknown[0])

@@ -4,7 +4,7 @@ import subprocess
 import time
 
 import cluster
-from resp import Client, ReplyError, encode
+from resp import Client, Push, ReplyError, encode
 
 WRONG_TYPE = ReplyError(
     "WRONGTYPE Operation against a key holding the wrong kind of value"
@@ -238,9 +238,68 @@ class Commands(cluster.SharedClusterTest):
             for command in ("READONLY", "READWRITE", "ASKING"):
                 self.assertEqual(client.call(command), b"OK")
             self.assertEqual(client.call("CLIENT", "CAPA", "redirect"), b"OK")
-            refused = client.call("CLIENT", "TRACKING", "ON", "OPTIN")
-            self.assertIn("must not cache", str(refused))
             self.assertGreater(client.call("MEMORY", "USAGE", "k"), 30)
+
+    def test_clients_that_keep_what_they_read_are_told_to_forget_it(self):
+        """As rueidis reads: in a transaction, after CLIENT CACHING YES."""
+        for client in self.clients:
+            self.assertIsInstance(client.call("HELLO", "3"), dict)
+            said = client.pipeline(
+                [
+                    ["CLIENT", "TRACKING", "ON", "OPTIN"],
+                    ["SET", "k", "v", "PX", "100000"],
+                    ["CLIENT", "CACHING", "YES"],
+                    ["MULTI"],
+                    ["PTTL", "k"],
+                    ["GET", "k"],
+                    ["EXEC"],
+                ]
+            )
+            self.assertEqual(said[:3], [b"OK"] * 3)
+            self.assertEqual(said[6][1], b"v")
+            self.assertEqual(client.read(), Push([b"invalidate", None]))
+            said = client.pipeline([["CLIENT", "CACHING", "YES"], ["GET", "k"]])
+            self.assertEqual(said, [b"OK", b"v"])
+            self.assertEqual(client.read(), Push([b"invalidate", [b"k"]]))
+            self.assertEqual(client.call("GET", "k"), b"v")
+            self.assertEqual(client.call("PING"), b"PONG")
+
+    def test_clients_are_listed_and_closed(self):
+        one = self.nodes[0].client()
+        two = self.nodes[0].client()
+        number = two.call("CLIENT", "ID")
+        line = one.call("CLIENT", "LIST", "ID", number).decode()
+        self.assertRegex(line, "^id=%d addr=127.0.0.1:[0-9]+ " % number)
+        self.assertEqual(one.call("CLIENT", "KILL", "ID", number), 1)
+        self.assertTrue(two.at_end())
+        self.assertEqual(one.call("CLIENT", "KILL", "ID", number), 0)
+        subscriber = self.nodes[0].client()
+        subscriber.call("SUBSCRIBE", "c")
+        self.assertEqual(one.call("CLIENT", "KILL", "TYPE", "pubsub"), 1)
+        self.assertTrue(subscriber.at_end())
+        self.assertEqual(one.call("PUBSUB", "NUMSUB", "c"), [b"c", 0])
+        two = self.nodes[0].client()
+        address = "%s:%d" % two.socket.getsockname()
+        self.assertEqual(one.call("CLIENT", "KILL", address), b"OK")
+        self.assertTrue(two.at_end())
+        own = one.call("CLIENT", "ID")
+        self.assertEqual(
+            one.call("CLIENT", "KILL", "ID", own, "SKIPME", "NO"), 1
+        )
+        self.assertTrue(one.at_end())
+
+    def test_who_wants_no_answers_gets_none(self):
+        for number, client in enumerate(self.clients):
+            key = "silent:%d" % number
+            client.send("CLIENT", "REPLY", "OFF")
+            for _ in range(100):
+                client.send("INCR", key)
+            client.send("CLIENT", "REPLY", "ON")
+            self.assertEqual(client.read(), b"OK")
+            self.assertEqual(client.call("GET", key), b"100")
+            client.send("CLIENT", "REPLY", "SKIP")
+            client.send("INCR", key)
+            self.assertEqual(client.call("INCR", key), 102)
 
     def test_dump_and_restore(self):
         one, two, three = self.clients

@@ -113,13 +113,21 @@ static void on_info(void *user, struct hf_slice section, bool cluster,
     hf_buffer_append_text(out, "\r\n");
 }
 
-static void on_client_list(void *user, enum hf_client_type type,
+static void on_client_list(void *user, const struct hf_client_filter *filter,
                            struct hf_buffer *out)
 {
-    (void)type;
     struct node *node = user;
-    hf_connection_describe(&node->connection, out);
-    hf_buffer_append_text(out, "\n");
+    if (hf_connection_fits(&node->connection, filter)) {
+        hf_connection_describe(&node->connection, out);
+        hf_buffer_append_text(out, "\n");
+    }
+}
+
+static uint32_t on_client_kill(void *user,
+                               const struct hf_client_filter *filter)
+{
+    (void)user;
+    return filter->type == HF_CLIENTS_ALL ? 1 : 0;
 }
 
 static void on_status(void *user, struct hf_buffer *out)
@@ -169,6 +177,7 @@ static void node_open(struct node *node)
         .request = on_request,
         .info = on_info,
         .client_list = on_client_list,
+        .client_kill = on_client_kill,
         .status = on_status,
         .topology = on_topology,
         .keys_in_slot = on_keys_in_slot,

@@ -62,17 +62,23 @@ static void on_info(void *user, struct hf_slice section, bool cluster,
     hf_buffer_append_text(out, "\r\n");
 }
 
-static void on_client_list(void *user, enum hf_client_type type,
+static void on_client_list(void *user, const struct hf_client_filter *filter,
                            struct hf_buffer *out)
 {
     struct client *c = user;
-    bool subscribed = c->connection.subscriber.count > 0;
-    if (type != HF_CLIENTS_ALL &&
-        subscribed != (type == HF_CLIENTS_SUBSCRIBED)) {
+    if (!hf_connection_fits(&c->connection, filter)) {
         return;
     }
     hf_connection_describe(&c->connection, out);
     hf_buffer_append_text(out, "\n");
+}
+
+/* There is another one, whose id is 7. */
+static uint32_t on_client_kill(void *user,
+                               const struct hf_client_filter *filter)
+{
+    (void)user;
+    return filter->id == 7 ? 1 : 0;
 }
 
 static void on_status(void *user, struct hf_buffer *out)
@@ -118,6 +124,7 @@ void client_open_with(struct client *c, struct hf_mem *mem)
         .request = on_request,
         .info = on_info,
         .client_list = on_client_list,
+        .client_kill = on_client_kill,
         .status = on_status,
         .topology = on_topology,
         .keys_in_slot = on_keys_in_slot,

@@ -170,20 +170,175 @@ static void knows_its_client(void **state)
         {"CLIENT NO-EVICT on\r\nCLIENT NO-TOUCH OFF\r\n", "+OK\r\n+OK\r\n"},
         {"CLIENT NO-EVICT maybe\r\n", SYNTAX},
         {"CLIENT REPLY on\r\n", "+OK\r\n"},
-        {"CLIENT REPLY OFF\r\n", "-ERR CLIENT REPLY supports only ON\r\n"},
         {"CLIENT REPLY FOO\r\n", SYNTAX},
         {"CLIENT KILL 1.2.3.4:5\r\n", "-ERR No such client\r\n"},
-        {"CLIENT KILL ID 7\r\n", ":0\r\n"},
+        {"CLIENT KILL ID 6\r\n", ":0\r\n"},
+        {"CLIENT KILL ID 7\r\n", ":1\r\n"},
+        {"CLIENT KILL ID 42\r\n", ":0\r\n"}, /* Itself. */
+        {"CLIENT KILL TYPE replica SKIPME no\r\nPING\r\n", ":0\r\n+PONG\r\n"},
+        {"CLIENT KILL ID 0\r\nCLIENT KILL ID x\r\n",
+         "-ERR client-id should be greater than 0\r\n"
+         "-ERR client-id should be greater than 0\r\n"},
+        {"CLIENT KILL TYPE x\r\nCLIENT KILL USER x\r\n",
+         "-ERR Unknown client type 'x'\r\n-ERR No such user 'x'\r\n"},
+        {"CLIENT KILL SKIPME x\r\nCLIENT KILL FOO x\r\n", SYNTAX SYNTAX},
         {"CLIENT KILL ID 7 ADDR\r\n", SYNTAX},
         {"CLIENT NOSUCH on\r\n",
          "-ERR unknown subcommand 'NOSUCH'. Try CLIENT HELP.\r\n"},
-        {"CLIENT TRACKING on OPTIN\r\n",
-         "-ERR this server does not tell clients what became stale, so that "
-         "they must not cache by CLIENT TRACKING\r\n"},
-        {"CLIENT TRACKING OFF\r\n", "+OK\r\n"},
         {"CLIENT CAPA redirect\r\n", "+OK\r\n"},
     };
     ASSERT_EXCHANGES(exchanges);
+}
+
+/* It gets its answer first, and none to what it sent behind that. */
+static void closes_itself(void **state)
+{
+    (void)state;
+    static const struct exchange exchanges[] = {
+        {"CLIENT KILL ID 42 SKIPME no\r\nPING\r\n", ":1\r\n"},
+        {"CLIENT KILL 127.0.0.1:5000\r\nPING\r\n", "+OK\r\n"},
+        {"CLIENT REPLY OFF\r\nQUIT\r\nPING\r\n", ""},
+    };
+    for (size_t i = 0; i < HF_ARRAY_COUNT(exchanges); i++) {
+        struct client c;
+        client_open(&c);
+        client_send(&c, exchanges[i].sent);
+        client_expect(&c, exchanges[i].expected);
+        assert_true(hf_connection_is_done(&c.connection));
+        client_close(&c);
+    }
+}
+
+static void answers_no_more_than_was_asked_for(void **state)
+{
+    (void)state;
+    static const struct exchange exchanges[] = {
+        {"CLIENT REPLY OFF\r\nPING\r\nNOSUCH\r\nGET\r\n"
+         "CLIENT REPLY SKIP\r\nPING\r\nCLIENT REPLY ON\r\nPING\r\n",
+         "+OK\r\n+PONG\r\n"},
+        {"CLIENT REPLY SKIP\r\nCLIENT ID\r\nPING\r\n", "+PONG\r\n"},
+        {"CLIENT REPLY SKIP\r\nNOSUCH\r\nPING\r\n", "+PONG\r\n"},
+        {"CLIENT REPLY SKIP\r\nCLIENT REPLY SKIP\r\nPING\r\nPING a\r\n",
+         "$1\r\na\r\n"},
+        {"CLIENT REPLY OFF\r\nRESET\r\nPING\r\n", "+RESET\r\n+PONG\r\n"},
+        {"MULTI\r\nCLIENT REPLY OFF\r\nEXEC\r\nPING\r\n",
+         "+OK\r\n+QUEUED\r\n*1\r\n"
+         "-ERR Command not allowed inside a transaction\r\n+PONG\r\n"},
+    };
+    ASSERT_EXCHANGES(exchanges);
+}
+
+/* Answers of the node come later than those of the connection. */
+static void keeps_silent_about_what_comes_later(void **state)
+{
+    (void)state;
+    struct client c;
+    client_open(&c);
+    client_send(&c, "GET a\r\nCLIENT REPLY SKIP\r\nGET b\r\nGET c\r\n");
+    client_expect(&c, "");
+    client_answer(&c, 1, "v");
+    client_answer(&c, 2, "v");
+    client_expect(&c, "");
+    client_answer(&c, 0, "v");
+    client_expect(&c, "$1\r\nv\r\n$1\r\nv\r\n");
+    client_close(&c);
+}
+
+#define CACHING(text) "-ERR CLIENT CACHING " text "\r\n"
+#define NOT_TRACKING                                                           \
+    CACHING("can be called only when the client is in tracking mode with "     \
+            "OPTIN or OPTOUT mode enabled")
+#define TRACKING_INFO(flags, redirect)                                         \
+    "%3\r\n$5\r\nflags\r\n" flags "$8\r\nredirect\r\n" redirect "$8\r\n"       \
+    "prefixes\r\n*0\r\n"
+
+static void knows_who_keeps_answers(void **state)
+{
+    (void)state;
+    static const struct exchange exchanges[] = {
+        {"CLIENT CACHING YES\r\n", NOT_TRACKING},
+        {"CLIENT TRACKING ON\r\nCLIENT CACHING YES\r\n",
+         "+OK\r\n" NOT_TRACKING},
+        {"CLIENT TRACKING ON OPTIN\r\nCLIENT CACHING NO\r\n"
+         "CLIENT CACHING YES\r\nCLIENT CACHING x\r\n",
+         "+OK\r\n" CACHING(
+             "NO is only valid when tracking is enabled in OPTOUT "
+             "mode.") "+OK\r\n" SYNTAX},
+        {"CLIENT TRACKING ON OPTOUT\r\nCLIENT CACHING YES\r\n"
+         "CLIENT CACHING NO\r\n",
+         "+OK\r\n" CACHING("YES is only valid when tracking is enabled in "
+                           "OPTIN mode.") "+OK\r\n"},
+        {"CLIENT TRACKING ON OPTIN OPTOUT\r\n",
+         "-ERR You can't specify both OPTIN mode and OPTOUT mode\r\n"},
+        {"CLIENT TRACKING ON OPTIN\r\nCLIENT TRACKING ON OPTOUT\r\n",
+         "+OK\r\n-ERR You can't switch OPTIN/OPTOUT mode before disabling "
+         "tracking for this client, and then re-enabling it with a different "
+         "mode.\r\n"},
+        {"CLIENT TRACKING ON BCAST\r\n",
+         "-ERR this server tells clients to forget only what they asked for, "
+         "on their own connection: without BCAST, PREFIX and REDIRECT\r\n"},
+        {"CLIENT TRACKING maybe\r\nCLIENT TRACKING ON FOO\r\n", SYNTAX SYNTAX},
+        {"CLIENT GETREDIR\r\nCLIENT TRACKING ON\r\nCLIENT GETREDIR\r\n"
+         "CLIENT TRACKING OFF\r\nCLIENT GETREDIR\r\n",
+         ":-1\r\n+OK\r\n:0\r\n+OK\r\n:-1\r\n"},
+        {"HELLO 3\r\nCLIENT TRACKINGINFO\r\n",
+         HELLO3 TRACKING_INFO("~1\r\n$3\r\noff\r\n", ":-1\r\n")},
+        {"HELLO 3\r\nCLIENT TRACKING ON OPTIN NOLOOP\r\n"
+         "CLIENT CACHING YES\r\nCLIENT TRACKINGINFO\r\n",
+         HELLO3 "+OK\r\n+OK\r\n" TRACKING_INFO(
+             "~4\r\n$2\r\non\r\n$5\r\noptin\r\n$11\r\ncaching-yes\r\n"
+             "$6\r\nnoloop\r\n",
+             ":0\r\n")},
+        {"CLIENT TRACKING ON\r\nRESET\r\nCLIENT GETREDIR\r\n",
+         "+OK\r\n+RESET\r\n:-1\r\n"},
+    };
+    ASSERT_EXCHANGES(exchanges);
+}
+
+#define FORGET "$10\r\ninvalidate\r\n"
+#define FORGET_K ">2\r\n" FORGET "*1\r\n$1\r\nk\r\n"
+
+/* Behind each answer that a client may keep it is told to forget it. */
+static void tells_to_forget_what_was_read(void **state)
+{
+    (void)state;
+    struct client c;
+    client_open(&c);
+    client_send(&c, "HELLO 3\r\nCLIENT TRACKING ON\r\n");
+    client_expect(&c, HELLO3 "+OK\r\n");
+    client_send(&c, "GET k\r\nPING\r\nSET k v\r\nMGET a b\r\nGET\r\n");
+    client_expect(&c, "");
+    for (size_t i = 3; i > 0; i--) {
+        client_answer(&c, i - 1, "v");
+    }
+    client_expect(&c, "$1\r\nv\r\n" FORGET_K "+PONG\r\n$1\r\nv\r\n"
+                      "$1\r\nv\r\n>2\r\n" FORGET
+                      "*2\r\n$1\r\na\r\n$1\r\nb\r\n" ARITY("get"));
+    client_close(&c);
+}
+
+static void tells_only_who_opted(void **state)
+{
+    (void)state;
+    struct client c;
+    client_open(&c);
+    c.at_once = true;
+    client_send(&c, "HELLO 3\r\nCLIENT TRACKING ON OPTIN\r\nGET k\r\n");
+    client_expect(&c, HELLO3 "+OK\r\n"
+                             "$1\r\nk\r\n");
+    client_send(&c, "CLIENT CACHING YES\r\nGET k\r\nGET k\r\n");
+    client_expect(&c, "+OK\r\n"
+                      "$1\r\nk\r\n" FORGET_K "$1\r\nk\r\n");
+    client_send(&c, "CLIENT TRACKING OFF\r\nCLIENT TRACKING ON OPTOUT\r\n"
+                    "GET k\r\nCLIENT CACHING NO\r\nGET k\r\n");
+    client_expect(&c, "+OK\r\n+OK\r\n"
+                      "$1\r\nk\r\n" FORGET_K "+OK\r\n"
+                      "$1\r\nk\r\n");
+    client_send(&c, "HELLO 2\r\n");
+    hf_buffer_clear(&c.connection.output);
+    client_send(&c, "GET k\r\n"); /* No pushes there. */
+    client_expect(&c, "$1\r\nk\r\n");
+    client_close(&c);
 }
 
 static void describes_its_client(void **state)
@@ -197,6 +352,12 @@ static void describes_its_client(void **state)
         {"CLIENT LIST TYPE pubsub\r\n", "$0\r\n\r\n"},
         {"CLIENT LIST TYPE foo\r\n", "-ERR Unknown client type 'foo'\r\n"},
         {"CLIENT LIST foo\r\n", SYNTAX},
+        {"CLIENT LIST ID 7 8\r\nCLIENT LIST ID x\r\n",
+         "$0\r\n\r\n-ERR Invalid client ID\r\n"},
+        {"CLIENT LIST ID 42 7\r\n",
+         "$117\r\nid=42 addr=127.0.0.1:5000 name= flags=N db=0 sub=0 psub=0 "
+         "ssub=0 "
+         "oll=0 omem=0 user=default resp=2 lib-name= lib-ver=\n\r\n"},
     };
     ASSERT_EXCHANGES(exchanges);
 
@@ -473,6 +634,12 @@ int main(void)
         cmocka_unit_test(greets_in_the_version_asked_for),
         cmocka_unit_test(changes_nothing_by_a_hello_it_refuses),
         cmocka_unit_test(knows_its_client),
+        cmocka_unit_test(closes_itself),
+        cmocka_unit_test(answers_no_more_than_was_asked_for),
+        cmocka_unit_test(keeps_silent_about_what_comes_later),
+        cmocka_unit_test(knows_who_keeps_answers),
+        cmocka_unit_test(tells_to_forget_what_was_read),
+        cmocka_unit_test(tells_only_who_opted),
         cmocka_unit_test(describes_its_client),
         cmocka_unit_test(cuts_long_names),
         cmocka_unit_test(asks_the_host_for_info_and_status),
