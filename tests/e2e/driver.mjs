@@ -13,7 +13,11 @@ function connectIoredis() {
   const client =
     kind === "cluster"
       ? new Redis.Cluster(nodes)
-      : new Redis({ sentinels: nodes, name: "mymaster" });
+      : new Redis({
+          sentinels: nodes,
+          name: "mymaster",
+          failoverDetector: true, // It subscribes to +switch-master.
+        });
   client.on("error", () => {});
   return {
     get: (key) => client.get(key),
