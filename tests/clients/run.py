@@ -52,6 +52,10 @@ def node(script, *more):
     return ["node", os.path.join("node", script)] + list(more)
 
 
+def express(store, driver):
+    return node("connect_redis.mjs", "connect-redis-%d" % store, driver)
+
+
 def php(script, *more):
     return ["php", os.path.join("php", script)] + list(more)
 
@@ -60,13 +64,23 @@ def python(script, *more):
     return [PYTHON, os.path.join("python", script)] + list(more)
 
 
+def ruby(script, *more):
+    return ["ruby", os.path.join("ruby", script)] + list(more)
+
+
 # Name: command, what it takes, what it cannot do.
 STACKS = {
-    "connect_redis_on_node_redis_4": node("connect_redis.mjs", "redis-4"),
-    "connect_redis_on_node_redis_5": node("connect_redis.mjs", "redis-5"),
-    "connect_redis_on_node_redis_6": node("connect_redis.mjs", "redis-6"),
-    "connect_redis_on_ioredis_5": node("connect_redis.mjs", "ioredis-5"),
-    "connect_redis_on_ioredis_6": node("connect_redis.mjs", "ioredis-6"),
+    "connect_redis_on_node_redis_3": express(6, "redis-3"),
+    "connect_redis_on_node_redis_4": express(8, "redis-4"),
+    "connect_redis_on_node_redis_5": express(9, "redis-5"),
+    "connect_redis_on_node_redis_6": express(9, "redis-6"),
+    "connect_redis_on_ioredis_4": express(6, "ioredis-4"),
+    "connect_redis_on_ioredis_5": express(8, "ioredis-5"),
+    "connect_redis_on_ioredis_6": express(8, "ioredis-6"),
+    "connect_redis_7": express(7, "redis-4"),
+    "connect_valkey_on_glide": node(
+        "connect_redis.mjs", "connect-valkey", "@valkey/valkey-glide"
+    ),
     "koa_session": node("koa.mjs"),
     "fastify_session": node("fastify.mjs"),
     "keyv": node("keyv.mjs"),
@@ -80,7 +94,8 @@ STACKS = {
     "django_redis": python("django_sessions.py", "cache"),
     "django_redis_sessions": python("django_sessions.py", "redis_sessions"),
     "flask_session": python("flask_sessions.py"),
-    "rack_session": ["ruby", os.path.join("ruby", "rack_sessions.rb")],
+    "rack_session": ruby("rack_sessions.rb", "redis_rack"),
+    "rails_cache_store": ruby("rack_sessions.rb", "rails"),
     "hiredis": [os.path.join(cluster.BUILD, "tests", "hiredis_store")],
 }
 OTHERS = {
@@ -96,11 +111,11 @@ OTHERS = {
     "client_cache_of_node_redis_6": node("client_cache.mjs", "redis-6"),
 }
 OTHERS_SECONDS = 30
-LISTING = re.compile("connect_redis|keyv")
+LISTING = re.compile("connect_|keyv")
 # Those whose reading touches what it reads, with the time to live of who reads.
-ROLLING = re.compile("fastify|phpredis|laravel|flask|rack")
+ROLLING = re.compile("fastify|phpredis|laravel|flask|rack|rails")
 NOT_REGENERATING = {"koa_session", "flask_session", "hiredis"}
-NODE_20 = re.compile("redis_6$")
+NODE_20 = re.compile("redis_6$|glide$")
 
 
 class Stack:

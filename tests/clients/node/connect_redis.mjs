@@ -1,48 +1,70 @@
-/* connect_redis.mjs DRIVER PORT TTL - connect-redis as express-session calls
- * it, on node-redis or ioredis: redis-4, redis-5, redis-6, ioredis-5,
- * ioredis-6. */
+/* connect_redis.mjs STORE DRIVER PORT TTL - connect-redis as express-session
+ * calls it, on node-redis or ioredis; or connect-valkey on GLIDE.
+ *
+ * STORE: connect-redis-6 to -9, connect-valkey. DRIVER: redis-3 to -6,
+ * ioredis-4 to -6, @valkey/valkey-glide. */
 import { randomBytes } from "node:crypto";
 import { promisify } from "node:util";
 
+import session from "express-session";
+
 import { serve } from "./line.mjs";
 
-const driver = process.argv[2];
+const [store, driver] = process.argv.slice(2);
 
 async function connect(port) {
   const module = await import(driver);
+  if (driver.startsWith("@valkey")) {
+    const addresses = [{ host: "127.0.0.1", port }];
+    return module.GlideClient.createClient({ addresses, requestTimeout: 5000 });
+  }
   if (driver.startsWith("ioredis")) {
-    return new module.Redis({ host: "127.0.0.1", port });
+    const Redis = module.Redis ?? module.default;
+    return new Redis({ host: "127.0.0.1", port });
   }
   const client = module.createClient({ url: `redis://127.0.0.1:${port}` });
   client.on("error", () => {});
-  await client.connect();
+  await client.connect?.(); /* node-redis 3 does so by itself. */
   return client;
 }
 
-/* connect-redis 9 is for node-redis only. */
-const { RedisStore } = await import(
-  driver === "redis-5" || driver === "redis-6"
-    ? "connect-redis-9"
-    : "connect-redis-8"
-);
+/* Each version is made in its own way. */
+async function storeClass() {
+  const module = await import(store);
+  if (store === "connect-redis-6") {
+    return module.default(session);
+  }
+  return (
+    module.RedisStore ??
+    module.ValkeyStore ??
+    module.default.default ??
+    module.default
+  );
+}
+
+const Store = await storeClass();
 
 await serve(async ({ port, ttl }) => {
   const client = await connect(port);
-  const store = new RedisStore({ client, ttl, prefix: `sess:${driver}:` });
-  const call = (name) => promisify(store[name].bind(store));
-  const session = (value) => ({ cookie: { originalMaxAge: null }, value });
+  const sessions = new Store({
+    client,
+    ttl,
+    prefix: `sess:${store}:${driver}:`,
+  });
+  const call = (name) => promisify(sessions[name].bind(sessions));
+  const record = (value) => ({ cookie: { originalMaxAge: null }, value });
   const self = {
     async create(_, value) {
       const id = randomBytes(16).toString("hex");
-      await call("set")(id, session(value));
+      await call("set")(id, record(value));
       return id;
     },
     read: async (id) => (await call("get")(id))?.value,
     touch: async (id) => {
-      await call("touch")(id, session(null));
+      await call("touch")(id, record(null));
     },
     change: async (id, value) => {
-      await call("set")(id, session(value));
+      await call("set")(id, record(value));
     },
     async regenerate(id) {
       const old = await call("get")(id);

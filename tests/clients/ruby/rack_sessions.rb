@@ -1,9 +1,12 @@
-# rack_sessions.rb PORT TTL - A Rack application with Rack::Session::Redis
-# (redis-rack over redis-store and redis-rb). An id is its cookie.
+# rack_sessions.rb redis_rack|rails PORT TTL - A Rack application with
+# Rack::Session::Redis (redis-rack over redis-store and redis-rb), or with the
+# sessions of Rails in its cache (over redis-rb). An id is its cookie.
 require_relative 'line'
 require 'rack'
 require 'rack/mock'
 require 'rack/session/redis'
+require 'action_dispatch'
+require 'active_support/cache/redis_cache_store'
 
 SHOP = lambda do |env|
   session = env['rack.session']
@@ -17,11 +20,27 @@ SHOP = lambda do |env|
   [200, {}, [JSON.generate(session['value'])]]
 end
 
-APP = Rack::Session::Redis.new(
-  SHOP,
-  redis_server: "redis://127.0.0.1:#{PORT}/0/rack:session",
-  expire_after: TTL
-)
+def redis_rack
+  Rack::Session::Redis.new(
+    SHOP,
+    redis_server: "redis://127.0.0.1:#{PORT}/0/rack:session",
+    expire_after: TTL
+  )
+end
+
+def rails
+  cache = ActiveSupport::Cache::RedisCacheStore.new(
+    url: "redis://127.0.0.1:#{PORT}/1",
+    error_handler: ->(exception:, **) { raise exception }
+  )
+  ActionDispatch::Cookies.new(
+    ActionDispatch::Session::CacheStore.new(
+      SHOP, cache: cache, key: '_shop_session', expire_after: TTL
+    )
+  )
+end
+
+APP = ARGV[0] == 'rails' ? rails : redis_rack
 
 # What a browser would do.
 class Sessions
