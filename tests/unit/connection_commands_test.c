@@ -317,6 +317,33 @@ static void tells_to_forget_what_was_read(void **state)
     client_close(&c);
 }
 
+/* Each takes two places in the order of answers, and the last one the place
+ * behind the last. */
+static void tells_to_forget_more_than_may_wait(void **state)
+{
+    (void)state;
+    struct client c;
+    client_open(&c);
+    client_send(&c, "HELLO 3\r\nCLIENT TRACKING ON\r\n");
+    client_expect(&c, HELLO3 "+OK\r\n");
+    client_send(&c, "GET k\r\nPING\r\n");
+    for (size_t i = 0; i < HF_CONNECTION_PENDING_MAX; i++) {
+        client_send(&c, "GET k\r\n");
+    }
+    const size_t count = HF_CONNECTION_PENDING_MAX / 2;
+    assert_int_equal(c.count, count);
+    for (size_t i = count; i > 1; i--) {
+        client_answer(&c, i - 1, "v");
+    }
+    client_expect(&c, "");
+    client_answer(&c, 0, "v");
+    const size_t size =
+        count * strlen("$1\r\nv\r\n" FORGET_K) + strlen("+PONG\r\n");
+    assert_int_equal(c.connection.output.size, size);
+    assert_false(c.connection.broken);
+    client_close(&c);
+}
+
 static void tells_only_who_opted(void **state)
 {
     (void)state;
@@ -639,6 +666,7 @@ int main(void)
         cmocka_unit_test(keeps_silent_about_what_comes_later),
         cmocka_unit_test(knows_who_keeps_answers),
         cmocka_unit_test(tells_to_forget_what_was_read),
+        cmocka_unit_test(tells_to_forget_more_than_may_wait),
         cmocka_unit_test(tells_only_who_opted),
         cmocka_unit_test(describes_its_client),
         cmocka_unit_test(cuts_long_names),
