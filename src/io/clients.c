@@ -381,6 +381,7 @@ static struct hf_clients *clients_new(uv_loop_t *loop, struct hf_mem *mem,
         .limits = config->limits,
         .output_bytes_soft = config->output_bytes_soft,
         .output_bytes_hard = config->output_bytes_hard,
+        .multi_bytes = &clients->multi_bytes,
     };
     clients->places = hf_mem_alloc_zero(mem, max * sizeof(clients->places[0]));
     clients->free_places =

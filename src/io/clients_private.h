@@ -93,6 +93,7 @@ struct hf_clients {
     /* Always one in reserve: a connection that libuv has accepted must be
      * taken, or it never offers another. */
     struct client *spare;
+    size_t multi_bytes; /* Answers that transactions hold. */
     struct hf_subscriptions subscriptions;
     enum hf_clients_heard heard;  /* What others know of them. */
     hf_time unused_since;         /* Of the subscriptions; 0: in use. */

@@ -34,6 +34,7 @@
 #include "wire/subscriptions.h"
 
 #define HF_CONNECTION_PENDING_MAX 1024
+#define HF_CONNECTION_MULTI_BYTES_MAX ((size_t)64 << 20)
 #define HF_CONNECTION_BATCH_MAX 16
 #define HF_CONNECTION_BATCH_ARGUMENTS_MAX 8
 
@@ -122,6 +123,10 @@ struct hf_connection_host {
     struct hf_resp_limits limits;
     size_t output_bytes_soft;
     size_t output_bytes_hard;
+    /* What answers to parts of transactions hold, of all connections: past
+     * HF_CONNECTION_MULTI_BYTES_MAX of others, there are errors instead. NULL:
+     * it is not counted. */
+    size_t *multi_bytes;
 };
 
 struct hf_connection_slot;

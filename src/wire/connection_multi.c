@@ -9,7 +9,10 @@
 #include "wire/connection_commands.h"
 #include "wire/connection_pubsub.h"
 
-#define WATCHES_MAX 65536 /* More keys are refused. */
+/* More keys are refused; and more bytes of them, each with its state. */
+#define WATCHES_MAX 65536
+#define WATCHES_BYTES_MAX ((size_t)8 << 20)
+#define WATCH_BYTES 64 /* Of a state, with what is around it; or more. */
 
 static const char abort_text[] =
     "EXECABORT Transaction discarded because of previous errors.";
@@ -25,6 +28,15 @@ static void buffers_init(struct hf_multi *multi)
     }
 }
 
+/* The answers kept here, as those of all connections are counted. */
+static void set_held(struct hf_multi *multi, size_t bytes)
+{
+    if (multi->held_total != NULL) {
+        *multi->held_total = *multi->held_total - multi->held_bytes + bytes;
+    }
+    multi->held_bytes = bytes;
+}
+
 static void parts_clear(struct hf_multi *multi)
 {
     for (uint32_t i = 0; i < multi->part_count; i++) {
@@ -33,6 +45,8 @@ static void parts_clear(struct hf_multi *multi)
         hf_buffer_close(&multi->parts[i].tokens);
     }
     multi->part_count = 0;
+    multi->part_bytes = 0;
+    set_held(multi, multi->answers.capacity);
 }
 
 static struct hf_multi *multi_of(struct hf_connection *connection)
@@ -45,7 +59,8 @@ static struct hf_multi *multi_of(struct hf_connection *connection)
         connection->broken = true;
         return NULL;
     }
-    *multi = (struct hf_multi){.mem = connection->mem};
+    *multi = (struct hf_multi){.mem = connection->mem,
+                               .held_total = connection->host->multi_bytes};
     buffers_init(multi);
     connection->multi = multi;
     return multi;
@@ -67,6 +82,7 @@ void hf_connection_multi_reset(struct hf_connection *connection)
     hf_buffer_close(&multi->share);
     hf_buffer_close(&multi->answers);
     hf_buffer_close(&multi->joined);
+    set_held(multi, 0);
     hf_mem_free(connection->mem, multi, sizeof(*multi));
     connection->multi = NULL;
 }
@@ -205,100 +221,6 @@ static bool parts_add_command(struct hf_multi *multi,
     return true;
 }
 
-/* Appends to what @part is asked the share that it has in @command, on keys of
- * several partitions. */
-static void pack_share(struct hf_multi *multi, const struct hf_command *command,
-                       struct hf_multi_part *part)
-{
-    struct hf_buffer *share = &multi->share;
-    struct hf_slice key;
-    uint32_t argc = 1;
-    uint32_t step = command->row->key_step;
-    hf_buffer_clear(share);
-    hf_buffer_append(share, command->argv, sizeof(struct hf_slice));
-    for (uint32_t i = 0; hf_command_key(command, i, &key); i++) {
-        if (hf_partition_of_key(key) == part->partition) {
-            hf_buffer_append(share, &command->argv[1 + i * step],
-                             step * sizeof(struct hf_slice));
-            argc += step;
-        }
-    }
-    if (share->failed) {
-        part->packed.failed = true;
-        return;
-    }
-    struct hf_command some = {.row = command->row,
-                              .argc = argc,
-                              .argv = (const void *)share->data,
-                              .database = command->database};
-    hf_transaction_command(&part->packed, &some);
-}
-
-static void pack_shares(struct hf_multi *multi,
-                        const struct hf_command *command)
-{
-    struct hf_slice key;
-    for (uint32_t i = 0; i < multi->part_count; i++) {
-        multi->parts[i].answered = false; /* Here: has its share. */
-    }
-    for (uint32_t i = 0; hf_command_key(command, i, &key); i++) {
-        struct hf_multi_part *part =
-            hf_multi_part_of(multi, hf_partition_of_key(key));
-        if (!part->answered) {
-            part->answered = true;
-            part->key = part->key.data == NULL ? key : part->key;
-            pack_share(multi, command, part);
-        }
-    }
-    for (uint32_t i = 0; i < multi->part_count; i++) {
-        multi->parts[i].answered = false;
-    }
-}
-
-static void pack_command(struct hf_multi *multi,
-                         const struct hf_command *command)
-{
-    if (command->row->route == HF_ROUTE_KEYS &&
-        !hf_command_is_of_one_partition(command)) {
-        pack_shares(multi, command);
-        return;
-    }
-    struct hf_multi_part *part =
-        hf_multi_part_of(multi, hf_command_partition(command));
-    if (part->key.data == NULL && !hf_command_key(command, 0, &part->key)) {
-        part->key = command->argv[1]; /* A script without keys. */
-    }
-    hf_transaction_command(&part->packed, command);
-}
-
-/* Puts the watches of each part in front of what it is asked. */
-static void pack_watches(struct hf_multi *multi)
-{
-    uint32_t counts[HF_PARTITION_COUNT] = {0};
-    for (uint32_t i = 0; i < multi->part_count; i++) {
-        hf_transaction_begin(&multi->parts[i].packed, 0);
-    }
-    struct hf_reader reader = hf_reader_of(hf_buffer_slice(&multi->watches));
-    while (hf_reader_left(&reader) > 0) {
-        struct hf_slice key = hf_reader_slice(&reader);
-        struct hf_slice state = hf_reader_slice(&reader);
-        uint16_t partition = hf_partition_of_key(key);
-        struct hf_multi_part *part = hf_multi_part_of(multi, partition);
-        if (part != NULL) {
-            part->key = part->key.data == NULL ? key : part->key;
-            hf_transaction_watch(&part->packed, key, state);
-            counts[partition]++;
-        }
-    }
-    for (uint32_t i = 0; i < multi->part_count; i++) {
-        struct hf_multi_part *part = &multi->parts[i];
-        uint32_t count = counts[part->partition];
-        for (size_t j = 0; !part->packed.failed && j < sizeof(count); j++) {
-            part->packed.data[j] = (uint8_t)(count >> 8 * j);
-        }
-    }
-}
-
 static void ask(struct hf_connection *connection, uint32_t index,
                 const struct hf_command *command)
 {
@@ -329,7 +251,7 @@ static void parts_send(struct hf_connection *connection, bool commands)
 {
     struct hf_multi *multi = connection->multi;
     multi->remaining = multi->part_count;
-    pack_watches(multi);
+    hf_multi_pack_watches(multi);
     struct hf_command command;
     for (size_t at = multi->at; commands && at < multi->end;) {
         if (!command_at(multi, &at, &command)) {
@@ -337,7 +259,7 @@ static void parts_send(struct hf_connection *connection, bool commands)
             return;
         }
         if (!hf_multi_is_local(&command)) {
-            pack_command(multi, &command);
+            hf_multi_pack_command(multi, &command);
         }
     }
     for (uint32_t i = 0; i < multi->part_count && !connection->broken; i++) {
@@ -572,6 +494,30 @@ void hf_connection_multi_go_on(struct hf_connection *connection)
     }
 }
 
+/* Why an answer of @bytes is not kept; NULL: it is. */
+static const char *refuse_answer(const struct hf_multi *multi, size_t bytes)
+{
+    if (multi->answers.size + multi->part_bytes + bytes > HF_REPLY_BYTES_MAX) {
+        return HF_REPLY_TOO_LARGE;
+    }
+    if (multi->held_total != NULL && *multi->held_total - multi->held_bytes >
+                                         HF_CONNECTION_MULTI_BYTES_MAX) {
+        return "CLUSTERDOWN too many answers to transactions wait at this node";
+    }
+    return NULL;
+}
+
+/* Keeps the answer to @part, or an error in its place. */
+static void part_answer(struct hf_multi *multi, struct hf_multi_part *part,
+                        const struct hf_reply *reply)
+{
+    const char *refused = refuse_answer(multi, reply->bytes.size);
+    struct hf_reply error = hf_reply_error(refused == NULL ? "" : refused);
+    hf_reply_encode(refused == NULL ? reply : &error, &part->tokens);
+    multi->part_bytes += part->tokens.size;
+    set_held(multi, multi->held_bytes + part->tokens.capacity);
+}
+
 void hf_connection_multi_reply(struct hf_connection *connection, uint64_t tag,
                                const struct hf_reply *reply)
 {
@@ -583,7 +529,7 @@ void hf_connection_multi_reply(struct hf_connection *connection, uint64_t tag,
     }
     struct hf_multi_part *part = &multi->parts[index];
     part->answered = true;
-    hf_reply_encode(reply, &part->tokens);
+    part_answer(multi, part, reply);
     if (part->tokens.failed) {
         connection->broken = true;
         return;
@@ -628,6 +574,24 @@ static enum hf_multi_result exec_run(struct hf_connection *connection,
     return HF_MULTI_TAKEN;
 }
 
+/* An error when that would be too much. */
+static struct hf_reply refuse_watch(const struct hf_multi *multi,
+                                    const struct hf_command *command)
+{
+    size_t bytes = multi->watches.size;
+    for (uint32_t i = 1; i < command->argc; i++) {
+        bytes += command->argv[i].size + WATCH_BYTES;
+    }
+    if (multi->watch_count + command->argc - 1 > WATCHES_MAX) {
+        return hf_reply_error("ERR more than 65536 keys would be watched");
+    }
+    if (bytes > WATCHES_BYTES_MAX) {
+        return hf_reply_error(
+            "ERR the watched keys would take more than 8 MiB");
+    }
+    return hf_reply_ok();
+}
+
 static enum hf_multi_result watch_run(struct hf_connection *connection,
                                       const struct hf_command *command,
                                       struct hf_reply *reply)
@@ -641,8 +605,8 @@ static enum hf_multi_result watch_run(struct hf_connection *connection,
         *reply = hf_reply_error("ERR WATCH inside MULTI is not allowed");
         return HF_MULTI_REPLY;
     }
-    if (multi->watch_count + command->argc - 1 > WATCHES_MAX) {
-        *reply = hf_reply_error("ERR more than 65536 keys are watched");
+    *reply = refuse_watch(multi, command);
+    if (reply->kind == HF_REPLY_ERROR) {
         return HF_MULTI_REPLY;
     }
     struct hf_command inner = *command;

@@ -1,4 +1,4 @@
-/* connection_multi_private.h - What the two files that carry out transactions
+/* connection_multi_private.h - What the files that carry out transactions
  * share; nobody else includes this. */
 #ifndef HF_WIRE_CONNECTION_MULTI_PRIVATE_H
 #define HF_WIRE_CONNECTION_MULTI_PRIVATE_H
@@ -28,6 +28,8 @@ struct hf_multi_part {
 
 struct hf_multi {
     struct hf_mem *mem;
+    size_t *held_total; /* host->multi_bytes; may be NULL. */
+    size_t held_bytes;  /* Of it, by the answers kept here. */
     bool queueing;
     bool spoilt;   /* EXEC will refuse. */
     bool slotted;  /* For a client of the cluster protocol: */
@@ -47,6 +49,7 @@ struct hf_multi {
     struct hf_multi_part *parts;
     uint32_t part_count;
     uint32_t part_capacity;
+    size_t part_bytes;                         /* Of their answers. */
     uint16_t part_numbers[HF_PARTITION_COUNT]; /* 1: the first part; 0: none. */
     struct hf_buffer arguments;                /* Of the command looked at. */
     struct hf_buffer share;   /* The same, on some of its keys. */
@@ -61,6 +64,15 @@ bool hf_multi_is_of_units(const struct hf_command *command);
 /* The part about @partition, NULL when there is none. */
 struct hf_multi_part *hf_multi_part_of(struct hf_multi *multi,
                                        uint16_t partition);
+
+/* connection_multi_pack.c */
+/* Puts the watches of each part in front of what it is asked; there is nothing
+ * yet. */
+void hf_multi_pack_watches(struct hf_multi *multi);
+/* Appends @command, not one of the connection itself, to what the parts that it
+ * is about are asked. */
+void hf_multi_pack_command(struct hf_multi *multi,
+                           const struct hf_command *command);
 
 /* connection_multi_answers.c */
 /* Reads what the node said to @part, which is a unit. */
