@@ -212,6 +212,7 @@ static int redis_sha1hex(lua_State *state)
     if (lua_gettop(state) != 1) {
         return raise(state, "ERR wrong number of arguments");
     }
+    hf_lua_look_at_time(state);
     const char *bytes = lua_tolstring(state, 1, &size);
     hf_sha1_text((struct hf_slice){(const uint8_t *)bytes, size}, text);
     lua_pushlstring(state, text, HF_SHA1_TEXT_BYTES);

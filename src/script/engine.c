@@ -34,6 +34,9 @@ static void *allocate(void *user, void *old, size_t old_size, size_t size)
         lua->stopped = HF_SCRIPT_STOPPED_MEMORY;
         return NULL;
     }
+    if (size > old_size && !hf_lua_watch_piece(lua, size)) {
+        return NULL;
+    }
     void *piece = hf_mem_resize(lua->config.mem, old, old_size, size);
     if (piece != NULL) {
         lua->bytes = lua->bytes - old_size + size;
@@ -334,12 +337,15 @@ static bool compile(struct hf_lua *lua, struct hf_kept *kept,
     if (state_open(lua) != 0) {
         return false;
     }
+    hf_lua_watch_begin(lua);
     int failed = lua_cpcall(lua->state, compile_protected, &compiling);
+    hf_lua_watch_end(lua);
     lua_settop(lua->state, 0);
+    if (lua->stopped != NULL) {
+        *reply = hf_reply_error(lua->stopped);
+        return false;
+    }
     if (failed != 0) {
-        if (lua->stopped != NULL) {
-            *reply = hf_reply_error(lua->stopped);
-        }
         return false;
     }
     if (compiling.function == LUA_NOREF) {
@@ -537,6 +543,7 @@ const char *hf_lua_run(struct hf_lua *lua, const struct hf_lua_world *world,
         lua->has_keys = running.key_count > 0;
         lua->database = lua->has_keys ? hf_key_database(command->argv[3]) : 0;
         lua->random = 0;
+        lua->largest = lua->script->body.size; /* It may be one text. */
         int broken = lua_cpcall(lua->state, run_protected, &running);
         lua_settop(lua->state, 0);
         if (broken != 0 && lua->stopped == NULL) {

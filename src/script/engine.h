@@ -8,9 +8,11 @@
  *     through empty ones whose metatables refuse (script/sandbox.h)
  *   - memory: HF_SCRIPT_MEMORY_BYTES, by an allocator of its own
  *   - work: HF_SCRIPT_STEPS_MAX instructions, and HF_SCRIPT_TIME_US, looked at
- *     every HF_SCRIPT_STEPS_LOOK instructions and before each function that may
- *     take long; pcall does not catch that. Who only waited for a busy machine
- *     is not stopped: HF_SCRIPT_WORK_US of that time have to be its own
+ *     every HF_SCRIPT_STEPS_LOOK instructions (up to each one, where a text or
+ *     table is large), as memory is asked for, also while it is compiled, and
+ *     before each function that may take long; pcall does not catch that. Who
+ *     only waited for a busy machine is not stopped: HF_SCRIPT_WORK_US of that
+ *     time have to be its own
  *
  * A script that breaks one of the last two is given up: nothing of it is done.
  * One that ends in an error of its own keeps what it did until then, as in

@@ -53,7 +53,10 @@ struct hf_lua {
     bool read_only;
     bool has_keys;
     uint8_t database;
-    uint32_t steps;
+    bool watched;   /* Its work is: */
+    uint32_t steps; /* instructions, and bytes since the last look. */
+    size_t asked_bytes;
+    size_t largest;    /* What it may have in one piece. */
     uint32_t values;   /* Of its answer. */
     uint64_t began_us; /* By both clocks. */
     uint64_t worked_us;
@@ -68,6 +71,9 @@ void hf_lua_open_sandbox(lua_State *state);
 /* Counts the work of the run that begins, until hf_lua_watch_end. */
 void hf_lua_watch_begin(struct hf_lua *lua);
 void hf_lua_watch_end(struct hf_lua *lua);
+/* Lua wants a piece of @size for the run. False: it took too long, and has been
+ * given up. */
+bool hf_lua_watch_piece(struct hf_lua *lua, size_t size);
 /* For work that is not counted: raises an error when the run took too long. */
 void hf_lua_look_at_time(lua_State *state);
 /* Makes an empty table that shows the one on top of the stack, and replaces it:

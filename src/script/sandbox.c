@@ -12,11 +12,13 @@
  * metatable, hidden itself, reads from the real one. So functions that write to
  * tables without asking the metatable have to look for that (refuse_locked).
  *
- * A hook of Lua counts instructions, but while a function in C runs there are
- * none. So those that may take long look at the time before, and those that
- * could take very long with few arguments are held to a bound (the patterns of
- * `string`, `string.rep`, the lengths of tables) or look at the time in between
- * (table.sort). */
+ * A hook of Lua counts instructions, and looks at the time more often where one
+ * of them may be slow because something is large. Work that makes something
+ * large asks for memory, and the time is looked at then, too. But while a
+ * function in C runs there may be neither. So those that may take long look at
+ * the time before, and those that could take very long with few arguments are
+ * held to a bound (the patterns of `string`, `string.rep`, the lengths of
+ * tables) or look at the time in between (table.sort). */
 #include <limits.h>
 #include <math.h>
 #include <string.h>
@@ -24,8 +26,13 @@
 #include "base/assert.h"
 #include "script/engine_private.h"
 
-/* Steps of matching that a pattern may need at worst. */
+/* Bytes that Lua asks for between two looks at the time; and how large pieces
+ * are when all is looked at as usual. */
+#define LOOK_BYTES ((size_t)64 << 10)
+/* Steps of matching that a pattern may need at worst; and what it costs to find
+ * the replacement of one match without instructions. */
 #define PATTERN_STEPS_MAX 3e7
+#define REPLACE_STEPS 5
 #define PATTERN_BYTES_MAX 1024
 /* No table needs less for a value. */
 #define VALUE_BYTES_MIN 16
@@ -78,28 +85,67 @@ void hf_lua_look_at_time(lua_State *state)
     look_at_time(state, hf_lua_of(state));
 }
 
+/* One instruction may compare or join texts of any size, or walk through a
+ * table: where there is something large, so many instructions are too many. */
+static uint32_t steps_to_look(const struct hf_lua *lua)
+{
+    if (lua->largest <= LOOK_BYTES) {
+        return HF_SCRIPT_STEPS_LOOK;
+    }
+    size_t steps = HF_SCRIPT_STEPS_LOOK * LOOK_BYTES / lua->largest;
+    return steps == 0 ? 1 : (uint32_t)steps;
+}
+
 static void on_count(lua_State *state, lua_Debug *at)
 {
     (void)at;
     struct hf_lua *lua = hf_lua_of(state);
-    lua->steps += HF_SCRIPT_STEPS_LOOK;
+    lua->steps += steps_to_look(lua);
     if (lua->steps > HF_SCRIPT_STEPS_MAX) {
         give_up(state, lua, HF_SCRIPT_STOPPED_STEPS);
     }
     look_at_time(state, lua);
 }
 
+static void set_hook(struct hf_lua *lua)
+{
+    (void)lua_sethook(lua->state, on_count, LUA_MASKCOUNT,
+                      (int)steps_to_look(lua));
+}
+
+bool hf_lua_watch_piece(struct hf_lua *lua, size_t size)
+{
+    if (size > lua->largest) {
+        lua->largest = size;
+        if (lua->watched && size > LOOK_BYTES) {
+            set_hook(lua);
+        }
+    }
+    lua->asked_bytes += size;
+    if (!lua->watched || lua->asked_bytes < LOOK_BYTES) {
+        return true;
+    }
+    lua->asked_bytes = 0;
+    if (!is_too_late(lua)) {
+        return true;
+    }
+    lua->stopped = HF_SCRIPT_STOPPED_TIME;
+    return false;
+}
+
 void hf_lua_watch_begin(struct hf_lua *lua)
 {
     lua->steps = 0;
+    lua->asked_bytes = 0;
     lua->began_us = read_clock(lua, lua->config.now_us);
     lua->worked_us = read_clock(lua, lua->config.worked_us);
-    (void)lua_sethook(lua->state, on_count, LUA_MASKCOUNT,
-                      HF_SCRIPT_STEPS_LOOK);
+    lua->watched = true;
+    set_hook(lua);
 }
 
 void hf_lua_watch_end(struct hf_lua *lua)
 {
+    lua->watched = false;
     (void)lua_sethook(lua->state, NULL, 0, 0);
 }
 
@@ -195,8 +241,9 @@ static double steps_at_worst(const char *pattern, size_t size, double text_size,
            (double)size * text_size / 16;
 }
 
-/* Arguments: text, pattern. Wrong ones are for the function itself. */
-static void bound_matching(lua_State *state, bool may_anchor)
+/* Arguments: text, pattern. Wrong ones are for the function itself. @steps: for
+ * each match there may be. */
+static void bound_matching(lua_State *state, bool may_anchor, double steps)
 {
     size_t text_size = 0;
     size_t size = 0;
@@ -210,7 +257,8 @@ static void bound_matching(lua_State *state, bool may_anchor)
                    PATTERN_BYTES_MAX);
     }
     bool anchored = may_anchor && size > 0 && pattern[0] == '^';
-    if (steps_at_worst(pattern, size, (double)text_size, anchored) >
+    if (steps_at_worst(pattern, size, (double)text_size, anchored) +
+            steps * (double)text_size >
         PATTERN_STEPS_MAX) {
         luaL_error(state,
                    "the pattern could take too long on a text of %d bytes",
@@ -220,13 +268,20 @@ static void bound_matching(lua_State *state, bool may_anchor)
 
 static void bound_pattern(lua_State *state)
 {
-    bound_matching(state, true);
+    bound_matching(state, true, 0);
+}
+
+/* Functions of Lua count for themselves. */
+static void bound_gsub(lua_State *state)
+{
+    bool quiet = lua_istable(state, 3) || lua_iscfunction(state, 3);
+    bound_matching(state, true, quiet ? REPLACE_STEPS : 0);
 }
 
 /* There '^' stands for itself. */
 static void bound_gmatch(lua_State *state)
 {
-    bound_matching(state, false);
+    bound_matching(state, false, 0);
 }
 
 /* Without patterns, `find` compares the bytes at each place. */
@@ -342,7 +397,7 @@ static const struct {
     {"string", "find", bound_find},
     {"string", "format", NULL},
     {"string", "gmatch", bound_gmatch},
-    {"string", "gsub", bound_pattern},
+    {"string", "gsub", bound_gsub},
     {"string", "len", NULL},
     {"string", "lower", NULL},
     {"string", "match", bound_pattern},
