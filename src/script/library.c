@@ -10,6 +10,8 @@
 
 #define FLUSHES_BYTES_MAX 24
 #define ARGUMENTS_NEAR 16
+/* There are no more than about 60 tickets for each. A power of two. */
+#define BUCKETS 1024
 #define KEY_PREFIX "\x10{scripts}"
 #define TEXT(macro) #macro
 #define TEXT_OF(macro) TEXT(macro)
@@ -53,12 +55,14 @@ struct asked {
 /* A command that was taken and cannot be done at once, or a request of our
  * own, which nobody waits for. */
 struct ticket {
-    struct hf_list link; /* In library->tickets, in order. */
-    uint64_t number;     /* Tag of the request to the node; 0: it waits for
-                          * another one of its client. */
-    bool answered;
-    struct hf_buffer answer; /* Tokens. */
-    size_t size;             /* Of this allocation, with the arguments. */
+    struct hf_list link;      /* In library->tickets, or answered. */
+    struct hf_list by_client; /* In library->by_client, if it is the first of
+                               * its client, else behind that one. */
+    struct hf_list behind;    /* Of the first: the others, in order. */
+    struct hf_list by_number; /* In library->by_number, when it has one: */
+    uint64_t number;          /* tag of the request to the node. */
+    struct hf_buffer answer;  /* Tokens. */
+    size_t size;              /* Of this allocation, with the arguments. */
     struct asked asked;
 };
 
@@ -67,9 +71,11 @@ struct hf_library {
     struct hf_lua *lua;
     struct hf_mem *mem;
     struct hf_list tickets;
-    size_t bytes; /* Of them. */
+    struct hf_list answered; /* Those with an answer, in the order of these. */
+    struct hf_list by_client[BUCKETS];
+    struct hf_list by_number[BUCKETS];
+    size_t bytes; /* Of tickets. */
     uint64_t number_next;
-    uint32_t answered; /* Tickets with an answer. */
     bool running;
     hf_time now;
     int64_t wall_ms;
@@ -99,16 +105,75 @@ int hf_library_create(struct hf_library **created,
     HF_ASSERT(library->eval != NULL);
     HF_ASSERT(library->eval_ro != NULL);
     hf_list_init(&library->tickets);
+    hf_list_init(&library->answered);
+    for (size_t i = 0; i < BUCKETS; i++) {
+        hf_list_init(&library->by_client[i]);
+        hf_list_init(&library->by_number[i]);
+    }
     *created = library;
     return 0;
 }
 
 /* Tickets. */
 
+/* Numbers of clients and of requests differ in their low bits. */
+static struct hf_list *bucket_of(struct hf_list *buckets, uint64_t number)
+{
+    return &buckets[(number ^ number >> 20) & (BUCKETS - 1)];
+}
+
+/* The first ticket of @client; NULL: it has none. */
+static struct ticket *first_of(struct hf_library *library, uint64_t client)
+{
+    const struct hf_list *bucket = bucket_of(library->by_client, client);
+    for (struct hf_list *at = bucket->next; at != bucket; at = at->next) {
+        struct ticket *ticket = HF_CONTAINER_OF(at, struct ticket, by_client);
+        if (ticket->asked.client == client) {
+            return ticket;
+        }
+    }
+    return NULL;
+}
+
+/* Behind those of its client. What is asked for nobody has no order. */
+static void queue_push(struct hf_library *library, struct ticket *ticket)
+{
+    uint64_t client = ticket->asked.client;
+    hf_list_init(&ticket->by_client);
+    hf_list_init(&ticket->behind);
+    if (client != HF_LIBRARY_CLIENT) {
+        struct ticket *first = first_of(library, client);
+        hf_list_push_back(first == NULL ? bucket_of(library->by_client, client)
+                                        : &first->behind,
+                          &ticket->by_client);
+    }
+}
+
+/* Whoever is behind it becomes the first. */
+static void queue_remove(struct hf_library *library, struct ticket *ticket)
+{
+    struct hf_list *behind = &ticket->behind;
+    hf_list_remove(&ticket->by_client);
+    if (hf_list_is_empty(behind)) {
+        return;
+    }
+    struct ticket *next =
+        HF_CONTAINER_OF(behind->next, struct ticket, by_client);
+    hf_list_remove(&next->by_client);
+    if (!hf_list_is_empty(behind)) { /* It takes the others over. */
+        next->behind = *behind;
+        next->behind.next->previous = &next->behind;
+        next->behind.previous->next = &next->behind;
+    }
+    hf_list_push_back(bucket_of(library->by_client, next->asked.client),
+                      &next->by_client);
+}
+
 static void ticket_free(struct hf_library *library, struct ticket *ticket)
 {
-    library->answered -= ticket->answered ? 1 : 0;
     library->bytes -= ticket->size;
+    queue_remove(library, ticket);
+    hf_list_remove(&ticket->by_number);
     hf_list_remove(&ticket->link);
     hf_buffer_close(&ticket->answer);
     hf_mem_free(library->mem, ticket, ticket->size);
@@ -119,9 +184,12 @@ void hf_library_destroy(struct hf_library *library)
     if (library == NULL) {
         return;
     }
-    while (!hf_list_is_empty(&library->tickets)) {
-        ticket_free(library, HF_CONTAINER_OF(library->tickets.next,
-                                             struct ticket, link));
+    struct hf_list *lists[] = {&library->tickets, &library->answered};
+    for (size_t i = 0; i < HF_ARRAY_COUNT(lists); i++) {
+        while (!hf_list_is_empty(lists[i])) {
+            ticket_free(library,
+                        HF_CONTAINER_OF(lists[i]->next, struct ticket, link));
+        }
     }
     hf_mem_free(library->mem, library, sizeof(*library));
 }
@@ -152,20 +220,10 @@ static struct ticket *ticket_new(struct hf_library *library,
     ticket->asked.command = hf_command_copy(&asked->command, ticket + 1);
     hf_buffer_init(&ticket->answer, library->mem);
     hf_list_push_back(&library->tickets, &ticket->link);
+    hf_list_init(&ticket->by_number);
+    queue_push(library, ticket);
     library->bytes += size;
     return ticket;
-}
-
-static bool is_waiting(const struct hf_library *library, uint64_t client)
-{
-    for (const struct hf_list *link = library->tickets.next;
-         link != &library->tickets; link = link->next) {
-        if (HF_CONTAINER_OF(link, const struct ticket, link)->asked.client ==
-            client) {
-            return true;
-        }
-    }
-    return false;
 }
 
 /* Runs @script where scripts are stored, with @arguments as ARGV; the answer
@@ -179,6 +237,8 @@ static void ask(struct hf_library *library, struct ticket *ticket,
     uint32_t argc = 3 + HF_ARRAY_COUNT(keys) + count;
     struct hf_slice *argv = hf_mem_alloc(library->mem, argc * sizeof(argv[0]));
     ticket->number = library->number_next++;
+    hf_list_push_back(bucket_of(library->by_number, ticket->number),
+                      &ticket->by_number);
     if (argv == NULL) {
         struct hf_reply reply = hf_reply_error(no_memory_text);
         hf_library_answer(library, ticket->number, &reply);
@@ -477,31 +537,23 @@ static void end(struct hf_library *library, struct ticket *ticket)
     }
 }
 
-/* Those of a client that waited for one of it. */
+/* Those of a client that waited for one of it, up to one that has to wait for
+ * an answer itself. */
 static void begin_next(struct hf_library *library, uint64_t client)
 {
-    struct hf_list *link = library->tickets.next;
-    while (link != &library->tickets) {
-        struct ticket *ticket = HF_CONTAINER_OF(link, struct ticket, link);
-        link = link->next;
-        if (ticket->asked.client != client) {
-            continue;
-        }
-        if (ticket->number != 0 || (!run_at_once(library, &ticket->asked) &&
-                                    !begin(library, ticket))) {
-            return;
-        }
+    struct ticket *ticket = first_of(library, client);
+    while (ticket != NULL && ticket->number == 0 &&
+           (run_at_once(library, &ticket->asked) || begin(library, ticket))) {
         ticket_free(library, ticket);
-        link = library->tickets.next; /* There may be others since. */
+        ticket = first_of(library, client);
     }
 }
 
-bool hf_library_wants(const struct hf_library *library, uint64_t client,
+bool hf_library_wants(struct hf_library *library, uint64_t client,
                       const struct hf_command *command)
 {
     return command->row->route == HF_ROUTE_SCRIPT ||
-           (!hf_list_is_empty(&library->tickets) &&
-            is_waiting(library, client));
+           (library->bytes > 0 && first_of(library, client) != NULL);
 }
 
 void hf_library_take(struct hf_library *library, uint64_t client, uint64_t tag,
@@ -511,8 +563,7 @@ void hf_library_take(struct hf_library *library, uint64_t client, uint64_t tag,
     const struct asked asked = {client, tag, *command};
     library->now = now;
     library->wall_ms = wall_ms;
-    bool waits =
-        !hf_list_is_empty(&library->tickets) && is_waiting(library, client);
+    bool waits = first_of(library, client) != NULL;
     if (!waits && run_at_once(library, &asked)) {
         return;
     }
@@ -526,29 +577,17 @@ void hf_library_take(struct hf_library *library, uint64_t client, uint64_t tag,
 void hf_library_answer(struct hf_library *library, uint64_t tag,
                        const struct hf_reply *reply)
 {
-    for (struct hf_list *link = library->tickets.next;
-         link != &library->tickets; link = link->next) {
-        struct ticket *ticket = HF_CONTAINER_OF(link, struct ticket, link);
-        if (ticket->number == tag && !ticket->answered) {
-            ticket->answered = true;
+    const struct hf_list *bucket = bucket_of(library->by_number, tag);
+    for (struct hf_list *at = bucket->next; at != bucket; at = at->next) {
+        struct ticket *ticket = HF_CONTAINER_OF(at, struct ticket, by_number);
+        if (ticket->number == tag) {
             hf_reply_encode(reply, &ticket->answer);
-            library->answered++;
+            hf_list_remove(&ticket->by_number);
+            hf_list_remove(&ticket->link);
+            hf_list_push_back(&library->answered, &ticket->link);
             return;
         }
     }
-}
-
-static struct ticket *first_answered(const struct hf_library *library)
-{
-    struct hf_list *link = library->tickets.next;
-    while (link != &library->tickets) {
-        struct ticket *ticket = HF_CONTAINER_OF(link, struct ticket, link);
-        if (ticket->answered) {
-            return ticket;
-        }
-        link = link->next;
-    }
-    return NULL;
 }
 
 void hf_library_run(struct hf_library *library, hf_time now, int64_t wall_ms)
@@ -559,9 +598,9 @@ void hf_library_run(struct hf_library *library, hf_time now, int64_t wall_ms)
     library->running = true;
     library->now = now;
     library->wall_ms = wall_ms;
-    while (library->answered > 0) {
-        struct ticket *ticket = first_answered(library);
-        HF_ASSERT(ticket != NULL);
+    while (!hf_list_is_empty(&library->answered)) {
+        struct ticket *ticket =
+            HF_CONTAINER_OF(library->answered.next, struct ticket, link);
         uint64_t client = ticket->asked.client;
         end(library, ticket);
         ticket_free(library, ticket);

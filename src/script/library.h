@@ -58,7 +58,7 @@ void hf_library_destroy(struct hf_library *library);
 /* Whether a command on keys of @client is to be taken by hf_library_take: it
  * runs a script, or comes after a command of that client that waits. Others are
  * for the node. */
-bool hf_library_wants(const struct hf_library *library, uint64_t client,
+bool hf_library_wants(struct hf_library *library, uint64_t client,
                       const struct hf_command *command);
 
 /* Takes a command whose number of arguments fits its row, or, of SCRIPT, its

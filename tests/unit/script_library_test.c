@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -225,6 +226,29 @@ static void commands_of_a_client_keep_their_order(void **state)
     expect(&world->asked, EVAL_BODY ";GET k;" EVAL_BODY ";GET k2;");
     send(world, 1, 5, "GET|k3");
     expect(&world->asked, "GET k3;");
+    /* One that has to ask again, in the middle; and a client beside it. */
+    world->now += HF_LIBRARY_WAIT_MS + 1;
+    send(world, 1, 6, "EVALSHA|" SUM "|1|k");
+    send(world, 2, 2, "SCRIPT|EXISTS|" SUM);
+    uint64_t exists = world->own_tag;
+    send(world, 1, 7, "GET|k7");
+    send(world, 1, 8, "SCRIPT|EXISTS|" SUM);
+    send(world, 1, 9, "GET|k9");
+    send(world, 2, 3, "GET|other");
+    expect(&world->asked, "");
+    world->own_tag = exists - 1;
+    answer_look(world, "", BODY);
+    expect(&world->asked, EVAL_BODY ";GET k7;");
+    uint64_t second = world->own_tag;
+    assert_true(second > exists);
+    world->own_tag = exists;
+    struct hf_reply one = hf_reply_integer(1);
+    answer(world, &one);
+    expect(&world->asked, "GET other;");
+    world->own_tag = second;
+    answer(world, &one);
+    expect(&world->asked, "GET k9;");
+    expect(&world->answers, "2.2 1;1.8 1;");
 }
 
 static void what_others_flushed_is_forgotten(void **state)
@@ -351,6 +375,37 @@ static void what_waits_is_bounded(void **state)
            "1.19 (error) CLUSTERDOWN too many commands wait at this node;");
 }
 
+/* With a walk through all that wait for each command, this would take more
+ * than ten times as long. */
+static void many_clients_may_wait(void **state)
+{
+    enum { CLIENTS = 30000 };
+    struct world *world = *state;
+    const struct hf_slice argv[] = {HF_SLICE_LITERAL("GET"),
+                                    HF_SLICE_LITERAL("k")};
+    const struct hf_command get = {
+        .row = hf_command_find(argv[0]), .argc = 2, .argv = argv};
+    clock_t began = clock();
+    for (uint64_t client = 1; client <= CLIENTS; client++) {
+        send(world, client, 1, "EVALSHA|" SUM "|1|k");
+        assert_true(hf_library_wants(world->library, client, &get));
+        assert_false(hf_library_wants(world->library, CLIENTS + 1, &get));
+    }
+    assert_int_equal(world->own_count, CLIENTS);
+    struct hf_reply error = hf_reply_error("CLUSTERDOWN nobody");
+    for (uint64_t tag = CLIENTS; tag > 0; tag--) { /* The last one first. */
+        world->own_tag = tag;
+        answer(world, &error);
+    }
+    double seconds = (double)(clock() - began) / CLOCKS_PER_SEC;
+    for (uint64_t client = 1; client <= CLIENTS; client++) {
+        assert_false(hf_library_wants(world->library, client, &get));
+    }
+    if (seconds > 1) {
+        fail_msg("took %.1f s", seconds);
+    }
+}
+
 static void each_failed_allocation_is_answered(void **state)
 {
     for (uint64_t nth = 1; nth < 400; nth++) {
@@ -391,6 +446,7 @@ int main(void)
         TEST(scripts_without_keys_run_here),
         TEST(what_is_wrong_is_said_at_once),
         TEST(what_waits_is_bounded),
+        TEST(many_clients_may_wait),
         cmocka_unit_test(each_failed_allocation_is_answered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
