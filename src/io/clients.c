@@ -354,6 +354,7 @@ static struct hf_clients *clients_new(uv_loop_t *loop, struct hf_mem *mem,
     clients->log = config->log;
     clients->handler = *handler;
     clients->clients_max = config->clients_max;
+    clients->unix_lock = -1;
     clients->next_id = 1;
     clients->logged_at = hf_clock_now() - LOG_EVERY_MS;
     hf_list_init(&clients->all);

@@ -149,7 +149,12 @@ listener_open(struct hf_clients *clients, enum hf_clients_listener_kind kind)
 static void on_listener_closed(uv_handle_t *handle)
 {
     struct hf_clients_listener *listener = handle->data;
-    hf_clients_handle_closed(listener->clients);
+    struct hf_clients *clients = listener->clients;
+    if (listener->kind == HF_CLIENTS_UNIX) {
+        hf_listen_unlock(clients->unix_path, clients->unix_lock);
+        clients->unix_lock = -1;
+    }
+    hf_clients_handle_closed(clients);
 }
 
 static void listener_close(struct hf_clients_listener *listener)
@@ -204,5 +209,5 @@ int hf_clients_listen_unix(struct hf_clients *clients, const char *path)
     HF_ASSERT(strlen(path) <= HF_LISTEN_PATH_MAX);
     memcpy(clients->unix_path, path, strlen(path) + 1);
     return hf_listen_unix(&listener->socket.pipe, path, HF_CLIENTS_BACKLOG,
-                          on_connection);
+                          on_connection, &clients->unix_lock);
 }

@@ -78,6 +78,7 @@ struct hf_clients {
     struct hf_clients_listener listeners[HF_CLIENTS_LISTENERS];
     uint16_t port;
     char unix_path[HF_LISTEN_PATH_MAX + 1];
+    int unix_lock; /* Of hf_listen_unix. */
     uint32_t clients_max;
     struct hf_list all;
     struct hf_list dirty;

@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -12,6 +14,11 @@
 #include "base/assert.h"
 #include "holdfast/error.h"
 #include "io/resolve.h"
+
+/* Of the file beside a Unix socket whose lock is held by who listens there. */
+#define LOCK_FORMAT "%s.lock"
+#define LOCK_PATH_BYTES (HF_LISTEN_PATH_MAX + 8)
+#define LOCK_TRIES 100 /* Each after another process gave it up. */
 
 static int listen_error(int uv_error)
 {
@@ -163,13 +170,49 @@ static int remove_left_over(const char *path)
     return rv;
 }
 
-int hf_listen_unix(uv_pipe_t *listener, const char *path, int backlog,
-                   uv_connection_cb connected)
+/* Whoever has the lock of @path may replace what is there: 0, and its
+ * descriptor in *@lock; or as hf_listen_unix. */
+static int take_lock(const char *path, int *lock)
 {
-    _Static_assert(sizeof(((struct sockaddr_un *)NULL)->sun_path) ==
-                       HF_LISTEN_PATH_MAX + 1,
-                   "paths fit an address");
-    HF_ASSERT(strlen(path) <= HF_LISTEN_PATH_MAX);
+    char name[LOCK_PATH_BYTES];
+    snprintf(name, sizeof(name), LOCK_FORMAT, path);
+    for (int i = 0; i < LOCK_TRIES; i++) {
+        struct stat mine;
+        struct stat there;
+        int fd = open(name, O_CREAT | O_RDWR | O_CLOEXEC | O_NOFOLLOW,
+                      S_IRUSR | S_IWUSR);
+        if (fd < 0) {
+            return HF_EIO;
+        }
+        if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+            int why = errno;
+            close(fd);
+            return why == EWOULDBLOCK ? HF_EINUSE : HF_EIO;
+        }
+        if (fstat(fd, &mine) == 0 && stat(name, &there) == 0 &&
+            mine.st_ino == there.st_ino && mine.st_dev == there.st_dev) {
+            *lock = fd;
+            return 0;
+        }
+        close(fd); /* Who had it before has removed it meanwhile. */
+    }
+    return HF_EINUSE;
+}
+
+void hf_listen_unlock(const char *path, int lock)
+{
+    char name[LOCK_PATH_BYTES];
+    if (lock < 0) {
+        return;
+    }
+    snprintf(name, sizeof(name), LOCK_FORMAT, path);
+    (void)unlink(name); /* While it is ours. */
+    close(lock);
+}
+
+static int listen_locked(uv_pipe_t *listener, const char *path, int backlog,
+                         uv_connection_cb connected)
+{
     int rv = remove_left_over(path);
     if (rv != 0) {
         return rv;
@@ -181,4 +224,23 @@ int hf_listen_unix(uv_pipe_t *listener, const char *path, int backlog,
         rv = uv_listen((uv_stream_t *)listener, backlog, connected);
     }
     return rv == 0 ? 0 : listen_error(rv);
+}
+
+int hf_listen_unix(uv_pipe_t *listener, const char *path, int backlog,
+                   uv_connection_cb connected, int *lock)
+{
+    _Static_assert(sizeof(((struct sockaddr_un *)NULL)->sun_path) ==
+                       HF_LISTEN_PATH_MAX + 1,
+                   "paths fit an address");
+    HF_ASSERT(strlen(path) <= HF_LISTEN_PATH_MAX);
+    *lock = -1;
+    int rv = take_lock(path, lock);
+    if (rv == 0) {
+        rv = listen_locked(listener, path, backlog, connected);
+    }
+    if (rv != 0) {
+        hf_listen_unlock(path, *lock);
+        *lock = -1;
+    }
+    return rv;
 }

@@ -8,10 +8,9 @@
 
 /* Listens by @listener, which is initialised, on @bind, and sets *@port to what
  * was bound when it was 0. Returns 0, HF_EINUSE when the port is taken,
- * HF_ENOMEM, or HF_EIO. @loop runs for as long as the name takes to look up, so
- * nothing else may be on it yet that could be disturbed. @shared: others of
- * this user may listen there as well if they say the same; the kernel gives
- * each connection to one of them. */
+ * HF_ENOMEM, or HF_EIO. Waits for as long as the name takes to look up.
+ * @shared: others of this user may listen there as well if they say the same;
+ * the kernel gives each connection to one of them. */
 HF_NODISCARD int hf_listen(uv_loop_t *loop, uv_tcp_t *listener,
                            const char *bind, uint16_t *port, bool shared,
                            int backlog, uv_connection_cb connected);
@@ -27,10 +26,16 @@ HF_NODISCARD int hf_listen_keep_port(const char *bind, uint16_t *port,
 
 /* Listens by @listener, which is initialised, on the Unix socket @path, which
  * only the user of this process may connect to; it is removed when @listener is
- * closed. A socket that a dead process left there is replaced. Returns 0,
- * HF_EINUSE when a process listens there, HF_EINVAL when something else is
- * there, HF_ENOMEM, or HF_EIO. */
+ * closed. A socket that a dead process left there is replaced. Of several
+ * processes that do this at once one succeeds: it holds the lock of a file
+ * beside the socket, *@lock, which is for hf_listen_unlock after @listener was
+ * closed; -1 when it failed. Returns 0, HF_EINUSE when a process listens there
+ * or is about to, HF_EINVAL when something else is there, HF_ENOMEM, or HF_EIO.
+ */
 HF_NODISCARD int hf_listen_unix(uv_pipe_t *listener, const char *path,
-                                int backlog, uv_connection_cb connected);
+                                int backlog, uv_connection_cb connected,
+                                int *lock);
+/* Removes the file, and gives up the lock. Nothing happens when it is -1. */
+void hf_listen_unlock(const char *path, int lock);
 
 #endif
