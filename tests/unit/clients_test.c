@@ -22,6 +22,9 @@
 
 #define DEADLINE_MS 20000
 
+/* More than wait for their answers at once. */
+#define TAGS_MAX 4096
+
 struct world {
     uv_loop_t loop;
     uv_timer_t pulse; /* So that the loop never waits for long. */
@@ -30,6 +33,7 @@ struct world {
     int requests;
     uint64_t client; /* Of the last request. */
     uint64_t tag;
+    uint64_t tags[TAGS_MAX]; /* Of the last ones. */
     bool stopped;
     /* Requests are answered at once, and take long. */
     bool busy;
@@ -78,7 +82,7 @@ static void on_request(void *user, uint64_t client, uint64_t tag,
 {
     struct world *w = user;
     (void)command;
-    w->requests++;
+    w->tags[w->requests++ % TAGS_MAX] = tag;
     w->client = client;
     w->tag = tag;
     if (w->busy) {
@@ -588,6 +592,100 @@ static void a_unix_socket_needs_its_directory(void **state)
                      HF_EIO);
 }
 
+static int raw_connect_tcp(uint16_t port)
+{
+    struct sockaddr_in address;
+    uv_ip4_addr("127.0.0.1", port, &address);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)),
+                     0);
+    return fd;
+}
+
+/* Sends @text in pieces of @piece bytes, says that there is no more, and gets
+ * all the answers. */
+static void expect_all_answers(struct world *w, int fd, size_t piece,
+                               const char *text, const char *expected)
+{
+    static char answers[1 << 18];
+    size_t size = 0;
+    ssize_t got = 1;
+    int answered = 0;
+    struct hf_buffer seven;
+    hf_buffer_init(&seven, &w->mem);
+    hf_reply_put_array(&seven, 1);
+    hf_reply_put_integer(&seven, 7);
+    const struct hf_reply reply = hf_reply_nested(&seven);
+    w->requests = 0;
+    for (size_t at = 0; at < strlen(text); at += piece) {
+        size_t left = strlen(text) - at;
+        size_t now = left < piece ? left : piece;
+        assert_int_equal(write(fd, text + at, now), now);
+        turn(w);
+    }
+    assert_int_equal(shutdown(fd, SHUT_WR), 0);
+    assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+    hf_time give_up_at = hf_clock_now() + DEADLINE_MS;
+    for (int turns = 0; got != 0; turns++) {
+        assert_true(hf_clock_now() < give_up_at);
+        turn(w);
+        while (turns % 4 == 3 && answered < w->requests) { /* It takes time. */
+            hf_clients_reply(w->clients, w->client,
+                             w->tags[answered++ % TAGS_MAX], &reply);
+        }
+        got = read(fd, answers + size, sizeof(answers) - 1 - size);
+        size += got > 0 ? (size_t)got : 0;
+    }
+    answers[size] = '\0';
+    assert_string_equal(answers, expected);
+    hf_buffer_close(&seven);
+    close(fd);
+}
+
+#define SEVEN "*1\r\n:7\r\n"
+
+/* Most of it is held back when the end comes. */
+static void expect_deep_pipeline(struct world *w, int fd)
+{
+    struct hf_buffer sent;
+    struct hf_buffer expected;
+    hf_buffer_init(&sent, &w->mem);
+    hf_buffer_init(&expected, &w->mem);
+    for (int i = 0; i < 12000; i++) {
+        hf_buffer_append_text(&sent, "GET a\r\n");
+        hf_buffer_append_text(&expected, SEVEN);
+    }
+    hf_buffer_append(&sent, "", 1);
+    hf_buffer_append(&expected, "", 1);
+    expect_all_answers(w, fd, sent.size, (const char *)sent.data,
+                       (const char *)expected.data);
+    hf_buffer_close(&sent);
+    hf_buffer_close(&expected);
+}
+
+static void the_last_commands_of_a_client_are_answered(void **state)
+{
+    static const char text[] = "GET a\r\nMULTI\r\nGET b\r\nEXEC\r\n"
+                               "MULTI\r\nGET b\r\nEXEC\r\nGET c\r\nPING\r\n";
+    static const char expected[] = SEVEN "+OK\r\n+QUEUED\r\n" SEVEN "+OK\r\n"
+                                         "+QUEUED\r\n" SEVEN SEVEN "+PONG\r\n";
+    struct world *w = *state;
+    struct place place;
+    place_open(&place);
+    assert_int_equal(hf_clients_listen_unix(w->clients, place.path), 0);
+    for (size_t piece = 1; piece < sizeof(text); piece++) {
+        int fd = raw_connect(place.path);
+        expect_all_answers(w, fd, piece, text, expected);
+        fd = raw_connect_tcp(hf_clients_port(w->clients));
+        expect_all_answers(w, fd, piece, text, expected);
+    }
+    expect_deep_pipeline(w, raw_connect(place.path));
+    expect_deep_pipeline(w, raw_connect_tcp(hf_clients_port(w->clients)));
+    world_stop(w);
+    place_close(&place);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -606,6 +704,7 @@ int main(void)
         TEST(a_unix_socket_that_is_used_stays),
         TEST(a_file_at_the_path_of_a_unix_socket_stays),
         TEST(a_unix_socket_needs_its_directory),
+        TEST(the_last_commands_of_a_client_are_answered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
