@@ -184,10 +184,10 @@ static bool deliver(void *user, struct hf_subscriber *subscriber,
         messages_clear(p->clients);
         p->pattern = pattern;
     }
-    struct hf_buffer *message =
-        &p->clients->messages[connection->version == 3 ? 1 : 0];
+    int version = hf_connection_push_version(connection);
+    struct hf_buffer *message = &p->clients->messages[version == 3 ? 1 : 0];
     if (message->size == 0 && !message->failed) {
-        message_write(p, message, connection->version);
+        message_write(p, message, version);
     }
     if (message->failed) {
         connection->broken = true; /* A gap would not be seen. */

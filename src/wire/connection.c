@@ -420,10 +420,22 @@ void hf_connection_listened(struct hf_connection *connection)
     connection->unheard = false;
 }
 
+/* A HELLO may wait for answers before its own; until that is out, the client
+ * reads as before. */
+int hf_connection_push_version(const struct hf_connection *connection)
+{
+    uint64_t first = connection->tag_first;
+    return pending_count(connection) == 0
+               ? connection->version
+               : connection->slots[first & (connection->slot_capacity - 1)]
+                     .version;
+}
+
 void hf_connection_push(struct hf_connection *connection,
                         const struct hf_reply *reply)
 {
-    hf_resp_write(&connection->output, reply, connection->version);
+    hf_resp_write(&connection->output, reply,
+                  hf_connection_push_version(connection));
     output_check(connection);
 }
 

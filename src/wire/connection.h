@@ -248,7 +248,9 @@ void hf_connection_reply(struct hf_connection *connection, uint64_t tag,
  * call. */
 void hf_connection_push(struct hf_connection *connection,
                         const struct hf_reply *reply);
-/* The same, of bytes that are RESP of its version. */
+/* The version of RESP that is in force where a push would be written now. */
+int hf_connection_push_version(const struct hf_connection *connection);
+/* The same, of bytes that are RESP of that version. */
 void hf_connection_push_bytes(struct hf_connection *connection,
                               struct hf_slice bytes);
 

@@ -111,6 +111,50 @@ static void only_a_few_commands_are_left_in_resp2(void **state)
     client_close(&c);
 }
 
+static void push_message(struct client *c)
+{
+    struct hf_buffer tokens;
+    hf_buffer_init(&tokens, &c->own);
+    hf_reply_put_push(&tokens, 1);
+    hf_reply_put_nil(&tokens);
+    struct hf_reply reply = hf_reply_nested(&tokens);
+    hf_connection_push(&c->connection, &reply);
+    hf_buffer_close(&tokens);
+}
+
+/* It is the client that changes its version, when it reads the answer. */
+static void pushes_are_of_the_version_in_force_where_they_come(void **state)
+{
+    (void)state;
+    struct client c;
+    client_open(&c);
+    client_send(&c, "HELLO 3\r\nSUBSCRIBE a\r\n");
+    hf_buffer_clear(&c.connection.output);
+    client_send(&c, "GET k\r\nHELLO 2\r\nPING\r\n");
+    push_message(&c);
+    client_expect(&c, ">1\r\n_\r\n");
+    client_answer(&c, 0, "v");
+    push_message(&c);
+    hf_buffer_append(&c.connection.output, "", 1);
+    const char *text = (const char *)c.connection.output.data;
+    assert_memory_equal(text, "$1\r\nv\r\n*14\r\n", 12);
+    assert_non_null(strstr(text, "$4\r\npong\r\n$0\r\n\r\n*1\r\n$-1\r\n"));
+    hf_buffer_clear(&c.connection.output);
+    client_send(&c, "UNSUBSCRIBE\r\nGET k\r\nHELLO 3\r\nGET k\r\n");
+    hf_buffer_clear(&c.connection.output);
+    push_message(&c);
+    client_expect(&c, "*1\r\n$-1\r\n");
+    client_answer(&c, 2, "late");
+    client_expect(&c, "");
+    client_answer(&c, 1, "v");
+    push_message(&c);
+    hf_buffer_append(&c.connection.output, "", 1);
+    text = (const char *)c.connection.output.data;
+    assert_memory_equal(text, "$1\r\nv\r\n%7\r\n", 11);
+    assert_non_null(strstr(text, "$4\r\nlate\r\n>1\r\n_\r\n"));
+    client_close(&c);
+}
+
 static void counts_are_those_of_redis(void **state)
 {
     (void)state;
@@ -176,6 +220,7 @@ int main(void)
         TEST(a_subscription_waits_for_other_nodes),
         TEST(in_small_pieces_it_is_the_same),
         TEST(pushes_come_between_answers),
+        TEST(pushes_are_of_the_version_in_force_where_they_come),
         TEST(only_a_few_commands_are_left_in_resp2),
         TEST(counts_are_those_of_redis),
         TEST(what_is_wrong_with_pubsub_is_said),
