@@ -18,11 +18,18 @@
 #include "core/topology.h"
 #include "holdfast/error.h"
 
+/* What it holds beside the parts. */
+static size_t beside_parts(const struct hf_gathering *gather)
+{
+    return gather->found.capacity +
+           (gather->origin == NULL ? 0 : gather->origin->size);
+}
+
 /* How much memory the parts hold, and the room for them. */
 static void gather_set_held(struct hf_node *node, struct hf_gathering *gather,
                             size_t bytes)
 {
-    bytes += gather->found.capacity;
+    bytes += beside_parts(gather);
     node->answer_bytes = node->answer_bytes - gather->held_bytes + bytes;
     gather->held_bytes = bytes;
 }
@@ -45,7 +52,7 @@ static void gather_free(struct hf_node *node, struct hf_gathering *gather)
 {
     hf_list_remove(&gather->link);
     hf_buffer_close(&gather->found);
-    gather_set_held(node, gather, 0);
+    node->answer_bytes -= gather->held_bytes;
     for (uint32_t i = 0; gather->parts != NULL && i < gather->part_count; i++) {
         hf_buffer_close(&gather->parts[i]);
     }
@@ -142,8 +149,7 @@ static void gather_keep(struct hf_node *node, struct hf_gathering *gather,
     hf_reply_encode(reply, part);
     gather->bytes += part->size;
     gather_set_held(node, gather,
-                    gather->held_bytes - gather->found.capacity +
-                        part->capacity);
+                    gather->held_bytes - beside_parts(gather) + part->capacity);
     if (part->failed) {
         gather_refuse(node, gather, hf_no_memory_text);
     } else if (gather->bytes > HF_REPLY_BYTES_MAX) {
@@ -584,6 +590,12 @@ static struct hf_gathering *ranged_new(struct hf_node *node, uint64_t client,
         return NULL;
     }
     gather->origin = origin;
+    gather_set_held(node, gather, 0);
+    if (others_hold_too_much(node, gather)) {
+        gather_free(node, gather);
+        hf_node_refuse_client(node, client, tag, hf_many_answers_text);
+        return NULL;
+    }
     return gather;
 }
 

@@ -19,6 +19,7 @@ struct hf_telling {
     hf_time deadline;
     uint64_t awaited[PEER_WORDS]; /* By their place in node->peers. */
     struct hf_tally tally;
+    size_t held_bytes; /* By it, as counted in node->answer_bytes. */
 };
 
 static bool awaits(const struct hf_telling *telling, size_t peer)
@@ -52,11 +53,36 @@ static struct hf_telling **place_of(const struct hf_publishing *publishing,
     return &publishing->tellings[number & (HF_TELLINGS_MAX - 1)];
 }
 
+static void set_held(struct hf_node *node, struct hf_telling *telling,
+                     size_t bytes)
+{
+    node->answer_bytes = node->answer_bytes - telling->held_bytes + bytes;
+    telling->held_bytes = bytes;
+}
+
+static void tally_close(struct hf_node *node, struct hf_telling *telling)
+{
+    hf_tally_close(&telling->tally);
+    set_held(node, telling, 0);
+}
+
+/* After an answer was taken in. Others that wait may be too much; one alone is
+ * not. */
+static void tally_count(struct hf_node *node, struct hf_telling *telling)
+{
+    set_held(node, telling, hf_tally_bytes(&telling->tally));
+    if (telling->held_bytes > 0 && node->answer_bytes - telling->held_bytes >
+                                       node->config.held_bytes_max) {
+        hf_tally_refuse(&telling->tally, hf_many_answers_text);
+        set_held(node, telling, 0);
+    }
+}
+
 static void telling_free(struct hf_node *node, uint64_t number)
 {
     struct hf_publishing *publishing = &node->publishing;
     struct hf_telling **place = place_of(publishing, number);
-    hf_tally_close(&(*place)->tally);
+    tally_close(node, *place);
     hf_mem_free(node->mem, *place, sizeof(**place));
     *place = NULL;
     while (publishing->tell_first < publishing->tell_next &&
@@ -180,17 +206,18 @@ void hf_node_publish(struct hf_node *node, uint64_t client, uint64_t tag,
     if (ask_here(node, command, &here)) {
         hf_tally_add(&telling.tally, &here);
     }
+    tally_count(node, &telling);
     node->counters.messages_published++;
     const char *why = NULL;
-    if (!somebody_listens(node)) {
+    if (telling.tally.error != NULL || !somebody_listens(node)) {
         telling_answer(node, &telling);
-        hf_tally_close(&telling.tally);
+        tally_close(node, &telling);
         return;
     }
     uint64_t number = publishing->tell_next;
     why = telling_keep(node, &telling);
     if (why != NULL) {
-        hf_tally_close(&telling.tally);
+        tally_close(node, &telling);
         hf_node_refuse_client(node, client, tag, why);
         return;
     }
@@ -231,6 +258,7 @@ void hf_node_told(struct hf_node *node, const struct hf_peer *from,
     }
     set_awaited(telling, peer, false);
     hf_tally_add(&telling->tally, &told->reply);
+    tally_count(node, telling);
     if (!awaits_any(telling)) {
         telling_answer(node, telling);
         telling_free(node, told->number);

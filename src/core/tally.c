@@ -4,6 +4,9 @@
 
 #include "base/assert.h"
 
+static const char no_memory_text[] =
+    "OOM command not allowed: this node is out of memory";
+
 bool hf_tally_kind_of(const struct hf_command *command,
                       enum hf_tally_kind *kind)
 {
@@ -62,15 +65,30 @@ void hf_tally_close(struct hf_tally *tally)
     hf_buffer_close(&tally->names);
 }
 
+size_t hf_tally_bytes(const struct hf_tally *tally)
+{
+    size_t counts =
+        tally->counts == NULL ? 0 : tally->count * sizeof(tally->counts[0]);
+    return tally->names.capacity + counts;
+}
+
+void hf_tally_refuse(struct hf_tally *tally, const char *error)
+{
+    if (tally->error == NULL) {
+        tally->error = error;
+        hf_tally_close(tally);
+    }
+}
+
 static void add_name(struct hf_tally *tally, struct hf_slice name)
 {
     if (tally->names.size + name.size > HF_REPLY_BYTES_MAX) {
-        tally->too_large = true;
+        hf_tally_refuse(tally, HF_REPLY_TOO_LARGE);
         return;
     }
     hf_buffer_put_slice(&tally->names, name);
     if (tally->names.failed) {
-        tally->failed = true;
+        hf_tally_refuse(tally, no_memory_text);
         return;
     }
     tally->count++;
@@ -84,7 +102,7 @@ static void add_nested(struct hf_tally *tally, struct hf_slice tokens)
     if (!hf_token_next(&reader, &token) || token.kind != HF_TOKEN_ARRAY) {
         return;
     }
-    while (hf_token_next(&reader, &token)) {
+    while (tally->error == NULL && hf_token_next(&reader, &token)) {
         if (token.kind == HF_TOKEN_BULK && tally->kind != HF_TALLY_COUNTS) {
             add_name(tally, token.bytes);
         } else if (token.kind == HF_TOKEN_INTEGER && at < tally->count &&
@@ -96,12 +114,14 @@ static void add_nested(struct hf_tally *tally, struct hf_slice tokens)
 
 void hf_tally_add(struct hf_tally *tally, const struct hf_reply *reply)
 {
-    if (reply->kind == HF_REPLY_NESTED && tally->kind != HF_TALLY_SUM) {
+    if (tally->error != NULL) {
+        /* Keep nothing. */
+    } else if (reply->kind == HF_REPLY_NESTED && tally->kind != HF_TALLY_SUM) {
         add_nested(tally, reply->bytes);
     } else if (reply->kind == HF_REPLY_INTEGER && tally->kind == HF_TALLY_SUM) {
         tally->sum += reply->integer;
     } else if (reply->kind == HF_REPLY_ERROR) {
-        tally->too_large = true; /* The only one that nodes answer. */
+        hf_tally_refuse(tally, HF_REPLY_TOO_LARGE); /* The only one. */
     }
 }
 
@@ -165,8 +185,7 @@ static struct hf_reply names_reply(struct hf_tally *tally,
     size_t size = tally->count * sizeof(struct hf_slice);
     struct hf_slice *names = hf_mem_alloc(tally->mem, size);
     if (names == NULL) {
-        tally->failed = true;
-        return hf_reply_nil();
+        return hf_reply_error(no_memory_text);
     }
     uint32_t different = names_sort(tally, names);
     hf_reply_put_array(tokens, different);
@@ -193,17 +212,13 @@ static struct hf_reply counts_reply(const struct hf_tally *tally,
 struct hf_reply hf_tally_reply(struct hf_tally *tally, struct hf_buffer *tokens)
 {
     struct hf_reply reply = hf_reply_integer(tally->sum);
+    if (tally->error != NULL) {
+        return hf_reply_error(tally->error);
+    }
     if (tally->kind == HF_TALLY_COUNTS) {
         reply = counts_reply(tally, tokens);
     } else if (tally->kind != HF_TALLY_SUM) {
         reply = names_reply(tally, tokens);
     }
-    if (tally->too_large) {
-        return hf_reply_error(HF_REPLY_TOO_LARGE);
-    }
-    if (tally->failed || tokens->failed) {
-        return hf_reply_error("OOM command not allowed: this node is out of "
-                              "memory");
-    }
-    return reply;
+    return tokens->failed ? hf_reply_error(no_memory_text) : reply;
 }

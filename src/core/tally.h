@@ -22,10 +22,9 @@ struct hf_tally {
     int64_t sum;
     /* NAMES, DIFFERENT: slices. COUNTS: the names asked for. */
     struct hf_buffer names;
-    uint32_t count;  /* Of the names. */
-    int64_t *counts; /* COUNTS; by name. */
-    bool failed;     /* No memory. */
-    bool too_large;
+    uint32_t count;    /* Of the names. */
+    int64_t *counts;   /* COUNTS; by name. */
+    const char *error; /* The answer then; NULL: none. */
 };
 
 /* What kind of answer a command of route SUBSCRIBERS wants. False: it is none
@@ -41,6 +40,11 @@ void hf_tally_close(struct hf_tally *tally);
 
 /* Takes in what one node answered. What does not fit is ignored. */
 void hf_tally_add(struct hf_tally *tally, const struct hf_reply *reply);
+
+/* What it holds. */
+size_t hf_tally_bytes(const struct hf_tally *tally);
+/* The answer becomes @error, unless it is one already, and it holds nothing. */
+void hf_tally_refuse(struct hf_tally *tally, const char *error);
 
 /* The answer, borrowed from @tokens, which is empty. */
 struct hf_reply hf_tally_reply(struct hf_tally *tally,

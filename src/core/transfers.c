@@ -43,9 +43,18 @@ static const char damaged_text[] = "ERR the answer of a step is damaged";
 
 static void count_held(struct hf_node *node, struct hf_transfer *transfer)
 {
-    size_t bytes = transfer->answer.capacity + transfer->value.capacity;
+    size_t bytes = transfer->answer.capacity + transfer->value.capacity +
+                   transfer->origin->size;
     node->answer_bytes = node->answer_bytes - transfer->held_bytes + bytes;
     transfer->held_bytes = bytes;
+}
+
+/* Others that wait may be too much; one alone is not. */
+static bool others_hold_too_much(const struct hf_node *node,
+                                 const struct hf_transfer *transfer)
+{
+    return node->answer_bytes - transfer->held_bytes >
+           node->config.held_bytes_max;
 }
 
 static void transfer_free(struct hf_node *node, struct hf_transfer *transfer)
@@ -53,7 +62,7 @@ static void transfer_free(struct hf_node *node, struct hf_transfer *transfer)
     hf_list_remove(&transfer->link);
     hf_buffer_close(&transfer->answer);
     hf_buffer_close(&transfer->value);
-    count_held(node, transfer);
+    node->answer_bytes -= transfer->held_bytes;
     hf_mem_free(node->mem, transfer->origin, transfer->origin->size);
     hf_mem_free(node->mem, transfer, sizeof(*transfer));
 }
@@ -76,6 +85,7 @@ static struct hf_transfer *transfer_new(struct hf_node *node,
     hf_buffer_init(&transfer->answer, node->mem);
     hf_buffer_init(&transfer->value, node->mem);
     hf_list_push_back(&node->transfers, &transfer->link);
+    count_held(node, transfer);
     return transfer;
 }
 
@@ -399,8 +409,7 @@ void hf_node_transfer_answered(struct hf_node *node,
     hf_reply_encode(reply, &transfer->answer);
     transfer->failed = reply->kind == HF_REPLY_ERROR;
     count_held(node, transfer);
-    if (!transfer->failed && node->answer_bytes - transfer->held_bytes >
-                                 node->config.held_bytes_max) {
+    if (!transfer->failed && others_hold_too_much(node, transfer)) {
         note_error(transfer, hf_many_answers_text);
     }
 }
@@ -431,6 +440,11 @@ bool hf_node_transfer(struct hf_node *node, uint64_t client, uint64_t tag,
     struct hf_transfer *transfer = transfer_new(node, command);
     if (transfer == NULL) {
         hf_node_refuse_client(node, client, tag, hf_no_memory_text);
+        return true;
+    }
+    if (others_hold_too_much(node, transfer)) {
+        transfer_free(node, transfer);
+        hf_node_refuse_client(node, client, tag, hf_many_answers_text);
         return true;
     }
     transfer->client = client;

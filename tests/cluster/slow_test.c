@@ -509,13 +509,14 @@ static void pages_that_wait_cost_bounded_memory(void **state)
  * primary, but not all of them, nor in the memory of @holder. */
 static void expect_bounded_waiting(struct cluster *c, unsigned holder,
                                    unsigned node, size_t bound,
-                                   const char *const argv[3])
+                                   const char *const argv[5])
 {
     enum { ASKED = 300 };
     static struct request *asked[ASKED];
     size_t before = c->processes[holder].mem.used_bytes;
     for (unsigned i = 0; i < ASKED; i++) {
-        asked[i] = cluster_ask(c, node, argv[0], argv[1], argv[2], NULL);
+        asked[i] = cluster_ask(c, node, argv[0], argv[1], argv[2], argv[3],
+                               argv[4], NULL);
         cluster_run(c, 1);
     }
     cluster_check(c, c->processes[holder].mem.used_bytes < before + 5 * bound,
@@ -553,15 +554,82 @@ static void answers_that_wait_cost_bounded_memory(void **state)
     cluster_forget(cluster_ask(c, 0, "SET", stuck, value, NULL));
     cluster_run(c, ASK_MS);
     expect_bounded_waiting(c, 2, 2, BOUND,
-                           (const char *const[]){"MGET", big, stuck});
+                           (const char *const[5]){"MGET", big, stuck});
     expect_bounded_waiting(c, 0, 0, BOUND,
-                           (const char *const[]){"GET", stuck, NULL});
+                           (const char *const[5]){"GET", stuck});
     cluster_heal(c);
     cluster_settle_and_check(c);
     for (unsigned i = 0; i < 3; i++) {
         cluster_check(c, node_of(c, i)->answer_bytes == 0, "counted for good");
     }
     cluster_expect(c, stuck, value);
+}
+
+/* And commands that take several steps. */
+static void steps_that_wait_cost_bounded_memory(void **state)
+{
+    enum { BOUND = 200000, VALUE = 20000 };
+    struct cluster_options options;
+    cluster_options_init(&options, 15);
+    options.boot_none = true;
+    struct cluster *c = story_create(state, &options);
+    for (unsigned i = 0; i < 3; i++) {
+        c->processes[i].config.held_bytes_max = BOUND;
+        cluster_boot(c, i);
+    }
+    cluster_settle(c, CLUSTER_SETTLE_MS);
+    char stuck[16], other[16], value[VALUE + 1];
+    key_with(c, 1, 2, stuck);
+    key_with(c, 0, 2, other);
+    memset(value, 'v', VALUE);
+    value[VALUE] = '\0';
+    cluster_clog(c, 0, 1, HF_CHANNEL_DATA);
+    expect_bounded_waiting(
+        c, 0, 0, BOUND,
+        (const char *const[5]){"MSETNX", stuck, value, other, "x"});
+    cluster_heal(c);
+    cluster_settle_and_check(c);
+    cluster_check(c, node_of(c, 0)->answer_bytes == 0, "counted for good");
+}
+
+/* And the names of channels whose subscribers are counted. */
+static void counts_that_wait_cost_bounded_memory(void **state)
+{
+    enum { BOUND = 200000, NAME = 20000, ASKED = 100 };
+    static struct request *asked[ASKED];
+    struct cluster_options options;
+    cluster_options_init(&options, 14);
+    options.boot_none = true;
+    struct cluster *c = story_create(state, &options);
+    for (unsigned i = 0; i < 3; i++) {
+        c->processes[i].config.held_bytes_max = BOUND;
+        cluster_boot(c, i);
+    }
+    cluster_settle(c, CLUSTER_SETTLE_MS);
+    process_subscribe(&c->processes[1]);
+    cluster_run(c, 100);
+    cluster_clog(c, 1, 0, HF_CHANNEL_DATA);
+    char name[NAME + 1];
+    memset(name, 'c', NAME);
+    name[NAME] = '\0';
+    size_t before = c->processes[0].mem.used_bytes;
+    for (unsigned i = 0; i < ASKED; i++) {
+        asked[i] = cluster_ask(c, 0, "PUBSUB", "NUMSUB", name, NULL);
+        cluster_run(c, 1);
+    }
+    cluster_check(c, c->processes[0].mem.used_bytes < before + 5 * BOUND,
+                  "names pile up");
+    cluster_expect_answer(c, "(waiting)", asked[0]);
+    cluster_expect_answer(
+        c, "(error) CLUSTERDOWN too many answers wait for other nodes",
+        asked[ASKED - 1]);
+    cluster_check(c, node_of(c, 0)->answer_bytes > 0, "not counted");
+    cluster_heal(c);
+    cluster_settle_and_check(c);
+    cluster_check(c, node_of(c, 0)->answer_bytes == 0, "counted for good");
+    for (unsigned i = 0; i < ASKED; i++) {
+        cluster_forget(asked[i]);
+    }
 }
 
 /* Links stick and come loose at random under load: nothing is lost. */
@@ -625,6 +693,8 @@ int main(void)
         STORY(a_learner_that_stops_costs_no_client_its_answer),
         STORY(pages_that_wait_cost_bounded_memory),
         STORY(answers_that_wait_cost_bounded_memory),
+        STORY(steps_that_wait_cost_bounded_memory),
+        STORY(counts_that_wait_cost_bounded_memory),
         STORY(links_that_stick_now_and_then_lose_nothing),
         STORY(a_node_that_was_held_up_is_patient),
         STORY(at_the_bound_of_a_stream_clients_are_told),
