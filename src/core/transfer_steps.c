@@ -10,12 +10,15 @@ static const char damaged_text[] = "ERR the step of the command is damaged";
 static const char fenced_text[] = "ERR the session was deleted";
 static const char too_large_text[] =
     "ERR the session is larger than 25 MiB: it cannot go to another partition";
+static const char replaced_large_text[] =
+    "ERR the session under the new key is larger than 25 MiB: it could not be "
+    "put back";
 
-void hf_transfer_put_write(struct hf_buffer *out, bool only_new,
+void hf_transfer_put_write(struct hf_buffer *out, enum hf_transfer_mode mode,
                            enum hf_notice notice, struct hf_slice version,
                            int64_t ttl_ms, struct hf_slice effects)
 {
-    hf_buffer_put_u8(out, only_new ? 1 : 0);
+    hf_buffer_put_u8(out, (uint8_t)mode);
     hf_buffer_put_u8(out, (uint8_t)notice);
     hf_buffer_put_slice(out, version);
     hf_buffer_put_u64(out, (uint64_t)ttl_ms);
@@ -27,6 +30,14 @@ void hf_transfer_put_drop(struct hf_buffer *out, struct hf_slice state,
 {
     hf_buffer_put_slice(out, state);
     hf_buffer_put_slice(out, new_key);
+}
+
+void hf_transfer_put_undo(struct hf_buffer *out, struct hf_slice version,
+                          int64_t ttl_ms, struct hf_slice effects)
+{
+    hf_buffer_put_slice(out, version);
+    hf_buffer_put_u64(out, (uint64_t)ttl_ms);
+    hf_buffer_put_slice(out, effects);
 }
 
 /* A step under way. */
@@ -108,16 +119,56 @@ static void run_read(struct step *step)
     step->apply.reply = hf_reply_nested(out);
 }
 
+/* The version that a write gets, and what it replaces. */
+static void answer_replaced(struct step *step)
+{
+    struct hf_buffer *out = step->apply.scratch;
+    struct hf_buffer effects;
+    hf_buffer_init(&effects, step->unit->node->mem);
+    hf_reply_put_array(out, step->entry == NULL ? 1 : 3);
+    hf_reply_put_bulk(
+        out, put_version(&step->unit->gathered, next_version(step->unit)));
+    if (step->entry != NULL) {
+        hf_effects_of_session(&effects, step->entry, step->apply.now);
+        hf_reply_put_integer(out,
+                             hf_apply_time_left(&step->apply, step->entry));
+        hf_reply_put_bulk(out, hf_buffer_slice(&effects));
+    }
+    step->apply.reply = hf_reply_nested(out);
+    if (effects.failed || out->failed) {
+        hf_unit_fail(step->unit, hf_no_memory_text);
+    } else if (effects.size > HF_TRANSACTION_BYTES_MAX) {
+        hf_unit_fail(step->unit, replaced_large_text);
+    }
+    hf_buffer_close(&effects);
+}
+
+/* Whether they make a session. */
+static bool effects_fit(int64_t ttl_ms, struct hf_slice effects)
+{
+    return effects.size > 0 && !hf_effects_of_partition(effects) &&
+           !hf_effects_of_unit(effects) &&
+           (ttl_ms > 0 || ttl_ms == HF_TTL_NONE);
+}
+
+static void put_session(struct step *step, int64_t ttl_ms,
+                        struct hf_slice effects)
+{
+    hf_buffer_append_slice(step->apply.effects, effects);
+    if (ttl_ms != HF_TTL_NONE) {
+        hf_effects_expire(step->apply.effects, ttl_ms);
+    }
+}
+
 static void run_write(struct step *step, struct hf_reader *reader)
 {
-    bool only_new = hf_reader_u8(reader) == 1;
+    uint8_t mode = hf_reader_u8(reader);
     uint8_t notice = hf_reader_u8(reader);
     struct hf_slice mine = hf_reader_slice(reader);
     int64_t ttl_ms = (int64_t)hf_reader_u64(reader);
     struct hf_slice effects = hf_reader_slice(reader);
-    if (reader->failed || effects.size == 0 || notice > HF_NOTICE_COUNT ||
-        hf_effects_of_partition(effects) || hf_effects_of_unit(effects) ||
-        (ttl_ms <= 0 && ttl_ms != HF_TTL_NONE)) {
+    if (reader->failed || !effects_fit(ttl_ms, effects) ||
+        mode > HF_TRANSFER_KEEP || notice > HF_NOTICE_COUNT) {
         hf_unit_fail(step->unit, damaged_text);
         return;
     }
@@ -125,14 +176,17 @@ static void run_write(struct step *step, struct hf_reader *reader)
         step->apply.reply = hf_reply_error(fenced_text);
         return;
     }
-    if (only_new && step->entry != NULL &&
-        (!is_of_version(step, mine) || mine.size == 0)) {
+    bool is_mine = mine.size > 0 && is_of_version(step, mine);
+    if (mode == HF_TRANSFER_ONLY_NEW && step->entry != NULL && !is_mine) {
         return;
     }
-    hf_buffer_append_slice(step->apply.effects, effects);
-    if (ttl_ms != HF_TTL_NONE) {
-        hf_effects_expire(step->apply.effects, ttl_ms);
+    if (mode == HF_TRANSFER_KEEP && !is_mine) {
+        answer_replaced(step);
+    } else {
+        step->apply.reply = hf_reply_bulk(
+            put_version(&step->unit->gathered, next_version(step->unit)));
     }
+    put_session(step, ttl_ms, effects);
     if (step->entry == NULL) {
         note(step, HF_NOTICE_NEW, step->key);
     }
@@ -140,8 +194,6 @@ static void run_write(struct step *step, struct hf_reader *reader)
         note(step, (enum hf_notice)notice, step->key);
     }
     change(step);
-    step->apply.reply = hf_reply_bulk(
-        put_version(&step->unit->gathered, next_version(step->unit)));
     if (step->unit->gathered.failed) {
         hf_unit_fail(step->unit, hf_no_memory_text);
     }
@@ -177,15 +229,27 @@ static void run_drop(struct step *step, struct hf_reader *reader)
 }
 
 /* Without a fence: nobody knew the session by this key. */
-static void run_undo(struct step *step, struct hf_slice version)
+static void run_undo(struct step *step, struct hf_reader *reader)
 {
+    struct hf_slice version = hf_reader_slice(reader);
+    int64_t ttl_ms = (int64_t)hf_reader_u64(reader);
+    struct hf_slice effects = hf_reader_slice(reader);
     step->apply.reply = hf_reply_integer(0);
-    if (is_of_version(step, version)) {
+    if (reader->failed || (effects.size > 0 && !effects_fit(ttl_ms, effects))) {
+        hf_unit_fail(step->unit, damaged_text);
+        return;
+    }
+    if (!is_of_version(step, version)) {
+        return;
+    }
+    if (effects.size > 0) {
+        put_session(step, ttl_ms, effects);
+    } else {
         note(step, HF_NOTICE_DEL, step->key);
         hf_effects_delete(step->apply.effects);
-        change(step);
-        step->apply.reply = hf_reply_integer(1);
     }
+    change(step);
+    step->apply.reply = hf_reply_integer(1);
 }
 
 void hf_transfer_run(struct hf_unit *unit, const struct hf_command *command,
@@ -222,7 +286,7 @@ void hf_transfer_run(struct hf_unit *unit, const struct hf_command *command,
         run_drop(&step, &reader);
         break;
     case HF_TRANSFER_UNDO:
-        run_undo(&step, command->argv[3]);
+        run_undo(&step, &reader);
         break;
     default:
         hf_unit_fail(unit, damaged_text);

@@ -13,9 +13,10 @@
  *       +-- old is gone: at first, "no such key"; later on it was deleted
  *           meanwhile, and so UNDO new, "no such key"
  *
- * A session is dropped only as what was read and is there under its new key
- * for good, so at every moment there is one of the two. When a step gets no
- * answer the command ends with that error: then there may be both.
+ * WRITE answers what it replaced, and UNDO puts that back. A session is dropped
+ * only as what was read and is there under its new key for good, so at every
+ * moment there is one of the two. When a step gets no answer the command ends
+ * with that error: then there may be both.
  *
  * MSETNX looks at all keys at once and, when there is none, sets all at once.
  *
@@ -44,7 +45,7 @@ static const char damaged_text[] = "ERR the answer of a step is damaged";
 static void count_held(struct hf_node *node, struct hf_transfer *transfer)
 {
     size_t bytes = transfer->answer.capacity + transfer->value.capacity +
-                   transfer->origin->size;
+                   transfer->replaced.capacity + transfer->origin->size;
     node->answer_bytes = node->answer_bytes - transfer->held_bytes + bytes;
     transfer->held_bytes = bytes;
 }
@@ -62,6 +63,7 @@ static void transfer_free(struct hf_node *node, struct hf_transfer *transfer)
     hf_list_remove(&transfer->link);
     hf_buffer_close(&transfer->answer);
     hf_buffer_close(&transfer->value);
+    hf_buffer_close(&transfer->replaced);
     node->answer_bytes -= transfer->held_bytes;
     hf_mem_free(node->mem, transfer->origin, transfer->origin->size);
     hf_mem_free(node->mem, transfer, sizeof(*transfer));
@@ -84,6 +86,7 @@ static struct hf_transfer *transfer_new(struct hf_node *node,
     *transfer = (struct hf_transfer){.origin = origin};
     hf_buffer_init(&transfer->answer, node->mem);
     hf_buffer_init(&transfer->value, node->mem);
+    hf_buffer_init(&transfer->replaced, node->mem);
     hf_list_push_back(&node->transfers, &transfer->link);
     count_held(node, transfer);
     return transfer;
@@ -209,6 +212,30 @@ static void submit_packed(struct hf_node *node, struct hf_transfer *transfer,
     hf_buffer_close(packed);
 }
 
+/* What is left of a time to live that was known at @since. */
+static int64_t time_left(const struct hf_node *node, int64_t ttl_ms,
+                         hf_time since)
+{
+    if (ttl_ms == HF_TTL_NONE) {
+        return ttl_ms;
+    }
+    int64_t left = ttl_ms - (node->now - since);
+    return left > 0 ? left : 1;
+}
+
+static enum hf_transfer_mode mode_of(enum hf_transfer_kind kind)
+{
+    switch (kind) {
+    case HF_TRANSFER_COPY:
+    case HF_TRANSFER_RENAMENX:
+        return HF_TRANSFER_ONLY_NEW;
+    case HF_TRANSFER_RENAME:
+        return HF_TRANSFER_KEEP;
+    default:
+        return HF_TRANSFER_ANYWAY;
+    }
+}
+
 static void step_write(struct hf_node *node, struct hf_transfer *transfer)
 {
     struct hf_slice state;
@@ -220,19 +247,13 @@ static void step_write(struct hf_node *node, struct hf_transfer *transfer)
         finish_error(node, transfer, damaged_text);
         return;
     }
-    if (ttl_ms != HF_TTL_NONE) { /* Some of it has passed since. */
-        int64_t left = ttl_ms - (node->now - transfer->read_at);
-        ttl_ms = left > 0 ? left : 1;
-    }
     bool copies = transfer->kind == HF_TRANSFER_COPY ||
                   transfer->kind == HF_TRANSFER_COPY_REPLACE;
-    bool only_new = transfer->kind == HF_TRANSFER_COPY ||
-                    transfer->kind == HF_TRANSFER_RENAMENX;
     struct hf_buffer packed;
     hf_buffer_init(&packed, node->mem);
-    hf_transfer_put_write(&packed, only_new,
+    hf_transfer_put_write(&packed, mode_of(transfer->kind),
                           copies ? HF_NOTICE_COPY_TO : HF_NOTICE_COUNT, mine,
-                          ttl_ms, effects);
+                          time_left(node, ttl_ms, transfer->read_at), effects);
     step_begin(transfer, HF_TRANSFER_WRITE);
     submit_packed(node, transfer, transfer->origin->command.argv[2], &packed);
 }
@@ -254,18 +275,47 @@ static void step_drop(struct hf_node *node, struct hf_transfer *transfer)
     submit_packed(node, transfer, argv[1], &packed);
 }
 
-/* Ends with the error @text, and without what was written. */
+/* What WRITE answered of what it replaced: nothing, or a session. */
+static void replaced_open(const struct hf_transfer *transfer, int64_t *ttl_ms,
+                          struct hf_slice *effects)
+{
+    struct hf_reader reader =
+        hf_reader_of(hf_buffer_slice(&transfer->replaced));
+    struct hf_token token[4];
+    *ttl_ms = HF_TTL_NONE;
+    *effects = (struct hf_slice){NULL, 0};
+    for (size_t i = 0; i < HF_ARRAY_COUNT(token); i++) {
+        if (!hf_token_next(&reader, &token[i])) {
+            return;
+        }
+    }
+    if (token[2].kind == HF_TOKEN_INTEGER && token[3].kind == HF_TOKEN_BULK) {
+        *ttl_ms = token[2].integer;
+        *effects = token[3].bytes;
+    }
+}
+
+/* Ends with the error @text, or NULL and that in `value`, and as if nothing had
+ * been written. */
 static void step_undo(struct hf_node *node, struct hf_transfer *transfer,
                       const char *text)
 {
+    struct hf_slice version = {transfer->version, sizeof(transfer->version)};
+    struct hf_slice effects;
+    int64_t ttl_ms;
+    struct hf_buffer packed;
     if (!transfer->written) {
         finish_error(node, transfer, text);
         return;
     }
     transfer->end = text;
+    replaced_open(transfer, &ttl_ms, &effects);
+    hf_buffer_init(&packed, node->mem);
+    hf_transfer_put_undo(&packed, version,
+                         time_left(node, ttl_ms, transfer->replaced_at),
+                         effects);
     step_begin(transfer, HF_TRANSFER_UNDO);
-    submit(node, transfer, transfer->origin->command.argv[2],
-           (struct hf_slice){transfer->version, sizeof(transfer->version)});
+    submit_packed(node, transfer, transfer->origin->command.argv[2], &packed);
 }
 
 /* MSETNX: of all keys at once. */
@@ -292,7 +342,7 @@ static void step_set(struct hf_node *node, struct hf_transfer *transfer)
         hf_buffer_init(&effects, node->mem);
         hf_buffer_init(&packed, node->mem);
         hf_effects_put(&effects, command->argv[i + 1], HF_TTL_NONE);
-        hf_transfer_put_write(&packed, false, HF_NOTICE_SET,
+        hf_transfer_put_write(&packed, HF_TRANSFER_ANYWAY, HF_NOTICE_SET,
                               (struct hf_slice){NULL, 0}, HF_TTL_NONE,
                               hf_buffer_slice(&effects));
         packed.failed |= effects.failed;
@@ -323,6 +373,37 @@ static void after_read(struct hf_node *node, struct hf_transfer *transfer,
     }
 }
 
+/* Takes over the answer to WRITE that was not one of a copy. False: it makes no
+ * sense. */
+static bool written_open(struct hf_node *node, struct hf_transfer *transfer,
+                         const struct hf_reply *reply)
+{
+    struct hf_slice version = reply->bytes;
+    if (reply->kind == HF_REPLY_NESTED) {
+        struct hf_reader reader = hf_reader_of(reply->bytes);
+        struct hf_token token;
+        if (!hf_token_next(&reader, &token) || token.kind != HF_TOKEN_ARRAY ||
+            !hf_token_next(&reader, &token) || token.kind != HF_TOKEN_BULK) {
+            return false;
+        }
+        version = token.bytes;
+    } else if (reply->kind != HF_REPLY_BULK) {
+        return false;
+    }
+    if (version.size != sizeof(transfer->version)) {
+        return false;
+    }
+    memcpy(transfer->version, version.data, version.size);
+    transfer->written = true;
+    if (reply->kind == HF_REPLY_NESTED) {
+        hf_buffer_close(&transfer->replaced);
+        transfer->replaced = transfer->answer;
+        transfer->replaced_at = node->now;
+        hf_buffer_init(&transfer->answer, node->mem);
+    }
+    return true;
+}
+
 static void after_write(struct hf_node *node, struct hf_transfer *transfer,
                         const struct hf_reply *reply)
 {
@@ -332,15 +413,14 @@ static void after_write(struct hf_node *node, struct hf_transfer *transfer,
         finish_error(node, transfer, taken_text);
     } else if (reply->kind == HF_REPLY_NIL) {
         finish_done(node, transfer, false);
-    } else if (reply->kind != HF_REPLY_BULK ||
-               reply->bytes.size != sizeof(transfer->version)) {
+    } else if (!written_open(node, transfer, reply)) {
         finish_error(node, transfer, damaged_text);
     } else if (transfer->kind == HF_TRANSFER_COPY ||
                transfer->kind == HF_TRANSFER_COPY_REPLACE) {
         finish_done(node, transfer, true);
+    } else if (others_hold_too_much(node, transfer)) {
+        step_undo(node, transfer, hf_many_answers_text);
     } else {
-        memcpy(transfer->version, reply->bytes.data, reply->bytes.size);
-        transfer->written = true;
         step_drop(node, transfer);
     }
 }
@@ -357,6 +437,35 @@ static void after_drop(struct hf_node *node, struct hf_transfer *transfer,
     }
 }
 
+/* A step ended in an error, which is in `answer`. What a READ or WRITE before
+ * it left can be taken back; a DROP may have been carried out. */
+static void after_error(struct hf_node *node, struct hf_transfer *transfer,
+                        const struct hf_reply *error)
+{
+    if (!transfer->written || (transfer->step != HF_TRANSFER_READ &&
+                               transfer->step != HF_TRANSFER_WRITE)) {
+        finish(node, transfer, error);
+        return;
+    }
+    hf_buffer_close(&transfer->value);
+    transfer->value = transfer->answer;
+    hf_buffer_init(&transfer->answer, node->mem);
+    transfer->failed = false;
+    step_undo(node, transfer, NULL);
+}
+
+static void after_undo(struct hf_node *node, struct hf_transfer *transfer)
+{
+    struct hf_reply error;
+    if (transfer->end != NULL) {
+        finish_error(node, transfer, transfer->end);
+    } else if (hf_reply_decode(hf_buffer_slice(&transfer->value), &error)) {
+        finish(node, transfer, &error);
+    } else {
+        finish_error(node, transfer, hf_no_memory_text);
+    }
+}
+
 /* All that was asked for has been answered. */
 static void go_on(struct hf_node *node, struct hf_transfer *transfer)
 {
@@ -366,7 +475,7 @@ static void go_on(struct hf_node *node, struct hf_transfer *transfer)
         reply = hf_reply_error(hf_no_memory_text);
     }
     if (reply.kind == HF_REPLY_ERROR) {
-        finish(node, transfer, &reply);
+        after_error(node, transfer, &reply);
         return;
     }
     switch (transfer->step) {
@@ -387,7 +496,7 @@ static void go_on(struct hf_node *node, struct hf_transfer *transfer)
         after_drop(node, transfer, &reply);
         break;
     case HF_TRANSFER_UNDO:
-        finish_error(node, transfer, transfer->end);
+        after_undo(node, transfer);
         break;
     }
 }
@@ -409,7 +518,8 @@ void hf_node_transfer_answered(struct hf_node *node,
     hf_reply_encode(reply, &transfer->answer);
     transfer->failed = reply->kind == HF_REPLY_ERROR;
     count_held(node, transfer);
-    if (!transfer->failed && others_hold_too_much(node, transfer)) {
+    if (!transfer->failed && transfer->step == HF_TRANSFER_READ &&
+        others_hold_too_much(node, transfer)) {
         note_error(transfer, hf_many_answers_text);
     }
 }

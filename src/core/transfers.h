@@ -20,22 +20,34 @@ enum hf_transfer_step {
     HF_TRANSFER_READ = 'r',
     /* Put it there: mode, notice, version, time left, effects -> the version
      * it has now; nil when something else is there that is not to be
-     * replaced. */
+     * replaced. If it is to be kept what was there, unless that was of
+     * `version`: an array of the version and, of a session, time left and
+     * effects that make it. */
     HF_TRANSFER_WRITE = 'w',
     /* Drop it, as a client would: state, new key -> 1; or 0 when it is not in
      * that state any more. */
     HF_TRANSFER_DROP = 'd',
-    /* Take back what WRITE wrote: version -> 1; or 0 when it is not of that
-     * version any more. */
+    /* Take back what WRITE wrote: version; time left and effects of what was
+     * there before, or none -> 1; or 0 when it is not of that version any
+     * more. */
     HF_TRANSFER_UNDO = 'u',
 };
 
+/* How WRITE puts it there. */
+enum hf_transfer_mode {
+    HF_TRANSFER_ANYWAY,
+    HF_TRANSFER_ONLY_NEW, /* Nothing else is replaced. */
+    HF_TRANSFER_KEEP,     /* What is replaced is answered. */
+};
+
 /* Appends what the steps take. */
-void hf_transfer_put_write(struct hf_buffer *out, bool only_new,
+void hf_transfer_put_write(struct hf_buffer *out, enum hf_transfer_mode mode,
                            enum hf_notice notice, struct hf_slice version,
                            int64_t ttl_ms, struct hf_slice effects);
 void hf_transfer_put_drop(struct hf_buffer *out, struct hf_slice state,
                           struct hf_slice new_key);
+void hf_transfer_put_undo(struct hf_buffer *out, struct hf_slice version,
+                          int64_t ttl_ms, struct hf_slice effects);
 
 /* Carries out a step, as the only command of @unit. */
 void hf_transfer_run(struct hf_unit *unit, const struct hf_command *command,
@@ -71,7 +83,10 @@ struct hf_transfer {
     hf_time read_at;
     bool written; /* The destination is ours: */
     uint8_t version[HF_TRANSFER_VERSION_BYTES];
-    const char *end;           /* UNDO: the error to end with. */
+    struct hf_buffer replaced; /* Tokens: WRITE's answer with what was there */
+    hf_time replaced_at;       /* before, then. */
+    const char *end;           /* UNDO: the error to end with; NULL: it is in
+                                * `value`, as tokens. */
     struct hf_buffer answer;   /* Tokens: of the step; or the first error, */
     bool failed;               /* then. */
     struct hf_buffer value;    /* Tokens: what READ answered. */

@@ -216,6 +216,128 @@ static void a_logout_meanwhile_counts(void **state)
     cluster_settle_and_check(c);
 }
 
+/* A session of each type, with a time to live, and what there is of it. */
+static void put_before(struct cluster *c, const char *key, unsigned type)
+{
+    if (type == 0) {
+        cluster_set(c, key, "before");
+    } else {
+        expect(c, "2",
+               cluster_ask(c, 0, "ZADD", key, "1", "a", "2", "b", NULL));
+    }
+    expect(c, "1", cluster_ask(c, 0, "PEXPIRE", key, "90000", NULL));
+}
+
+static void expect_before(struct cluster *c, const char *key, unsigned type)
+{
+    if (type == 0) {
+        cluster_expect(c, key, "before");
+    } else {
+        expect(c, "[[a 1] [b 2]]",
+               cluster_ask(c, 0, "ZRANGE", key, "0", "-1", "WITHSCORES", NULL));
+    }
+    struct request *left = cluster_ask(c, 0, "PTTL", key, NULL);
+    (void)cluster_await(c, left, CLUSTER_COMMAND_MS);
+    long ms = strtol(cluster_answer(left), NULL, 10);
+    assert_in_range(ms, 50000, 90000);
+    cluster_forget(left);
+}
+
+/* Nothing was renamed, so nothing was replaced. */
+static void what_was_under_the_new_key_comes_back(void **state)
+{
+    for (unsigned type = 0; type < 2; type++) {
+        struct cluster *c = story_start(state, 3, 310 + type);
+        const char *key = key_at(c, (cluster_primary_of(c, OLD) + 1) % 3);
+        put_before(c, key, type);
+        cluster_set(c, OLD, "v");
+        struct request *rename = begin(c, "RENAME", &key);
+        expect(c, "1",
+               cluster_ask(c, cluster_primary_of(c, OLD), "DEL", OLD, NULL));
+        go_on(c, key);
+        expect(c, "(error) ERR no such key", rename);
+        cluster_expect(c, OLD, NULL);
+        expect_before(c, key, type);
+        cluster_settle_and_check(c);
+        expect_before(c, key, type); /* On all copies. */
+        story_end(state);
+    }
+}
+
+/* The first time it could go, the second time it is too large. */
+static void what_cannot_be_read_again_leaves_all_as_it_was(void **state)
+{
+    enum { LARGE = 13 << 20 };
+    struct cluster_options options;
+    cluster_options_init(&options, 330);
+    options.boot_none = true;
+    struct cluster *c = story_create(state, &options);
+    for (unsigned i = 0; i < 3; i++) {
+        c->processes[i].config.value_bytes_max = 3 * (size_t)LARGE;
+        cluster_boot(c, i);
+    }
+    cluster_settle(c, CLUSTER_SETTLE_MS);
+    const char *key = key_at(c, (cluster_primary_of(c, OLD) + 1) % 3);
+    char *large = malloc(LARGE + 1);
+    assert_non_null(large);
+    memset(large, 'l', LARGE);
+    large[LARGE] = '\0';
+    put_before(c, key, 0);
+    expect(c, "1", cluster_ask(c, 0, "HSET", OLD, "f", "v", NULL));
+    struct request *rename = begin(c, "RENAME", &key);
+    for (unsigned i = 0; i < 2; i++) {
+        expect(c, "1",
+               cluster_ask(c, cluster_primary_of(c, OLD), "HSET", OLD,
+                           i == 0 ? "a" : "b", large, NULL));
+    }
+    free(large);
+    go_on(c, key);
+    expect(c,
+           "(error) ERR the session is larger than 25 MiB: it cannot go to "
+           "another partition",
+           rename);
+    expect(c, "3", cluster_ask(c, 0, "HLEN", OLD, NULL));
+    expect_before(c, key, 0);
+    cluster_settle_and_check(c);
+}
+
+/* Each time it is to be dropped it is another one. */
+static void a_session_that_changes_all_the_time_stays(void **state)
+{
+    for (unsigned type = 0; type < 3; type++) {
+        struct cluster *c = story_start(state, 3, 320 + type);
+        unsigned source = cluster_primary_of(c, OLD);
+        const char *key = key_at(c, (source + 1) % 3);
+        if (type < 2) {
+            put_before(c, key, type);
+        }
+        cluster_set(c, OLD, "1");
+        struct request *rename =
+            cluster_ask(c, (source + 2) % 3, "RENAME", OLD, key, NULL);
+        unsigned changes = 1;
+        for (; strcmp(cluster_answer(rename), "(waiting)") == 0; changes++) {
+            cluster_check(c, changes < 2000, "it goes on for ever");
+            cluster_forget(cluster_ask(c, source, "INCR", OLD, NULL));
+            cluster_run(c, 1);
+        }
+        cluster_expect_answer(c,
+                              "(error) ERR the session changed again and again "
+                              "while it was renamed; nothing was renamed",
+                              rename);
+        cluster_forget(rename);
+        char value[16];
+        (void)snprintf(value, sizeof(value), "%u", changes);
+        cluster_expect(c, OLD, value);
+        if (type < 2) {
+            expect_before(c, key, type);
+        } else {
+            cluster_expect(c, key, NULL);
+        }
+        cluster_settle_and_check(c);
+        story_end(state);
+    }
+}
+
 /* Nobody comes back under a key that was logged out, and the old key of a
  * session is as one that was deleted. */
 static void fences_hold_on_both_sides(void **state)
@@ -261,6 +383,9 @@ int main(void)
         STORY(the_node_that_was_asked_dies),
         STORY(a_change_meanwhile_is_not_lost),
         STORY(a_logout_meanwhile_counts),
+        STORY(what_was_under_the_new_key_comes_back),
+        STORY(what_cannot_be_read_again_leaves_all_as_it_was),
+        STORY(a_session_that_changes_all_the_time_stays),
         STORY(fences_hold_on_both_sides),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
