@@ -430,7 +430,7 @@ static struct hf_reply fenced_reply(const struct hf_command_row *row)
     case HF_FENCED_ERROR:
         break;
     }
-    return hf_reply_error("ERR the session was deleted");
+    return hf_reply_error(HF_FENCED_TEXT);
 }
 
 void hf_command_locate(struct hf_command *command)

@@ -62,11 +62,13 @@ enum hf_command_flag {
     HF_COMMAND_QUIET = 16, /* That nothing is there is no event: OBJECT. */
 };
 
+#define HF_FENCED_TEXT "ERR the session was deleted"
+
 /* What a command that would make a session answers when the key is fenced, and
  * nothing is stored: what its clients take in silence if there is such a
  * thing, and an error if every answer would be a lie. */
 enum hf_fenced {
-    HF_FENCED_ERROR, /* "ERR the session was deleted": INCR. */
+    HF_FENCED_ERROR, /* HF_FENCED_TEXT: INCR. */
     HF_FENCED_NIL,   /* SET, as if its condition failed. */
     HF_FENCED_ZERO,  /* HSET: no field is new. */
     HF_FENCED_OK,    /* MSET, which has no other answer. */

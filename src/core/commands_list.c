@@ -137,19 +137,32 @@ void hf_apply_llen(struct hf_apply *apply, const struct hf_command *command)
     }
 }
 
-void hf_apply_lrange(struct hf_apply *apply, const struct hf_command *command)
+/* The list, and the places of it that "key start stop" are, up to *@to. False:
+ * the answer is an error. */
+static bool find_places(struct hf_apply *apply,
+                        const struct hf_command *command,
+                        const struct hf_deque **list, uint32_t *from,
+                        uint32_t *to)
 {
-    const struct hf_deque *list;
     int64_t start;
     int64_t stop;
     if (!hf_apply_integer(apply, command->argv[2], &start) ||
         !hf_apply_integer(apply, command->argv[3], &stop) ||
-        !hf_apply_list(apply, &list)) {
-        return;
+        !hf_apply_list(apply, list)) {
+        return false;
     }
+    hf_apply_places(start, stop, count_of(*list), from, to);
+    return true;
+}
+
+void hf_apply_lrange(struct hf_apply *apply, const struct hf_command *command)
+{
+    const struct hf_deque *list;
     uint32_t from;
     uint32_t to;
-    hf_apply_places(start, stop, count_of(list), &from, &to);
+    if (!find_places(apply, command, &list, &from, &to)) {
+        return;
+    }
     hf_reply_put_array(apply->scratch, to - from);
     for (uint32_t i = from; i < to; i++) {
         hf_reply_put_bulk(apply->scratch, hf_deque_at(list, i));
@@ -211,20 +224,15 @@ void hf_apply_lset(struct hf_apply *apply, const struct hf_command *command)
 void hf_apply_ltrim(struct hf_apply *apply, const struct hf_command *command)
 {
     const struct hf_deque *list;
-    int64_t start;
-    int64_t stop;
-    if (!hf_apply_integer(apply, command->argv[2], &start) ||
-        !hf_apply_integer(apply, command->argv[3], &stop) ||
-        !hf_apply_list(apply, &list)) {
+    uint32_t from;
+    uint32_t to;
+    if (!find_places(apply, command, &list, &from, &to)) {
         return;
     }
     apply->reply = hf_reply_ok();
     if (list == NULL) {
         return;
     }
-    uint32_t from;
-    uint32_t to;
-    hf_apply_places(start, stop, list->count, &from, &to);
     hf_apply_notice_removal(apply, HF_NOTICE_LTRIM, from == to);
     if (from == to) {
         hf_effects_delete(apply->effects);

@@ -6,7 +6,6 @@
 #include "core/units.h"
 
 static const char no_key_text[] = "ERR no such key";
-static const char fenced_text[] = "ERR the session was deleted";
 
 static bool is_session(const struct hf_session *entry)
 {
@@ -50,7 +49,7 @@ static bool copy(struct hf_apply *apply, const struct hf_session *from,
                  struct hf_slice to, const struct hf_session *there)
 {
     if (is_fenced(apply, there)) {
-        apply->reply = hf_reply_error(fenced_text);
+        apply->reply = hf_reply_error(HF_FENCED_TEXT);
         return false;
     }
     effects_of_copy(apply, from);

@@ -7,7 +7,6 @@
 #include "core/units.h"
 
 static const char damaged_text[] = "ERR the step of the command is damaged";
-static const char fenced_text[] = "ERR the session was deleted";
 static const char too_large_text[] =
     "ERR the session is larger than 25 MiB: it cannot go to another partition";
 static const char replaced_large_text[] =
@@ -173,7 +172,7 @@ static void run_write(struct step *step, struct hf_reader *reader)
         return;
     }
     if (step->fenced) {
-        step->apply.reply = hf_reply_error(fenced_text);
+        step->apply.reply = hf_reply_error(HF_FENCED_TEXT);
         return;
     }
     bool is_mine = mine.size > 0 && is_of_version(step, mine);
