@@ -1,6 +1,7 @@
 /* unit_test.c - Several commands as one write: all of it everywhere, or none,
  * once, through whatever happens to primaries, copies and links. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/node_state.h"
@@ -180,6 +181,63 @@ static void a_unit_on_both_sides_of_a_refill_is_whole(void **state)
     }
     cluster_check(c, whole > 20, "too few units came while it was filled");
     cluster_settle_and_check(c);
+}
+
+/* "SET @key", or what comes before it, and a value of LARGE_BYTES. */
+#define LARGE_BYTES ((size_t)12 << 20)
+
+static char *large_set(const char *before)
+{
+    size_t size = strlen(before);
+    char *line = malloc(size + LARGE_BYTES + 1);
+    assert_non_null(line);
+    memcpy(line, before, size);
+    memset(line + size, 'l', LARGE_BYTES);
+    line[size + LARGE_BYTES] = '\0';
+    return line;
+}
+
+static void expect_length(struct cluster *c, const char *wanted,
+                          const char *key)
+{
+    struct request *request = cluster_ask(c, 0, "STRLEN", key, NULL);
+    (void)cluster_await(c, request, CLUSTER_COMMAND_MS);
+    cluster_expect_answer(c, wanted, request);
+    cluster_forget(request);
+}
+
+/* What it changes and what it answers are one record, up to the bounds of
+ * both. */
+static void a_large_unit_is_whole_or_nothing(void **state)
+{
+    struct cluster *c = story_start(state, 3, 20);
+    char *a = large_set("SET " A " ");
+    char *b = large_set("SET " B " ");
+    const char *const fits[] = {a, b, "GET " A, "GET " B, NULL};
+    const char *const not_fits[] = {"SET {t}c 1", "GET " A, "GET " A, "GET " A,
+                                    NULL};
+    const char *const joined[] = {"SET {t}d 1", "MGET " A " " B " " A, NULL};
+    struct request *request = transaction_send(c, 1, A, fits);
+    (void)cluster_await(c, request, CLUSTER_COMMAND_MS);
+    cluster_check(c, request->text.size > 2 * LARGE_BYTES, "not answered");
+    cluster_forget(request);
+    expect_length(c, "12582912", A);
+    expect_exec(c, "(error) ERR the answer would be larger than 32 MiB", 2,
+                not_fits);
+    cluster_expect(c, "{t}c", NULL);
+    expect_exec(c, "[OK (error) ERR the answer would be larger than 32 MiB]", 2,
+                joined);
+    cluster_expect(c, "{t}d", "1");
+    free(a);
+    free(b);
+    cluster_settle_and_check(c);
+    cluster_kill(c, cluster_primary_of(c, A));
+    cluster_settle(c, CLUSTER_SETTLE_MS);
+    unsigned asked = cluster_primary_of(c, A);
+    request = cluster_ask(c, asked, "STRLEN", B, NULL);
+    (void)cluster_await(c, request, CLUSTER_COMMAND_MS);
+    cluster_expect_answer(c, "12582912", request);
+    cluster_forget(request);
 }
 
 /* States of keys, as WATCH notes them. */
@@ -384,6 +442,7 @@ int main(void)
         STORY(readers_of_any_key_wait_for_the_unit),
         STORY(a_unit_is_carried_out_once),
         STORY(a_unit_on_both_sides_of_a_refill_is_whole),
+        STORY(a_large_unit_is_whole_or_nothing),
         STORY(what_happened_to_a_watched_key_is_seen),
         STORY(a_touch_of_a_watched_key_is_seen),
         STORY(no_change_of_a_watched_key_is_missed_by_an_heir),

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -89,12 +90,39 @@ static void hmget_of_too_much_is_an_error(void **state)
     expect_refused("HMGET h", "f");
 }
 
+/* All keys that there are take more than an answer may. */
+static void pages_of_too_much_are_an_error(void **state)
+{
+    enum { KEYS = 4300, NAME_BYTES = 8000 };
+    static char line[NAME_BYTES + 32];
+    (void)state;
+    for (unsigned i = 0; i < KEYS; i++) {
+        int size = snprintf(line, sizeof(line), "SET %u:", i);
+        memset(line + size, 'k', NAME_BYTES);
+        strcpy(line + size + NAME_BYTES, " v");
+        assert_string_equal(lone_node_ask(&lone, line), "OK");
+        lone_node_forget(&lone);
+    }
+    size_t before = failing.mem.used_bytes;
+    assert_string_equal(lone_node_ask(&lone, "SCAN 0 COUNT 1000000"),
+                        TOO_LARGE);
+    assert_int_equal(
+        strlen(lone_node_ask(&lone, "SCAN 0 COUNT 1000000 MATCH 7:*")),
+        strlen("[0 [7:]]") + NAME_BYTES);
+    lone_node_forget(&lone);
+    assert_true(failing.mem.used_bytes < before + ((size_t)40 << 20));
+    const char *page = lone_node_ask(&lone, "SCAN 0 COUNT 100");
+    assert_true(strlen(page) > 10 * NAME_BYTES);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(mget_of_too_much_is_an_error, open_lone,
                                         close_lone),
         cmocka_unit_test_setup_teardown(hmget_of_too_much_is_an_error,
+                                        open_lone, close_lone),
+        cmocka_unit_test_setup_teardown(pages_of_too_much_are_an_error,
                                         open_lone, close_lone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -106,6 +106,19 @@ static void another_stands_in_for_one_that_is_absent(void **state)
     assert_int_equal(hf_view_front(&view, 2), HF_MEMBER_NONE);
 }
 
+static void one_that_leaves_stands_in_only_if_nobody_stays(void **state)
+{
+    (void)state;
+    view.members[3].cluster_port = 0;
+    view.leaving = hf_member_set_of(0) | hf_member_set_of(1);
+    assert_int_equal(hf_view_front(&view, 0), 0); /* For itself it does. */
+    assert_int_equal(hf_view_front(&view, 3), 2);
+    view.leaving |= hf_member_set_of(2);
+    assert_int_equal(hf_view_front(&view, 3), 2);
+    view.members[2].cluster_port = 0;
+    assert_int_equal(hf_view_front(&view, 2), 1);
+}
+
 static void ids_are_forty_digits_and_those_of_the_name(void **state)
 {
     (void)state;
@@ -216,6 +229,32 @@ static void there_is_one_database(void **state)
     exchange("SELECT 0\r\n", "+OK\r\n");
     exchange("SELECT 1\r\n", "-ERR SELECT is not allowed in cluster mode\r\n");
     exchange("SELECT 16\r\n", "-ERR DB index is out of range\r\n");
+    assert_int_equal(c.connection.database, 0);
+}
+
+/* It is refused at its place in EXEC, so what follows is of database 0. */
+static void a_transaction_is_of_the_one_database(void **state)
+{
+    static const char asked[] = "EXEC k2 ";
+    (void)state;
+    c.connection.cluster = true;
+    hf_buffer_clear(&c.asked);
+    exchange("MULTI\r\n", "+OK\r\n");
+    exchange("SELECT 3\r\n", "+QUEUED\r\n");
+    exchange("SET k2 x\r\n", "+QUEUED\r\n");
+    client_send(&c, "EXEC\r\n");
+    assert_true(c.asked.size > sizeof(asked));
+    assert_memory_equal(c.asked.data, asked, sizeof(asked) - 1);
+    struct hf_buffer tokens;
+    hf_buffer_init(&tokens, &c.own);
+    hf_reply_put_array(&tokens, 1);
+    hf_reply_put_status(&tokens, HF_SLICE_LITERAL("OK"));
+    struct hf_reply reply = hf_reply_nested(&tokens);
+    hf_connection_reply(&c.connection, c.tags[c.count - 1], &reply);
+    hf_connection_resume(&c.connection);
+    hf_buffer_close(&tokens);
+    client_expect(&c, "*2\r\n-ERR SELECT is not allowed in cluster mode\r\n"
+                      "+OK\r\n");
     assert_int_equal(c.connection.database, 0);
 }
 
@@ -471,6 +510,7 @@ int main(void)
         TEST(a_member_that_can_is_its_own_front),
         TEST(another_stands_in_for_one_without_a_port),
         TEST(another_stands_in_for_one_that_is_absent),
+        TEST(one_that_leaves_stands_in_only_if_nobody_stays),
         TEST(ids_are_forty_digits_and_those_of_the_name),
         TEST(a_client_learns_who_has_its_key),
         TEST(a_key_of_one_who_is_not_heard_or_behind_is_forwarded),
@@ -479,6 +519,7 @@ int main(void)
         TEST(a_transaction_has_keys_of_one_slot),
         TEST(a_script_has_keys_of_one_slot),
         TEST(there_is_one_database),
+        TEST(a_transaction_is_of_the_one_database),
         TEST(slots_are_ranges_without_holes),
         TEST(all_nodes_of_a_view_tell_the_same_slots),
         TEST(nodes_are_one_line_each),
