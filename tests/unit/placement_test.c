@@ -41,6 +41,35 @@ static void keys_have_the_slots_of_redis_cluster(void **state)
     assert_int_equal(slot(""), 0);
 }
 
+/* CRC16/XMODEM, bit by bit. */
+static uint16_t crc16_slowly(const uint8_t *bytes, size_t size)
+{
+    uint32_t crc = 0;
+    for (size_t i = 0; i < 8 * size; i++) {
+        uint32_t bit = (uint32_t)bytes[i / 8] >> (7 - i % 8) & 1;
+        crc = crc << 1 ^ ((crc >> 15 ^ bit) != 0 ? 0x1021 : 0);
+        crc &= 0xffff;
+    }
+    return (uint16_t)crc;
+}
+
+static void slots_are_checksums_of_keys_of_any_length(void **state)
+{
+    (void)state;
+    struct hf_rng rng;
+    uint8_t key[40];
+    hf_rng_init(&rng, 1);
+    for (size_t round = 0; round < 100 * sizeof(key); round++) {
+        size_t size = 1 + round % sizeof(key);
+        for (size_t i = 0; i < size; i++) {
+            key[i] = (uint8_t)hf_rng_below(&rng, 256);
+            key[i] ^= key[i] == '{' ? 1 : 0; /* No tag. */
+        }
+        assert_int_equal(hf_slot_of_key((struct hf_slice){key, size}),
+                         crc16_slowly(key, size) % HF_SLOT_COUNT);
+    }
+}
+
 static void only_the_first_tag_that_is_not_empty_counts(void **state)
 {
     (void)state;
@@ -289,6 +318,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keys_have_the_slots_of_redis_cluster),
+        cmocka_unit_test(slots_are_checksums_of_keys_of_any_length),
         cmocka_unit_test(only_the_first_tag_that_is_not_empty_counts),
         cmocka_unit_test(keys_may_hold_zeros),
         cmocka_unit_test(a_partition_is_sixteen_neighbouring_slots),
