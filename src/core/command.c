@@ -87,7 +87,11 @@ static const struct hf_command_row rows[] = {
 
 /* The first eight letters of each name as a number that sorts like them; zeros
  * follow a shorter one. Apart from the rows, so that a search stays in a few
- * cache lines. */
+ * cache lines. The unused places are in front, as they sort before all names:
+ * so a search always takes the same steps. */
+#define PLACES 256
+#define ROW_FIRST (PLACES - HF_ARRAY_COUNT(rows))
+_Static_assert(HF_ARRAY_COUNT(rows) < PLACES, "there is a place before all");
 #define LETTER(name, i)                                                        \
     ((uint64_t)(uint8_t)(name)[(i) < sizeof(name) ? (i) : sizeof(name) - 1]    \
      << (56 - 8 * (i)))
@@ -97,7 +101,7 @@ static const struct hf_command_row rows[] = {
         LETTER(#name, 3) | LETTER(#name, 4) | LETTER(#name, 5) |               \
         LETTER(#name, 6) | LETTER(#name, 7),
 
-static const uint64_t row_letters[] = {
+static const uint64_t row_letters[PLACES] = {[ROW_FIRST] =
 #include "core/command_table.def"
 };
 
@@ -125,21 +129,16 @@ static uint64_t letters_of(struct hf_slice name)
 const struct hf_command_row *hf_command_find(struct hf_slice name)
 {
     uint64_t letters = letters_of(name);
-    size_t at = 0; /* The last row whose letters are not behind. */
-    for (size_t left = HF_ARRAY_COUNT(rows); left > 1;) {
-        size_t half = left / 2;
-        at += row_letters[at + half] <= letters ? half : 0;
-        left -= half;
+    size_t at = 0; /* The last place whose letters are not behind. */
+    for (size_t step = PLACES / 2; step > 0; step /= 2) {
+        at += row_letters[at + step] <= letters ? step : 0;
     }
     /* Of long names several may begin alike. */
-    for (; row_letters[at] == letters; at--) {
-        const struct hf_command_row *row = &rows[at];
+    for (; at >= ROW_FIRST && row_letters[at] == letters; at--) {
+        const struct hf_command_row *row = &rows[at - ROW_FIRST];
         if (row->name_size == name.size &&
             (name.size <= 8 || hf_slice_equal_nocase(name, row->name))) {
             return row;
-        }
-        if (at == 0) {
-            break;
         }
     }
     return NULL;
