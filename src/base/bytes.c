@@ -239,34 +239,37 @@ static const uint8_t *reader_take(struct hf_reader *reader, size_t size)
     return from;
 }
 
-static uint64_t reader_integer(struct hf_reader *reader, size_t size)
+/* Written out, for compilers to make a single load of it. */
+static uint32_t get_u32(const uint8_t *from)
 {
-    const uint8_t *from = reader_take(reader, size);
-    uint64_t value = 0;
-    for (size_t i = 0; from != NULL && i < size; i++) {
-        value |= (uint64_t)from[i] << (8 * i);
-    }
-    return value;
+    return (uint32_t)from[0] | (uint32_t)from[1] << 8 |
+           (uint32_t)from[2] << 16 | (uint32_t)from[3] << 24;
 }
 
 uint8_t hf_reader_u8(struct hf_reader *reader)
 {
-    return (uint8_t)reader_integer(reader, 1);
+    const uint8_t *from = reader_take(reader, 1);
+    return from == NULL ? 0 : from[0];
 }
 
 uint16_t hf_reader_u16(struct hf_reader *reader)
 {
-    return (uint16_t)reader_integer(reader, 2);
+    const uint8_t *from = reader_take(reader, 2);
+    return from == NULL ? 0 : (uint16_t)(from[0] | from[1] << 8);
 }
 
 uint32_t hf_reader_u32(struct hf_reader *reader)
 {
-    return (uint32_t)reader_integer(reader, 4);
+    const uint8_t *from = reader_take(reader, 4);
+    return from == NULL ? 0 : get_u32(from);
 }
 
 uint64_t hf_reader_u64(struct hf_reader *reader)
 {
-    return reader_integer(reader, 8);
+    const uint8_t *from = reader_take(reader, 8);
+    return from == NULL
+               ? 0
+               : (uint64_t)get_u32(from) | (uint64_t)get_u32(from + 4) << 32;
 }
 
 struct hf_slice hf_reader_slice(struct hf_reader *reader)
