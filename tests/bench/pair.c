@@ -224,7 +224,8 @@ static void node_open(struct pair *pair, unsigned number)
 {
     struct pair_node *self = &pair->nodes[number];
     self->pair = pair;
-    hf_mem_init_system(&self->mem);
+    hf_pool_init(&self->pool);
+    hf_mem_init_pool(&self->mem, &self->pool);
     config_init(&self->config, number);
     self->config.seed_count = pair->count;
     for (unsigned i = 0; i < pair->count; i++) {
@@ -295,6 +296,7 @@ void pair_close(struct pair *pair)
             hf_buffer_close(&self->frames[i]);
         }
         HF_ASSERT(self->mem.used_bytes == 0);
+        hf_pool_close(&self->pool);
     }
 }
 

@@ -9,6 +9,7 @@
 #ifndef HF_BENCH_PAIR_H
 #define HF_BENCH_PAIR_H
 
+#include "base/pool.h"
 #include "core/node.h"
 #include "wire/connection.h"
 #include "wire/link.h"
@@ -21,6 +22,7 @@ struct pair;
 
 struct pair_node {
     struct pair *pair;
+    struct hf_pool pool;
     struct hf_mem mem;
     struct hf_node_config config;
     struct hf_node *node;
