@@ -229,13 +229,15 @@ static bool tokens_are_one_value(struct hf_slice tokens)
 
 bool hf_reply_decode(struct hf_slice tokens, struct hf_reply *reply)
 {
-    if (!tokens_are_one_value(tokens)) {
-        return false;
-    }
     struct hf_reader reader = hf_reader_of(tokens);
     struct hf_token token;
     if (!hf_token_next(&reader, &token)) {
         return false;
+    }
+    if (hf_reader_left(&reader) > 0 || hf_token_elements(&token) > 0) {
+        if (!tokens_are_one_value(tokens)) { /* Few answers are nested. */
+            return false;
+        }
     }
     *reply = (struct hf_reply){.integer = token.integer, .bytes = token.bytes};
     switch (token.kind) {
