@@ -280,6 +280,9 @@ bool hf_command_key(const struct hf_command *command, uint32_t index,
 uint16_t hf_command_partition(const struct hf_command *command)
 {
     struct hf_slice key;
+    if (command->located) {
+        return command->partition;
+    }
     if (!hf_command_key(command, 0, &key)) {
         key = command->argv[1];
     }

@@ -81,7 +81,9 @@ static uint16_t asked_place(const struct hf_command *command)
     switch (command->row->route) {
     case HF_ROUTE_KEY:
     case HF_ROUTE_KEYS:
-        return hf_sessions_hash(command->argv[1]) & (HF_ASKED_PLACES - 1);
+        return (command->located ? command->hash
+                                 : hf_sessions_hash(command->argv[1])) &
+               (HF_ASKED_PLACES - 1);
     default:
         return (command->row->flags & HF_COMMAND_WRITE) != 0
                    ? HF_ASKED_PLACES
@@ -347,9 +349,7 @@ static bool answer_as_copy_at_once(struct hf_node *node, uint64_t client,
                                    uint64_t tag, uint16_t p,
                                    const struct hf_command *command)
 {
-    uint32_t hash =
-        command->located ? command->hash : hf_sessions_hash(command->argv[1]);
-    if (!hf_node_copy_answers(node, p, command, hash, 0)) {
+    if (!hf_node_copy_answers(node, p, command, command->hash, 0)) {
         return false;
     }
     struct hf_reply reply = read_here(node, p, command);
@@ -418,10 +418,13 @@ static void submit_to(struct hf_node *node, uint64_t client, uint64_t tag,
 void hf_node_submit(struct hf_node *node, uint64_t client, uint64_t tag,
                     const struct hf_command *command)
 {
-    uint16_t p = command->located ? command->partition
-                                  : hf_partition_of_key(command->argv[1]);
-    if (!answer_at_once(node, client, tag, p, command)) {
-        submit_to(node, client, tag, p, command);
+    struct hf_command located = *command;
+    if (!located.located) {
+        hf_command_locate(&located);
+    }
+    uint16_t p = located.partition;
+    if (!answer_at_once(node, client, tag, p, &located)) {
+        submit_to(node, client, tag, p, &located);
     }
 }
 
