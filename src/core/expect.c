@@ -8,7 +8,7 @@
 
 #define CACHE_LINE 64
 
-/* Of a partition, beyond HF_PARTITION_LOOK_BYTES: what a record changes. */
+/* Of a partition, beyond HF_PARTITION_LOOK_BYTES: what a write changes. */
 #define WRITE_LOOK_BYTES                                                       \
     (offsetof(struct hf_partition, knowledge) + (size_t)CACHE_LINE)
 
@@ -46,7 +46,8 @@ static bool locate(const struct hf_node *node, struct hf_command *command,
     hf_command_locate(command);
     const struct hf_partition *partition =
         &node->partitions[command->partition];
-    fetch(partition, HF_PARTITION_LOOK_BYTES);
+    bool writes = (row->flags & HF_COMMAND_WRITE) != 0;
+    fetch(partition, writes ? WRITE_LOOK_BYTES : HF_PARTITION_LOOK_BYTES);
     *place = (struct place){&partition->sessions, command->hash};
     return true;
 }
