@@ -303,11 +303,12 @@ int main(int argc, char **argv)
     if (options.nodes != 0) {
         (void)snprintf(nodes, sizeof(nodes), "%u", options.nodes);
     }
-    (void)printf("sim: commit %s, %d partitions, seeds %" PRIu64 " to %" PRIu64
-                 ", %" PRId64 " ms of faults, nodes %s\n",
-                 options.commit == NULL ? "unknown" : options.commit,
-                 HF_PARTITION_COUNT, options.seed,
-                 options.seed + options.seeds - 1, options.ms, nodes);
+    (void)printf(
+        "sim: commit %s, %d partitions, seeds %" PRIu64 " to %" PRIu64
+        ", %" PRId64 " ms of faults, nodes %s, policy %s\n",
+        options.commit == NULL ? "unknown" : options.commit, HF_PARTITION_COUNT,
+        options.seed, options.seed + options.seeds - 1, options.ms, nodes,
+        options.policy == POLICY_COUNT ? "drawn" : policy_name(options.policy));
     (void)fflush(stdout);
     struct totals totals = {.first = VERDICT_FINE};
     bool go_on = options.seeds_file == NULL || file_run(&options, &totals);

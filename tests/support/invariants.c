@@ -21,12 +21,21 @@
 #define FENCE_TOLERANCE_MS 60000
 #define CLOCK_TICKS_MS 3
 
+static void watch(struct invariants *invariants, uint16_t partition)
+{
+    size_t at = invariants->watched_count++;
+    invariants->watched[at] = partition;
+    for (unsigned i = 0; i < NETWORK_NODES_MAX; i++) {
+        invariants->committed[i][at] = UINT64_MAX; /* Not looked at yet. */
+    }
+}
+
 void invariants_init(struct invariants *invariants)
 {
     *invariants = (struct invariants){0};
     if (HF_PARTITION_COUNT <= INVARIANTS_WATCHED_MAX) {
         for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
-            invariants->watched[invariants->watched_count++] = p;
+            watch(invariants, p);
         }
     }
 }
@@ -46,7 +55,7 @@ void invariants_watch(struct invariants *invariants, struct hf_slice key)
         }
     }
     if (invariants->watched_count < INVARIANTS_WATCHED_MAX) {
-        invariants->watched[invariants->watched_count++] = partition;
+        watch(invariants, partition);
     }
 }
 
@@ -141,14 +150,16 @@ static void check_epoch(struct cluster *c, struct process *process)
     check_view(c, view, process->number);
 }
 
-/* The same for a watched partition, after a turn of @process. */
+/* What happens after each turn for each watched partition, so what changes
+ * seldom is looked at once. */
+
+/* The same for a watched partition of @process, which is its primary. */
 static void check_server(struct cluster *c, const struct process *process,
-                         size_t watched)
+                         size_t watched, hf_time now)
 {
     uint16_t partition = c->invariants.watched[watched];
     unsigned *server = &c->invariants.servers[watched];
-    if (*server == process->number + 1 ||
-        !hf_node_serves(process->node, partition, process_now(process))) {
+    if (!hf_node_serves(process->node, partition, now)) {
         return;
     }
     if (*server != 0) {
@@ -157,29 +168,48 @@ static void check_server(struct cluster *c, const struct process *process,
     *server = process->number + 1;
 }
 
-/* Its leases only get longer within a turn, unless it promises something or
- * enters a view, or somebody dies: then this turn is not judged. */
-static void check_commit(struct cluster *c, const struct process *process,
-                         uint16_t p, struct invariants_commit *last)
+/* Whether nothing changed since the last turn of @process that its right to
+ * acknowledge hangs on, but leases. These only get longer within a turn, unless
+ * it promises something or enters a view, or somebody dies. */
+static bool rights_are_the_same(struct invariants *invariants,
+                                const struct process *process)
 {
     const struct hf_node *node = process->node;
-    const struct invariants_commit now = {
+    struct invariants_rights *last = &invariants->rights[process->number];
+    const struct invariants_rights now = {
         .epoch = node->view->epoch,
         .promised = node->promised,
         .fresh = node->fresh,
-        .committed = node->partitions[p].committed,
     };
     bool same = now.epoch == last->epoch && now.promised == last->promised &&
                 now.fresh == last->fresh;
-    if (same && node->partitions[p].primary &&
-        now.committed > last->committed &&
-        !hf_node_serves(node, p, process_now(process))) {
-        cluster_fail(c,
-                     "n%u acknowledges a write to partition %u, which it does "
-                     "not serve",
-                     process->number + 1, p);
-    }
     *last = now;
+    return same;
+}
+
+static void check_watched(struct cluster *c, const struct process *process)
+{
+    struct invariants *invariants = &c->invariants;
+    const struct hf_node *node = process->node;
+    uint64_t *committed = invariants->committed[process->number];
+    bool same = rights_are_the_same(invariants, process);
+    hf_time now = process_now(process);
+    for (size_t i = 0; i < invariants->watched_count; i++) {
+        uint16_t p = invariants->watched[i];
+        const struct hf_partition *partition = &node->partitions[p];
+        if (partition->primary &&
+            invariants->servers[i] != process->number + 1) {
+            check_server(c, process, i, now);
+        }
+        if (same && partition->primary && partition->committed > committed[i] &&
+            !hf_node_serves(node, p, now)) {
+            cluster_fail(c,
+                         "n%u acknowledges a write to partition %u, which it "
+                         "does not serve",
+                         process->number + 1, p);
+        }
+        committed[i] = partition->committed;
+    }
 }
 
 /* What copies answer. */
@@ -404,11 +434,7 @@ void invariants_after_turn(struct cluster *c, struct process *process)
         return;
     }
     check_epoch(c, process);
-    for (size_t i = 0; i < invariants->watched_count; i++) {
-        check_server(c, process, i);
-        check_commit(c, process, invariants->watched[i],
-                     &invariants->commits[process->number][i]);
-    }
+    check_watched(c, process);
     check_answers(c, process);
     bool all = invariants->watched_count == HF_PARTITION_COUNT;
     for (unsigned i = 0; !all && i < PARTITIONS_IN_TURN; i++) {

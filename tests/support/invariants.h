@@ -31,13 +31,11 @@ struct invariants_view {
     uint64_t hash;
 };
 
-/* How far a node had committed a partition after its last turn, and what else
- * its right to do so hung on. */
-struct invariants_commit {
+/* What the right of a node to acknowledge hung on after its last turn. */
+struct invariants_rights {
     hf_epoch epoch;
     hf_epoch promised;
     hf_member_set fresh;
-    uint64_t committed;
 };
 
 struct invariants {
@@ -45,7 +43,9 @@ struct invariants {
     uint16_t watched[INVARIANTS_WATCHED_MAX];
     size_t watched_count;
     unsigned servers[INVARIANTS_WATCHED_MAX]; /* Who served it last, plus 1. */
-    struct invariants_commit commits[NETWORK_NODES_MAX][INVARIANTS_WATCHED_MAX];
+    struct invariants_rights rights[NETWORK_NODES_MAX];
+    /* How far each had committed the watched partitions then. */
+    uint64_t committed[NETWORK_NODES_MAX][INVARIANTS_WATCHED_MAX];
     uint16_t next; /* Of the partitions looked at in turn. */
     struct invariants_view *views;
     size_t view_count;

@@ -342,8 +342,9 @@ static void take_frame(struct packet *packet)
     switch (frame_judge(packet, &link->in)) {
     case HF_LINK_DELIVER:
         trace_mix_number(network->trace, (uint64_t)network->schedule->now_us);
+        /* Its header has the checksum of all of it. */
         trace_mix(network->trace,
-                  (struct hf_slice){packet->bytes, packet->size});
+                  (struct hf_slice){packet->bytes, HF_FRAME_HEADER_BYTES});
         frame_deliver(packet);
         break;
     case HF_LINK_REPEATED:
@@ -438,15 +439,22 @@ static void close_own(struct network *network, unsigned node, unsigned peer)
  * without messages. */
 static void close_silent(struct network *network, unsigned node)
 {
+    int64_t now_us = network->schedule->now_us;
+    if (now_us < network->nodes[node].silent_us) {
+        return;
+    }
+    int64_t silent_us = now_us + SILENCE_US;
     for (unsigned i = 0; i < network->node_count * HF_CHANNEL_COUNT; i++) {
         struct network_link *link =
             &network->links[i / HF_CHANNEL_COUNT][node][i % HF_CHANNEL_COUNT];
-        if (link->in.up &&
-            network->schedule->now_us - link->in.heard_us > SILENCE_US) {
+        if (link->in.up && now_us - link->in.heard_us > SILENCE_US) {
             in_drop(link);
             close_own(network, node, i / HF_CHANNEL_COUNT);
+        } else if (link->in.up && link->in.heard_us + SILENCE_US < silent_us) {
+            silent_us = link->in.heard_us + SILENCE_US;
         }
     }
+    network->nodes[node].silent_us = silent_us;
 }
 
 void network_flush(struct network *network, unsigned src)

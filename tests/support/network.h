@@ -112,6 +112,8 @@ struct network_node {
     bool lost; /* Its host is gone: nobody answers for it, not even no. */
     struct hf_peer_info info;
     bool wanted[NETWORK_NODES_MAX]; /* Told to dial. */
+    int64_t
+        silent_us; /* Before that no session to it is silent for too long. */
     struct hf_list inbox;
 };
 
