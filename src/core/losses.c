@@ -2,6 +2,7 @@
  * what was lost. Nothing of this changes what a node does. */
 #include <string.h>
 
+#include "core/effects.h"
 #include "core/node_state.h"
 
 #define LOG_EVERY_MS 60000
@@ -26,15 +27,17 @@ static unsigned copies_of(const struct hf_node *node, uint16_t p,
     return copies;
 }
 
-void hf_node_count_commit(struct hf_node *node, uint16_t p, uint64_t sequence)
+void hf_node_count_commit(struct hf_node *node, uint16_t p, uint64_t sequence,
+                          struct hf_slice effects)
 {
     unsigned wanted = 1u + node->view->backups;
+    struct hf_reader seen;
     unsigned copies = wanted;
     if (node->view->acting[p].count < wanted) { /* Seldom. */
         copies = copies_of(node, p, sequence);
     }
-    if (copies >= wanted) {
-        return;
+    if (copies >= wanted || hf_effects_read_seen(effects, &seen)) {
+        return; /* What a merge notes for itself is no write of anybody. */
     }
     struct hf_node_counters *counters = &node->counters;
     counters->writes_degraded++;

@@ -398,10 +398,10 @@ struct hf_node_losses {
     bool lost[HF_PARTITION_COUNT];
 };
 
-/* Counts the write of @sequence, which commits, if it has fewer copies than
- * wanted. */
+/* Counts the write of @sequence, with @effects, which commits, if it has fewer
+ * copies than wanted. */
 void hf_node_count_commit(struct hf_node *node, uint16_t partition,
-                          uint64_t sequence);
+                          uint64_t sequence, struct hf_slice effects);
 
 /* Counts and logs @losses. @before is the view we come from, @members its
  * members: what they said last tells about how much they held. */

@@ -304,7 +304,8 @@ static void commit_ready(struct hf_node *node, uint16_t p)
         (void)hf_record_queue_pop(&partition->log);
         partition->base = record->view.version;
         partition->committed = record->view.version.sequence;
-        hf_node_count_commit(node, p, partition->committed);
+        hf_node_count_commit(node, p, partition->committed,
+                             record->view.effects);
         record_commit(node, record);
         hf_record_release(node->mem, record);
     }
@@ -587,7 +588,8 @@ void hf_node_write_alone(struct hf_node *node, uint16_t p,
     partition->base = version;
     partition->committed = version.sequence;
     node->counters.writes++;
-    hf_node_count_commit(node, p, version.sequence);
+    hf_node_count_commit(node, p, version.sequence,
+                         hf_buffer_slice(&node->effects));
     hf_node_publish_noted(node);
     bound_fences(node, p);
     hf_node_try_commit(node, p); /* Fences it lifted. */

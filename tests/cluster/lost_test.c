@@ -8,6 +8,7 @@
 
 #define WAIT_MS 30000
 #define KEYS 200
+#define FORKED_MS 6000
 
 struct pair {
     unsigned back; /* Was cut off, and comes back with an old copy. */
@@ -192,6 +193,80 @@ static void writes_with_fewer_copies_than_wanted_are_counted(void **state)
                   "each write of the last one was alone");
 }
 
+/* What a merge notes about itself, for each partition, is no write: nobody
+ * asked for it, and nobody loses it. */
+static void a_merge_alone_is_counted_as_no_write(void **state)
+{
+    struct cluster_options options;
+    cluster_options_init(&options, 15);
+    options.node_count = 2;
+    options.policy = HF_POLICY_HALF;
+    struct cluster *c = story_start_with(state, &options);
+    c->invariants.two_sides = true;
+    cluster_isolate(c, 1);
+    cluster_run(c, FORKED_MS);
+    cluster_heal(c);
+    cluster_settle_and_check(c);
+    cluster_check(c, counters_of(c, 0)->forks + counters_of(c, 1)->forks > 0,
+                  "there was a fork");
+    cluster_check(c, sum_degraded(c, false) == 0, "nobody wrote anything");
+}
+
+struct side {
+    unsigned primary;
+    unsigned members; /* Of its side. */
+};
+
+static bool goes_on_without_the_rest(struct cluster *c, void *user)
+{
+    const struct side *side = user;
+    const struct hf_node *node = c->processes[side->primary].node;
+    return node->view->member_count == side->members;
+}
+
+/* With two backups: a cut has both on its other side, and then, before there
+ * are new ones, the primary dies. What they have counts for nothing, though it
+ * is all that was acknowledged: that is given up (PROTOCOL.md), counted, and no
+ * copy comes back in part. */
+static void dropped_copies_do_not_stand_in_for_a_dead_primary(void **state)
+{
+    struct cluster_options options;
+    cluster_options_init(&options, 21);
+    options.node_count = 5;
+    options.backups = 2;
+    struct cluster *c = story_start_with(state, &options);
+    story_fill(c, KEYS);
+    cluster_run(c, 500); /* Heartbeats tell how many there are. */
+    const char *key = "fill:0";
+    const struct hf_view *view = cluster_view(c);
+    uint16_t p = hf_partition_of_key(hf_slice_text(key));
+    unsigned a = cluster_node_of(c, view, view->acting[p].members[1]);
+    unsigned b = cluster_node_of(c, view, view->acting[p].members[2]);
+    struct side side = {cluster_primary_of(c, key), 3};
+    for (unsigned i = 0; i < 5; i++) {
+        if (i != a && i != b) {
+            cluster_cut(c, i, a);
+            cluster_cut(c, i, b);
+        }
+    }
+    cluster_check(c, cluster_wait(c, WAIT_MS, goes_on_without_the_rest, &side),
+                  "three of five do not go on");
+    cluster_kill(c, side.primary);
+    cluster_run(c, 5000);
+    cluster_heal(c);
+    cluster_settle_and_check(c);
+    cluster_expect(c, key, NULL);
+    uint64_t partitions = 0;
+    uint64_t sessions = 0;
+    for (unsigned i = 0; i < 5; i++) {
+        if (cluster_is_up(c, i)) {
+            partitions += counters_of(c, i)->partitions_lost;
+            sessions += counters_of(c, i)->sessions_lost;
+        }
+    }
+    cluster_check(c, partitions > 0 && sessions > 0, "the loss is counted");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -199,6 +274,8 @@ int main(void)
         STORY(one_death_counts_no_loss),
         STORY(writes_with_fewer_copies_than_wanted_are_counted),
         STORY(an_old_copy_does_not_come_back_for_a_lost_one),
+        STORY(a_merge_alone_is_counted_as_no_write),
+        STORY(dropped_copies_do_not_stand_in_for_a_dead_primary),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
