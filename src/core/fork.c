@@ -36,7 +36,7 @@ bool hf_node_may_fork(const struct hf_node *node, enum hf_fork fork,
     case HF_POLICY_MAJORITY:
         break;
     }
-    return false;
+    return HF_MUTATED(FORK_AGAINST_POLICY) && rest != 0;
 }
 
 void hf_node_watch_safety(struct hf_node *node, hf_member_set live)

@@ -36,7 +36,8 @@ void hf_node_count_commit(struct hf_node *node, uint16_t p, uint64_t sequence,
     if (node->view->acting[p].count < wanted) { /* Seldom. */
         copies = copies_of(node, p, sequence);
     }
-    if (copies >= wanted || hf_effects_read_seen(effects, &seen)) {
+    if (copies >= wanted || hf_effects_read_seen(effects, &seen) ||
+        HF_MUTATED(DEGRADED_UNCOUNTED)) {
         return; /* What a merge notes for itself is no write of anybody. */
     }
     struct hf_node_counters *counters = &node->counters;

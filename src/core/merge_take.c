@@ -287,7 +287,8 @@ static bool theirs_wins(const struct taking *taking,
     struct hf_node *node = taking->node;
     bool theirs =
         hf_version_is_higher(entry->version, hf_session_version(session));
-    if (is_fence(session) != makes_fence(entry->effects)) {
+    if (is_fence(session) != makes_fence(entry->effects) &&
+        !HF_MUTATED(MERGE_LOSES_FENCE)) {
         theirs = !is_fence(session);
     }
     hf_buffer_clear(&node->scratch);
@@ -311,6 +312,9 @@ static bool is_taken(const struct taking *taking,
         return false;
     }
     bool superseded = they_saw(taking, session);
+    if (HF_MUTATED(MERGE_TAKES_ALL)) {
+        return true;
+    }
     return known == superseded ? theirs_wins(taking, entry, session)
                                : superseded;
 }

@@ -109,7 +109,7 @@ static bool may_fill(struct hf_node *node)
     if (node->fill_bytes > burst) {
         node->fill_bytes = burst;
     }
-    return node->fill_bytes > 0;
+    return node->fill_bytes > 0 || HF_MUTATED(FILLED_UNPACED);
 }
 
 static void fill_sent(struct hf_node *node, size_t bytes)

@@ -157,7 +157,8 @@ static void stands_still(struct hf_node *node, uint8_t i, hf_time since)
     if (learners || since > HF_SLOW_MS) {
         hf_node_put_off(node, i);
     }
-    if (since > HF_SLOW_MS && copies && !member->slow) {
+    if (since > HF_SLOW_MS && copies && !member->slow &&
+        !HF_MUTATED(SLOW_IS_AWAITED)) {
         member->slow = true;
         node->counters.slow_reported++;
         node->beat_at = node->now; /* Everybody should know at once. */

@@ -49,6 +49,8 @@
       "every proof of a death counts as fresh")                                \
     X(GONE_STILL_VOTE, 1, 0, "fork",                                           \
       "members that gave way for good are still counted as voters")            \
+    X(FORK_AGAINST_POLICY, 1, 200, "fork",                                     \
+      "a side that is no safe set goes on whatever the policy")                \
     X(TAKEOVER_WITHOUT_NEED, 1, 200, "",                                       \
       "an order to take over is taken though a safe set goes on")              \
     X(SILENCE_IS_DEATH, 1, 200, "",                                            \
@@ -147,6 +149,16 @@
       "a write where there is a fence is carried out")                         \
     X(FENCE_NOT_REFILLED, 1, 200, "",                                          \
       "a learner does not get the fences")                                     \
+    X(MERGE_TAKES_ALL, 1, 200, "fork half",                                    \
+      "what another lineage hands over replaces whatever is there")            \
+    X(MERGE_LOSES_FENCE, 1, 0, "fork half",                                    \
+      "a session that the other side changed later wins over its fence")       \
+    X(FILLED_UNPACED, 1, 0, "refill",                                          \
+      "copies are filled as fast as they can be sent")                         \
+    X(SLOW_IS_AWAITED, 1, 0, "slow",                                           \
+      "a copy that acknowledges nothing is waited for as long as it lives")    \
+    X(DEGRADED_UNCOUNTED, 1, 0, "lost",                                        \
+      "writes with too few copies are not counted")                            \
     X(MEMBERS_BACKWARDS, 1, 200, "",                                           \
       "a learner gets the members of a set in another order")                  \
     X(UNIT_WITHOUT_ITS_LAST, 1, 200, "",                                       \
