@@ -47,11 +47,13 @@ static void replay_set(uint64_t seed, const struct options *options)
     if (options->nodes != 0) {
         (void)snprintf(nodes, sizeof(nodes), " --nodes %u", options->nodes);
     }
+    bool mutated = options->mutation != NULL;
     (void)snprintf(replay_line, sizeof(replay_line),
                    "replay: %s --seed %" PRIu64 " --ms %" PRId64
-                   "%s --policy %s --verbose\n",
+                   "%s --policy %s%s%s --verbose\n",
                    options->program, seed, options->ms, nodes,
-                   policy_name(plan.policy));
+                   policy_name(plan.policy), mutated ? " --mutate " : "",
+                   mutated ? options->mutation : "");
 }
 
 static void print_failure(uint64_t seed, const struct options *options,
@@ -168,6 +170,7 @@ static bool options_read(struct options *options, int argc, char **argv)
             if (!mutation_choose(argv[i])) {
                 return false;
             }
+            options->mutation = argv[i];
 #endif
         } else if (!option_read_number(options, name, argv[i])) {
             return false;
