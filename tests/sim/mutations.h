@@ -151,7 +151,7 @@
       "a learner does not get the fences")                                     \
     X(MERGE_TAKES_ALL, 1, 200, "fork half",                                    \
       "what another lineage hands over replaces whatever is there")            \
-    X(MERGE_LOSES_FENCE, 1, 0, "fork half",                                    \
+    X(MERGE_LOSES_FENCE, 1, 200, "fork half",                                  \
       "a session that the other side changed later wins over its fence")       \
     X(FILLED_UNPACED, 1, 0, "refill",                                          \
       "copies are filled as fast as they can be sent")                         \
