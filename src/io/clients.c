@@ -585,12 +585,15 @@ static void client_flush(struct client *client)
 void hf_clients_run(struct hf_clients *clients)
 {
     batch_run(clients);
-    clients->turn_end_ns = 0; /* What is read next has a time of its own. */
+    uint64_t end_ns = clients->turn_end_ns;
+    clients->turn_end_ns = 0; /* What is read next is of the next turn. */
     if (hf_list_is_empty(&clients->waiting)) {
         return;
     }
     uint64_t now_ns = hf_clock_now_ns();
-    uint64_t end_ns = now_ns + (uint64_t)HF_CLIENTS_TURN_US * 1000;
+    if (end_ns == 0) {
+        end_ns = now_ns + (uint64_t)HF_CLIENTS_TURN_US * 1000;
+    }
     while (!hf_list_is_empty(&clients->waiting) && now_ns < end_ns) {
         struct hf_list *wait = clients->waiting.next;
         struct client *client = HF_CONTAINER_OF(wait, struct client, wait);

@@ -42,7 +42,7 @@
 #define HF_CLIENTS_UNUSED_MS 10000
 /* How long clients may be served before peers and timers have their turn; one
  * of them, see io/time_slice.h. Microseconds. */
-#define HF_CLIENTS_TURN_US 5000
+#define HF_CLIENTS_TURN_US 2000
 /* The number of a client has its place in the low bits. */
 #define HF_CLIENTS_MAX (1u << 20)
 
@@ -134,7 +134,8 @@ void hf_clients_ask_subscribers(struct hf_clients *clients,
 uint32_t hf_clients_topics(const struct hf_clients *clients,
                            enum hf_subscription_kind kind);
 
-/* Runs commands that wait, for at most about HF_CLIENTS_TURN_US. */
+/* Runs commands that wait, until about HF_CLIENTS_TURN_US after the first
+ * command of the turn. */
 void hf_clients_run(struct hf_clients *clients);
 
 /* Writes what there is and need not wait, once per client. True when commands

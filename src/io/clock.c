@@ -25,6 +25,11 @@ hf_time hf_clock_now(void)
     return (hf_time)(hf_clock_now_ns() / 1000000);
 }
 
+uint64_t hf_clock_thread_cpu_ns(void)
+{
+    return read_ns(CLOCK_THREAD_CPUTIME_ID);
+}
+
 int64_t hf_clock_wall_ms(void)
 {
     return (int64_t)(read_ns(CLOCK_REALTIME) / 1000000);

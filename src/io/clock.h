@@ -1,4 +1,4 @@
-/* clock.h - The two clocks of a node.
+/* clock.h - The clocks of a node.
  *
  * Leases and deadlines are durations of a clock that only goes forward and
  * also counts the time a machine was suspended. Read it after the bytes of an
@@ -15,5 +15,9 @@ uint64_t hf_clock_now_ns(void);
 
 /* Unix time in milliseconds; may jump. */
 int64_t hf_clock_wall_ms(void);
+
+/* Processor time of the calling thread since it started. Takes about a
+ * microsecond. */
+uint64_t hf_clock_thread_cpu_ns(void);
 
 #endif

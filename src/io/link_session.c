@@ -41,6 +41,7 @@ struct hf_link *hf_link_create(struct hf_links *links, nng_stream *stream,
     link->out = state == LINK_HELLO_SENT;
     link->heard_at = hf_clock_now();
     hf_list_init(&link->link);
+    hf_list_init(&link->left);
     hf_list_push_back(&links->sessions, &link->link);
     if (state == LINK_STRANGER) {
         links->strangers++;
@@ -173,6 +174,7 @@ static void link_detach(struct hf_link *link)
     }
     link->state = LINK_CLOSED;
     hf_pipe_close(&link->pipe);
+    hf_list_remove(&link->left);
     hf_list_remove(&link->link);
     hf_list_push_back(&links->closing, &link->link);
 }
@@ -362,16 +364,35 @@ static int link_deliver_some(struct hf_link *link, struct hf_reader *reader)
     return rv;
 }
 
+/* Whether there is still time in this turn. Not for what is said on the control
+ * channel: it is little, and what others wait for. */
+static bool link_may_go_on(const struct hf_link *link)
+{
+    struct hf_links *links = link->links;
+    if (link->state != LINK_UP || link->channel != HF_CHANNEL_DATA) {
+        return true;
+    }
+    uint64_t now_ns = hf_clock_now_ns();
+    if (links->turn_end_ns == 0) {
+        links->turn_end_ns = now_ns + (uint64_t)HF_LINKS_TURN_US * 1000;
+    }
+    return now_ns < links->turn_end_ns;
+}
+
+/* Goes on where it stopped the last time. */
 static void link_deliver(struct hf_link *link, struct hf_slice payload)
 {
     struct hf_reader reader = hf_reader_of(payload);
+    (void)hf_reader_bytes(&reader, link->delivered);
     int rv;
     do {
         rv = link_deliver_some(link, &reader);
-    } while (rv == 1);
+    } while (rv == 1 && link_may_go_on(link));
+    link->begun = rv == 1;
+    link->delivered = rv == 1 ? payload.size - hf_reader_left(&reader) : 0;
     if (rv == HF_ENOMEM) {
         hf_link_doom(link, "out of memory");
-    } else if (rv != 0) {
+    } else if (rv != 0 && rv != 1) {
         link_protocol_error(link, "sent a malformed message");
     }
 }
@@ -439,31 +460,37 @@ static size_t link_take_first(struct hf_link *link, struct hf_slice bytes,
     }
     struct hf_slice payload = {bytes.data + HF_FRAME_HEADER_BYTES,
                                header.payload_size};
-    if (!hf_frame_is_intact(bytes.data, payload)) {
+    if (link->begun) {
+        link_deliver(link, payload);
+    } else if (!hf_frame_is_intact(bytes.data, payload)) {
         link_protocol_error(link, "sent a frame with a wrong checksum");
         return 0;
+    } else {
+        link_take_frame(link, &header, payload);
     }
-    link_take_frame(link, &header, payload);
-    return *wanted;
+    return link->begun ? 0 : *wanted;
 }
 
-static void on_received(struct hf_pipe *pipe)
+/* Takes frames from the start of the input. False: there was not time for all,
+ * or the session is closed. */
+static bool link_take_frames(struct hf_link *link, size_t *wanted)
 {
-    struct hf_link *link = pipe->user;
-    struct hf_buffer *input = &pipe->input;
+    struct hf_buffer *input = &link->pipe.input;
     size_t offset = 0;
-    size_t wanted = 0;
-
-    link->heard_at = hf_clock_now();
+    bool timely = true;
     while (offset < input->size) {
+        timely = link_may_go_on(link);
+        if (!timely) {
+            break;
+        }
         if (link->state == LINK_REFUSED || link->state == LINK_SPARE) {
             offset = input->size; /* Whatever it says, it is to go. */
             break;
         }
         struct hf_slice rest = {input->data + offset, input->size - offset};
-        size_t taken = link_take_first(link, rest, &wanted);
+        size_t taken = link_take_first(link, rest, wanted);
         if (link->state == LINK_CLOSED) {
-            return;
+            return false;
         }
         if (taken == 0) {
             break;
@@ -471,6 +498,26 @@ static void on_received(struct hf_pipe *pipe)
         offset += taken;
     }
     hf_buffer_consume(input, offset);
+    return timely && !link->begun;
+}
+
+static void link_leave(struct hf_link *link)
+{
+    link->pipe.held = true;
+    hf_list_push_back(&link->links->left, &link->left);
+}
+
+void hf_link_take_in(struct hf_link *link)
+{
+    struct hf_buffer *input = &link->pipe.input;
+    size_t wanted = 0;
+    link->heard_at = hf_clock_now();
+    if (!link_take_frames(link, &wanted)) {
+        if (link->state != LINK_CLOSED) {
+            link_leave(link);
+        }
+        return;
+    }
     hf_buffer_trim(input, INPUT_KEEP_BYTES);
     if (wanted > input->size && input->size > 0 &&
         hf_buffer_reserve(input, wanted - input->size) == NULL) {
@@ -478,6 +525,19 @@ static void on_received(struct hf_pipe *pipe)
         return;
     }
     hf_link_listen(link);
+}
+
+/* Those that wait for their time come first. */
+static void on_received(struct hf_pipe *pipe)
+{
+    struct hf_link *link = pipe->user;
+    bool queue = !hf_list_is_empty(&link->links->left) &&
+                 link->state == LINK_UP && link->channel == HF_CHANNEL_DATA;
+    if (queue) {
+        link_leave(link);
+    } else {
+        hf_link_take_in(link);
+    }
 }
 
 static void on_failed(struct hf_pipe *pipe, int nng_error)

@@ -48,6 +48,7 @@ int hf_links_create(struct hf_links **links, uv_loop_t *loop,
     made->by_threads = config->by_threads;
     hf_list_init(&made->sessions);
     hf_list_init(&made->closing);
+    hf_list_init(&made->left);
     hf_list_init(&made->targets);
     hf_list_init(&made->attempts);
     hf_list_init(&made->probes);
@@ -216,6 +217,20 @@ void hf_links_poll(struct hf_links *links)
         hf_links_dial_due(links, hf_clock_now());
     }
     hf_links_release_closed(links);
+}
+
+/* A session that does not get done comes last, and its time is over then. */
+bool hf_links_run(struct hf_links *links)
+{
+    while (
+        !hf_list_is_empty(&links->left) &&
+        (links->turn_end_ns == 0 || hf_clock_now_ns() < links->turn_end_ns)) {
+        struct hf_list *first = links->left.next;
+        hf_list_remove(first);
+        hf_link_take_in(HF_CONTAINER_OF(first, struct hf_link, left));
+    }
+    links->turn_end_ns = 0;
+    return !hf_list_is_empty(&links->left);
 }
 
 static bool links_may_log_more(struct hf_links *links, hf_time now)

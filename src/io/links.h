@@ -16,9 +16,9 @@
  * What was sent during one turn of the loop goes to a peer in one frame per
  * channel. Everything here runs on the loop thread, which also reads and writes
  * itself what need not wait; NNG's threads only reach the inbox. The handler's
- * functions are called from the loop or from hf_links_poll, never from the
- * functions that a node's outbox needs: connect, forget, probe and send only
- * take note.
+ * functions are called from the loop, from hf_links_poll or from hf_links_run,
+ * never from the functions that a node's outbox needs: connect, forget, probe
+ * and send only take note.
  *
  * What strangers can cost us is bounded: so many sessions without a HELLO, so
  * long, and so small a HELLO; see the constants below. */
@@ -36,6 +36,10 @@
 #define HF_LINK_HELLO_MS 3000           /* For a stranger to say HELLO. */
 #define HF_LINK_STRANGERS_MAX 64        /* Sessions without a HELLO. */
 #define HF_LINK_FRAME_BYTES (256 << 10) /* Then a new frame is begun. */
+/* What peers say may take so long in one turn of the loop, in microseconds: a
+ * frame holds thousands of messages, and every peer may send one. The rest
+ * waits for the next turn, and is not counted as silence. */
+#define HF_LINKS_TURN_US 1500
 /* Queued for one session; over it the session is closed. */
 #define HF_LINK_QUEUE_BYTES_MAX ((size_t)256 << 20)
 #define HF_LINK_TARGETS_MAX 256 /* Addresses dialled. */
@@ -109,6 +113,11 @@ size_t hf_links_queued(const struct hf_links *links, hf_node_id to);
 
 /* Takes in what NNG's threads have finished, and closes what has to be. */
 void hf_links_poll(struct hf_links *links);
+
+/* Goes on with what was left in the turn before, in the order in which it came;
+ * call it once in each turn. True: there is more, so do not wait for anything
+ * before the next turn. */
+bool hf_links_run(struct hf_links *links);
 
 /* Sends what was added since the last time. */
 void hf_links_flush(struct hf_links *links);

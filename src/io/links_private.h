@@ -55,6 +55,7 @@ struct hf_dial;
 
 struct hf_link {
     struct hf_list link; /* In sessions or closing. */
+    struct hf_list left; /* In links->left while it has more to take in. */
     struct hf_links *links;
     struct hf_pipe pipe;
     enum hf_link_state state;
@@ -76,6 +77,8 @@ struct hf_link {
     hf_time spoke_at;
     /* Accepted. */
     struct hf_link_receiver receiver;
+    bool begun;       /* The first frame of the input is sound, */
+    size_t delivered; /* and so much of its payload was delivered. */
 };
 
 /* What one channel of an address is up to.
@@ -146,6 +149,8 @@ struct hf_links {
     hf_time ticked_at;
     struct hf_list sessions;
     struct hf_list closing;
+    struct hf_list left; /* Those that did not have time for all they heard. */
+    uint64_t turn_end_ns; /* When that time is over; 0: it has not begun. */
     size_t strangers;
     struct hf_list targets;
     size_t target_count;
@@ -204,6 +209,8 @@ void hf_link_seal(struct hf_link *link);
 bool hf_link_frame_ready(struct hf_link *link);
 /* Handshakes that take too long, silence, idle frames. */
 void hf_link_tick(struct hf_link *link, hf_time now);
+/* Goes on with the input of a session that is not in links->left any more. */
+void hf_link_take_in(struct hf_link *link);
 /* Frees what NNG has let go of. */
 void hf_links_release_closed(struct hf_links *links);
 

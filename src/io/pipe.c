@@ -51,6 +51,7 @@ int hf_pipe_receive(struct hf_pipe *pipe, size_t room)
         return HF_ENOMEM;
     }
     pipe->room = room;
+    pipe->held = false;
     if (pipe->watched && uv_is_active((const uv_handle_t *)&pipe->poll)) {
         return 0;
     }
@@ -93,6 +94,9 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 {
     struct hf_pipe *pipe = poll->data;
     (void)events;
+    if (pipe->held) {
+        return; /* The loop does not wait then, so this costs little. */
+    }
     uint8_t *to = hf_buffer_reserve(&pipe->input, pipe->room);
     if (to == NULL) {
         return; /* The owner knows: hf_pipe_receive told. */

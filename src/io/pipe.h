@@ -37,7 +37,8 @@ struct hf_pipe {
     nng_aio *direct; /* Without a callback: done at once or not at all. */
     uv_poll_t poll;
     bool watched; /* By `poll`, which is open; */
-    size_t room;  /* ... then so much is read at once. */
+    size_t room;  /* ... then so much is read at once, */
+    bool held;    /* unless the owner is busy with what it has. */
     struct hf_completion receiving;
     struct hf_completion sending;
     struct hf_buffer input; /* Received and not yet consumed. */

@@ -151,14 +151,22 @@ static void write_health(struct hf_buffer *out,
     LINE(out, "fill_bytes:%llu\r\n", (wide)counters->fill_bytes);
 }
 
+static void write_turn_times(struct hf_buffer *out, const char *what,
+                             const struct hf_turn_times *times)
+{
+    LINE(out, "loop_%s_max_us:%llu\r\n", what,
+         (wide)(times->longest_ns / 1000));
+    for (size_t i = 0; i < HF_TURNS_BOUND_COUNT; i++) {
+        LINE(out, "loop_%s_over_%ums:%llu\r\n", what, hf_turns_bounds_ms[i],
+             (wide)times->over[i]);
+    }
+}
+
 static void write_turns(struct hf_buffer *out, const struct hf_turns *turns)
 {
     LINE(out, "loop_turns:%llu\r\n", (wide)turns->count);
-    LINE(out, "loop_lag_max_us:%llu\r\n", (wide)(turns->longest_ns / 1000));
-    for (size_t i = 0; i < HF_TURNS_BOUND_COUNT; i++) {
-        LINE(out, "loop_lag_over_%ums:%llu\r\n", hf_turns_bounds_ms[i],
-             (wide)turns->over[i]);
-    }
+    write_turn_times(out, "lag", &turns->lag);
+    write_turn_times(out, "cpu", &turns->cpu);
 }
 
 static void write_holdfast(struct hf_buffer *out, const struct hf_info *info)

@@ -268,20 +268,16 @@ static void on_again(uv_idle_t *again)
     (void)again; /* That it is active keeps the loop from waiting. */
 }
 
-/* Peers first: a client's answer waits for them, seldom the other way. Both
- * are taken in only once, so that neither holds up the other, nor the timers:
- * clients that have more to say get another turn at once. */
-static void server_end_turn(struct hf_server *server)
+static void server_end_turn(struct hf_server *server, bool more)
 {
     struct hf_event event = {.type = HF_EVENT_TURN_END};
-    hf_links_poll(server->links);
-    hf_clients_run(server->clients);
     if (server->stepped) {
         hf_server_step(server, &event);
         server->stepped = false;
     }
     hf_links_flush(server->links);
-    if (hf_clients_flush(server->clients)) {
+    more = hf_clients_flush(server->clients) || more;
+    if (more) {
         uv_idle_start(&server->again, on_again);
     } else {
         uv_idle_stop(&server->again);
@@ -292,14 +288,25 @@ static void server_end_turn(struct hf_server *server)
 static void on_prepare(uv_prepare_t *prepare)
 {
     struct hf_server *server = prepare->data;
-    server_end_turn(server); /* What timers did, before we wait. */
-    hf_turns_end(&server->turns, uv_hrtime());
+    bool more = uv_is_active((const uv_handle_t *)&server->again);
+    hf_links_poll(server->links);
+    server_end_turn(server, more); /* What timers did, before we wait. */
+    if (hf_turns_end(&server->turns, uv_hrtime())) {
+        hf_turns_cpu(&server->turns, hf_clock_thread_cpu_ns());
+    }
 }
 
+/* Peers first: a client's answer waits for them, seldom the other way. Both
+ * have so much time in each turn, so that neither holds up the other, nor the
+ * timers: who has more to say gets another turn at once. */
 static void on_check(uv_check_t *check)
 {
-    server_turn_begin(check->data); /* If nothing stepped the node yet. */
-    server_end_turn(check->data);
+    struct hf_server *server = check->data;
+    server_turn_begin(server); /* If nothing stepped the node yet. */
+    hf_links_poll(server->links);
+    bool more = hf_links_run(server->links);
+    hf_clients_run(server->clients);
+    server_end_turn(server, more);
 }
 
 /* Once closing, the loop has to run until everything is closed. */

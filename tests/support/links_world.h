@@ -41,6 +41,8 @@ struct end {
     int abrupt_downs;
     uint64_t acks;       /* Received, ... */
     uint64_t disordered; /* ... of those not in order. */
+    uint64_t heartbeats;
+    uint64_t ack_ns; /* So long it takes to carry out each. */
     uint64_t forwards;
     size_t forward_bytes;
     enum hf_probe_result probe_result;
@@ -54,7 +56,8 @@ struct world {
     uv_loop_t loop;
     uv_timer_t pulse; /* So that the loop never waits for long. */
     struct hf_mem mem;
-    bool by_threads; /* Both ends receive by NNG's threads. */
+    bool by_threads;    /* Both ends receive by NNG's threads. */
+    uint64_t acks_most; /* That b received in one turn. */
     struct end a;
     struct end b;
 };
@@ -94,6 +97,11 @@ static inline void on_message(void *user, hf_node_id from,
     if (message->type == HF_MESSAGE_ACK) {
         end->acks++;
         end->disordered += message->ack.number != end->acks ? 1 : 0;
+        uint64_t until_ns = hf_clock_now_ns() + end->ack_ns;
+        while (end->ack_ns > 0 && hf_clock_now_ns() < until_ns) {
+        }
+    } else if (message->type == HF_MESSAGE_HEARTBEAT) {
+        end->heartbeats++;
     } else if (message->type == HF_MESSAGE_FORWARD) {
         end->forwards++;
         end->forward_bytes += message->forward.command.argv[2].size;
@@ -120,12 +128,17 @@ static inline void on_log(void *user, enum hf_log_level level, const char *text)
 static inline void turn(struct world *w)
 {
     struct end *ends[] = {&w->a, &w->b};
+    uint64_t acks = w->b.acks;
     uv_run(&w->loop, UV_RUN_ONCE);
     for (size_t i = 0; i < 2; i++) {
         if (ends[i]->links != NULL && !ends[i]->stopped) {
             hf_links_poll(ends[i]->links);
+            hf_links_run(ends[i]->links);
             hf_links_flush(ends[i]->links);
         }
+    }
+    if (w->b.acks - acks > w->acks_most) {
+        w->acks_most = w->b.acks - acks;
     }
 }
 

@@ -171,8 +171,8 @@ static void count_turn(uint64_t took_ns)
 {
     hf_turns_begin(&f.turns, 7);
     hf_turns_begin(&f.turns, 9); /* Has begun. */
-    hf_turns_end(&f.turns, 7 + took_ns);
-    hf_turns_end(&f.turns, UINT64_MAX); /* Is over. */
+    (void)hf_turns_end(&f.turns, 7 + took_ns);
+    assert_false(hf_turns_end(&f.turns, UINT64_MAX)); /* Is over. */
 }
 
 static void info_counts_long_turns(void **state)
@@ -185,6 +185,31 @@ static void info_counts_long_turns(void **state)
     count_turn(1000000);
     count_turn(25001000);
     count_turn(1000001);
+    const char *text = info_text("holdfast");
+    for (size_t i = 0; i < HF_ARRAY_COUNT(lines); i++) {
+        assert_line(text, lines[i]);
+    }
+}
+
+/* Not looked at after each turn: what it grew by counts as of the last. */
+static void info_counts_turns_by_processor_time(void **state)
+{
+    static const char *const lines[] = {
+        "loop_cpu_max_us:6000",
+        "loop_cpu_over_5ms:1",
+        "loop_cpu_over_10ms:0",
+    };
+    const uint64_t ms = 1000000;
+    (void)state;
+    memset(&f.turns, 0, sizeof(f.turns));
+    hf_turns_begin(&f.turns, 1 * ms);
+    assert_true(hf_turns_end(&f.turns, 2 * ms));
+    hf_turns_cpu(&f.turns, 500 * ms); /* Used before the first turn. */
+    hf_turns_begin(&f.turns, 2 * ms);
+    assert_false(hf_turns_end(&f.turns, 3 * ms - 1));
+    hf_turns_begin(&f.turns, 3 * ms);
+    assert_true(hf_turns_end(&f.turns, 30 * ms)); /* It mostly waited. */
+    hf_turns_cpu(&f.turns, 506 * ms);
     const char *text = info_text("holdfast");
     for (size_t i = 0; i < HF_ARRAY_COUNT(lines); i++) {
         assert_line(text, lines[i]);
@@ -364,6 +389,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(all_sections_hold_what_drivers_read),
         TEST(info_counts_long_turns),
+        TEST(info_counts_turns_by_processor_time),
         TEST(one_section_comes_alone),
         TEST(an_empty_keyspace_has_no_line),
         TEST(the_cluster_port_says_that_there_is_a_cluster),

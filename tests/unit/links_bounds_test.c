@@ -136,6 +136,43 @@ static void closes_a_session_with_too_much_waiting(void **state)
     raw_release(w, &accepted[1]);
 }
 
+/* A frame of 20,000 messages, each of which takes a while: others get their
+ * turn in between, and what is said on the control channel does not wait. */
+static void a_turn_takes_in_what_it_has_time_for(void **state)
+{
+    struct world *w = *state;
+    enum { ACKS = 20000, ACK_US = 20 };
+    struct hf_message beat = {.type = HF_MESSAGE_HEARTBEAT};
+    link_both(w);
+    w->b.ack_ns = ACK_US * 1000;
+    w->acks_most = 0;
+    for (uint64_t i = 1; i <= ACKS; i++) {
+        send_ack(&w->a, &w->b, i);
+    }
+    WAIT_UNTIL(w, w->b.acks > 0);
+    hf_links_send(w->a.links, w->b.info.id, w->b.info.incarnation, &beat);
+    WAIT_UNTIL(w, w->b.heartbeats > 0);
+    assert_true(w->b.acks < ACKS);
+    WAIT_UNTIL(w, w->b.acks == ACKS);
+    assert_int_equal(w->b.disordered, 0);
+    assert_in_range(w->acks_most, 1, HF_LINKS_TURN_US / ACK_US + 8);
+    assert_int_equal(w->b.downs, 0);
+}
+
+/* The same when it ends in the middle of that. */
+static void a_session_may_end_with_much_left(void **state)
+{
+    struct world *w = *state;
+    link_both(w);
+    w->b.ack_ns = 20000;
+    for (uint64_t i = 1; i <= 20000; i++) {
+        send_ack(&w->a, &w->b, i);
+    }
+    WAIT_UNTIL(w, w->b.acks > 0);
+    end_stop(w, &w->b);
+    assert_true(w->b.acks < 20000);
+}
+
 static void knows_how_much_is_queued_for_a_peer(void **state)
 {
     struct world *w = *state;
@@ -230,6 +267,8 @@ int main(void)
         TEST(closes_who_goes_silent),
         TEST(a_flood_of_strangers_keeps_no_peer_out),
         TEST(closes_a_session_with_too_much_waiting),
+        TEST(a_turn_takes_in_what_it_has_time_for),
+        TEST(a_session_may_end_with_much_left),
         TEST(knows_how_much_is_queued_for_a_peer),
         TEST(a_message_that_just_fits_a_frame_gets_one_of_its_own),
         TEST(a_message_that_fits_no_frame_ends_the_session),

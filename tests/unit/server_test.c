@@ -21,7 +21,7 @@
 
 #define STALL_US 30000
 #define VALUE_BYTES 16000000u
-#define LAST_FIELD "loop_lag_over_100ms:"
+#define LAST_FIELD "loop_cpu_over_100ms:"
 
 enum wish { WISH_NONE, WISH_STOP, WISH_DRAIN };
 
