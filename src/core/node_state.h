@@ -54,6 +54,8 @@
 #define HF_EXPIRY_VISITS_MAX 500
 #define HF_FORGET_VISITS 4096
 #define HF_DISCARD_SLOTS_MAX 2000
+#define HF_FILL_ENTRIES_MAX 512 /* Sessions sent to a learner at a time. */
+#define HF_FILL_NEXT_MAX 16     /* Partitions found by one look at all. */
 #define HF_FENCES_WARN_MS 60000
 
 /* A node we know of, whether a member or not. */
@@ -97,9 +99,11 @@ struct hf_member {
 
     /* Records from us to it. */
     struct hf_stream stream;
-    bool refill_wanted;     /* There may be more to stream to it, */
-    bool refill_later;      /* or will be when it is not put off any more. */
-    int32_t learning;       /* The partition being streamed to it, or -1. */
+    bool refill_wanted; /* There may be more to stream to it, */
+    bool refill_later;  /* or will be when it is not put off any more. */
+    int32_t learning;   /* The partition being streamed to it, or -1. */
+    uint16_t fill_next[HF_FILL_NEXT_MAX]; /* Those that come next. */
+    uint8_t fill_next_count;
     uint64_t learn_from;    /* Hash position the stream has reached. */
     size_t learn_window;    /* Bytes for filling that may be under way. */
     uint64_t learn_probe;   /* A record for filling, to see how long it */

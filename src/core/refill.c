@@ -14,10 +14,12 @@
  *
  * No more than learn_bytes_max are under way to one node at a time, and less
  * when it takes long until that is acknowledged, because records of clients go
- * down the same stream; no more than learn_bytes_per_second in all. One
- * partition after the other, those with the fewest copies first, of these the
- * one that clients wrote to last. Inside of a partition the order does not
- * matter, for it counts as a whole. */
+ * down the same stream; no more than learn_bytes_per_second in all; and no more
+ * than HF_FILL_ENTRIES_MAX sessions at a time, for small ones take time rather
+ * than bytes: acknowledgements and ticks go on. One partition after the other,
+ * those with the fewest copies first, of these the one that clients wrote to
+ * last. Inside of a partition the order does not matter, for it counts as a
+ * whole. */
 #include <string.h>
 
 #include "base/assert.h"
@@ -73,28 +75,90 @@ static bool can_resume(const struct hf_partition *partition,
            hf_partition_reaches(partition, copy->version);
 }
 
-static int32_t next_partition(struct hf_node *node, uint8_t member)
+/* The copy of @p that @member should have and lacks, if filling it may begin;
+ * else NULL. */
+static const struct hf_copy *copy_to_fill(const struct hf_node *node,
+                                          uint8_t member, uint16_t p,
+                                          bool put_off)
 {
-    int32_t best = -1;
-    bool put_off = hf_node_is_put_off(node, member);
+    struct hf_partition *partition = &node->partitions[p];
+    if (!may_stream(partition)) {
+        return NULL;
+    }
+    const struct hf_copy *copy = hf_partition_copy(partition, member);
+    bool fill = copy != NULL && copy->state == HF_COPY_WANTED &&
+                !copy->kept_aside &&
+                (copy->acting || (partition->synced && !put_off));
+    return fill ? copy : NULL;
+}
+
+/* Puts @p where it belongs among those that come next. */
+static void note_next(const struct hf_node *node, struct hf_member *to,
+                      uint16_t p)
+{
+    uint8_t at = to->fill_next_count;
+    while (at > 0 && is_sooner(node, p, to->fill_next[at - 1])) {
+        at--;
+    }
+    if (at == HF_FILL_NEXT_MAX) {
+        return;
+    }
+    if (to->fill_next_count < HF_FILL_NEXT_MAX) {
+        to->fill_next_count++;
+    }
+    memmove(&to->fill_next[at + 1], &to->fill_next[at],
+            sizeof(to->fill_next[0]) * (to->fill_next_count - at - 1u));
+    to->fill_next[at] = p;
+}
+
+/* Those that our log suffices for are next to no work: while there are any,
+ * only they are noted. */
+static void look_at_all(struct hf_node *node, uint8_t member, bool put_off)
+{
+    struct hf_member *to = &node->members[member];
+    bool resumes = false;
+    to->fill_next_count = 0;
     for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
-        struct hf_partition *partition = &node->partitions[p];
-        if (!may_stream(partition)) {
+        const struct hf_copy *copy = copy_to_fill(node, member, p, put_off);
+        if (copy == NULL) {
             continue;
         }
-        const struct hf_copy *copy = hf_partition_copy(partition, member);
-        if (copy == NULL || copy->state != HF_COPY_WANTED || copy->kept_aside ||
-            (!copy->acting && (!partition->synced || put_off))) {
+        if (!can_resume(&node->partitions[p], copy)) {
+            if (!resumes) {
+                note_next(node, to, p);
+            }
             continue;
         }
-        if (can_resume(partition, copy)) {
-            return p; /* Next to no work. */
-        }
-        if (best < 0 || is_sooner(node, p, (uint16_t)best)) {
-            best = p;
+        to->fill_next_count = resumes ? to->fill_next_count : 0;
+        resumes = true;
+        if (to->fill_next_count < HF_FILL_NEXT_MAX) {
+            to->fill_next[to->fill_next_count++] = p;
         }
     }
-    return best;
+}
+
+/* What comes next, or -1. Of what was noted, that may be a while ago. */
+static int32_t next_partition(struct hf_node *node, uint8_t member)
+{
+    struct hf_member *to = &node->members[member];
+    bool put_off = hf_node_is_put_off(node, member);
+    bool looked = false;
+    for (;;) {
+        if (to->fill_next_count == 0 && !looked) {
+            look_at_all(node, member, put_off);
+            looked = true;
+        }
+        if (to->fill_next_count == 0) {
+            return -1;
+        }
+        uint16_t p = to->fill_next[0];
+        to->fill_next_count--;
+        memmove(&to->fill_next[0], &to->fill_next[1],
+                sizeof(to->fill_next[0]) * to->fill_next_count);
+        if (copy_to_fill(node, member, p, put_off) != NULL) {
+            return p;
+        }
+    }
 }
 
 /* How much filling may send: so much each second, with a small burst. */
@@ -307,8 +371,9 @@ static void step_failed(struct hf_node *node, const struct visit *visit)
     }
 }
 
-/* False when there is no memory to go on: tried again by a tick. */
-static bool advance(struct hf_node *node, uint8_t member)
+/* Pushes @count sessions, or all that are left. False when there is no memory
+ * to go on: tried again by a tick. */
+static bool advance(struct hf_node *node, uint8_t member, uint32_t count)
 {
     struct hf_member *to = &node->members[member];
     uint16_t p = (uint16_t)to->learning;
@@ -317,7 +382,7 @@ static bool advance(struct hf_node *node, uint8_t member)
                           .partition = partition->sessions.partition,
                           .member = member};
     uint64_t next = hf_sessions_scan(&partition->sessions, to->learn_from,
-                                     step_count(partition), on_session, &visit);
+                                     count, on_session, &visit);
     if (visit.error != 0) {
         step_failed(node, &visit);
         return false;
@@ -363,8 +428,11 @@ void hf_node_refill(struct hf_node *node, uint8_t member)
         !to->refill_wanted) {
         return;
     }
-    while (to->stream.learn_bytes < to->learn_window && may_fill(node)) {
+    uint32_t left = HF_FILL_ENTRIES_MAX;
+    while (left > 0 && to->stream.learn_bytes < to->learn_window &&
+           may_fill(node)) {
         if (to->learning < 0) {
+            left -= left < ENTRIES_PER_STEP ? left : ENTRIES_PER_STEP;
             int32_t p = next_partition(node, member);
             if (p < 0) {
                 to->refill_wanted = false; /* Not to look at each ACK. */
@@ -378,7 +446,9 @@ void hf_node_refill(struct hf_node *node, uint8_t member)
                 continue; /* Its log sufficed. */
             }
         }
-        if (!advance(node, member)) {
+        uint32_t count = step_count(&node->partitions[to->learning]);
+        left -= count < left ? count : left;
+        if (!advance(node, member, count)) {
             break;
         }
     }

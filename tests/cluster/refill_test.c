@@ -295,9 +295,52 @@ static void who_keeps_something_aside_is_filled_with_the_rest(void **state)
     story_expect_filled(c, KEYS);
 }
 
+#define SMALL_SESSIONS 6000
+/* Small sessions are no bytes to speak of, but each takes its time: clients of
+ * the node that fills a copy have their turn after every few hundred. */
+static void filling_takes_little_of_a_turn(void **state)
+{
+    struct cluster_options options;
+    cluster_options_init(&options, 1);
+    options.node_count = 2;
+    options.boot_none = true;
+    struct cluster *c = story_create(state, &options);
+    /* By their bytes, all of them could be sent at once. */
+    c->processes[0].config.learn_bytes_max = (size_t)16 << 20;
+    c->processes[0].config.learn_bytes_per_second = (size_t)1 << 30;
+    cluster_boot(c, 0);
+    cluster_settle(c, CLUSTER_SETTLE_MS);
+    for (unsigned i = 0; i < SMALL_SESSIONS; i++) {
+        char key[16];
+        (void)snprintf(key, sizeof(key), "s:%u", i);
+        cluster_set(c, key, "v");
+    }
+    cluster_boot(c, 1);
+
+    const struct hf_node *node = c->processes[0].node;
+    uint64_t pushed = 0;
+    uint64_t most = 0;
+    hf_epoch epoch = 0;
+    while (counters_of(c, 0)->fills < HF_PARTITION_COUNT ||
+           !cluster_is_settled(c)) {
+        cluster_check(c, cluster_step(c, INT64_MAX), "nothing happens");
+        uint64_t now = hf_stream_next(&node->members[1].stream);
+        if (node->view->epoch == epoch && now - pushed > most) {
+            most = now - pushed;
+        }
+        epoch = node->view->epoch;
+        pushed = now;
+    }
+    /* And what tells that partitions begin and are done. */
+    cluster_check(c, most > 0 && most <= 2 * HF_FILL_ENTRIES_MAX,
+                  "too much was sent in one turn");
+    cluster_settle_and_check(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        STORY(filling_takes_little_of_a_turn),
         STORY(filling_is_paced_and_its_progress_can_be_seen),
         STORY(what_was_filled_is_not_filled_again),
         STORY(a_node_that_dies_while_it_is_filled_changes_nothing),

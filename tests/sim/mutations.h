@@ -34,7 +34,7 @@
       "a node that stood still trusts its leases and accuses others")          \
     X(NO_GUARD, 1, 200, "",                                                    \
       "a view is agreed on before the leases it ends are over")                \
-    X(GRANTS_AFTER_PROMISE, 576, 2000, "",                                     \
+    X(GRANTS_AFTER_PROMISE, 1773, 2000, "",                                    \
       "grants are given after the promise of a later view")                    \
     X(ACKS_AFTER_PROMISE, 1, 0, "",                                            \
       "records are applied and acknowledged after such a promise; "            \
