@@ -73,7 +73,8 @@ static enum load_type draw_type(struct load *load)
 static void ask(struct load *load, struct load_client *client, uint64_t due_ns)
 {
     if (load->work.filling) {
-        load_client_ask(client, LOAD_SET, (uint32_t)load->asked, due_ns);
+        uint32_t session = load->options.from + (uint32_t)load->asked;
+        load_client_ask(client, LOAD_SET, session, due_ns);
     } else {
         enum load_type type = draw_type(load);
         uint32_t session = (uint32_t)(draw(load) % load->options.sessions);
@@ -272,8 +273,12 @@ static void print_results(const struct load *load, double seconds, double cpu)
 
 static void fill(struct load *load)
 {
+    const struct load_options *options = &load->options;
+    uint64_t count = options->from < options->sessions
+                         ? options->sessions - options->from
+                         : 0;
     struct work work = {.filling = true,
-                        .operations = load->options.sessions,
+                        .operations = count,
                         .end_ns = UINT64_MAX,
                         .pipeline = FILL_PIPELINE};
     run(load, &work);

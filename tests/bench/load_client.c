@@ -140,8 +140,11 @@ static char *put_set(const struct load_client *client, char *at,
     at += snprintf(at, 16, "$%u\r\n", options->value_bytes);
     memset(at, 'v', options->value_bytes);
     put_digits(at, session);
-    at = put_text(at + options->value_bytes, "\r\n$2\r\nEX\r\n");
-    at = put_number(at, options->ttl_seconds);
+    at = put_text(at + options->value_bytes, options->expire_at > 0
+                                                 ? "\r\n$4\r\nEXAT\r\n"
+                                                 : "\r\n$2\r\nEX\r\n");
+    at = put_number(at, options->expire_at > 0 ? options->expire_at
+                                               : options->ttl_seconds);
     if (options->wait > 0) {
         at = put_text(at, "*3\r\n$4\r\nWAIT\r\n");
         at = put_text(put_number(at, options->wait), "$4\r\n1000\r\n");

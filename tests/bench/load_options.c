@@ -1,6 +1,7 @@
 #include "bench/load_options.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,9 @@ static const struct option_row rows[] = {
     {"value", AT(value_bytes), LOAD_VALUE_MIN, 1 << 20,
      "bytes of a value [1024]"},
     {"ttl", AT(ttl_seconds), 1, 1000000, "seconds to live [3600]"},
+    {"expire-at", AT(expire_at), 0, UINT_MAX,
+     "Unix time at which what is set ends, instead of a time to live"},
+    {"from", AT(from), 0, 99999998, "the first session that --fill writes [0]"},
     {"wait", AT(wait), 0, 16,
      "after each SET, WAIT for so many replicas, as part of it [0]"},
     {"rate", AT(rate), 0, 10000000,

@@ -20,6 +20,8 @@ struct load_options {
     unsigned sessions;
     unsigned value_bytes;
     unsigned ttl_seconds;
+    unsigned expire_at; /* 0: ttl_seconds counts. */
+    unsigned from;
     unsigned wait;     /* Replicas to wait for after each SET; 0: no WAIT. */
     unsigned rate;     /* Operations per second; 0: closed loop. */
     unsigned seconds;  /* 0: until `requests` are done. */

@@ -27,12 +27,14 @@ sys.path.insert(0, HERE)
 
 # pylint: disable=wrong-import-position
 import gap
+import sizes
 from servers import Holdfast, RedisServer
 
 SESSIONS = 100000
 KEY_BYTES = 13  # sess:00000000
 VALUE_BYTES = 1024
 OVERHEAD_MAX = 64
+SIZES = (10000, 100000, 1000000, 10000000)
 
 SERVERS = {
     "holdfast-1": lambda: Holdfast(1),
@@ -172,7 +174,7 @@ ROWS = {
         ],
     ),
 }
-OTHER_ROWS = ("memory", "kill", "freeze")
+OTHER_ROWS = ("memory", "kill", "freeze", "growth")
 ALL_ROWS = list(ROWS) + list(OTHER_ROWS)
 
 
@@ -355,6 +357,8 @@ def read_arguments():
     options.rounds = options.rounds or (1 if options.quick else 5)
     options.seconds = options.seconds or (1 if options.quick else 5)
     options.memory_sessions = 100000 if options.quick else 1000000
+    options.sizes = SIZES[:-1] if options.quick else SIZES
+    options.sessions_moved = 200000 if options.quick else 2000000
     options.runs = options.runs or (1 if options.quick else 20)
     return options
 
@@ -380,6 +384,9 @@ def main():
         print_memory(options.memory_sessions)
     if "kill" in options.only or "freeze" in options.only:
         print_gaps(options.only, options.runs, wrong)
+    if "growth" in options.only:
+        sizes.measure_sizes(options.sizes, min(options.seconds, 3), wrong)
+        sizes.measure_changes(options.sessions_moved, wrong)
     if wrong.count:
         say("%d answers were wrong" % wrong.count)
     return 1 if wrong.count else 0
