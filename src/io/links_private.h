@@ -149,7 +149,7 @@ struct hf_links {
     hf_time ticked_at;
     struct hf_list sessions;
     struct hf_list closing;
-    struct hf_list left; /* Those that did not have time for all they heard. */
+    struct hf_list left;  /* Those that did not have time for all they heard. */
     uint64_t turn_end_ns; /* When that time is over; 0: it has not begun. */
     size_t strangers;
     struct hf_list targets;
