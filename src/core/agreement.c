@@ -16,7 +16,14 @@
  * A voter promises only when every excluded member is certified dead or has
  * been without a grant from it for the guard time: then no lease of the old
  * view is left outside of the new one. The lowest-ranked live member proposes;
- * others step in later, by rank. A lost VIEW is made good by heartbeats. */
+ * others step in later, by rank. A lost VIEW is made good by heartbeats.
+ *
+ * Who did not hear that a view was decided, and accepted it, proposes it again:
+ * so one and the same view may be entered under several epochs, with one base,
+ * and its members may be in different ones. All of these are the subject of one
+ * decision, so what was accepted under one epoch holds under the others. Who is
+ * further on already, under an earlier epoch, is not led back: it gives its own
+ * view a later one, for the others to follow. */
 #include <string.h>
 
 #include "base/assert.h"
@@ -157,8 +164,38 @@ static void note_accepted(struct hf_node *node, hf_epoch ballot,
 {
     if (is_decision(node, view)) {
         node->accepted_ballot = ballot;
+        node->accepted_after = node->view->base;
         *node->accepted = *view;
     }
+}
+
+hf_epoch hf_node_accepted_after(const struct hf_node *node,
+                                const struct hf_view *view)
+{
+    bool same = node->accepted_after == view->base &&
+                hf_lineage_of(node->accepted) == hf_lineage_of(view);
+    return same && !HF_MUTATED(ACCEPTED_LEFT_BEHIND) ? node->accepted_ballot
+                                                     : 0;
+}
+
+/* It is decided, so nobody has to be asked: whoever follows may be under either
+ * epoch, and the later one brings them together. */
+void hf_node_renumber_view(struct hf_node *node)
+{
+    *node->proposal = *node->view;
+    node->proposal->epoch = ballot_above(node);
+    hf_node_install(node, node->proposal);
+}
+
+void hf_node_grant_no_more(struct hf_node *node)
+{
+    hf_epoch above = ((node->highest_ballot >> 32) + 1) << 32;
+    if (above > node->promised) {
+        node->promised = above;
+        node->promised_at = node->now;
+        node->promised_without = 0;
+    }
+    hf_node_lease_changed(node);
 }
 
 static void ballot_choose(struct hf_node *node)
@@ -328,22 +365,31 @@ void hf_node_consider_change(struct hf_node *node)
     ballot_start(node, suspects, fork);
 }
 
+static bool has_copies(const struct hf_node *node, const struct hf_view *view)
+{
+    uint8_t self =
+        hf_view_find(view, node->config.self.id, node->config.self.incarnation);
+    for (uint16_t p = 0; self != HF_MEMBER_NONE && p < HF_PARTITION_COUNT;
+         p++) {
+        if ((hf_view_copies(view, p) & hf_member_set_of(self)) != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* A member that joined just before all others died: their deaths are not
- * fresh, so it may not decide, and it has nothing to decide about. */
+ * fresh, so it may not decide, and it has nothing to decide about. Not so when
+ * they may have decided that it has: an operator can still order it to. */
 static bool is_left_with_nothing(const struct hf_node *node)
 {
     hf_member_set self = hf_member_set_of(node->self);
-    if ((hf_view_all(node->view) & ~node->dead) != self ||
-        hf_view_is_safe(hf_view_voters(node->view), node->fresh, self) ||
-        node->now - node->installed_at < HF_GUARD_MS) {
-        return false;
-    }
-    for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
-        if ((hf_view_copies(node->view, p) & self) != 0) {
-            return false;
-        }
-    }
-    return true;
+    return (hf_view_all(node->view) & ~node->dead) == self &&
+           !hf_view_is_safe(hf_view_voters(node->view), node->fresh, self) &&
+           node->now - node->installed_at >= HF_GUARD_MS &&
+           !has_copies(node, node->view) &&
+           (node->accepted_ballot == 0 || !has_copies(node, node->accepted) ||
+            HF_MUTATED(ACCEPTED_IS_NOTHING));
 }
 
 void hf_node_agreement_tick(struct hf_node *node)

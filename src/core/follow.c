@@ -245,6 +245,9 @@ void hf_node_view_heard(struct hf_node *node, const struct hf_view *view)
         return;
     case HF_RELATION_SAME:
     case HF_RELATION_AHEAD:
+        if (node->state == HF_STATE_ACTIVE && view->epoch > node->view->epoch) {
+            hf_node_renumber_view(node); /* Else those there never follow. */
+        }
         if (HF_MUTATED(OLDER_VIEW)) {
             follow(node, view);
         }

@@ -285,6 +285,7 @@ void hf_node_install(struct hf_node *node, const struct hf_view *view)
         (node->state == HF_STATE_ACTIVE || node->state == HF_STATE_MERGING) &&
         node->view->cluster == view->cluster && node->view->base == view->base;
     uint64_t lineage = hf_lineage_of(node->view);
+    hf_epoch accepted = hf_node_accepted_after(node, view);
     hf_node_leave_epoch(node);
     hf_node_merge_adopt(node, view);
     install_members(node, view);
@@ -294,6 +295,10 @@ void hf_node_install(struct hf_node *node, const struct hf_view *view)
     note_lineage(node, lineage);
     if (view->epoch > node->highest_ballot) {
         node->highest_ballot = view->epoch;
+    }
+    node->accepted_ballot = accepted;
+    if (accepted != 0 && node->promised == view->epoch) {
+        hf_node_grant_no_more(node); /* Others may have gone on. */
     }
     node->installed_at = node->now;
     node->counters.views++;

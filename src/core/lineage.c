@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/mutation.h"
 
 /* Two clusters: the one that was founded first goes on, for it is where the
  * sessions are. */
@@ -42,13 +43,17 @@ static void part(const struct hf_view *ours, const struct hf_view *theirs,
                       : NULL;
 }
 
+/* A view that was decided earlier has an earlier base, under whatever epoch it
+ * was agreed on again. */
 static enum hf_relation compare_epochs(const struct hf_view *ours,
                                        const struct hf_view *theirs)
 {
     if (ours->epoch == theirs->epoch) {
         return HF_RELATION_SAME;
     }
-    return ours->epoch < theirs->epoch ? HF_RELATION_BEHIND : HF_RELATION_AHEAD;
+    bool earlier = theirs->base < ours->base && !HF_MUTATED(LED_BACK);
+    return ours->epoch < theirs->epoch && !earlier ? HF_RELATION_BEHIND
+                                                   : HF_RELATION_AHEAD;
 }
 
 enum hf_relation hf_lineage_compare(const struct hf_view *ours,

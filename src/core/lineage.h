@@ -5,7 +5,8 @@
  * forks. Every view lists the lineages it came through, each with the epoch of
  * the view it was forked from. Of two views that is all that is needed:
  *
- *   root                          one lineage: the higher epoch is newer
+ *   root                          one lineage: the higher epoch is newer, but
+ *                                 for a view that was agreed on again (below)
  *   root, x@5  and  root at 4     the second never went on: it follows
  *   root, x@5  and  root at 6     diverged at 5; the root goes on
  *   root, x@5  and  root, y@3     diverged at 3; the smaller number goes on
@@ -13,7 +14,12 @@
  * Who goes on is decided by what can never change, so all nodes that compare
  * the same two lineages find the same: a lineage that was forked from gives
  * way to none of its forks, and of two forks the one with the smaller number
- * goes on. Of two clusters of one name it is the one that was founded first. */
+ * goes on. Of two clusters of one name it is the one that was founded first.
+ *
+ * A view may be agreed on again (core/agreement.c), and then have a later epoch
+ * than what came after it. Its base tells: that is earlier. Then each of the
+ * two is ahead of the other, and nobody goes back, neither in what was decided
+ * nor in epochs. */
 #ifndef HF_CORE_LINEAGE_H
 #define HF_CORE_LINEAGE_H
 

@@ -194,19 +194,9 @@ static void resume(struct hf_node *node)
         hf_node_stay_out(node, node->proposal);
         return;
     }
-    /* What we accepted here may be decided: whoever asks next must hear it. */
-    hf_epoch accepted =
-        node->accepted->base == node->view->epoch ? node->accepted_ballot : 0;
     *node->proposal = *node->view;
     hf_node_install(node, node->proposal);
-    node->accepted_ballot = accepted;
-    hf_epoch above = ((node->highest_ballot >> 32) + 1) << 32;
-    if (above > node->promised) {
-        node->promised = above;
-        node->promised_at = node->now;
-        node->promised_without = 0;
-    }
-    hf_node_lease_changed(node);
+    hf_node_grant_no_more(node);
 }
 
 /* Whether @view is in the lineage that we hand over to, or came from it, and

@@ -315,6 +315,7 @@ struct hf_node {
     hf_member_set promised_without; /* Whom that ballot leaves out. */
     hf_epoch highest_ballot;        /* Seen anywhere. */
     hf_epoch accepted_ballot;
+    hf_epoch accepted_after;  /* The base of the view that it comes after. */
     struct hf_view *accepted; /* Of our lineage: others may have decided it. */
     struct hf_view *proposal;
     struct hf_view *best; /* Accepted view of the highest ballot promised. */
@@ -493,6 +494,14 @@ enum hf_fork hf_node_fork_due(const struct hf_node *node, hf_member_set live);
 void hf_node_agreement_tick(struct hf_node *node);
 /* Something happened that may call for a new view: look at once. */
 void hf_node_consider_change(struct hf_node *node);
+/* What we accepted as the one after @view: its ballot, or 0. @view may be ours,
+ * or the same that was agreed on again. */
+hf_epoch hf_node_accepted_after(const struct hf_node *node,
+                                const struct hf_view *view);
+/* Promises some later ballot, before anybody asks for one. */
+void hf_node_grant_no_more(struct hf_node *node);
+/* Enters our view again, under an epoch later than any that we heard of. */
+void hf_node_renumber_view(struct hf_node *node);
 void hf_node_prepared(struct hf_node *node, struct hf_peer *from,
                       const struct hf_prepare *prepare);
 void hf_node_promised(struct hf_node *node, struct hf_peer *from,

@@ -1,10 +1,14 @@
 /* agreement_test.c - Agreeing on who goes on: it ends, also where messages take
  * long, and never with two sides that both decide. */
+#include <stdio.h>
+#include <string.h>
+
 #include "core/node_state.h"
 #include "support/story.h"
 
 #define REPLACE_MS 2000
 #define SILENCE_MS 3000
+#define KEYS 20
 
 static bool is_out(struct cluster *c, void *user)
 {
@@ -119,6 +123,20 @@ static bool is_of_two(struct cluster *c, void *user)
     return hf_member_set_count(hf_view_voters(view)) == 2;
 }
 
+static bool is_not_of_all(struct cluster *c, void *user)
+{
+    const unsigned *node = user;
+    const struct hf_view *view = c->processes[*node].node->view;
+    return hf_member_set_count(hf_view_voters(view)) != c->options.node_count;
+}
+
+static bool is_of_one(struct cluster *c, void *user)
+{
+    const unsigned *node = user;
+    const struct hf_view *view = c->processes[*node].node->view;
+    return hf_member_set_count(hf_view_voters(view)) == 1;
+}
+
 /* X is cut off, and A and B agree to go on without it. A learns that they
  * agreed, B does not, and then A is cut off as well, serving what only it has.
  * X and B together are enough to decide, but what B has accepted may be the
@@ -150,11 +168,154 @@ static void what_was_accepted_is_decided(void **state)
     cluster_settle_and_check(c);
 }
 
-static bool is_not_of_all(struct cluster *c, void *user)
+/* The same, and A goes on alone: it is further on than B and X, who agree once
+ * more on the view that A has left, under a later epoch. That must not lead A
+ * back to where B has a part in what A has changed since. */
+static void who_is_further_on_is_not_led_back(void **state)
 {
-    const unsigned *node = user;
-    const struct hf_view *view = c->processes[*node].node->view;
-    return hf_member_set_count(hf_view_voters(view)) != c->options.node_count;
+    struct cluster *c = start_slow(state, 3, 7);
+    const struct hf_view *view = cluster_view(c);
+    struct pair pair = {cluster_node_of(c, view, 0),
+                        cluster_node_of(c, view, 1)};
+    unsigned a = pair.proposer;
+    unsigned b = pair.voter;
+    unsigned x = cluster_node_of(c, view, 2);
+    cluster_isolate(c, x);
+    cluster_check(c, cluster_wait(c, SILENCE_MS, has_accepted, &pair),
+                  "B does not accept what A proposes");
+    network_cut(&c->network, a, b, true);
+    cluster_check(c, cluster_wait(c, 100, is_of_two, &a),
+                  "A does not hear that B has accepted");
+    network_cut(&c->network, b, a, true);
+    cluster_check(c, cluster_wait(c, SILENCE_MS, is_of_one, &a),
+                  "A does not go on alone");
+    const struct hf_node *alone = c->processes[a].node;
+    hf_epoch ahead = alone->view->epoch;
+    cluster_run(c, SILENCE_MS); /* B tries. */
+    network_cut(&c->network, b, x, false);
+    network_cut(&c->network, x, b, false);
+    cluster_run(c, 2 * SILENCE_MS);
+    cluster_check(c,
+                  c->processes[b].node->view->epoch > ahead &&
+                      alone->view->epoch == ahead,
+                  "B and X agree under no later epoch");
+    bool done[KEYS];
+    unsigned count = 0;
+    for (unsigned i = 0; i < KEYS; i++) {
+        char key[16];
+        (void)snprintf(key, sizeof(key), "k%u", i);
+        const char *answer = cluster_command(c, a, "SET", key, "new", NULL);
+        done[i] = strcmp(answer, "OK") == 0; /* Or only X and B have it. */
+        count += done[i] ? 1 : 0;
+    }
+    cluster_check(c, count > 0, "A serves nothing");
+    cluster_heal(c);
+    for (unsigned i = 0; i < SILENCE_MS; i++) {
+        cluster_run(c, 1);
+        cluster_check(c,
+                      alone->view->base >= ahead ||
+                          alone->view->epoch == ahead || is_of_one(c, &a),
+                      "A is led back");
+    }
+    cluster_settle_and_check(c);
+    for (unsigned i = 0; i < KEYS; i++) {
+        char key[16];
+        (void)snprintf(key, sizeof(key), "k%u", i);
+        if (done[i]) {
+            cluster_expect(c, key, "new");
+        }
+    }
+}
+
+/* Not a step longer than until @node enters another view. */
+static bool enters(struct cluster *c, unsigned node)
+{
+    hf_epoch before = c->processes[node].node->view->epoch;
+    int64_t until_us = cluster_now_us(c) + SILENCE_MS * SCHEDULE_US_PER_MS;
+    while (c->processes[node].node->view->epoch == before &&
+           cluster_step(c, until_us)) {
+    }
+    return c->processes[node].node->view->epoch != before;
+}
+
+static void uncut(struct cluster *c, unsigned one, unsigned other)
+{
+    network_cut(&c->network, one, other, false);
+    network_cut(&c->network, other, one, false);
+}
+
+static bool has_member(struct cluster *c, unsigned in, unsigned node)
+{
+    const struct hf_peer_info *info = &c->processes[node].config.self;
+    return hf_view_find(c->processes[in].node->view, info->id,
+                        info->incarnation) != HF_MEMBER_NONE;
+}
+
+/* The first of all but @node to enter a view without it. */
+static unsigned first_without(struct cluster *c, unsigned node)
+{
+    int64_t until_us = cluster_now_us(c) + SILENCE_MS * SCHEDULE_US_PER_MS;
+    do {
+        for (unsigned i = 0; i < c->options.node_count; i++) {
+            const struct hf_view *view = c->processes[i].node->view;
+            if (i != node && hf_member_set_count(hf_view_all(view)) == 3 &&
+                !has_member(c, i, node)) {
+                return i;
+            }
+        }
+    } while (cluster_step(c, until_us));
+    cluster_fail(c, "nobody goes on without n%u", node + 1);
+    return node;
+}
+
+/* A, B and X agree to take D in, and only A hears that they did. B and X agree
+ * on the same again, under a later epoch, and only B hears of that. Now A, X
+ * and D agree to go on without B, and only one of them hears that they did.
+ * When B then meets the two others, these follow it to the later epoch; what
+ * they agreed to under the earlier one they must not forget, or two views of
+ * one lineage go on. */
+static void what_was_accepted_holds_under_a_later_epoch(void **state)
+{
+    struct cluster_options options;
+    cluster_options_init(&options, 5);
+    options.node_count = 4;
+    options.boot_none = true;
+    options.faults.delay_us = 20000;
+    options.policy = HF_POLICY_MAJORITY;
+    struct cluster *c = story_create(state, &options);
+    for (unsigned i = 0; i < 3; i++) {
+        cluster_boot(c, i);
+    }
+    cluster_settle(c, CLUSTER_SETTLE_MS);
+    const struct hf_view *view = cluster_view(c);
+    unsigned a = cluster_node_of(c, view, 0);
+    unsigned b = cluster_node_of(c, view, 1);
+    unsigned x = cluster_node_of(c, view, 2);
+    unsigned d = 3;
+    hf_epoch before = view->epoch;
+    cluster_boot(c, d);
+    cluster_check(c, enters(c, a) && has_member(c, a, d), "D is not taken in");
+    cluster_isolate(c, a);
+    cluster_check(c,
+                  enters(c, b) && has_member(c, b, d) &&
+                      c->processes[x].node->view->epoch == before,
+                  "B and X do not agree again");
+    cluster_isolate(c, b);
+    uncut(c, a, x);
+    uncut(c, a, d);
+    uncut(c, x, d);
+    unsigned first = first_without(c, b);
+    cluster_isolate(c, first);
+    unsigned rest[] = {first == a ? x : a, first == d ? x : d};
+    uncut(c, b, rest[0]);
+    uncut(c, b, rest[1]);
+    cluster_check(c, cluster_wait(c, 2 * SILENCE_MS, is_not_of_all, &rest[0]),
+                  "B and the others decide nothing");
+    cluster_check(c,
+                  has_member(c, rest[0], first) && !has_member(c, rest[0], b),
+                  "B and the others decide something else");
+    cluster_heal(c);
+    cluster_settle_and_check(c);
 }
 
 /* @to is asked by @from to accept a fork of the two, as when a takeover was
@@ -221,6 +382,46 @@ static bool all_are_in_it(struct cluster *c, void *user)
         }
     }
     return true;
+}
+
+/* A gives B copies of what it has. It is the only one to know that this was
+ * decided, and dies long after B has heard of it last. B may not decide to go
+ * on, and by its view it has nothing: but it accepted that it has, so it may be
+ * the only one with a copy. It waits for an order, and starts no new cluster.
+ */
+static void who_may_be_the_last_copy_waits_for_an_order(void **state)
+{
+    struct cluster_options options;
+    cluster_options_init(&options, 2);
+    options.node_count = 2;
+    options.boot_none = true;
+    options.faults.delay_us = 20000;
+    options.policy = HF_POLICY_MAJORITY;
+    struct cluster *c = story_create(state, &options);
+    cluster_boot(c, 0);
+    cluster_settle(c, CLUSTER_SETTLE_MS);
+    cluster_set(c, "k", "v");
+    uint16_t p = hf_partition_of_key(hf_slice_text("k"));
+    cluster_boot(c, 1);
+    const struct hf_node *a = c->processes[0].node;
+    while (hf_member_set_count(hf_view_copies(a->view, p)) == 1) {
+        cluster_check(c, enters(c, 0), "B gets no copy");
+    }
+    cluster_isolate(c, 0);
+    cluster_run(c, SILENCE_MS);
+    cluster_kill(c, 0);
+    cluster_heal(c);
+    cluster_run(c, SILENCE_MS);
+    cluster_check(c, strcmp(cluster_command(c, 1, "GET", "k", NULL), "(nil)"),
+                  "B starts a new cluster");
+    /* The first order brings the view that B accepted, and A is in that. */
+    for (unsigned i = 0; i < 2; i++) {
+        cluster_check(c, hf_node_takeover(c->processes[1].node) == NULL,
+                      "a takeover is refused");
+        cluster_run(c, 2 * SILENCE_MS);
+    }
+    cluster_settle_and_check(c);
+    cluster_expect(c, "k", "v");
 }
 
 /* @node hears of a cluster that is older than its own, and of which nobody can
@@ -395,6 +596,9 @@ int main(void)
         STORY(proposers_do_not_outbid_each_other),
         STORY(who_is_in_a_later_view_does_not_bind),
         STORY(what_was_accepted_is_decided),
+        STORY(who_is_further_on_is_not_led_back),
+        STORY(what_was_accepted_holds_under_a_later_epoch),
+        STORY(who_may_be_the_last_copy_waits_for_an_order),
         STORY(a_fork_that_failed_hides_no_decision),
         STORY(nobody_comes_back_to_a_view_it_has_left),
         STORY(who_promised_binds_itself_to_nobody_while_it_merges),

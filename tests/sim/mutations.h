@@ -43,6 +43,12 @@
       "a view is accepted whose ballot is lower than the promised one")        \
     X(ACCEPTED_FORGOTTEN, 1, 0, "agreement",                                   \
       "a proposer ignores what others have accepted")                          \
+    X(ACCEPTED_LEFT_BEHIND, 1, 0, "agreement",                                 \
+      "what was accepted is forgotten when a view comes under another epoch")  \
+    X(LED_BACK, 1, 0, "agreement",                                             \
+      "a view that was agreed on again is followed by who is further on")      \
+    X(ACCEPTED_IS_NOTHING, 1, 0, "agreement",                                  \
+      "who has nothing by its view starts over, whatever it accepted")         \
     X(ANY_SET_DECIDES, 4, 200, "",                                             \
       "a view is agreed on by a set that is not safe")                         \
     X(STALE_CERTIFICATE, 896, 2000, "agreement",                               \

@@ -8,6 +8,7 @@
 
 #include "base/assert.h"
 #include "base/hash.h"
+#include "core/lineage.h"
 
 #define CLUSTER_WAIT_STEP_US INT64_C(2000)
 #define CLUSTER_REST_MS 1500
@@ -444,6 +445,14 @@ unsigned cluster_first_up(const struct cluster *c)
     return 0;
 }
 
+/* One that was agreed on again has a later epoch than some that came after it,
+ * but an earlier base. */
+static bool is_newer(const struct hf_view *a, const struct hf_view *b)
+{
+    bool one = hf_lineage_of(a) == hf_lineage_of(b);
+    return one && a->base != b->base ? a->base > b->base : a->epoch > b->epoch;
+}
+
 const struct hf_view *cluster_view(const struct cluster *c)
 {
     const struct hf_view *newest = NULL;
@@ -452,7 +461,7 @@ const struct hf_view *cluster_view(const struct cluster *c)
             continue;
         }
         const struct hf_view *view = hf_node_get_view(c->processes[i].node);
-        if (view != NULL && (newest == NULL || view->epoch > newest->epoch)) {
+        if (view != NULL && (newest == NULL || is_newer(view, newest))) {
             newest = view;
         }
     }

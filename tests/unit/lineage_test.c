@@ -64,6 +64,25 @@ static void make_histories(void)
     assert_true(history_count < HISTORIES_MAX);
 }
 
+static void nobody_goes_back_to_a_view_that_was_agreed_on_again(void **state)
+{
+    (void)state;
+    hf_epoch forked;
+    struct hf_view first = root_at(15);
+    struct hf_view again = root_at(18);
+    struct hf_view next = root_at(17);
+    first.base = 14;
+    again.base = 14;
+    next.base = 15;
+    assert_int_equal(compare(&first, &again, &forked), HF_RELATION_BEHIND);
+    assert_int_equal(compare(&again, &first, &forked), HF_RELATION_AHEAD);
+    assert_int_equal(compare(&first, &next, &forked), HF_RELATION_BEHIND);
+    assert_int_equal(compare(&next, &again, &forked), HF_RELATION_AHEAD);
+    assert_int_equal(compare(&again, &next, &forked), HF_RELATION_AHEAD);
+    next.epoch = 19;
+    assert_int_equal(compare(&again, &next, &forked), HF_RELATION_BEHIND);
+}
+
 static void of_each_pair_one_follows_or_gives_way(void **state)
 {
     (void)state;
@@ -207,6 +226,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(of_each_pair_one_follows_or_gives_way),
+        cmocka_unit_test(nobody_goes_back_to_a_view_that_was_agreed_on_again),
         cmocka_unit_test(who_goes_on_does_not_depend_on_who_meets_whom),
         cmocka_unit_test(who_did_not_go_on_follows_the_fork),
         cmocka_unit_test(who_went_on_is_not_drawn_into_a_fork),
