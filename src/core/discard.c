@@ -89,7 +89,8 @@ static bool is_met(const struct hf_node *node, hf_incarnation origin)
 static bool is_over(void *user, struct hf_operation_id id)
 {
     const struct hf_node *node = user;
-    return is_met(node, id.origin) && hf_node_is_over(node, id);
+    return is_met(node, id.origin) && hf_node_is_over(node, id) &&
+           !HF_MUTATED(OPERATIONS_KEPT);
 }
 
 void hf_node_forget_operations(struct hf_node *node)

@@ -387,9 +387,6 @@ static void answer_read(struct hf_node *node, uint16_t p,
  * forgotten then, so carrying it out now could be a second time. */
 bool hf_node_is_over(const struct hf_node *node, struct hf_operation_id id)
 {
-    if (HF_MUTATED(REPEATED_AFTER_THE_END)) {
-        return false;
-    }
     if (id.origin == node->config.self.incarnation) {
         return id.number < hf_node_requests_finished(node);
     }
@@ -712,7 +709,8 @@ bool hf_node_try_execute(struct hf_node *node, uint16_t p,
         hf_node_try_commit(node, p); /* The lease may have just come back. */
     }
     bool writes = (command->row->flags & HF_COMMAND_WRITE) != 0;
-    if (hf_node_is_over(node, operation) ||
+    if ((hf_node_is_over(node, operation) &&
+         !HF_MUTATED(REPEATED_AFTER_THE_END)) ||
         (writes &&
          is_repeated(node, node->partitions[p].committed, operation))) {
         return true;

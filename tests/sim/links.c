@@ -225,6 +225,61 @@ void links_step(struct run *run)
     }
 }
 
+/* The only running node in the newest view, if others must hear of it. */
+static unsigned head_of(const struct run *run, const struct hf_view *newest)
+{
+    const struct cluster *c = run->c;
+    unsigned head = CLUSTER_NODES_MAX;
+    for (unsigned i = 0; i < c->options.node_count; i++) {
+        const struct process *process = &c->processes[i];
+        const struct hf_view *view =
+            process->running ? hf_node_get_view(process->node) : NULL;
+        if (view == NULL || view->epoch != newest->epoch) {
+            continue;
+        }
+        if (head != CLUSTER_NODES_MAX) {
+            return CLUSTER_NODES_MAX;
+        }
+        head = i;
+    }
+    return newest->member_count > 1 ? head : CLUSTER_NODES_MAX;
+}
+
+/* What it sent is lost, and all others hear each other again: they have to find
+ * out what was decided. */
+void links_behead(struct run *run)
+{
+    struct cluster *c = run->c;
+    const struct hf_view *newest = cluster_view(c);
+    if (newest == NULL || newest->epoch == run->first_known) {
+        return;
+    }
+    unsigned head = head_of(run, newest);
+    run->first_known = newest->epoch;
+    if (head == CLUSTER_NODES_MAX ||
+        !hf_rng_chance(&run->rng, run->plan.behead_percent, 100)) {
+        return;
+    }
+    int64_t now_us = cluster_now_us(c);
+    int64_t until_us = run_until(run, run->plan.away_ms_max);
+    trace_add(&c->trace, now_us, "net: beheaded of %u for %d ms", head + 1,
+              (int)((until_us - now_us) / SCHEDULE_US_PER_MS));
+    unsigned count = c->options.node_count;
+    for (unsigned i = 0; i < count * count; i++) {
+        unsigned from = i / count;
+        unsigned to = i % count;
+        if (from == to) {
+            continue;
+        }
+        if (from == head || to == head) {
+            cut(run, from, to, now_us, until_us);
+            link_update(run, from, to);
+        } else {
+            links_open(run, from, to);
+        }
+    }
+}
+
 void links_open(struct run *run, unsigned a, unsigned b)
 {
     run->links[a][b] = (struct link_fault){

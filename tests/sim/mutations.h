@@ -30,7 +30,7 @@
       "the lease is not looked at again when the answer of a write leaves")    \
     X(LEASE_FROM_ARRIVAL, 14, 200, "",                                         \
       "a lease is counted from the arrival of the echo")                       \
-    X(PAUSE_NOT_NOTICED, 1, 0, "agreement",                                    \
+    X(PAUSE_NOT_NOTICED, 260, 2000, "agreement",                               \
       "a node that stood still trusts its leases and accuses others")          \
     X(NO_GUARD, 1, 200, "",                                                    \
       "a view is agreed on before the leases it ends are over")                \
@@ -39,15 +39,15 @@
     X(ACKS_AFTER_PROMISE, 1, 0, "",                                            \
       "records are applied and acknowledged after such a promise; "            \
       "harmless: the next primary levels all copies as they are then")         \
-    X(LOWER_BALLOT, 18, 200, "",                                               \
+    X(LOWER_BALLOT, 52, 200, "",                                               \
       "a view is accepted whose ballot is lower than the promised one")        \
-    X(ACCEPTED_FORGOTTEN, 1, 0, "agreement",                                   \
+    X(ACCEPTED_FORGOTTEN, 82, 2000, "agreement",                               \
       "a proposer ignores what others have accepted")                          \
-    X(ACCEPTED_LEFT_BEHIND, 1, 0, "agreement",                                 \
+    X(ACCEPTED_LEFT_BEHIND, 116, 2000, "agreement",                            \
       "what was accepted is forgotten when a view comes under another epoch")  \
-    X(LED_BACK, 1, 0, "agreement",                                             \
+    X(LED_BACK, 1345, 2000, "agreement",                                       \
       "a view that was agreed on again is followed by who is further on")      \
-    X(ACCEPTED_IS_NOTHING, 1, 0, "agreement",                                  \
+    X(ACCEPTED_IS_NOTHING, 165, 2000, "agreement takeover",                    \
       "who has nothing by its view starts over, whatever it accepted")         \
     X(ANY_SET_DECIDES, 4, 200, "",                                             \
       "a view is agreed on by a set that is not safe")                         \
@@ -63,11 +63,11 @@
       "a member that is suspected passes for dead")                            \
     X(ANY_PROBE_IS_DEATH, 1, 200, "",                                          \
       "a probe without an answer proves a death")                              \
-    X(OLDER_VIEW, 2378, 2000, "",                                              \
+    X(OLDER_VIEW, 2448, 2000, "",                                              \
       "a view is entered that is older than the one held")                     \
     X(ANY_INCARNATION, 1, 200, "",                                             \
       "a node that was started again passes for the one before")               \
-    X(LATE_GREETING, 1, 0, "restart",                                          \
+    X(LATE_GREETING, 20, 2000, "restart",                                      \
       "a greeting of an older process counts as of a newer one")               \
     X(STALE_IS_LOST, 1, 0, "fork half",                                        \
       "what only dead members had is lost, though they may have passed it on") \
@@ -79,13 +79,13 @@
       "a write is carried out as if there were no copies")                     \
     X(EARLY_OK, 1, 200, "",                                                    \
       "a write is answered before the copies have it")                         \
-    X(DIRTY_READ, 63, 2000, "",                                                \
+    X(DIRTY_READ, 127, 2000, "",                                               \
       "a read shows a write that not all copies have")                         \
     X(EARLY_NIL, 337, 2000, "",                                                \
       "a read shows a removal that not all copies have")                       \
     X(LEARNER_NOT_AWAITED, 32, 2000, "",                                       \
       "writes do not wait for a learner that was sent everything")             \
-    X(LEARNER_MISSES_WRITES, 880, 2000, "",                                    \
+    X(LEARNER_MISSES_WRITES, 948, 2000, "",                                    \
       "a learner gets no writes to sessions it already has")                   \
     X(EARLY_NOMINATION, 504, 2000, "",                                         \
       "a learner is nominated before it confirmed that it has everything")     \
@@ -94,7 +94,7 @@
       "harmless: nobody saw it; a copy that has more is filled anew")          \
     X(NO_LEVELLING, 1, 200, "",                                                \
       "a copy that lags counts as full in a new view")                         \
-    X(SEQUENCE_ALONE, 83, 2000, "",                                            \
+    X(SEQUENCE_ALONE, 109, 2000, "",                                           \
       "copies that diverged pass for level")                                   \
     X(OLD_RECORDS, 1, 0, "",                                                   \
       "records of another epoch are applied; "                                 \
@@ -113,7 +113,7 @@
     X(REPEATED_FRAMES, 1, 0, "",                                               \
       "a frame that comes twice is taken twice; "                              \
       "harmless: all that a frame may hold can be heard twice")                \
-    X(LOST_FRAMES, 3591, 6000, "",                                             \
+    X(LOST_FRAMES, 4036, 6000, "",                                             \
       "a session goes on though frames are missing")                           \
     X(NO_DEDUP, 1, 200, "",                                                    \
       "a command that is sent twice is carried out twice")                     \
@@ -121,13 +121,15 @@
       "backups do not remember operations")                                    \
     X(OPERATIONS_NOT_REFILLED, 194, 2000, "repeat",                            \
       "a learner does not get the operations that are remembered")             \
-    X(REPEATED_AFTER_THE_END, 1, 0, "repeat",                                  \
+    X(REPEATED_AFTER_THE_END, 132, 2000, "",                                   \
       "a command whose origin gave it up is carried out all the same")         \
-    X(COPY_DIRTY_READ, 306, 2000, "",                                          \
+    X(OPERATIONS_KEPT, 1, 200, "repeat",                                       \
+      "operations are remembered though nobody can ask for them again")        \
+    X(COPY_DIRTY_READ, 378, 2000, "",                                          \
       "a copy shows what it does not know to be on all copies")                \
     X(COPY_WITHOUT_LEASE, 15, 200, "",                                         \
       "a copy answers reads without a lease")                                  \
-    X(COPY_READ_AFTER_PROMISE, 382, 2000, "copy",                              \
+    X(COPY_READ_AFTER_PROMISE, 477, 2000, "copy",                              \
       "a copy answers reads after the promise of a view that may drop it")     \
     X(COPY_NOT_LEVEL, 1, 200, "",                                              \
       "a copy answers reads before it is level in this epoch")                 \
@@ -139,7 +141,7 @@
       "the one backup answers a write that a learner still has to have")       \
     X(TOUCH_WITHOUT_GRACE, 17, 200, "touch",                                   \
       "copies are told the deadline of the primary, who counts on a later one")\
-    X(FILLED_WITHOUT_GRACE, 1, 0, "touch",                                     \
+    X(FILLED_WITHOUT_GRACE, 1189, 4000, "touch",                               \
       "the same of a copy that is filled")                                     \
     X(FLUSH_MISSES_COPIES, 1, 200, "",                                         \
       "a copy keeps what FLUSHALL dropped on its primary")                     \
@@ -169,11 +171,11 @@
       "a learner gets the members of a set in another order")                  \
     X(UNIT_WITHOUT_ITS_LAST, 1, 200, "",                                       \
       "a copy applies a unit without the effects on its last key")             \
-    X(UNIT_WHOLE_TO_LEARNER, 1, 0, "unit",                                     \
+    X(UNIT_WHOLE_TO_LEARNER, 193, 2000, "unit",                                \
       "a learner gets what a unit did to sessions that it has not yet")        \
-    X(WATCH_UNSEEN, 1, 0, "unit",                                              \
+    X(WATCH_UNSEEN, 8, 2000, "unit",                                           \
       "a transaction is carried out though a watched key has changed")         \
-    X(RENAME_DROPS_WHAT_CHANGED, 1, 0, "transfer",                             \
+    X(RENAME_DROPS_WHAT_CHANGED, 5, 2000, "transfer",                          \
       "a session that changed while it was renamed is dropped all the same")
 /* clang-format on */
 

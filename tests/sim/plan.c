@@ -183,6 +183,60 @@ static void draw_extras(struct plan *plan, uint64_t seed)
     }
 }
 
+/* Restarts in a row, and greetings that arrive when the next process of that
+ * name has made itself known. */
+static void draw_late_greetings(struct plan *plan, struct hf_rng *rng)
+{
+    plan->network.late_hello = 2000 + (uint32_t)hf_rng_below(rng, 8000);
+    plan->network.late_us_max = 1000000 + scaled(rng, 8000000);
+    plan->rates[FAULT_CRASH] += 100 + (uint32_t)hf_rng_below(rng, 200);
+    plan->rates[FAULT_BREAK] += 100 + (uint32_t)hf_rng_below(rng, 400);
+    plan->down_ms_max = 1 + plan->down_ms_max / 8;
+}
+
+/* Units on both sides of where a slow refill is. */
+static void draw_slow_refills(struct plan *plan, struct hf_rng *rng)
+{
+    plan->workload.crowded = true;
+    plan->workload.units = true;
+    plan->learn_bytes_per_second = 4000 + (size_t)scaled(rng, 40000);
+}
+
+/* What takes long is in the midst of more. */
+static void draw_behead(struct plan *plan, struct hf_rng *rng)
+{
+    plan->behead_percent = 20 + (uint32_t)hf_rng_below(rng, 80);
+    plan->network.delay_us += 3000 + scaled(rng, 60000);
+    plan->rates[FAULT_SPLIT] += 20 + (uint32_t)hf_rng_below(rng, 80);
+    plan->away_ms_max += 2000 + scaled(rng, 6000);
+}
+
+/* More of the same kind, from other draws for the same reason. */
+static void draw_more(struct plan *plan, uint64_t seed)
+{
+    struct hf_rng rng;
+    hf_rng_init(&rng, seed ^ UINT64_C(0x6d6f7265));
+    if (plan_has_sides(plan)) {
+        return;
+    }
+    plan->asker_think_us_max = 1000 + scaled(&rng, 200000);
+    uint64_t draw = hf_rng_below(&rng, 16);
+    if (draw == 0 && plan->flush_gap_ms_max == 0) {
+        plan->racers = 2 + (unsigned)hf_rng_below(&rng, RACERS_MAX - 1);
+    } else if (draw == 1 && plan->flush_gap_ms_max == 0) {
+        plan->renamed = 1 + (uint32_t)hf_rng_below(&rng, RENAMED_SOURCES_MAX);
+    } else if (draw == 2) {
+        draw_slow_refills(plan, &rng);
+    } else if (draw == 3) {
+        draw_late_greetings(plan, &rng);
+    } else if (draw == 4) {
+        draw_behead(plan, &rng);
+    }
+    if (hf_rng_chance(&rng, 1, 8)) {
+        plan->last_pause_ms = 800 + scaled(&rng, 3000);
+    }
+}
+
 void plan_draw(struct plan *plan, const struct options *options, uint64_t seed)
 {
     struct hf_rng rng;
@@ -208,6 +262,7 @@ void plan_draw(struct plan *plan, const struct options *options, uint64_t seed)
     draw_rarely(plan, &rng);
     draw_policy(plan, options, seed);
     draw_extras(plan, seed);
+    draw_more(plan, seed);
 }
 
 void plan_print(const struct plan *plan, FILE *file)

@@ -9,6 +9,8 @@
 #include <stdio.h>
 
 #include "sim/keepers.h"
+#include "sim/racers.h"
+#include "sim/renamers.h"
 #include "support/cluster.h"
 #include "support/workload.h"
 
@@ -91,6 +93,12 @@ struct plan {
     uint32_t touch_delay_ms;  /* which copies hear of so much later. */
     int64_t flush_gap_ms_max; /* Between two FLUSHALL; 0: none. */
     uint32_t order_rate; /* Of 10,000 steps: a takeover that is not needed. */
+    unsigned racers;     /* Clients that use WATCH. */
+    uint32_t renamed;    /* Sessions that are renamed all the time. */
+    int64_t asker_think_us_max;    /* Of both. */
+    size_t learn_bytes_per_second; /* 0: the default. */
+    uint32_t behead_percent; /* Of new views: who knows it first is cut off. */
+    int64_t last_pause_ms;   /* Of one node after healing; 0: none. */
 };
 
 void plan_draw(struct plan *plan, const struct options *options, uint64_t seed);

@@ -9,6 +9,8 @@
 #define LAST_TTL_MS 4000
 #define KEEPERS_SEED UINT64_C(0x6b656570)
 #define FLUSHER_SEED UINT64_C(0x666c757368)
+#define RACERS_SEED UINT64_C(0x72616365)
+#define RENAMERS_SEED UINT64_C(0x72656e616d65)
 
 unsigned run_pick(struct run *run)
 {
@@ -57,6 +59,19 @@ static void bounds_check(struct run *run)
     }
 }
 
+static void run_step(struct run *run)
+{
+    struct cluster *c = run->c;
+    if (run->plan.behead_percent == 0) {
+        cluster_run(c, FAULT_STEP_MS);
+        return;
+    }
+    for (unsigned i = 0; i < FAULT_STEP_MS && !c->failed; i++) {
+        cluster_run(c, 1);
+        links_behead(run);
+    }
+}
+
 static void run_safety(struct run *run)
 {
     struct cluster *c = run->c;
@@ -66,7 +81,7 @@ static void run_safety(struct run *run)
         nodes_step(run);
         links_step(run);
         operator_err(run);
-        cluster_run(c, FAULT_STEP_MS);
+        run_step(run);
         bounds_check(run);
         if (plan_has_sides(&run->plan)) {
             sides_watch(&run->workload.sides, c);
@@ -103,6 +118,9 @@ static void run_judge(struct run *run)
     cluster_settle_and_check(c);
     workload_read_all(&run->workload);
     workload_check(&run->workload);
+    racers_check(&run->racers);
+    renamers_check(&run->renamers);
+    rest_check(run);
     for (unsigned i = 0; i < c->options.node_count; i++) {
         if (c->processes[i].running) {
             cluster_kill(c, i); /* Complains of memory left behind. */
@@ -153,6 +171,11 @@ static bool run_all(struct run *run)
                   run->plan.keeper_ttl_ms_max, c->options.seed ^ KEEPERS_SEED);
     flusher_start(&run->flusher, &run->workload, run->plan.flush_gap_ms_max,
                   c->options.seed ^ FLUSHER_SEED);
+    racers_start(&run->racers, c, run->plan.racers,
+                 run->plan.asker_think_us_max, c->options.seed ^ RACERS_SEED);
+    renamers_start(&run->renamers, c, run->plan.renamed,
+                   run->plan.asker_think_us_max,
+                   c->options.seed ^ RENAMERS_SEED);
     run_safety(run);
     if (c->failed) {
         return true;
@@ -161,6 +184,8 @@ static bool run_all(struct run *run)
     workload_stop(&run->workload);
     keepers_stop(&run->keepers);
     flusher_stop(&run->flusher);
+    racers_stop(&run->racers);
+    renamers_stop(&run->renamers);
     if (!c->failed) {
         run_settle(run);
     }
@@ -191,6 +216,8 @@ static void outcome_count(const struct run *run, struct outcome *outcome)
     outcome->orders = run->orders;
     outcome->forks = run->forks;
     outcome->merges = run->merges;
+    outcome->watched = run->racers.won;
+    outcome->renames = run->renamers.done;
     outcome->conflicts = run->conflicts;
     outcome->virtual_ms = cluster_now_us(run->c) / SCHEDULE_US_PER_MS;
 }
@@ -228,6 +255,8 @@ void seed_run(uint64_t seed, const struct options *options, bool trace,
     if (run.workload.c != NULL) {
         keepers_close(&run.keepers);
         flusher_close(&run.flusher);
+        racers_close(&run.racers);
+        renamers_close(&run.renamers);
         workload_close(&run.workload);
     }
     cluster_destroy(run.c);

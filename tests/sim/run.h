@@ -7,6 +7,7 @@
  *           stay dead if the cluster went on without them
  *   live    in bounded virtual time there is one view, everybody has an
  *           answer, every partition has its copies
+ *   rest    in some seeds a node stands still: it accuses nobody
  *   judge   copies are equal byte for byte, and one honest server could have
  *           given all the answers; or, where sides of a split go on, nothing
  *           that only one of them changed is lost (support/sides.h)
@@ -50,6 +51,8 @@ struct run {
     struct workload workload;
     struct keepers keepers;
     struct flusher flusher;
+    struct racers racers;
+    struct renamers renamers;
     struct link_fault links[CLUSTER_NODES_MAX][CLUSTER_NODES_MAX];
     struct node_fault nodes[CLUSTER_NODES_MAX];
     unsigned beacons[CLUSTER_NODES_MAX]; /* See nodes.c. */
@@ -60,6 +63,7 @@ struct run {
     uint64_t takeovers;
     struct hf_rng errors; /* Of the operator. */
     uint64_t orders;      /* That were not needed. */
+    hf_epoch first_known; /* The last view that links_behead looked at. */
     uint64_t forks;       /* As counted by those who run in the end. */
     uint64_t merges;
     uint64_t conflicts;
@@ -79,6 +83,8 @@ struct outcome {
     uint64_t conflicts;
     uint64_t takeovers;
     uint64_t orders;
+    uint64_t watched; /* EXEC with a WATCH that were carried out. */
+    uint64_t renames;
     int64_t virtual_ms;
     char failure[CLUSTER_FAILURE_BYTES];
 };
@@ -90,6 +96,8 @@ void seed_run(uint64_t seed, const struct options *options, bool trace,
 /* links.c: faults of links. */
 void links_step(struct run *run);
 void links_heal(struct run *run);
+/* Cuts off who is the only one to know the newest view; after each turn. */
+void links_behead(struct run *run);
 /* Ends all faults from @a to @b. */
 void links_open(struct run *run, unsigned a, unsigned b);
 
@@ -102,6 +110,9 @@ void nodes_heal(struct run *run);
 /* Whether links between these two must stay: one of them just starts, and the
  * other is how it knows that there is a cluster. */
 bool nodes_need_link(const struct run *run, unsigned a, unsigned b);
+
+/* rest.c: what must hold of a cluster where nothing happens. */
+void rest_check(struct run *run);
 
 /* budget.c: whether @node may die now, by what the copies of all partitions
  * are at this moment, and so that the rest is a safe set. @proven: the rest

@@ -195,6 +195,8 @@ struct totals {
     uint64_t conflicts;
     uint64_t takeovers;
     uint64_t orders;
+    uint64_t watched;
+    uint64_t renames;
     int64_t virtual_ms;
     enum verdict first; /* Of the first that failed. */
 };
@@ -216,6 +218,8 @@ static bool seed_count(uint64_t seed, const struct options *options,
     totals->conflicts += outcome.conflicts;
     totals->takeovers += outcome.takeovers;
     totals->orders += outcome.orders;
+    totals->watched += outcome.watched;
+    totals->renames += outcome.renames;
     totals->virtual_ms += outcome.virtual_ms;
     for (unsigned i = 0; i < FAULT_COUNT; i++) {
         totals->counts[i] += outcome.counts[i];
@@ -277,9 +281,11 @@ static void print_totals(const struct totals *totals)
                      totals->policies[i]);
     }
     (void)printf("; forks %" PRIu64 ", merges %" PRIu64 ", conflicts %" PRIu64
-                 ", takeovers %" PRIu64 ", refused %" PRIu64 "\n",
+                 ", takeovers %" PRIu64 ", refused %" PRIu64
+                 "; transactions with WATCH %" PRIu64 ", renames %" PRIu64 "\n",
                  totals->forks, totals->merges, totals->conflicts,
-                 totals->takeovers, totals->orders);
+                 totals->takeovers, totals->orders, totals->watched,
+                 totals->renames);
     (void)printf("sim: %" PRIu64 " seeds, %" PRId64 " virtual seconds, %" PRIu64
                  " faults, %" PRIu64 " answers, %" PRIu64 " refused, %" PRIu64
                  " acknowledged writes checked, %" PRIu64 " failed: %s\n",

@@ -214,6 +214,12 @@ static bool state_apply(struct state *state,
             state->value = MODEL_NIL;
         }
         return true;
+    case MODEL_TAKE:
+        if (state->value != operation->value) {
+            return false;
+        }
+        state->value = deleted(state->value, operation->fenced);
+        return true;
     }
     return false;
 }
@@ -385,8 +391,8 @@ static int64_t first_sight(const struct search *search,
     int64_t ended = MODEL_UNKNOWN;
     for (size_t i = 0; i < search->count; i++) {
         const struct model_operation *read = &search->operations[i];
-        if (read->kind == MODEL_READ && read->value == write->value &&
-            read->ended < ended) {
+        bool sees = read->kind == MODEL_READ || read->kind == MODEL_TAKE;
+        if (sees && read->value == write->value && read->ended < ended) {
             ended = read->ended;
         }
     }
@@ -424,8 +430,8 @@ static size_t report_line(char *text, size_t size,
                           const struct model_operation *operation,
                           const struct model_operation *culprit)
 {
-    static const char *const names[] = {"read", "write",         "delete",
-                                        "add",  "refused write", "expire"};
+    static const char *const names[] = {
+        "read", "write", "delete", "add", "refused write", "expire", "take"};
     char value[32] = "nil";
     if (operation->value != MODEL_NIL) {
         (void)snprintf(value, sizeof(value), "%" PRId64, operation->value);

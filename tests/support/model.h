@@ -55,6 +55,7 @@ enum model_kind {
     MODEL_ADD,     /* One more; value: the result. Nil counts as 0. */
     MODEL_REFUSED, /* A write that was told that the key is fenced. */
     MODEL_EXPIRE,  /* Deletes value, a written one, if it is still there. */
+    MODEL_TAKE,    /* Deletes value, a written one, which must be there. */
 };
 
 struct model_operation {
@@ -62,7 +63,7 @@ struct model_operation {
     enum model_kind kind;
     int64_t value;
     int64_t started;
-    int64_t ended; /* MODEL_UNKNOWN; not of MODEL_EXPIRE. */
+    int64_t ended; /* MODEL_UNKNOWN; not of EXPIRE or TAKE. */
     bool fenced;   /* Its key is. */
     bool flush;    /* A deletion that leaves fences and makes none. */
     unsigned node; /* Who was asked; only for the report. */

@@ -41,10 +41,13 @@ struct network_faults {
     uint32_t duplicate;
     uint32_t reorder;
     uint32_t corrupt;
-    uint32_t burst;    /* The path stalls for up to burst_us. */
-    int64_t delay_us;  /* Fixed, */
-    int64_t jitter_us; /* plus up to that much. */
+    uint32_t burst;      /* The path stalls for up to burst_us. */
+    uint32_t late_hello; /* Of HELLOs: if its process is dead, it arrives again
+                          * up to late_us_max later. */
+    int64_t delay_us;    /* Fixed, */
+    int64_t jitter_us;   /* plus up to that much. */
     int64_t burst_us;
+    int64_t late_us_max;
     uint32_t bytes_per_ms; /* How much passes; 0: anything. */
 };
 

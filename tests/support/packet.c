@@ -117,10 +117,34 @@ static struct packet *packet_copy(const struct packet *packet)
     copy->task = (struct task){.run = packet_arrive};
     hf_list_init(&copy->place);
     hf_list_push_back(&packet->network->packets, &copy->member);
-    copy->bytes = malloc(packet->size);
-    HF_ASSERT(copy->bytes != NULL);
-    memcpy(copy->bytes, packet->bytes, packet->size);
+    if (packet->bytes != NULL) {
+        copy->bytes = malloc(packet->size);
+        HF_ASSERT(copy->bytes != NULL);
+        memcpy(copy->bytes, packet->bytes, packet->size);
+    }
     return copy;
+}
+
+/* What a process that stood still finds in its socket when it goes on, or what
+ * some middlebox kept: a greeting of a process that has died meanwhile. */
+static void hello_lingers(const struct packet *packet)
+{
+    struct network *network = packet->network;
+    const struct network_faults *faults = &packet_path(packet)->faults;
+    if (path_draws(network, faults->late_hello)) {
+        struct packet *copy = packet_copy(packet);
+        copy->late = true;
+        packet_send_at(
+            copy, network->schedule->now_us +
+                      (int64_t)hf_rng_below(&network->rng,
+                                            (uint64_t)faults->late_us_max));
+    }
+}
+
+static bool sender_lives(const struct packet *packet)
+{
+    const struct network_node *node = &packet->network->nodes[packet->from];
+    return node->running && node->info.incarnation == packet->origin;
 }
 
 /* Whether anything is left of @packet. */
@@ -159,6 +183,9 @@ static void probe_gives_up(struct packet *packet)
 void packet_send(struct packet *packet)
 {
     struct network_path *path = packet_path(packet);
+    if (packet->type == PACKET_HELLO && !packet->late) {
+        hello_lingers(packet);
+    }
     if (packet->type == PACKET_PROBE && (path->cut || path->clogged)) {
         probe_gives_up(packet);
         return;
@@ -221,6 +248,10 @@ static void packet_arrive(struct task *task)
 {
     struct packet *packet = HF_CONTAINER_OF(task, struct packet, task);
     struct network *network = packet->network;
+    if (packet->late && sender_lives(packet)) {
+        packet_destroy(packet);
+        return;
+    }
     if (packet->type != PACKET_PROBED && packet_path(packet)->cut) {
         packet_send(packet); /* Lost, or tried again. */
         return;

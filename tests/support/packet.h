@@ -28,6 +28,7 @@ struct packet {
     unsigned to;
     enum hf_channel channel;
     bool by_dialler; /* Travels from the dialler of its session. */
+    bool late;       /* Only arrives if its sender is dead. */
     uint64_t session;
     uint64_t token;              /* PROBE, PROBED. */
     enum hf_probe_result result; /* PROBED. */

@@ -1,9 +1,13 @@
 #include "support/transaction.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/assert.h"
 #include "core/transaction.h"
+
+#define PAIR_LINE_BYTES 64
 
 void transaction_begin(struct transaction *transaction, const char *key)
 {
@@ -77,4 +81,18 @@ struct request *transaction_send(struct cluster *c, unsigned node,
     struct request *request = transaction_ask(&transaction, c, node);
     transaction_end(&transaction);
     return request;
+}
+
+struct request *transaction_send_pair(struct cluster *c, unsigned node,
+                                      const char *key, int64_t value,
+                                      unsigned other)
+{
+    char set[PAIR_LINE_BYTES];
+    char change[PAIR_LINE_BYTES];
+    (void)snprintf(set, sizeof(set), "SET %s %" PRId64, key, value);
+    (void)snprintf(change, sizeof(change), "%s {crowd}unit%u f%s",
+                   value % 4 == 0 ? "HDEL" : "HINCRBY", other,
+                   value % 4 == 0 ? "" : " 1");
+    const char *const lines[] = {set, change, NULL};
+    return transaction_send(c, node, key, lines);
 }

@@ -39,5 +39,10 @@ struct request *transaction_ask(struct transaction *transaction,
 /* All at once, without watches: @lines end by NULL. */
 struct request *transaction_send(struct cluster *c, unsigned node,
                                  const char *key, const char *const *lines);
+/* SET @key to @value, and a change of one of the hashes "{crowd}unit<@other>",
+ * which are of the same partition; each is at times the last of its hash. */
+struct request *transaction_send_pair(struct cluster *c, unsigned node,
+                                      const char *key, int64_t value,
+                                      unsigned other);
 
 #endif

@@ -14,6 +14,7 @@
 #define KEY_BYTES_MAX 24
 #define RETRY_US INT64_C(20000)
 #define WORDS_MAX 6
+#define UNIT_KEYS 20
 #define TTL_MS_MIN 20
 #define BURST_THINK_US 4000
 #define DRIFT_PERCENT 2 /* What clocks of two nodes may differ by. */
@@ -281,15 +282,18 @@ static void acknowledged(struct workload *workload,
     char text[VALUE_BYTES_MAX + 1];
     const char *value = NULL;
     enum hf_session_type type = key_type(workload, operation->key);
-    if (operation->kind == MODEL_WRITE) {
+    bool number =
+        (operation->kind == MODEL_ADD && type != HF_SESSION_LIST) ||
+        (operation->kind == MODEL_WRITE && request->kind == HF_REPLY_NESTED);
+    if (number) { /* Of a write: a unit. */
+        (void)snprintf(text, sizeof(text), "%" PRId64, operation->value);
+        value = text;
+    } else if (operation->kind == MODEL_WRITE) {
         struct hf_slice written =
             request->argv[type == HF_SESSION_HASH ? 3 : 2];
         HF_ASSERT(written.size < sizeof(text));
         memcpy(text, written.data, written.size);
         text[written.size] = '\0';
-        value = text;
-    } else if (operation->kind == MODEL_ADD && type != HF_SESSION_LIST) {
-        (void)snprintf(text, sizeof(text), "%" PRId64, operation->value);
         value = text;
     } else if (operation->kind == MODEL_ADD) {
         value = ELEMENT;
@@ -555,6 +559,16 @@ static struct request *trio_ask(struct workload *workload, unsigned node,
     return request;
 }
 
+/* Whether a write to a string in the crowd is to be half of a unit. */
+static bool unit_pick(struct workload *workload,
+                      const struct model_operation *operation)
+{
+    return workload->options.units && operation->kind == MODEL_WRITE &&
+           key_class_of(workload, operation->key) == KEY_COLD &&
+           key_type(workload, operation->key) == HF_SESSION_STRING &&
+           !operation->fenced && hf_rng_chance(&workload->rng, 1, 2);
+}
+
 static struct request *request_send(struct workload_client *client,
                                     const char *name, char *value)
 {
@@ -568,6 +582,11 @@ static struct request *request_send(struct workload_client *client,
     }
     size_t argc = operation_words(workload, operation, name, value, argv);
     argc = ttl_words(client, argc, ttl, argv);
+    if (unit_pick(workload, operation)) {
+        return transaction_send_pair(
+            workload->c, client->node, name, operation->value,
+            (unsigned)hf_rng_below(&workload->rng, UNIT_KEYS));
+    }
     return cluster_ask_argv(workload->c, client->node, argc, argv);
 }
 

@@ -40,6 +40,7 @@ struct workload_options {
     unsigned cold_keys;
     unsigned counters;
     bool crowded; /* All cold keys are in one partition. */
+    bool units;   /* Half of the writes to these are half of a unit. */
     unsigned once_keys;
     unsigned fleeting_keys;
     unsigned trio_keys;

@@ -315,6 +315,44 @@ static void a_value_expires_in_its_time_and_not_before(void **state)
     assert_verdict(&m, false);
 }
 
+/* What RENAME does to its first key: only while it is what was moved. */
+static void what_is_taken_must_be_there(void **state)
+{
+    (void)state;
+    struct model m;
+    model_init(&m);
+    did(&m, MODEL_WRITE, 1, 10, 20);
+    did(&m, MODEL_TAKE, 1, 30, 60);
+    did(&m, MODEL_READ, 1, 35, 40);
+    did(&m, MODEL_READ, MODEL_NIL, 50, 55);
+    did(&m, MODEL_WRITE, 2, 52, 80);
+    did(&m, MODEL_READ, 2, 90, 95);
+    assert_verdict(&m, true);
+
+    model_init(&m); /* A change is dropped with it. */
+    did(&m, MODEL_WRITE, 1, 10, 20);
+    did(&m, MODEL_TAKE, 1, 30, 60);
+    did(&m, MODEL_WRITE, 2, 40, 50);
+    did(&m, MODEL_READ, MODEL_NIL, 70, 80);
+    assert_verdict(&m, false);
+
+    model_init(&m); /* It is there twice. */
+    did(&m, MODEL_WRITE, 1, 10, 20);
+    did(&m, MODEL_TAKE, 1, 30, 60);
+    did(&m, MODEL_READ, 1, 70, 80);
+    assert_verdict(&m, false);
+
+    model_init(&m); /* It was never there. */
+    did(&m, MODEL_DELETE, 0, 10, 20);
+    did(&m, MODEL_TAKE, 1, 30, 60);
+    assert_verdict(&m, false);
+
+    model_init(&m); /* Taken, so it was written, though nobody heard so. */
+    did(&m, MODEL_WRITE, 1, 10, MODEL_UNKNOWN);
+    did(&m, MODEL_TAKE, 1, 30, 60);
+    assert_verdict(&m, true);
+}
+
 static void increments_count_once(void **state)
 {
     (void)state;
@@ -447,6 +485,7 @@ int main(void)
         cmocka_unit_test(what_is_refused_stays_refused),
         cmocka_unit_test(a_login_of_unknown_outcome_may_have_been_logged_out),
         cmocka_unit_test(a_value_expires_in_its_time_and_not_before),
+        cmocka_unit_test(what_is_taken_must_be_there),
         cmocka_unit_test(increments_count_once),
         cmocka_unit_test(an_increment_of_unknown_outcome_counts_at_most_once),
         cmocka_unit_test(keys_are_judged_apart),
