@@ -6,7 +6,8 @@
  * may be another one, so the check goes on up to the bound (mutations.sh).
  *
  * With a name, the stories of tests/cluster/<name>_test.c must notice as well;
- * a second word is the policy of the seeds, if that is not majority.
+ * a second word is the policy of the seeds, if that is not majority, and more
+ * options of the simulator may follow.
  * Bound 0: the simulator meets it too rarely, and only they do. Without a name
  * it is harmless then, for another mechanism does the same, and is here for the
  * day that one goes. */
@@ -53,7 +54,7 @@
       "a view is agreed on by a set that is not safe")                         \
     X(STALE_CERTIFICATE, 896, 2000, "agreement",                               \
       "every proof of a death counts as fresh")                                \
-    X(GONE_STILL_VOTE, 1, 0, "fork",                                           \
+    X(GONE_STILL_VOTE, 134, 2000, "fork half --behead",                        \
       "members that gave way for good are still counted as voters")            \
     X(FORK_AGAINST_POLICY, 1, 200, "fork",                                     \
       "a side that is no safe set goes on whatever the policy")                \

@@ -8,7 +8,8 @@
 # the place of the first seed and the bound in the list. Where a switch names
 # stories, these must notice it, too (build stories_mutable first). One with the
 # bound 0 and no stories does no harm, and is only run when --limit is given.
-# Seeds have the policy majority, or what follows the stories in the list.
+# Seeds have the policy majority, or what follows the stories in the list: a
+# policy, and maybe more options of the simulator.
 set -euo pipefail
 export LC_ALL=C
 
@@ -49,7 +50,8 @@ oracle() {
 # run NAME SEED COUNT: the exit code in $result, the seed that failed in $seed.
 run() {
     result=0
-    timeout 600 "$sim" --policy "$policy" --mutate "$1" --seed "$2" \
+    # shellcheck disable=SC2086 # It may be several words.
+    timeout 600 "$sim" --policy $policy --mutate "$1" --seed "$2" \
         --seeds "$3" >"$log" 2>&1 ||
         result=$?
     if [ "$result" -eq 64 ]; then
@@ -61,7 +63,8 @@ run() {
 
 # Whether $seed is fine when nothing is broken: else it proves nothing.
 holds_unbroken() {
-    "$sim" --policy "$policy" --seed "$1" >/dev/null 2>&1
+    # shellcheck disable=SC2086
+    "$sim" --policy $policy --seed "$1" >/dev/null 2>&1
 }
 
 # check NAME FIRST BOUND
@@ -104,7 +107,7 @@ printf '%-24s seeds needed, and what noticed\n' "switch"
 while IFS=$'\t' read -r name first bound story _; do
     policy=majority
     if [[ $story == *" "* ]]; then
-        policy=${story#* } story=${story% *}
+        policy=${story#* } story=${story%% *}
     fi
     if [ "$names" != " " ] && [[ $names != *" $name "* ]]; then
         continue

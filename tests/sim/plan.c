@@ -212,11 +212,15 @@ static void draw_behead(struct plan *plan, struct hf_rng *rng)
 }
 
 /* More of the same kind, from other draws for the same reason. */
-static void draw_more(struct plan *plan, uint64_t seed)
+static void draw_more(struct plan *plan, const struct options *options,
+                      uint64_t seed)
 {
     struct hf_rng rng;
     hf_rng_init(&rng, seed ^ UINT64_C(0x6d6f7265));
     if (plan_has_sides(plan)) {
+        if (options->behead) {
+            draw_behead(plan, &rng);
+        }
         return;
     }
     plan->asker_think_us_max = 1000 + scaled(&rng, 200000);
@@ -229,7 +233,7 @@ static void draw_more(struct plan *plan, uint64_t seed)
         draw_slow_refills(plan, &rng);
     } else if (draw == 3) {
         draw_late_greetings(plan, &rng);
-    } else if (draw == 4) {
+    } else if (draw == 4 || options->behead) {
         draw_behead(plan, &rng);
     }
     if (hf_rng_chance(&rng, 1, 8)) {
@@ -262,7 +266,7 @@ void plan_draw(struct plan *plan, const struct options *options, uint64_t seed)
     draw_rarely(plan, &rng);
     draw_policy(plan, options, seed);
     draw_extras(plan, seed);
-    draw_more(plan, seed);
+    draw_more(plan, options, seed);
 }
 
 void plan_print(const struct plan *plan, FILE *file)

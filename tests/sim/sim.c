@@ -1,15 +1,16 @@
 /* sim.c - Random clusters from a seed, until one breaks a promise.
  *
  *   sim [--seed S] [--seeds N] [--seeds-file FILE] [--nodes N] [--ms M]
- *       [--policy P] [--commit TEXT] [--keep-going] [--verbose]
+ *       [--policy P] [--behead] [--commit TEXT] [--keep-going] [--verbose]
  *
  * A seed decides everything: the size of the cluster, the number of backups,
  * which faults there are and when, what clients ask (plan.h, run.h). Faults
  * last for M virtual milliseconds. P is majority, takeover, half or available
  * (plan.h); without, each seed draws it, and those of a file have majority
  * unless the word is after the seed. Every tenth seed runs twice and must do
- * the same twice. --commit, or HOLDFAST_COMMIT, only says what is printed
- * first.
+ * the same twice. With --behead each seed has cuts that hit who is the first
+ * to know a view; else some draw them, and none where sides go on. --commit, or
+ * HOLDFAST_COMMIT, only says what is printed first.
  *
  * Exit codes: 0 all held; 1 a promise was broken; 2 the cluster made no
  * progress; 3 two runs of a seed differed; 64 bad usage. */
@@ -50,9 +51,10 @@ static void replay_set(uint64_t seed, const struct options *options)
     bool mutated = options->mutation != NULL;
     (void)snprintf(replay_line, sizeof(replay_line),
                    "replay: %s --seed %" PRIu64 " --ms %" PRId64
-                   "%s --policy %s%s%s --verbose\n",
+                   "%s --policy %s%s%s%s --verbose\n",
                    options->program, seed, options->ms, nodes,
-                   policy_name(plan.policy), mutated ? " --mutate " : "",
+                   policy_name(plan.policy), options->behead ? " --behead" : "",
+                   mutated ? " --mutate " : "",
                    mutated ? options->mutation : "");
 }
 
@@ -102,8 +104,8 @@ static int usage(void)
                   "usage: sim [--seed S] [--seeds N] [--seeds-file FILE] "
                   "[--nodes 2..%d] [--ms M]\n"
                   "           [--policy majority|takeover|half|available] "
-                  "[--commit TEXT]\n"
-                  "           [--keep-going] [--verbose]\n",
+                  "[--behead]\n"
+                  "           [--commit TEXT] [--keep-going] [--verbose]\n",
                   CLUSTER_NODES_MAX);
     return VERDICT_USAGE;
 }
@@ -153,6 +155,8 @@ static bool options_read(struct options *options, int argc, char **argv)
         const char *name = argv[i];
         if (strcmp(name, "--verbose") == 0) {
             options->verbose = true;
+        } else if (strcmp(name, "--behead") == 0) {
+            options->behead = true;
         } else if (strcmp(name, "--keep-going") == 0) {
             options->keep_going = true;
         } else if (++i == argc) {
