@@ -344,6 +344,22 @@ void nodes_step(struct run *run)
     counters_check(run);
 }
 
+void nodes_slow_refills(struct run *run, bool slow)
+{
+    struct hf_node_config usual;
+    hf_node_config_init(&usual);
+    size_t rate = slow && run->plan.learn_bytes_per_second != 0
+                      ? run->plan.learn_bytes_per_second
+                      : usual.learn_bytes_per_second;
+    for (unsigned i = 0; i < run->c->options.node_count; i++) {
+        struct process *process = &run->c->processes[i];
+        process->config.learn_bytes_per_second = rate;
+        if (process->running) {
+            process->node->config.learn_bytes_per_second = rate;
+        }
+    }
+}
+
 void nodes_init(struct run *run)
 {
     struct cluster *c = run->c;
@@ -352,9 +368,6 @@ void nodes_init(struct run *run)
         run->beacons[i] = NOBODY;
         config->hold_ms = run->plan.hold_ms;
         config->touch_delay_ms = run->plan.touch_delay_ms;
-        if (run->plan.learn_bytes_per_second != 0) {
-            config->learn_bytes_per_second = run->plan.learn_bytes_per_second;
-        }
         if (run->plan.small_queues) {
             config->held_bytes_max = 16384;
             config->stream_bytes_max = 8192;
@@ -435,6 +448,7 @@ void nodes_heal(struct run *run)
             cluster_resume(c, i);
         }
     }
+    nodes_slow_refills(run, false);
     cluster_run(c, GO_ON_MS);
     bool stays = somebody_stays(run);
     for (unsigned i = 0; i < c->options.node_count && !c->failed; i++) {

@@ -176,6 +176,7 @@ static bool run_all(struct run *run)
     renamers_start(&run->renamers, c, run->plan.renamed,
                    run->plan.asker_think_us_max,
                    c->options.seed ^ RENAMERS_SEED);
+    nodes_slow_refills(run, true);
     run_safety(run);
     if (c->failed) {
         return true;

@@ -104,6 +104,8 @@ void links_open(struct run *run, unsigned a, unsigned b);
 /* nodes.c: faults of nodes. */
 void nodes_init(struct run *run);
 void nodes_step(struct run *run);
+/* Whether copies are filled as slowly as the plan says. */
+void nodes_slow_refills(struct run *run, bool slow);
 /* All that run go on; those that died start again unless the cluster does
  * without them; those that leave finish. */
 void nodes_heal(struct run *run);
