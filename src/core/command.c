@@ -251,6 +251,20 @@ bool hf_command_arity_fits(const struct hf_command_row *row, uint32_t argc)
     return row->key_step < 2 || (argc - 1) % row->key_step == 0;
 }
 
+bool hf_command_keys_fit(const struct hf_command *command)
+{
+    if (command->row->key_last == 1) { /* What nearly all commands have. */
+        return command->argv[1].size <= HF_KEY_TEXT_BYTES_MAX;
+    }
+    struct hf_key_places keys = hf_command_key_places(command);
+    for (uint32_t i = keys.first; i < keys.end; i += keys.step) {
+        if (command->argv[i].size > HF_KEY_TEXT_BYTES_MAX) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool hf_command_is_transaction(const struct hf_command *command)
 {
     return command->row->apply == hf_apply_exec && command->argc == 3;

@@ -206,6 +206,10 @@ HF_NODISCARD bool hf_command_encode_keys(struct hf_command *command,
 /* Whether @argc fits the row, key_step included (MSET wants pairs). */
 bool hf_command_arity_fits(const struct hf_command_row *row, uint32_t argc);
 
+/* Whether all keys of @command, which has a row and fits it, are short enough;
+ * before they are encoded. */
+bool hf_command_keys_fit(const struct hf_command *command);
+
 /* The key number @index of @command, which has been encoded. False: there are
  * not so many. */
 bool hf_command_key(const struct hf_command *command, uint32_t index,

@@ -32,7 +32,8 @@
 struct hf_connection_slot {
     size_t at; /* Where in `held` the answer is, as RESP, and */
     size_t size;
-    int version; /* Of the protocol when the command came; 0: no answer. */
+    int version; /* Of the protocol when the command came. */
+    bool muted;
     bool answered;
     size_t asked_bytes; /* Of the command. */
 };
@@ -147,18 +148,18 @@ static bool slots_grow(struct hf_connection *connection)
     return true;
 }
 
-/* Of the command that runs. */
-static int answer_version(const struct hf_connection *connection)
-{
-    return connection->mute == HF_MUTE_NOT ? connection->version : 0;
-}
-
+/* @muted: CLIENT REPLY wants no answers. */
 static void answer_write(struct hf_buffer *out, const struct hf_reply *reply,
-                         int version)
+                         int version, bool muted)
 {
-    if (version != 0) {
+    if (!muted) {
         hf_resp_write(out, reply, version);
     }
+}
+
+static bool is_muted(const struct hf_connection *connection)
+{
+    return connection->mute != HF_MUTE_NOT;
 }
 
 /* The slot of tag_next, which is then taken; NULL when out of memory. */
@@ -173,7 +174,8 @@ static struct hf_connection_slot *slot_push(struct hf_connection *connection)
     }
     struct hf_connection_slot *slot = slot_at(connection, connection->tag_next);
     connection->tag_next++;
-    *slot = (struct hf_connection_slot){.version = answer_version(connection)};
+    *slot = (struct hf_connection_slot){.version = connection->version,
+                                        .muted = is_muted(connection)};
     return slot;
 }
 
@@ -231,7 +233,7 @@ static void slot_hold(struct hf_connection *connection,
         held_compact(connection);
     }
     slot->at = held->size;
-    answer_write(held, reply, slot->version);
+    answer_write(held, reply, slot->version, slot->muted);
     slot->size = held->size - slot->at;
     connection->held_bytes += slot->size;
     if (held->failed) {
@@ -254,7 +256,7 @@ static void slot_answer(struct hf_connection *connection, uint64_t tag,
     struct hf_connection_slot *slot = slot_at(connection, tag);
     slot->answered = true;
     if (tag == connection->tag_first) {
-        answer_write(&connection->output, reply, slot->version);
+        answer_write(&connection->output, reply, slot->version, slot->muted);
         slots_flush(connection);
     } else {
         slot_hold(connection, slot, reply);
@@ -279,7 +281,8 @@ void hf_connection_reply(struct hf_connection *connection, uint64_t tag,
     }
     if (tag != 0 && tag == connection->tag_at_once) {
         connection->tag_at_once = 0;
-        answer_write(&connection->output, reply, answer_version(connection));
+        answer_write(&connection->output, reply, connection->version,
+                     is_muted(connection));
         output_check(connection);
         return;
     }
@@ -302,7 +305,8 @@ static void answer(struct hf_connection *connection,
     if (connection->tokens.failed || connection->text.failed) {
         connection->broken = true;
     } else if (pending_count(connection) == 0) {
-        answer_write(&connection->output, reply, answer_version(connection));
+        answer_write(&connection->output, reply, connection->version,
+                     is_muted(connection));
         output_check(connection);
     } else if (slot_push(connection) != NULL) {
         slot_answer(connection, connection->tag_next - 1, reply);
@@ -320,20 +324,6 @@ static size_t command_bytes(const struct hf_command *command)
         bytes += command->argv[i].size;
     }
     return bytes;
-}
-
-static bool keys_fit(const struct hf_command *command)
-{
-    if (command->row->key_last == 1) { /* What nearly all commands have. */
-        return command->argv[1].size <= HF_KEY_TEXT_BYTES_MAX;
-    }
-    struct hf_key_places keys = hf_command_key_places(command);
-    for (uint32_t i = keys.first; i < keys.end; i += keys.step) {
-        if (command->argv[i].size > HF_KEY_TEXT_BYTES_MAX) {
-            return false;
-        }
-    }
-    return true;
 }
 
 /* Web pages can make a browser send a POST to us, with commands in its body.
@@ -460,7 +450,7 @@ static bool command_is_refused(struct hf_connection *connection,
         /* OBJECT HELP and its like: not something to be queued. */
     } else if (!hf_command_arity_fits(command->row, command->argc)) {
         *reply = hf_connection_wrong_arity(connection, command->row);
-    } else if (!keys_fit(command)) {
+    } else if (!hf_command_keys_fit(command)) {
         *reply = hf_reply_error(ERROR_KEY);
     } else if (connection->cluster &&
                hf_connection_cluster_refuses(connection, command, reply)) {
