@@ -134,13 +134,31 @@ static void ballot_commit(struct hf_node *node)
     hf_node_view_heard(node, node->proposal); /* It may be without us. */
 }
 
+/* Whether one of our @voters has a vote in @view. */
+static bool has_voter_of(const struct hf_node *node, const struct hf_view *view,
+                         hf_member_set voters)
+{
+    for (uint8_t i = 0; i < node->view->member_count; i++) {
+        const struct hf_peer_info *info = &node->view->members[i];
+        uint8_t member = hf_view_find(view, info->id, info->incarnation);
+        if ((voters & hf_member_set_of(i)) != 0 && member != HF_MEMBER_NONE &&
+            (view->absent & hf_member_set_of(member)) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* What was accepted before may be what others decided. A fork begins there:
- * whoever is in that view and went no further is only behind it. */
+ * whoever is in that view and went no further is only behind it. But not where
+ * that leaves out all of us: nobody would be in such a fork. */
 static void ballot_propose(struct hf_node *node, bool follows)
 {
     struct hf_ballot *ballot = &node->ballot;
     hf_epoch forked = node->view->epoch;
-    if (ballot->accepted_ballot != 0 && !HF_MUTATED(ACCEPTED_FORGOTTEN)) {
+    bool binds = ballot->accepted_ballot != 0 &&
+                 (follows || has_voter_of(node, node->best, ballot->voters));
+    if (binds && !HF_MUTATED(ACCEPTED_FORGOTTEN)) {
         *node->proposal = *node->best;
         forked = ballot->accepted_ballot;
     } else {
@@ -209,7 +227,8 @@ static void ballot_choose(struct hf_node *node)
         ballot->active = false;
         return;
     }
-    bool given_up = ballot->fork == HF_FORK_TAKEOVER && node->view->absent != 0;
+    bool given_up = ballot->fork == HF_FORK_TAKEOVER &&
+                    (node->view->absent != 0 || node->view_awaited > 0);
     if (safe && !given_up) {
         ballot->fork = HF_FORK_NO;
     }
@@ -277,7 +296,8 @@ static bool change_is_needed(struct hf_node *node, hf_member_set suspects,
     bool stuck = node->promised > node->view->epoch && !node->ballot.active &&
                  node->now - node->promised_at > HF_STUCK_MS;
     bool died = (hf_proposal_gone(node) & node->view->absent) != 0;
-    *urgent = suspects != 0 || stuck || died || hf_node_takeover_due(node);
+    *urgent = suspects != 0 || stuck || died || hf_node_takeover_due(node) ||
+              hf_proposal_ends_await(node);
     if (*urgent || hf_proposal_joins(node) || hf_proposal_leaves(node) ||
         hf_proposal_slow(node) || hf_node_merge_wants_view(node)) {
         return true;

@@ -161,6 +161,18 @@ const char *hf_node_waits_for(const struct hf_node *node)
     return name;
 }
 
+bool hf_node_peer_matters(const struct hf_node *node,
+                          const struct hf_peer *peer)
+{
+    if (peer->member != HF_MEMBER_NONE) {
+        return true;
+    }
+    return node->state == HF_STATE_ACTIVE
+               ? node->view->absent != 0 || node->view_awaited > 0 ||
+                     node->merge_awaited > 0
+               : !peer->refused;
+}
+
 /* Whether somebody who is not proven dead told us that it is in a cluster: it
  * takes us in, now or when we reach it again. Or that it knows of one from
  * which it was left out: then it also knows when that is dead. */

@@ -11,7 +11,8 @@
  *
  * Whoever goes on keeps members that are away as absent when they have the only
  * copies of something. These are given up by an order, too: then even a safe
- * set forks, so that what they bring back is merged and not dropped.
+ * set forks, so that what they bring back is merged and not dropped. So is what
+ * is awaited of somebody outside.
  *
  * They wait first, so that a pause or a short cut does not make two of one. A
  * fork is decided by the same ballot as any view, among all that hear each
@@ -62,7 +63,8 @@ bool hf_node_takeover_due(const struct hf_node *node)
 {
     return node->now < node->takeover_until &&
            node->takeover_lineage == hf_lineage_of(node->view) &&
-           (node->unsafe_since != 0 || node->view->absent != 0);
+           (node->unsafe_since != 0 || node->view->absent != 0 ||
+            node->view_awaited > 0);
 }
 
 enum hf_fork hf_node_fork_due(const struct hf_node *node, hf_member_set live)
@@ -105,7 +107,8 @@ const char *hf_node_takeover_refusal(const struct hf_node *node)
     hf_member_set live = hf_view_voters(node->view) & ~hf_node_suspects(node);
     if (hf_view_is_safe(hf_view_voters(node->view), hf_node_voteless(node),
                         live) &&
-        node->view->absent == 0 && !HF_MUTATED(TAKEOVER_WITHOUT_NEED)) {
+        node->view->absent == 0 && node->view_awaited == 0 &&
+        node->merge_awaited == 0 && !HF_MUTATED(TAKEOVER_WITHOUT_NEED)) {
         return "it is not needed, this node and those it hears go on by "
                "themselves, and no session is unavailable because its copies "
                "are elsewhere";
@@ -121,6 +124,7 @@ const char *hf_node_takeover(struct hf_node *node)
     }
     hf_member_set live = hf_view_voters(node->view) & ~hf_node_suspects(node);
     unsigned gone = hf_member_set_count(hf_view_all(node->view) & ~live);
+    hf_node_merge_give_up(node);
     node->takeover_until = node->now + HF_TAKEOVER_ORDER_MS;
     node->takeover_lineage = hf_lineage_of(node->view);
     hf_log(&node->config.log, HF_LOG_WARNING,

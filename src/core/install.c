@@ -47,6 +47,7 @@ void hf_node_leave_epoch(struct hf_node *node)
             record->streamed = false;
         }
         partition->primary = false;
+        partition->awaited = partition->handed;
         partition->synced = false;
         partition->level = false;
         partition->pulling = false;
@@ -229,10 +230,11 @@ static void install_partition(struct hf_node *node, uint16_t p, bool again,
         partition->learnt = HF_SESSIONS_END;
         losses->lost[p] = empty && node->view->base != 0;
         if (!empty) { /* We handed it over, and others bring it. */
-            hf_node_merge_awaited(node, p);
+            hf_node_merge_awaited(node, p, hf_lineage_of(node->best));
         }
     }
     if (primary) {
+        partition->awaited |= acting->awaited;
         become_primary(node, p);
         count_demoted(node, p);
     }
@@ -305,7 +307,9 @@ void hf_node_install(struct hf_node *node, const struct hf_view *view)
     hf_view_targets(node->view, node->targets);
     node->settled_map = hf_view_is_settled(node->view, node->targets);
     hf_node_lease_changed(node);
+    node->view_awaited = 0;
     for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
+        node->view_awaited += node->view->acting[p].awaited ? 1 : 0;
         install_partition(node, p, again, &losses);
     }
     hf_node_merge_entered(node);

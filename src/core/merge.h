@@ -68,13 +68,16 @@ void hf_node_merge(struct hf_node *node, const struct hf_peer *from,
                    const struct hf_merge *merge);
 /* Records of @partition were committed: answer what waited for that. */
 void hf_node_merge_committed(struct hf_node *node, uint16_t partition);
-/* We are primary of what we handed over before: it is not served until another
- * lineage brings it, or nobody does. */
-void hf_node_merge_awaited(struct hf_node *node, uint16_t partition);
+/* We are primary of what we handed over before, to @lineage: it is not served
+ * until that brings it, or nobody is left who could. */
+void hf_node_merge_awaited(struct hf_node *node, uint16_t partition,
+                           uint64_t lineage);
 /* Not any more. */
 void hf_node_merge_arrived(struct hf_node *node, uint16_t partition);
 /* Those that nobody brings are lost. */
 void hf_node_merge_await_tick(struct hf_node *node);
+/* All of those, now: an operator said so. */
+void hf_node_merge_give_up(struct hf_node *node);
 /* The epoch ends: what is not committed may be for nothing. */
 void hf_node_merge_forget(struct hf_partition *partition);
 /* Whether somebody needs a view that is later than its own to merge into. */

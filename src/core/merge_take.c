@@ -134,17 +134,22 @@ static void answer(struct hf_node *node, const struct hf_peer *peer, uint16_t p,
 
 /* Awaiting. */
 
-void hf_node_merge_awaited(struct hf_node *node, uint16_t p)
+void hf_node_merge_awaited(struct hf_node *node, uint16_t p, uint64_t lineage)
 {
-    node->partitions[p].awaited = true;
-    node->partitions[p].awaited_until = node->now + HF_MERGE_LOST_MS;
-    node->merge_awaited++;
+    struct hf_partition *partition = &node->partitions[p];
+    node->merge_awaited += partition->handed ? 0 : 1;
+    partition->awaited = true;
+    partition->handed = true;
+    partition->handed_to = lineage;
+    partition->awaited_until = node->now + HF_MERGE_LOST_MS;
 }
 
 void hf_node_merge_arrived(struct hf_node *node, uint16_t p)
 {
-    node->merge_awaited -= node->partitions[p].awaited ? 1 : 0;
-    node->partitions[p].awaited = false;
+    struct hf_partition *partition = &node->partitions[p];
+    node->merge_awaited -= partition->handed ? 1 : 0;
+    partition->handed = false;
+    partition->awaited = partition->primary && node->view->acting[p].awaited;
 }
 
 static void await_ends(struct hf_node *node, uint16_t p)
@@ -154,18 +159,50 @@ static void await_ends(struct hf_node *node, uint16_t p)
     hf_node_nominate_learnt(node, p);
 }
 
-void hf_node_merge_await_tick(struct hf_node *node)
+static void give_up_until(struct hf_node *node, hf_time until)
 {
     struct hf_node_losses losses = {{false}};
     for (uint16_t p = 0; node->merge_awaited > 0 && p < HF_PARTITION_COUNT;
          p++) {
         const struct hf_partition *partition = &node->partitions[p];
-        if (partition->awaited && partition->awaited_until <= node->now) {
+        if (partition->handed && partition->awaited_until <= until) {
             losses.lost[p] = true;
             await_ends(node, p);
         }
     }
     hf_node_count_lost(node, &losses, node->view, node->members);
+}
+
+void hf_node_merge_give_up(struct hf_node *node)
+{
+    give_up_until(node, HF_NEVER);
+}
+
+/* Whether somebody is about to hand it over. */
+static bool is_on_its_way(const struct hf_node *node,
+                          const struct hf_partition *partition)
+{
+    for (size_t i = 0; i < HF_MERGES_IN_MAX; i++) {
+        if (!is_idle(node, &partition->merges[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void hf_node_merge_await_tick(struct hf_node *node)
+{
+    if (node->merge_awaited == 0 || node->state != HF_STATE_ACTIVE) {
+        return;
+    }
+    bool others = hf_proposal_others_live(node);
+    for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
+        struct hf_partition *partition = &node->partitions[p];
+        if (partition->handed && (others || is_on_its_way(node, partition))) {
+            partition->awaited_until = node->now + HF_MERGE_LOST_MS;
+        }
+    }
+    give_up_until(node, node->now);
 }
 
 void hf_node_merge_committed(struct hf_node *node, uint16_t p)
@@ -180,14 +217,15 @@ void hf_node_merge_committed(struct hf_node *node, uint16_t p)
         in->pending = false;
         in->position = in->to;
         partition->merges_pending--;
-        arrived = arrived || in->position == HF_SESSIONS_END;
+        arrived = arrived || (in->position == HF_SESSIONS_END &&
+                              in->lineage == partition->handed_to);
         for (size_t j = 0; j < node->peer_count; j++) {
             if (node->peers[j].info.incarnation == in->peer) {
                 answer(node, &node->peers[j], p, in);
             }
         }
     }
-    if (arrived && partition->awaited) {
+    if (arrived && partition->handed) {
         await_ends(node, p);
     }
 }

@@ -71,7 +71,8 @@ struct hf_heartbeat {
     uint8_t state;    /* enum hf_member_state. */
     uint64_t cluster; /* Of its view; 0 when it has none. */
     uint64_t lineage; /* The same. */
-    hf_epoch follows; /* MERGING: the view that it hands over to. */
+    hf_epoch follows; /* MERGING: the view that it hands over to; OUT: it enters
+                       * no view before this. */
     hf_member_set reach;       /* Members it hears, in the view of epoch. */
     uint64_t ops_finished;     /* All its operations below this number ended. */
     uint64_t sessions;         /* For which it is primary. */

@@ -64,7 +64,8 @@ struct hf_peer {
     bool out_up[HF_CHANNEL_COUNT];
     bool in_up[HF_CHANNEL_COUNT];
     bool lost;    /* A link ended by the other side, none came since. */
-    bool refused; /* And a fresh connect was refused. */
+    bool refused; /* And a fresh connect was refused, last */
+    hf_time refused_at;
     hf_time probed_at;
     hf_time heard; /* Anything at all. */
     hf_time view_sent_at;
@@ -166,7 +167,9 @@ struct hf_partition {
     bool primary;
     bool synced;  /* All copies confirmed our state in this epoch. */
     bool pulling; /* A copy is further on than we are. */
-    bool awaited; /* Another lineage is to bring what it held. */
+    bool awaited; /* Somebody else is to bring what it held: the view says so,
+                   * or we know, `handed` it over, and have it not. */
+    bool handed;
     uint8_t merges_pending;
     uint8_t copy_count;          /* Copies and learners, without ourselves. */
     uint64_t committed;          /* Sequence up to which all copies have it. */
@@ -182,7 +185,8 @@ struct hf_partition {
     struct hf_copy copies[HF_COPIES_MAX + 1 + HF_BACKUPS_MAX];
     struct hf_merge_out merge;
     struct hf_merge_in merges[HF_MERGES_IN_MAX];
-    hf_time awaited_until; /* When `awaited`. */
+    hf_time awaited_until; /* When `handed`: until then at least. */
+    uint64_t handed_to;    /* The lineage to which. */
 };
 
 _Static_assert(offsetof(struct hf_partition, sessions.counts) <=
@@ -334,7 +338,8 @@ struct hf_node {
     hf_time merge_heard;     /* Anything of a member of the target. */
     hf_time merge_moved;     /* Something was handed over, or a new target. */
     uint32_t merge_deferred; /* Partitions that are. */
-    uint32_t merge_awaited;  /* Partitions that are `awaited`. */
+    uint32_t merge_awaited;  /* Partitions that were `handed` over. */
+    uint32_t view_awaited;   /* Partitions that the view says are awaited. */
     uint64_t given_up;       /* A lineage that we waited for in vain, */
     hf_epoch given_up_epoch; /* in this view. */
     hf_time conflicts_since; /* When conflicts_logged was last 0. */
@@ -425,6 +430,9 @@ void hf_node_peers_start(struct hf_node *node);
 void hf_node_seed_is_self(struct hf_node *node,
                           const struct hf_address *address);
 void hf_node_discover(struct hf_node *node);
+/* Whether we have to know that a lost peer is dead. */
+bool hf_node_peer_matters(const struct hf_node *node,
+                          const struct hf_peer *peer);
 /* OUT: the name, or address, of somebody who may live and be in the cluster:
  * until that is known we start no other one. NULL: nobody, or not OUT. */
 const char *hf_node_waits_for(const struct hf_node *node);
@@ -534,6 +542,12 @@ bool hf_proposal_fills(const struct hf_node *node);
  * somebody whom we do not hear: it is not gone until its name asks to be taken
  * in anew. */
 hf_member_set hf_proposal_gone(const struct hf_node *node);
+/* Whether somebody may live who is not in our view, or not with us any more:
+ * he may have what those had who are dead. Who starts has nothing. A process
+ * whose end we saw long ago may have been started again out of our reach. */
+bool hf_proposal_others_live(const struct hf_node *node);
+/* Whether nobody is left who could bring what the view says is awaited. */
+bool hf_proposal_ends_await(const struct hf_node *node);
 /* Whether somebody waits to be taken in. */
 bool hf_proposal_joins(const struct hf_node *node);
 

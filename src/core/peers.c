@@ -245,6 +245,7 @@ static void peer_refused(struct hf_node *node, hf_incarnation incarnation)
             continue;
         }
         peer->refused = true;
+        peer->refused_at = node->now;
         if (peer->member != HF_MEMBER_NONE) {
             certify(node, peer->member);
             hf_node_consider_change(node);
@@ -551,7 +552,9 @@ static void fill_heartbeat(const struct hf_node *node,
         .state = (uint8_t)node->state,
         .cluster = node->view->cluster,
         .lineage = hf_lineage_of(node->view),
-        .follows = node->state == HF_STATE_MERGING ? node->target->epoch : 0,
+        .follows = node->state == HF_STATE_MERGING ? node->target->epoch
+                   : node->state == HF_STATE_OUT   ? node->promised
+                                                   : 0,
         .reach = reach(node),
         .ops_finished = hf_node_requests_finished(node),
         .leaving = (uint8_t)hf_node_told_leaving(node),
@@ -648,6 +651,11 @@ static bool is_later(const struct hf_node *node,
            beat->epoch > node->view->epoch;
 }
 
+static bool is_handing_over(const struct hf_heartbeat *beat, hf_epoch to)
+{
+    return beat->state == HF_STATE_MERGING && beat->follows == to;
+}
+
 /* MERGING, all that we hear should know who goes on. */
 static void merging_answer(struct hf_node *node, struct hf_peer *peer)
 {
@@ -659,7 +667,8 @@ static void merging_answer(struct hf_node *node, struct hf_peer *peer)
     if (there && member != HF_MEMBER_NONE && beat->state == HF_STATE_ACTIVE) {
         node->merge_heard = node->now;
     }
-    if (!there && beat->cluster != 0 && beat->follows != node->target->epoch) {
+    if (!there && beat->cluster != 0 &&
+        !is_handing_over(beat, node->target->epoch)) {
         hf_node_offer_view(node, peer);
     }
 }
@@ -682,8 +691,9 @@ void hf_node_heartbeat(struct hf_node *node, struct hf_peer *peer,
     if (binds && beat->echo > peer->bound && beat->echo <= node->now) {
         peer->bound = beat->echo;
     }
-    if (beat->epoch > node->highest_ballot) {
-        node->highest_ballot = beat->epoch;
+    hf_epoch above = beat->follows > beat->epoch ? beat->follows : beat->epoch;
+    if (above > node->highest_ballot) {
+        node->highest_ballot = above;
     }
     if (node->state == HF_STATE_OUT && beat->cluster == node->view->cluster &&
         beat->epoch < node->view->epoch &&
@@ -707,13 +717,12 @@ void hf_node_heartbeat(struct hf_node *node, struct hf_peer *peer,
         struct hf_member *member = &node->members[peer->member];
         member->astray = apart || outside;
         member->gone_over =
-            outside || (apart && beat->state == HF_STATE_MERGING &&
-                        beat->follows == node->view->epoch);
+            outside || (apart && is_handing_over(beat, node->view->epoch));
     }
     if (peer->member != HF_MEMBER_NONE && beat->state == HF_STATE_ACTIVE &&
         beat->epoch == node->view->epoch) {
         hf_node_take_beat(node, peer);
-    } else if (apart ? beat->follows != node->view->epoch
+    } else if (apart ? !is_handing_over(beat, node->view->epoch)
                      : beat->epoch < node->view->epoch) {
         hf_node_offer_view(node, peer); /* It may only learn whom to dial. */
     }
@@ -777,9 +786,7 @@ void hf_node_peers_tick(struct hf_node *node)
     }
     for (size_t i = 0; i < node->peer_count; i++) {
         struct hf_peer *peer = &node->peers[i];
-        bool matters = peer->member != HF_MEMBER_NONE ||
-                       (node->state != HF_STATE_ACTIVE && !peer->refused);
-        if (peer->lost && matters &&
+        if (peer->lost && hf_node_peer_matters(node, peer) &&
             node->now - peer->probed_at >= HF_PROBE_MS) {
             probe_peer(node, peer);
         }

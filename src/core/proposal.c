@@ -21,6 +21,7 @@
 #include "core/node_state.h"
 
 #define JOIN_HEARD_MS 500
+#define REFUSAL_HOLDS_MS 1000
 
 /* Whether it asks to be taken in and we, for our part, could. */
 static bool is_guest(const struct hf_node *node, const struct hf_peer *peer)
@@ -269,24 +270,60 @@ static bool is_back_anew(const struct hf_node *node,
     return false;
 }
 
-/* Whether somebody who lives is not in our view, or only just: the dead may
- * have passed on what they had to him. Who starts has nothing. */
-static bool others_may_have_it(const struct hf_node *node)
+bool hf_proposal_others_live(const struct hf_node *node)
 {
-    if (node->now - node->installed_at < HF_MOVE_GATHER_MS) {
-        return true; /* Or has yet to say so, by a nomination. */
+    if (HF_MUTATED(AWAITED_IS_SERVED)) {
+        return false;
     }
+    hf_member_set with_us =
+        hf_view_voters(node->view) & ~hf_node_suspects(node);
     for (size_t i = 0; i < node->peer_count; i++) {
         const struct hf_peer *peer = &node->peers[i];
-        bool inside =
-            peer->member != HF_MEMBER_NONE &&
-            (hf_view_voters(node->view) & hf_member_set_of(peer->member)) != 0;
-        bool starts = peer->has_beat && peer->beat.state == HF_STATE_STARTING;
-        if (!inside && !starts && !peer->refused) {
+        bool inside = peer->member != HF_MEMBER_NONE &&
+                      (with_us & hf_member_set_of(peer->member)) != 0;
+        bool starts = peer->has_beat && peer->beat.state == HF_STATE_STARTING &&
+                      node->now - peer->beaten <= HF_SUSPECT_MS;
+        bool refuses =
+            peer->refused && node->now - peer->refused_at <= REFUSAL_HOLDS_MS;
+        if (!inside && !starts && !refuses) {
             return true;
         }
     }
     return false;
+}
+
+/* Whether somebody who lives is not in our view, or only just: the dead may
+ * have passed on what they had to him. */
+static bool others_may_have_it(const struct hf_node *node)
+{
+    /* Or has yet to say so, by a nomination. */
+    return node->now - node->installed_at < HF_MOVE_GATHER_MS ||
+           hf_proposal_others_live(node);
+}
+
+bool hf_proposal_ends_await(const struct hf_node *node)
+{
+    return node->view_awaited > 0 &&
+           node->now - node->installed_at >= HF_MERGE_LOST_MS &&
+           !hf_proposal_others_live(node);
+}
+
+/* Whether what starts empty, or with an older copy, because all are dead who
+ * had it is to wait for somebody to whom they may have passed it on. */
+static bool is_awaited(const struct hf_node *node)
+{
+    bool fork =
+        node->view->lineage_count > 1 || node->ballot.fork == HF_FORK_POLICY;
+    return fork && node->view->policy != HF_POLICY_MAJORITY &&
+           node->ballot.fork != HF_FORK_TAKEOVER &&
+           hf_proposal_others_live(node) && !HF_MUTATED(STALE_IS_LOST);
+}
+
+/* Whether what is awaited still is. */
+static bool stays_awaited(const struct hf_node *node)
+{
+    return node->ballot.fork != HF_FORK_TAKEOVER &&
+           !hf_proposal_ends_await(node);
 }
 
 hf_member_set hf_proposal_gone(const struct hf_node *node)
@@ -345,15 +382,26 @@ struct passage {
     hf_member_set live;          /* As members with a vote. */
     hf_member_set absent;        /* As absent ones. */
     hf_member_set away;          /* Were absent before. */
+    hf_member_set fresh;         /* Died, and passed on nothing we miss. */
+    bool awaited;                /* What the other dead had, */
+    bool stays_awaited;          /* or had before. */
     uint8_t map[HF_MEMBERS_MAX]; /* Old index to new one. */
 };
+
+/* Whether a view of the ballot under way is not too low for it. */
+static bool may_enter(const struct hf_node *node, const struct hf_peer *peer)
+{
+    return peer->beat.state != HF_STATE_OUT ||
+           peer->beat.follows <= node->ballot.number;
+}
 
 static hf_member_set absent_back(const struct hf_node *node)
 {
     hf_member_set set = 0;
     for (size_t i = 0; i < node->peer_count; i++) {
         const struct hf_peer *peer = &node->peers[i];
-        if (peer->member != HF_MEMBER_NONE && is_joiner(node, peer)) {
+        if (peer->member != HF_MEMBER_NONE && is_joiner(node, peer) &&
+            may_enter(node, peer)) {
             set |= hf_member_set_of(peer->member);
         }
     }
@@ -371,6 +419,9 @@ static void passage_make(const struct hf_node *node, hf_member_set voters,
     }
     passage->absent = 0;
     passage->away = old->absent;
+    passage->fresh = node->dead & node->fresh;
+    passage->awaited = is_awaited(node);
+    passage->stays_awaited = stays_awaited(node);
     hf_member_set gone = hf_proposal_gone(node);
     for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
         passage->absent |= absent_of(node, p, passage->live, gone);
@@ -398,6 +449,7 @@ static void add_joiners(const struct hf_node *node, struct hf_view *view)
     for (size_t i = 0; i < node->peer_count; i++) {
         const struct hf_peer *peer = &node->peers[i];
         if (view->member_count < HF_MEMBERS_MAX && is_joiner(node, peer) &&
+            may_enter(node, peer) &&
             hf_view_find_id(view, peer->info.id) == HF_MEMBER_NONE) {
             view->members[view->member_count++] = peer->info;
         }
@@ -510,6 +562,15 @@ static void acting_keep_one(struct hf_acting *next, bool away)
     }
 }
 
+static hf_member_set acting_set(const struct hf_acting *acting)
+{
+    hf_member_set set = 0;
+    for (uint8_t i = 0; i < acting->count; i++) {
+        set |= hf_member_set_of(acting->members[i]);
+    }
+    return set;
+}
+
 static void acting_next(const struct hf_acting *old,
                         const struct passage *passage,
                         const struct hf_owners *target, const uint8_t *nominees,
@@ -522,16 +583,22 @@ static void acting_next(const struct hf_acting *old,
     acting_keep(old, passage, live, next);
     acting_keep_one(next, away);
     next->empty = false;
+    next->awaited = old->awaited && passage->stays_awaited;
     if (next->count == 0) {
-        /* A nominated learner has every acknowledged write as well. */
+        bool doubted =
+            passage->awaited && (acting_set(old) & ~passage->fresh) != 0;
+        /* A nominated learner has every acknowledged write as well; where all
+         * were away it is somebody with an older copy. */
         acting_add(next, passage, passage->live, nominees, nominee_count);
         acting_keep_one(next, away);
+        next->awaited |= doubted && away && next->count > 0;
         if (next->count == 0) {
             acting_keep(old, passage, passage->absent, next);
         }
         if (next->count == 0) { /* Nobody left who has it. */
             next->members[next->count++] = target->members[0];
             next->empty = true;
+            next->awaited |= doubted;
         }
         return;
     }

@@ -115,6 +115,7 @@ static bool is_settled(const struct hf_node *node,
 {
     return node->state == HF_STATE_ACTIVE && node->settled_map &&
            node->unsynced == 0 && node->merge_deferred == 0 &&
+           node->view_awaited == 0 && node->merge_awaited == 0 &&
            status->serving && hf_node_suspects(node) == 0 &&
            status->under_replicated == 0;
 }
@@ -179,7 +180,8 @@ static void tell_members(const struct hf_node *node,
         status->members[i].slow = (slow & hf_member_set_of(i)) != 0;
     }
     for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
-        if ((hf_view_copies(node->view, p) & ~away) == 0) {
+        if ((hf_view_copies(node->view, p) & ~away) == 0 ||
+            node->view->acting[p].awaited || node->partitions[p].awaited) {
             status->partitions_unavailable++;
         }
     }

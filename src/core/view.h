@@ -36,6 +36,10 @@ struct hf_acting {
     uint8_t count; /* 1 to HF_COPIES_MAX. */
     uint8_t members[HF_COPIES_MAX];
     bool empty; /* Every copy was lost: the primary starts with nothing. */
+    /* Those who had it are dead, but may have passed it on to somebody who is
+     * not in this view and may live: what the primary has, nothing or an older
+     * copy, is served only when he has brought his, or is dead as well. */
+    bool awaited;
 };
 
 /* Who goes on after a cut when the tie-break does not say. */

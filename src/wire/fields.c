@@ -5,7 +5,8 @@
 #include "base/assert.h"
 #include "base/hash.h"
 
-#define ACTING_EMPTY 0x80u /* In the count of copies. */
+#define ACTING_EMPTY 0x80u /* In the count of copies; and this: */
+#define ACTING_AWAITED 0x40u
 
 bool hf_field_text_is_sound(const char *text, size_t capacity)
 {
@@ -110,7 +111,8 @@ void hf_field_put_view(struct hf_buffer *out, const struct hf_view *view)
         const struct hf_acting *acting = &view->acting[i];
         HF_ASSERT(acting->count <= HF_COPIES_MAX);
         hf_buffer_put_u8(
-            out, (uint8_t)(acting->count | (acting->empty ? ACTING_EMPTY : 0)));
+            out, (uint8_t)(acting->count | (acting->empty ? ACTING_EMPTY : 0) |
+                           (acting->awaited ? ACTING_AWAITED : 0)));
         hf_buffer_append(out, acting->members, acting->count);
     }
 }
@@ -135,7 +137,8 @@ static bool read_acting(struct hf_reader *reader, uint8_t member_count,
 {
     uint8_t count = hf_reader_u8(reader);
     acting->empty = (count & ACTING_EMPTY) != 0;
-    count &= (uint8_t)~ACTING_EMPTY;
+    acting->awaited = (count & ACTING_AWAITED) != 0;
+    count &= (uint8_t) ~(ACTING_EMPTY | ACTING_AWAITED);
     if (count == 0 || count > HF_COPIES_MAX) {
         return false;
     }

@@ -375,7 +375,9 @@ static void acting_set(struct script *s, struct hf_view *view)
     uint16_t first = script_take_partition(s);
     unsigned count = 1u + 8u * script_take(s);
     struct hf_acting acting = {.count = 1 + script_take(s) % HF_COPIES_MAX};
-    acting.empty = script_take(s) % 4 == 0;
+    uint8_t gone = script_take(s);
+    acting.empty = gone % 4 == 0;
+    acting.awaited = gone % 8 >= 6;
     for (uint8_t i = 0; i < acting.count; i++) {
         acting.members[i] = script_take(s) % HF_MEMBERS_MAX;
     }

@@ -195,13 +195,16 @@ static bool view_allows(const struct run *run, const struct hf_view *view,
            (!is_voter(c, view, node) || rest_goes_on(run, view, node, proven));
 }
 
-/* Whether each side allows it. What a node kept aside of its own side, nobody
- * else may have, and no view says so. */
+/* Whether each side allows it. What a node kept aside of its own side, or has
+ * while it waits to be taken back by the view that counts on it, nobody else
+ * may have; all others may have gone over to a view that says nothing of it. */
 static bool sides_allow(const struct run *run, unsigned node, uint64_t out)
 {
     const struct cluster *c = run->c;
     const struct process *process = &c->processes[node];
-    if (process->running && process->node->merge_deferred > 0) {
+    bool outside = process->running && (process->node->state == HF_STATE_OUT ||
+                                        process->node->merge_deferred > 0);
+    if (outside && hf_node_is_kept(process->node)) {
         return false;
     }
     for (unsigned i = 0; i < c->options.node_count; i++) {

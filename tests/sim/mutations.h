@@ -72,6 +72,8 @@
       "a greeting of an older process counts as of a newer one")               \
     X(STALE_IS_LOST, 1, 0, "fork half",                                        \
       "what only dead members had is lost, though they may have passed it on") \
+    X(AWAITED_IS_SERVED, 1, 0, "awaited half",                                 \
+      "what a fork lacks is served though somebody may live who has it")       \
     X(ABSENT_IS_EMPTY, 7, 200, "",                                             \
       "what only silent nodes have starts empty")                              \
     X(LEAVES_WITH_COPIES, 185, 2000, "",                                       \

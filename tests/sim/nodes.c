@@ -443,6 +443,11 @@ void nodes_heal(struct run *run)
     for (unsigned i = 0; i < c->options.node_count; i++) {
         failing_mem_fail_often(&c->processes[i].failing, 0, 0);
         run->nodes[i].flaps = 0;
+        if (plan_has_sides(&run->plan) && run->nodes[i].host_lost) {
+            /* Or nobody ever knows that no other side is there. */
+            run->nodes[i].host_lost = false;
+            network_host_back(&c->network, i);
+        }
         run->beacons[i] = NOBODY;
         if (c->processes[i].running && c->processes[i].paused) {
             cluster_resume(c, i);

@@ -65,6 +65,7 @@ void messages_fill_view(struct hf_view *view, uint8_t member_count,
     for (unsigned i = 0; i < HF_PARTITION_COUNT; i++) {
         view->acting[i].count = copies;
         view->acting[i].empty = i % 7 == 0;
+        view->acting[i].awaited = i % 5 == 0;
         for (unsigned j = 0; j < copies; j++) {
             view->acting[i].members[j] = (uint8_t)((i + j) % member_count);
         }

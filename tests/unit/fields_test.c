@@ -18,7 +18,8 @@
 #define POLICY_AT 33
 #define LINEAGES_AT 34
 #define COUNT_AT (35 + 3 * 16) /* Behind three lineages. */
-#define EMPTY 0x80             /* In the count of copies. */
+#define EMPTY 0x80             /* In the count of copies; */
+#define AWAITED 0x40           /* and this. */
 
 struct fixture {
     struct hf_mem mem;
@@ -206,7 +207,11 @@ static void a_lost_partition_is_said_to_be_empty(void **state)
     assert_false(view_is_taken_with(f, last, EMPTY));
     assert_false(view_is_taken_with(f, last, EMPTY | 3));
     assert_false(view_is_taken_with(f, last, EMPTY | (HF_COPIES_MAX + 1)));
-    assert_false(view_is_taken_with(f, last, 0x40 | 2));
+    assert_true(view_is_taken_with(f, last, AWAITED | 2));
+    assert_false(f->read.acting[HF_PARTITION_COUNT - 1].empty);
+    assert_true(f->read.acting[HF_PARTITION_COUNT - 1].awaited);
+    assert_false(view_is_taken_with(f, last, AWAITED | 3));
+    assert_false(view_is_taken_with(f, last, 0x20 | 2));
 }
 
 static void a_copy_is_a_member(void **state)

@@ -264,7 +264,7 @@ static void what_is_awaited_is_served_when_it_came(void **state)
     (void)state;
     uint64_t write = lone_node_send(&f.lone, "SET {t}here 1");
     assert_string_equal(lone_node_answer(&f.lone, write), "OK");
-    hf_node_merge_awaited(f.lone.node, f.partition);
+    hf_node_merge_awaited(f.lone.node, f.partition, LINEAGE);
     uint64_t read = lone_node_send(&f.lone, "GET {t}brought");
     uint64_t count = lone_node_send(&f.lone, "DBSIZE");
     struct hf_merge_entry entry = {.key = HF_SLICE_LITERAL("{t}brought"),
@@ -289,10 +289,21 @@ static void what_is_awaited_is_served_when_it_came(void **state)
     lone_node_forget(&f.lone);
 }
 
-static void what_nobody_brings_is_lost(void **state)
+static void all_others_are_dead(void)
+{
+    struct hf_node *node = f.lone.node;
+    for (size_t i = 0; i < node->peer_count; i++) {
+        node->peers[i].refused = true;
+        node->peers[i].refused_at = node->now + 2 * HF_MERGE_LOST_MS;
+    }
+}
+
+static void what_nobody_can_bring_is_lost(void **state)
 {
     (void)state;
-    hf_node_merge_awaited(f.lone.node, f.partition);
+    hf_node_merge_awaited(f.lone.node, f.partition, LINEAGE);
+    lone_node_wait(&f.lone, 3 * HF_MERGE_LOST_MS); /* Others live. */
+    all_others_are_dead();
     lone_node_wait(&f.lone, HF_MERGE_LOST_MS - 100);
     uint64_t read = lone_node_send(&f.lone, "GET {t}gone");
     assert_string_equal(lone_node_answer(&f.lone, read), "(waiting)");
@@ -316,7 +327,7 @@ int main(void)
         TEST(what_they_removed_goes_in_pieces),
         TEST(what_makes_no_sense_is_logged_once_a_second),
         TEST(what_is_awaited_is_served_when_it_came),
-        TEST(what_nobody_brings_is_lost),
+        TEST(what_nobody_can_bring_is_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

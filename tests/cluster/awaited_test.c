@@ -1,0 +1,184 @@
+/* awaited_test.c - Unavailable is not absent, where several sides go on: what
+ * somebody may have who is not heard is neither answered with nil, nor with
+ * something older, until he has brought it, or an operator gives it up. */
+#include <stdio.h>
+#include <string.h>
+
+#include "core/node_state.h"
+#include "support/story.h"
+
+#define SIDES_MS 6000 /* Guard, delay, agreement, and some to spare. */
+#define SEEN_MS 2000
+#define KEYS 120
+
+static struct cluster *start(void **state, uint64_t seed)
+{
+    struct cluster_options options;
+    cluster_options_init(&options, seed);
+    options.node_count = 3;
+    options.backups = 0;
+    options.policy = HF_POLICY_AVAILABLE;
+    struct cluster *c = story_start_with(state, &options);
+    for (unsigned i = 0; i < KEYS; i++) {
+        char key[24];
+        (void)snprintf(key, sizeof(key), "old:%u", i);
+        cluster_set(c, key, "old");
+    }
+    return c;
+}
+
+static void link_between(struct cluster *c, unsigned a, unsigned b, bool cut)
+{
+    network_cut(&c->network, a, b, cut);
+    network_cut(&c->network, b, a, cut);
+}
+
+/* Dies, and @witness sees that, whom it was cut off from. */
+static void see_dead(struct cluster *c, unsigned dead, unsigned witness)
+{
+    cluster_kill(c, dead);
+    link_between(c, dead, witness, false);
+    cluster_run(c, SEEN_MS);
+    link_between(c, dead, witness, true);
+}
+
+/* How many sessions are refused at @node; all others are what they were. */
+static unsigned count_refused(struct cluster *c, unsigned node)
+{
+    unsigned refused = 0;
+    for (unsigned i = 0; i < KEYS; i++) {
+        char key[24];
+        (void)snprintf(key, sizeof(key), "old:%u", i);
+        const char *answer = cluster_command(c, node, "GET", key, NULL);
+        bool is_refused = strncmp(answer, "(error) CLUSTERDOWN", 19) == 0;
+        cluster_check(c, is_refused || strcmp(answer, "old") == 0,
+                      "what others have passes for lost");
+        refused += is_refused ? 1 : 0;
+    }
+    return refused;
+}
+
+static void go_together(struct cluster *c)
+{
+    cluster_heal(c);
+    cluster_settle(c, 2 * CLUSTER_SETTLE_MS);
+    c->invariants.two_sides = false;
+    cluster_settle_and_check(c);
+    for (unsigned i = 0; i < c->options.node_count; i++) {
+        cluster_check(c, !cluster_is_up(c, i) || count_refused(c, i) == 0,
+                      "not all is back");
+    }
+}
+
+static bool is_drained(struct cluster *c, void *user)
+{
+    struct hf_node_status status;
+    (void)user;
+    hf_node_get_status(c->processes[0].node, &status);
+    return status.drained;
+}
+
+/* There are no backups. The third node goes on as a fork; of the two others the
+ * first leaves, so that the second has what it had. It ends, and comes back to
+ * the fork alone. There nobody is waited for by its name any more, but the
+ * second has all of it. */
+static struct cluster *a_name_is_back_in_a_fork(void **state, uint64_t seed)
+{
+    struct cluster *c = start(state, seed);
+    c->invariants.two_sides = true;
+    cluster_isolate(c, 2);
+    cluster_run(c, SIDES_MS);
+    hf_node_drain(c->processes[0].node);
+    cluster_check(c, cluster_wait(c, SIDES_MS, is_drained, NULL),
+                  "it hands over what it has");
+    see_dead(c, 0, 2);
+    link_between(c, 0, 1, true);
+    link_between(c, 0, 2, false);
+    cluster_boot(c, 0);
+    cluster_run(c, SIDES_MS);
+    const struct hf_node *fork = c->processes[2].node;
+    cluster_check(c,
+                  hf_lineage_of(c->processes[0].node->view) ==
+                          hf_lineage_of(fork->view) &&
+                      hf_member_set_count(hf_view_voters(fork->view)) == 2,
+                  "who comes back is taken in");
+    unsigned refused = count_refused(c, 2);
+    cluster_check(c, refused > 0 && refused < KEYS,
+                  "some sessions, and not all, are unavailable");
+    cluster_check(c, count_refused(c, 0) == refused, "on whatever node");
+    return c;
+}
+
+static void what_the_dead_passed_on_stays_unavailable(void **state)
+{
+    for (uint64_t seed = 400; seed < 403; seed++) {
+        struct cluster *c = a_name_is_back_in_a_fork(state, seed);
+        cluster_run(c, 4 * SIDES_MS);
+        cluster_check(c, count_refused(c, 2) > 0, "time alone changes nothing");
+        go_together(c);
+        story_end(state);
+    }
+}
+
+static void an_operator_gives_up_what_is_awaited(void **state)
+{
+    for (uint64_t seed = 410; seed < 413; seed++) {
+        struct cluster *c = a_name_is_back_in_a_fork(state, seed);
+        struct hf_node *fork = c->processes[2].node;
+        struct hf_node_status status;
+        hf_node_get_status(fork, &status);
+        cluster_check(c,
+                      status.partitions_unavailable > 0 && !status.settled &&
+                          status.no_takeover == NULL,
+                      "the status does not say so");
+        cluster_check(c, hf_node_takeover(fork) == NULL, "it is refused");
+        cluster_run(c, SIDES_MS);
+        hf_node_get_status(fork, &status);
+        cluster_check(
+            c, status.partitions_unavailable == 0 && status.partitions_lost > 0,
+            "some is unavailable, or no loss is counted");
+        for (unsigned i = 0; i < KEYS; i++) {
+            char key[24];
+            (void)snprintf(key, sizeof(key), "new:%u", i);
+            cluster_expect_reply(c, "OK", 2, "SET", key, "new", NULL);
+        }
+        go_together(c); /* It is merged, and not dropped. */
+        story_end(state);
+    }
+}
+
+/* The same, but the second dies as well, and comes back with nothing: nobody is
+ * left who could have it. It is lost, and counted. */
+static void what_nobody_can_bring_is_lost(void **state)
+{
+    for (uint64_t seed = 420; seed < 423; seed++) {
+        struct cluster *c = a_name_is_back_in_a_fork(state, seed);
+        cluster_kill(c, 1);
+        cluster_heal(c);
+        cluster_boot(c, 1);
+        cluster_settle(c, CLUSTER_SETTLE_MS);
+        c->invariants.two_sides = false;
+        struct hf_node_status status;
+        hf_node_get_status(c->processes[2].node, &status);
+        cluster_check(c, status.partitions_lost > 0, "a loss is not counted");
+        unsigned lost = 0;
+        for (unsigned i = 0; i < KEYS; i++) {
+            char key[24];
+            (void)snprintf(key, sizeof(key), "old:%u", i);
+            const char *answer = cluster_command(c, 2, "GET", key, NULL);
+            lost += strcmp(answer, "(nil)") == 0 ? 1 : 0;
+        }
+        cluster_check(c, lost > 0 && lost < KEYS, "some is lost, and not all");
+        story_end(state);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        STORY(what_the_dead_passed_on_stays_unavailable),
+        STORY(an_operator_gives_up_what_is_awaited),
+        STORY(what_nobody_can_bring_is_lost),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
