@@ -230,7 +230,8 @@ static void print_serving(const redisReply *status)
         }
     } else if (away > 0) {
         printf("unavailable: %" PRId64 " of %" PRId64
-               " partitions, whose only copies are on members that are away\n",
+               " partitions: their only copies are, or may be, on nodes that "
+               "are away\n",
                away, hf_cli_number(status, "partitions"));
         print_names(members, false);
     }

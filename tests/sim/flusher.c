@@ -71,7 +71,7 @@ static void flusher_run(struct task *task)
     unsigned node =
         (unsigned)hf_rng_below(&flusher->rng, c->options.node_count);
     const struct hf_slice argv[] = {hf_slice_text("FLUSHALL")};
-    workload_flush_begins(workload);
+    workload_flush_begins(workload, node);
     struct request *request = cluster_ask_argv(c, node, 1, argv);
     flusher->request = request;
     if (request->outcome == REQUEST_WAITING) {

@@ -160,15 +160,16 @@ static void draw_policy(struct plan *plan, const struct options *options,
 }
 
 /* What only some seeds have, from draws of its own, so that the others are what
- * they were before there was any of it. Nothing that sides.h cannot judge. */
+ * they were before there was any of it. */
 static void draw_extras(struct plan *plan, uint64_t seed)
 {
     struct hf_rng rng;
     hf_rng_init(&rng, seed ^ UINT64_C(0x657874726173));
-    if (plan_has_sides(plan)) {
+    uint64_t draw = hf_rng_below(&rng, 4);
+    if (plan_has_sides(plan)) { /* What sides.h can judge. */
+        plan->flush_gap_ms_max = draw == 1 ? 500 + scaled(&rng, 8000) : 0;
         return;
     }
-    uint64_t draw = hf_rng_below(&rng, 4);
     if (draw == 0) {
         plan->keepers = 1 + (unsigned)hf_rng_below(&rng, KEEPERS_MAX);
         plan->keeper_ttl_ms_max = scaled(&rng, 6000);

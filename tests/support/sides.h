@@ -13,7 +13,8 @@
  * changed must be there, what was deleted must be gone, and where both changed
  * something one of them must have won.
  *
- * A deletion that found a value in a fenced key is final, on whatever side.
+ * A deletion that found a value in a fenced key is final, on whatever side. A
+ * FLUSHALL is a deletion of every key that says of none whether it was there.
  *
  * Expiry may be early here, and increments may be done twice by those who
  * never had an answer: model.h judges both, where there is one side. */

@@ -683,12 +683,28 @@ void workload_stop(struct workload *workload)
 
 /* All keys at once. */
 
-void workload_flush_begins(struct workload *workload)
+void workload_flush_begins(struct workload *workload, unsigned node)
 {
+    sides_place(&workload->sides, workload->c, node, false,
+                &workload->flush_begin);
     for (uint32_t key = 0; key < key_count(workload); key++) {
         workload->keys[key].under_way++;
         workload->keys[key].started_us = workload->c->schedule.now_us;
     }
+}
+
+/* Told to the model, or to who judges sides. */
+static void flush_add(struct workload *workload,
+                      const struct model_operation *flush)
+{
+    if (!workload->options.sides) {
+        model_add(&workload->model, flush);
+        return;
+    }
+    struct sides_operation done = {.operation = *flush,
+                                   .begin = workload->flush_begin};
+    sides_place(&workload->sides, workload->c, flush->node, true, &done.end);
+    sides_add(&workload->sides, &done);
 }
 
 void workload_flush_ends(struct workload *workload,
@@ -710,11 +726,11 @@ void workload_flush_ends(struct workload *workload,
             .fenced = key_is_fenced(workload, number),
             .node = request->node,
         };
-        model_add(&workload->model, &flush);
+        flush_add(workload, &flush);
         bool alone = key->under_way == 0 && key->doubt_us <= now_us &&
                      key->started_us == request->started_us &&
                      key->ended_us < request->started_us;
-        if (done && alone) {
+        if (done && alone && !workload->options.sides) {
             char name[KEY_BYTES_MAX];
             key_name(workload, number, name);
             invariants_after_ack(workload->c, hf_slice_text(name), NULL);

@@ -84,6 +84,7 @@ struct workload {
     struct hf_rng rng;
     struct model model; /* Or: */
     struct sides sides;
+    struct sides_place flush_begin; /* Of the FLUSHALL under way. */
     struct workload_client clients[WORKLOAD_CLIENTS_MAX];
     struct workload_key *keys;
     int64_t value_last;
@@ -109,7 +110,7 @@ void workload_burst(struct workload *workload, enum workload_burst burst,
                     int64_t ms);
 /* For who asks for FLUSHALL beside the clients: it is about to, and it was
  * answered by @request; @done: with success, else nobody knows. */
-void workload_flush_begins(struct workload *workload);
+void workload_flush_begins(struct workload *workload, unsigned node);
 void workload_flush_ends(struct workload *workload,
                          const struct request *request, bool done);
 /* No new operations; waits for those under way. */
