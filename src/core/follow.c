@@ -22,6 +22,7 @@ void hf_node_stay_out(struct hf_node *node, const struct hf_view *view)
     node->dead = 0;
     node->fresh = 0;
     node->started_at = node->now; /* Looks for the cluster as if new. */
+    node->deserted_since = 0;
     hf_node_lease_changed(node);
     hf_node_peers_attach(node);
     hf_node_route_held(node);
@@ -196,6 +197,37 @@ static void lose_to(struct hf_node *node, const struct hf_view *view,
     }
 }
 
+/* Whether somebody was heard lately who takes part in @lineage. */
+static bool is_alive(const struct hf_node *node, uint64_t lineage)
+{
+    for (size_t i = 0; i < node->peer_count; i++) {
+        const struct hf_peer *peer = &node->peers[i];
+        if (peer->has_beat && node->now - peer->heard <= HF_SUSPECT_MS &&
+            peer->beat.lineage == lineage &&
+            (peer->beat.state == HF_STATE_ACTIVE ||
+             peer->beat.state == HF_STATE_MERGING)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* @view gives way to the lineage that we are out of. When nobody is heard who
+ * takes part in that, while others do in @view, perhaps all have left it for
+ * others: who waits with what only it counts on hands that over then. */
+static void wait_or_lose_to(struct hf_node *node, const struct hf_view *view,
+                            hf_epoch forked)
+{
+    if (is_alive(node, hf_lineage_of(node->view)) ||
+        !is_alive(node, hf_lineage_of(view))) {
+        node->deserted_since = 0;
+    } else if (node->deserted_since == 0) {
+        node->deserted_since = node->now;
+    } else if (node->now - node->deserted_since >= HF_DESERTED_MS) {
+        hf_node_merge_begin(node, view, forked);
+    }
+}
+
 /* A fork that counted us as dead, as a takeover does: what only we have began
  * empty there, so joining anew would lose it. */
 static bool is_forked_without_us(const struct hf_node *node,
@@ -241,6 +273,8 @@ void hf_node_view_heard(struct hf_node *node, const struct hf_view *view)
         if (node->state == HF_STATE_OUT && is_abandoned(node) &&
             !is_beyond_us(node, view) && !is_behind_us(node, view)) {
             follow(node, view);
+        } else if (node->state == HF_STATE_OUT && hf_node_is_kept(node)) {
+            wait_or_lose_to(node, view, forked);
         }
         return;
     case HF_RELATION_SAME:

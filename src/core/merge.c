@@ -241,6 +241,11 @@ void hf_node_merge_view_heard(struct hf_node *node, const struct hf_view *view)
     case HF_RELATION_LOSES:
         target_heard(node, view, forked);
         return;
+    case HF_RELATION_WINS: /* We left a lineage in which nobody is. */
+        if (hf_lineage_of(view) == hf_lineage_of(node->target)) {
+            target_heard(node, view, forked);
+        }
+        return;
     default:
         return;
     }

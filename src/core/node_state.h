@@ -340,6 +340,7 @@ struct hf_node {
     uint32_t merge_deferred; /* Partitions that are. */
     uint32_t merge_awaited;  /* Partitions that were `handed` over. */
     uint32_t view_awaited;   /* Partitions that the view says are awaited. */
+    hf_time deserted_since;  /* OUT, kept, nobody of it is heard; or 0. */
     uint64_t given_up;       /* A lineage that we waited for in vain, */
     hf_epoch given_up_epoch; /* in this view. */
     hf_time conflicts_since; /* When conflicts_logged was last 0. */

@@ -30,6 +30,7 @@ enum {
     HF_ORIGIN_GONE_MS = 120000, /* Longer than any hold time. */
     HF_UNHEARD_MS = 300,        /* It says that it does not hear us. */
     HF_WITHHOLD_MS = 600,       /* After a PREPARE without it, no grants. */
+    HF_DESERTED_MS = 10000,     /* Nobody is heard of whom we wait for. */
     HF_PROBE_MS = 100,          /* Between probes of a lost peer. */
     HF_VIEW_RESEND_MS = 50,
     HF_RESEND_MS = 500, /* A stream without progress is sent again. */
