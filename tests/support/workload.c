@@ -342,24 +342,18 @@ static void answer_judge(struct workload *workload,
     }
 }
 
-/* Told to the model, or to who judges sides. */
-static void operation_add(struct workload_client *client,
-                          const struct request *request)
+/* Told to the model, or to who judges sides, when it has ended. */
+static void history_add(struct workload *workload, struct sides_operation *done)
 {
-    struct workload *workload = client->workload;
     if (!workload->options.sides) {
-        model_add(&workload->model, &client->operation);
+        model_add(&workload->model, &done->operation);
         return;
     }
-    struct sides_operation done = {
-        .operation = client->operation,
-        .begin = client->begin,
-        .found = request->kind == HF_REPLY_INTEGER && request->integer > 0,
-        .fades = client->ttl_ms != 0,
-    };
-    sides_place(&workload->sides, workload->c, client->operation.node, true,
-                &done.end);
-    sides_add(&workload->sides, &done);
+    if (!done->last) {
+        sides_place(&workload->sides, workload->c, done->operation.node, true,
+                    &done->end);
+    }
+    sides_add(&workload->sides, done);
 }
 
 static void operation_end(struct workload_client *client,
@@ -383,7 +377,13 @@ static void operation_end(struct workload_client *client,
         }
         key->ended_us = workload->c->schedule.now_us;
     }
-    operation_add(client, request);
+    struct sides_operation done = {
+        .operation = *operation,
+        .begin = client->begin,
+        .found = request->kind == HF_REPLY_INTEGER && request->integer > 0,
+        .fades = client->ttl_ms != 0,
+    };
+    history_add(workload, &done);
     if (client->ttl_ms != 0 && !workload->options.sides) {
         struct model_operation expiry = *operation;
         expiry.kind = MODEL_DELETE;
@@ -693,20 +693,6 @@ void workload_flush_begins(struct workload *workload, unsigned node)
     }
 }
 
-/* Told to the model, or to who judges sides. */
-static void flush_add(struct workload *workload,
-                      const struct model_operation *flush)
-{
-    if (!workload->options.sides) {
-        model_add(&workload->model, flush);
-        return;
-    }
-    struct sides_operation done = {.operation = *flush,
-                                   .begin = workload->flush_begin};
-    sides_place(&workload->sides, workload->c, flush->node, true, &done.end);
-    sides_add(&workload->sides, &done);
-}
-
 void workload_flush_ends(struct workload *workload,
                          const struct request *request, bool done)
 {
@@ -717,7 +703,8 @@ void workload_flush_ends(struct workload *workload,
         if (request->outcome == REQUEST_REFUSED) {
             continue; /* It never was. */
         }
-        const struct model_operation flush = {
+        struct sides_operation flush = {.begin = workload->flush_begin};
+        flush.operation = (struct model_operation){
             .key = number,
             .kind = MODEL_DELETE,
             .flush = true,
@@ -726,7 +713,7 @@ void workload_flush_ends(struct workload *workload,
             .fenced = key_is_fenced(workload, number),
             .node = request->node,
         };
-        flush_add(workload, &flush);
+        history_add(workload, &flush);
         bool alone = key->under_way == 0 && key->doubt_us <= now_us &&
                      key->started_us == request->started_us &&
                      key->ended_us < request->started_us;
@@ -770,12 +757,8 @@ static void read_key(struct workload *workload, uint32_t key, unsigned node)
                      name);
         return;
     }
-    if (workload->options.sides) {
-        struct sides_operation last = {.operation = operation, .last = true};
-        sides_add(&workload->sides, &last);
-    } else {
-        model_add(&workload->model, &operation);
-    }
+    struct sides_operation last = {.operation = operation, .last = true};
+    history_add(workload, &last);
 }
 
 void workload_read_all(struct workload *workload)
