@@ -164,6 +164,7 @@ struct hf_connection {
     bool receiving;         /* Inside hf_connection_receive: no recursion. */
     bool alone;             /* The next command waits for all answers. */
     bool unheard;           /* It waits for hf_connection_listened. */
+    bool asks;              /* It has asked about nodes: MOVED tells it news. */
     struct hf_multi *multi; /* What is queued and watched; NULL: nothing. */
     /* Room for the answers of connection_commands.c, empty in between. */
     struct hf_buffer tokens;

@@ -418,6 +418,11 @@ bool hf_connection_cluster_refuses(struct hf_connection *connection,
     if (hf_connection_multi_queues(connection)) {
         return false; /* To be sent away now would cost the transaction. */
     }
+    /* Who never asks may not know the node, and has no need to: phpredis before
+     * August 2025 crashes when it is sent to one that it has not heard of. */
+    if (!connection->asks) {
+        return false;
+    }
     struct hf_topology topology;
     connection->host->topology(connection->host->user, &topology);
     const struct hf_peer_info *front =

@@ -578,27 +578,28 @@ struct hf_reply hf_connection_run(struct hf_connection *connection,
         const char *name;
         uint32_t argc_min; /* Less would be read beyond the arguments. */
         hf_run_function *run;
+        bool asks; /* Who says it wants to know whom it talks to. */
     } rows[] = {
-        {"PING", 1, ping_run},
-        {"ECHO", 2, echo_run},
-        {"QUIT", 1, quit_run},
-        {"RESET", 1, reset_run},
-        {"SELECT", 2, select_run},
-        {"AUTH", 2, auth_run},
-        {"HELLO", 1, hello_run},
-        {"CLIENT", 2, hf_connection_client},
-        {"INFO", 1, info_run},
-        {"COMMAND", 1, command_run},
-        {"CLUSTER", 2, hf_connection_cluster},
-        {"HOLDFAST", 2, holdfast_run},
-        {"ASKING", 1, hf_connection_agree},
-        {"CONFIG", 2, hf_connection_config},
-        {"DEBUG", 2, hf_connection_debug},
-        {"FUNCTION", 2, hf_connection_function},
-        {"READONLY", 1, hf_connection_agree},
-        {"READWRITE", 1, hf_connection_agree},
-        {"SCRIPT", 2, hf_connection_script},
-        {"SENTINEL", 2, hf_connection_sentinel},
+        {"PING", 1, ping_run, false},
+        {"ECHO", 2, echo_run, false},
+        {"QUIT", 1, quit_run, false},
+        {"RESET", 1, reset_run, false},
+        {"SELECT", 2, select_run, false},
+        {"AUTH", 2, auth_run, false},
+        {"HELLO", 1, hello_run, true},
+        {"CLIENT", 2, hf_connection_client, true},
+        {"INFO", 1, info_run, true},
+        {"COMMAND", 1, command_run, true},
+        {"CLUSTER", 2, hf_connection_cluster, true},
+        {"HOLDFAST", 2, holdfast_run, false},
+        {"ASKING", 1, hf_connection_agree, false},
+        {"CONFIG", 2, hf_connection_config, false},
+        {"DEBUG", 2, hf_connection_debug, false},
+        {"FUNCTION", 2, hf_connection_function, false},
+        {"READONLY", 1, hf_connection_agree, false},
+        {"READWRITE", 1, hf_connection_agree, false},
+        {"SCRIPT", 2, hf_connection_script, false},
+        {"SENTINEL", 2, hf_connection_sentinel, false},
     };
     size_t i = 0;
     while (strcmp(rows[i].name, command->row->name) != 0) {
@@ -606,5 +607,6 @@ struct hf_reply hf_connection_run(struct hf_connection *connection,
         HF_ASSERT(i < HF_ARRAY_COUNT(rows)); /* A row nobody runs. */
     }
     HF_ASSERT(command->argc >= rows[i].argc_min);
+    connection->asks = connection->asks || rows[i].asks;
     return rows[i].run(connection, command);
 }

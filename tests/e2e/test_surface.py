@@ -307,6 +307,7 @@ class SurfaceTest(cluster.ClusterTest):
         dead = c.nodes[2].settings["cluster_port"]
         client = resp.Client(c.nodes[0].settings["cluster_port"])
         self.addCleanup(client.close)
+        client.call("CLUSTER", "SLOTS")  # Who does not ask is not sent away.
         c.nodes[2].kill()
         cluster.until(
             lambda: len(c.nodes[0].status()[1]["members"]) == 2, 20, "a view"

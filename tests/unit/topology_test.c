@@ -137,10 +137,17 @@ static void ids_are_forty_digits_and_those_of_the_name(void **state)
 
 /* MOVED. */
 
+/* A client of the cluster protocol that has asked what it is told. */
+static void be_of_cluster(void)
+{
+    c.connection.cluster = true;
+    exchange("CLUSTER KEYSLOT foo\r\n", ":12182\r\n");
+}
+
 static void a_client_learns_who_has_its_key(void **state)
 {
     (void)state;
-    c.connection.cluster = true;
+    be_of_cluster();
     for (uint8_t i = 1; i < 4; i++) {
         char sent[64], moved[64];
         assert_int_equal(slot_of(keys[i]) / QUARTER_SLOTS, i);
@@ -164,10 +171,20 @@ static void assert_is_served(const char *sent, const char *asked)
     client_expect(&c, "$1\r\nx\r\n");
 }
 
-static void a_key_of_one_who_is_not_heard_or_behind_is_forwarded(void **state)
+static void who_asks_about_no_node_is_sent_to_none(void **state)
 {
     (void)state;
     c.connection.cluster = true;
+    exchange("PING\r\n", "+PONG\r\n");
+    assert_is_served("GET k3\r\n", "GET k3\n");
+    be_of_cluster();
+    exchange("GET k3\r\n", "-MOVED 4576 10.0.0.2:8002\r\n");
+}
+
+static void a_key_of_one_who_is_not_heard_or_behind_is_forwarded(void **state)
+{
+    (void)state;
+    be_of_cluster();
     c.topology.level = 0x5; /* Not the second. */
     assert_is_served("GET k3\r\n", "GET k3\n");
     c.topology.alive = 0x5;
@@ -190,7 +207,7 @@ static void the_plain_port_sends_nobody_away(void **state)
 static void a_command_has_keys_of_one_slot(void **state)
 {
     (void)state;
-    c.connection.cluster = true;
+    be_of_cluster();
     exchange("MGET bar b\r\n", CROSSSLOT);
     exchange("MSET bar b b b\r\n", CROSSSLOT);
     exchange("EXISTS k1 k2 k1\r\n", CROSSSLOT);
@@ -201,7 +218,7 @@ static void a_command_has_keys_of_one_slot(void **state)
 static void a_transaction_has_keys_of_one_slot(void **state)
 {
     (void)state;
-    c.connection.cluster = true;
+    be_of_cluster();
     exchange("MULTI\r\n", "+OK\r\n");
     exchange("SET k2 x\r\n", "+QUEUED\r\n");
     exchange("SET {k2}1 x\r\n", "+QUEUED\r\n");
@@ -217,7 +234,7 @@ static void a_transaction_has_keys_of_one_slot(void **state)
 static void a_script_has_keys_of_one_slot(void **state)
 {
     (void)state;
-    c.connection.cluster = true;
+    be_of_cluster();
     exchange("EVAL x 2 k2 k3\r\n", CROSSSLOT);
     exchange("EVAL x 1 k3 a\r\n", "-MOVED 4576 10.0.0.2:8002\r\n");
 }
@@ -225,7 +242,7 @@ static void a_script_has_keys_of_one_slot(void **state)
 static void there_is_one_database(void **state)
 {
     (void)state;
-    c.connection.cluster = true;
+    be_of_cluster();
     exchange("SELECT 0\r\n", "+OK\r\n");
     exchange("SELECT 1\r\n", "-ERR SELECT is not allowed in cluster mode\r\n");
     exchange("SELECT 16\r\n", "-ERR DB index is out of range\r\n");
@@ -237,7 +254,7 @@ static void a_transaction_is_of_the_one_database(void **state)
 {
     static const char asked[] = "EXEC k2 ";
     (void)state;
-    c.connection.cluster = true;
+    be_of_cluster();
     hf_buffer_clear(&c.asked);
     exchange("MULTI\r\n", "+OK\r\n");
     exchange("SELECT 3\r\n", "+QUEUED\r\n");
@@ -289,7 +306,7 @@ static void expect_slots(const uint8_t *fronts, const unsigned *ends,
 static void slots_are_ranges_without_holes(void **state)
 {
     (void)state;
-    c.connection.cluster = true;
+    be_of_cluster();
     expect_slots((uint8_t[]){0, 1, 2, 3},
                  (unsigned[]){4095, 8191, 12287, 16383}, 4);
     view.members[2].cluster_port = 0; /* The first stands in. */
@@ -303,7 +320,7 @@ static void slots_are_ranges_without_holes(void **state)
 static void all_nodes_of_a_view_tell_the_same_slots(void **state)
 {
     (void)state;
-    c.connection.cluster = true;
+    be_of_cluster();
     for (uint8_t self = 0; self < 4; self++) {
         c.topology.self = self;
         c.topology.alive = hf_member_set_of(self);
@@ -316,7 +333,7 @@ static void all_nodes_of_a_view_tell_the_same_slots(void **state)
 static void nodes_are_one_line_each(void **state)
 {
     (void)state;
-    c.connection.cluster = true;
+    be_of_cluster();
     c.topology.self = 1;
     c.topology.alive = 0x7;
     view.members[0].cluster_port = 0; /* It is not told of. */
@@ -340,7 +357,7 @@ static void nodes_are_one_line_each(void **state)
 static void shards_say_the_same_as_slots(void **state)
 {
     (void)state;
-    c.connection.cluster = true;
+    be_of_cluster();
     view.member_count = 2;
     for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
         view.acting[p].members[0] = p < QUARTER || p >= 3 * QUARTER ? 0 : 1;
@@ -367,7 +384,7 @@ static void shards_say_the_same_as_slots(void **state)
 static void tells_of_slots_and_keys(void **state)
 {
     (void)state;
-    c.connection.cluster = true;
+    be_of_cluster();
     exchange("CLUSTER KEYSLOT foo\r\n", ":12182\r\n");
     exchange("CLUSTER COUNTKEYSINSLOT 3\r\n", ":3\r\n");
     exchange("CLUSTER COUNTKEYSINSLOT 16384\r\n", "-ERR Invalid slot\r\n");
@@ -396,7 +413,7 @@ static void tells_of_slots_and_keys(void **state)
 static void a_node_in_no_view_has_nothing_to_tell(void **state)
 {
     (void)state;
-    c.connection.cluster = true;
+    be_of_cluster();
     c.topology = (struct hf_topology){.self = HF_MEMBER_NONE};
     exchange("CLUSTER SLOTS\r\n", OUT);
     exchange("CLUSTER SHARDS\r\n", OUT);
@@ -412,7 +429,7 @@ static void a_node_in_no_view_has_nothing_to_tell(void **state)
 static void info_says_that_all_slots_are_assigned(void **state)
 {
     (void)state;
-    c.connection.cluster = true;
+    be_of_cluster();
     view.members[3].cluster_port = 0;
     exchange("CLUSTER INFO\r\n",
              "$220\r\ncluster_enabled:1\r\ncluster_state:ok\r\n"
@@ -513,6 +530,7 @@ int main(void)
         TEST(one_that_leaves_stands_in_only_if_nobody_stays),
         TEST(ids_are_forty_digits_and_those_of_the_name),
         TEST(a_client_learns_who_has_its_key),
+        TEST(who_asks_about_no_node_is_sent_to_none),
         TEST(a_key_of_one_who_is_not_heard_or_behind_is_forwarded),
         TEST(the_plain_port_sends_nobody_away),
         TEST(a_command_has_keys_of_one_slot),
