@@ -515,6 +515,13 @@ struct flag {
     int used;          /* Arguments. */
 };
 
+static bool is_flag(const char *argument)
+{
+    return argument[0] == '-' && argument[1] == '-' && argument[2] != '\0';
+}
+
+/* What looks like a flag is no value of the one before it: that value was
+ * forgotten. Behind '=' it is one. */
 static struct flag flag_read(int count, char *const arguments[])
 {
     struct flag flag = {.used = 1};
@@ -525,16 +532,11 @@ static struct flag flag_read(int count, char *const arguments[])
              text);
     if (text[size] == '=') {
         flag.value = text + size + 1;
-    } else if (count > 1) {
+    } else if (count > 1 && !is_flag(arguments[1])) {
         flag.value = arguments[1];
         flag.used = 2;
     }
     return flag;
-}
-
-static bool is_flag(const char *argument)
-{
-    return argument[0] == '-' && argument[1] == '-' && argument[2] != '\0';
 }
 
 static int flag_set(struct hf_config *config, const struct flag *flag,

@@ -235,6 +235,12 @@ static void a_flag_without_a_value_is_refused(void **state)
     struct result r = READ("--port", "1", "--bind");
     assert_error(&r, "setting bind: no value is given; allowed: a host name or "
                      "an IP address");
+    r = READ("--name", "--port", "1");
+    assert_error(&r, "setting name: no value is given; allowed: 1 to 64 "
+                     "letters, digits and any of . _ : -");
+    r = READ("--name=--port", "--log-level", "debug");
+    assert_int_equal(r.rv, 0);
+    assert_string_equal(r.config.name, "--port");
     r = READ("--backups=");
     assert_error(&r, "setting backups: '' is not allowed: a number from 0 to "
                      "3");
