@@ -55,8 +55,10 @@ class Driver:
     def finish(self):
         """What it saw, once it has been told to end."""
         out, err = self.process.communicate(timeout=60 * cluster.PATIENCE)
-        if self.process.returncode != 0:
-            raise AssertionError("driver: %s" % err)
+        code = self.process.returncode
+        if code != 0:
+            said = out + err
+            raise AssertionError("driver ended with %d: %s" % (code, said))
         return json.loads(out)
 
     def close(self):

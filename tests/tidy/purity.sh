@@ -14,6 +14,18 @@ fi
 build=$1
 failed=0
 
+if grep -qx 'CMAKE_BUILD_TYPE:.*=Release' "$build/CMakeCache.txt"; then
+    echo "purity: $build is a Release build, whose objects nm cannot read;" \
+        "another is needed: -DCMAKE_BUILD_TYPE=RelWithDebInfo" >&2
+    exit 2
+fi
+for program in holdfastd holdfast tests/sim_mutable; do
+    if [ ! -x "$build/$program" ]; then
+        echo "purity: $build/$program is not there: ninja -C $build" >&2
+        exit 2
+    fi
+done
+
 # The last ones belong to the compiler.
 allowed='^(mem[a-z]+|str[a-z]+|bcmp|__popcountdi2'
 allowed+='|__stack_chk_fail|_GLOBAL_OFFSET_TABLE_)$'
