@@ -255,7 +255,8 @@ uint8_t hf_reader_u8(struct hf_reader *reader)
 uint16_t hf_reader_u16(struct hf_reader *reader)
 {
     const uint8_t *from = reader_take(reader, 2);
-    return from == NULL ? 0 : (uint16_t)(from[0] | from[1] << 8);
+    uint32_t value = from == NULL ? 0 : from[0] | (uint32_t)from[1] << 8;
+    return (uint16_t)value;
 }
 
 uint32_t hf_reader_u32(struct hf_reader *reader)
