@@ -85,11 +85,14 @@ int hf_listen(uv_loop_t *loop, uv_tcp_t *listener, const char *bind,
 }
 
 /* Bound as one that does not share, so that it fails where anybody listens, be
- * it to share; from then on it does. */
+ * it to share; from then on it does. What is left of old connections is no
+ * reason to fail, but nobody else may say so of this one: it would be
+ * overlooked while no node listens. */
 static int guard_bind(int guard, const struct sockaddr_storage *address,
                       uint16_t *port)
 {
     const int on = 1;
+    const int off = 0;
     struct sockaddr_storage bound;
     socklen_t size = address->ss_family == AF_INET6
                          ? sizeof(struct sockaddr_in6)
@@ -100,7 +103,8 @@ static int guard_bind(int guard, const struct sockaddr_storage *address,
     }
     size = sizeof(bound);
     memset(&bound, 0, sizeof(bound));
-    if (setsockopt(guard, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) != 0 ||
+    if (setsockopt(guard, SOL_SOCKET, SO_REUSEADDR, &off, sizeof(off)) != 0 ||
+        setsockopt(guard, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) != 0 ||
         getsockname(guard, (struct sockaddr *)&bound, &size) != 0) {
         return HF_EIO;
     }

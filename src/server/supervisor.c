@@ -285,6 +285,8 @@ int hf_supervise(const struct hf_config *config,
     sigaddset(&supervisor.signals, SIGINT);
     sigaddset(&supervisor.signals, SIGCHLD);
     pthread_sigmask(SIG_BLOCK, &supervisor.signals, NULL);
+    /* Who started us may not have wanted to know how its processes end. */
+    sigaction(SIGCHLD, &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
     int rv = prepare(&supervisor, error, sizeof(error));
     if (rv != 0) {
         fprintf(stderr, "holdfastd: %s\n", error);

@@ -6,8 +6,10 @@
 
 #include <cmocka.h>
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -15,6 +17,7 @@
 #include "io/listen.h"
 #include "server/config.h"
 #include "server/nodes.h"
+#include "server/supervisor.h"
 
 static void config_init(struct hf_config *config, unsigned nodes)
 {
@@ -266,6 +269,18 @@ static int listen_on(uv_loop_t *loop, uv_tcp_t *listener, uint16_t *port,
                      on_connection);
 }
 
+/* Nobody listens on @port, and nobody can who does not share it. */
+static void assert_only_kept(uv_loop_t *loop, uint16_t port)
+{
+    uv_tcp_t stranger;
+    int another;
+    assert_int_equal(listen_on(loop, &stranger, &port, false), HF_EINUSE);
+    assert_int_equal(hf_listen_keep_port("127.0.0.1", &port, &another),
+                     HF_EINUSE);
+    uv_close((uv_handle_t *)&stranger, NULL);
+    uv_run(loop, UV_RUN_DEFAULT);
+}
+
 static void a_kept_port_is_for_those_who_share_it(void **state)
 {
     (void)state;
@@ -279,6 +294,7 @@ static void a_kept_port_is_for_those_who_share_it(void **state)
     assert_int_equal(uv_loop_init(&loop), 0);
     assert_int_equal(hf_listen_keep_port("127.0.0.1", &port, &guard), 0);
     assert_int_not_equal(port, 0);
+    assert_only_kept(&loop, port);
     assert_int_equal(listen_on(&loop, &first, &port, true), 0);
     assert_int_equal(listen_on(&loop, &second, &port, true), 0);
     assert_int_equal(listen_on(&loop, &stranger, &port, false), HF_EINUSE);
@@ -288,6 +304,7 @@ static void a_kept_port_is_for_those_who_share_it(void **state)
     uv_close((uv_handle_t *)&second, NULL);
     uv_close((uv_handle_t *)&stranger, NULL);
     uv_run(&loop, UV_RUN_DEFAULT);
+    assert_only_kept(&loop, port); /* All have crashed. */
     close(guard);
     assert_int_equal(hf_listen_keep_port("127.0.0.1", &port, &guard), 0);
     close(guard);
@@ -312,6 +329,34 @@ static void a_port_that_is_in_use_cannot_be_kept(void **state)
     assert_int_equal(hf_listen_keep_port("203.0.113.1", &port, &guard), HF_EIO);
 }
 
+static int leave_at_once(const struct hf_config *node)
+{
+    (void)node;
+    return 0;
+}
+
+/* As of a process whose parent did not want to know how its own end. */
+static void ends_are_seen_also_where_they_were_ignored(void **state)
+{
+    (void)state;
+    int status;
+    pid_t supervisor = fork();
+    assert_true(supervisor >= 0);
+    if (supervisor == 0) {
+        struct hf_config config;
+        config_init(&config, 2);
+        config.port = 0;
+        config.peer_port = 17379; /* Which nobody listens on here. */
+        config.log_level = HF_CONFIG_LOG_ERROR;
+        signal(SIGCHLD, SIG_IGN);
+        alarm(20); /* It would wait for ever. */
+        _exit(hf_supervise(&config, leave_at_once));
+    }
+    assert_int_equal(waitpid(supervisor, &status, 0), supervisor);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -328,6 +373,7 @@ int main(void)
         cmocka_unit_test(what_is_wrong_for_one_node_is_wrong_for_several),
         cmocka_unit_test(a_kept_port_is_for_those_who_share_it),
         cmocka_unit_test(a_port_that_is_in_use_cannot_be_kept),
+        cmocka_unit_test(ends_are_seen_also_where_they_were_ignored),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
