@@ -477,9 +477,8 @@ static void command_ran(struct hf_connection *connection,
                         const struct hf_command *command, bool refused)
 {
     struct hf_reply push;
-    if (connection->tracking != HF_TRACKING_OFF && !refused &&
-        !connection->broken &&
-        hf_connection_forgets(connection, command, &push)) {
+    if (connection->tracking != HF_TRACKING_OFF && !connection->broken &&
+        hf_connection_forgets(connection, command, refused, &push)) {
         answer(connection, &push);
     }
     if (connection->mute == HF_MUTE_NEXT) {

@@ -73,10 +73,10 @@ hf_run_function hf_connection_tracking;
 hf_run_function hf_connection_caching;
 hf_run_function hf_connection_getredir;
 hf_run_function hf_connection_tracking_info;
-/* @command was run, for a client that keeps answers: whether *push is to tell
- * it that it must not keep this one. Borrows connection->tokens. */
+/* @command was run, or @refused, for a client that keeps answers: whether *push
+ * is to tell it that it must not keep this one. Borrows connection->tokens. */
 bool hf_connection_forgets(struct hf_connection *connection,
-                           const struct hf_command *command,
+                           const struct hf_command *command, bool refused,
                            struct hf_reply *push);
 
 /* connection_script.c */

@@ -155,21 +155,23 @@ static void put_forget(struct hf_buffer *out, const struct hf_command *command,
     }
 }
 
+/* CLIENT CACHING is said for the next command, also if that one is refused. */
 bool hf_connection_forgets(struct hf_connection *connection,
-                           const struct hf_command *command,
+                           const struct hf_command *command, bool refused,
                            struct hf_reply *push)
 {
     const struct hf_command_row *row = command->row;
+    const char *name = row == NULL ? "" : row->name;
     bool caching = connection->caching;
-    bool exec = strcmp(row->name, "EXEC") == 0;
-    if (strcmp(row->name, "CLIENT") == 0) {
+    bool exec = strcmp(name, "EXEC") == 0;
+    if (strcmp(name, "CLIENT") == 0) {
         return false;
     }
-    if (!exec && hf_connection_multi_queues(connection)) {
+    if ((!exec || refused) && hf_connection_multi_queues(connection)) {
         return false; /* What was said for it holds until EXEC. */
     }
     connection->caching = false;
-    if (connection->version != 3 ||
+    if (refused || connection->version != 3 ||
         (connection->tracking == HF_TRACKING_OPTIN && !caching) ||
         (connection->tracking == HF_TRACKING_OPTOUT && caching)) {
         return false;

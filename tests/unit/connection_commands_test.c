@@ -361,6 +361,14 @@ static void tells_only_who_opted(void **state)
     client_expect(&c, "+OK\r\n+OK\r\n"
                       "$1\r\nk\r\n" FORGET_K "+OK\r\n"
                       "$1\r\nk\r\n");
+    /* The next command is that one also if it is refused. */
+    client_send(&c, "CLIENT CACHING NO\r\nGET\r\nGET k\r\n"
+                    "CLIENT CACHING NO\r\nFOO\r\nGET k\r\n");
+    client_expect(&c, "+OK\r\n"
+                      "-ERR wrong number of arguments for 'get' command\r\n"
+                      "$1\r\nk\r\n" FORGET_K "+OK\r\n"
+                      "-ERR unknown command 'FOO', with args beginning with: "
+                      "\r\n$1\r\nk\r\n" FORGET_K);
     client_send(&c, "HELLO 2\r\n");
     hf_buffer_clear(&c.connection.output);
     client_send(&c, "GET k\r\n"); /* No pushes there. */
