@@ -538,7 +538,7 @@ static void command_run(struct hf_connection *connection,
     }
 }
 
-static bool may_go_on(const struct hf_connection *connection)
+bool hf_connection_may_go_on(const struct hf_connection *connection)
 {
     const struct hf_connection_host *host = connection->host;
     return host->may_go_on == NULL || host->may_go_on(host->user);
@@ -591,7 +591,7 @@ static size_t ahead_run(struct hf_connection *connection, struct ahead *ahead)
         }
         command_run(connection, &ahead->commands[ran++]);
     } while (ran < ahead->count && takes_commands(connection) &&
-             may_go_on(connection));
+             hf_connection_may_go_on(connection));
     return ran == 0 ? 0 : ahead->ends[ran - 1];
 }
 
@@ -639,7 +639,7 @@ static size_t input_run(struct hf_connection *connection, struct hf_slice bytes)
     connection->receiving = true;
     connection->input_wanted = 0;
     while (offset < bytes.size && takes_commands(connection) &&
-           may_go_on(connection)) {
+           hf_connection_may_go_on(connection)) {
         struct hf_slice rest = {bytes.data + offset, bytes.size - offset};
         size_t taken = 0;
         if (!connection->parsed.partial) {
@@ -735,7 +735,7 @@ void hf_connection_batch_receive(const struct hf_connection_batch *batch,
     const struct hf_command *command = &batch->commands[index];
     HF_ASSERT(!connection->receiving);
     if (command->argc == 0 || input_left(connection) > 0 ||
-        !takes_commands(connection) || !may_go_on(connection) ||
+        !takes_commands(connection) || !hf_connection_may_go_on(connection) ||
         must_wait(connection, command)) {
         hf_connection_receive(connection, batch->bytes[index]);
         return;

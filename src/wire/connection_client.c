@@ -4,6 +4,10 @@
 #include "wire/connection_multi.h"
 #include "wire/connection_topics.h"
 
+#define LIST_IDS_MAX 64 /* Each is looked for among all clients. */
+#define TEXT(macro) #macro
+#define TEXT_OF(macro) TEXT(macro)
+
 #define ERROR_SYNTAX "ERR syntax error"
 #define ERROR_TRANSACTION "ERR Command not allowed inside a transaction"
 
@@ -165,6 +169,10 @@ static struct hf_reply client_list_run(struct hf_connection *connection,
         }
     } else if (command->argc != 2) {
         return hf_reply_error(ERROR_SYNTAX);
+    }
+    if (first == 3 && command->argc - first > LIST_IDS_MAX) {
+        return hf_reply_error("ERR at most " TEXT_OF(
+            LIST_IDS_MAX) " client IDs can be listed at once");
     }
     for (uint32_t i = first; first == 3 && i < command->argc; i++) {
         if (!id_read(argv[i], &filter.id)) {

@@ -281,29 +281,49 @@ static bool is_one_unit(const struct hf_multi *multi)
            multi->part_count == 1 && !multi->parts[0].alone;
 }
 
-/* Whether there may be another. */
-static bool step_end(struct hf_connection *connection)
+static void parts_open(struct hf_multi *multi)
 {
-    struct hf_multi *multi = connection->multi;
-    if (is_one_unit(multi) && is_nil_array(&multi->parts[0])) {
-        finish_nil(connection);
-        return false;
-    }
-    for (uint32_t i = 0; i < multi->part_count; i++) {
+    for (uint32_t i = 0; i < multi->part_count && !multi->opened; i++) {
         if (!multi->parts[i].alone) {
             hf_multi_part_open(multi, &multi->parts[i]);
         }
     }
+    multi->opened = true;
+}
+
+/* Writes the answers of the step, whose commands of the connection itself are
+ * run here. False: there was not time for all, or the transaction has ended. */
+static bool step_answer(struct hf_connection *connection)
+{
+    struct hf_multi *multi = connection->multi;
     struct hf_command command;
-    while (multi->at < multi->end && !connection->broken) {
+    size_t before = multi->answers.capacity;
+    if (!multi->opened && is_one_unit(multi) &&
+        is_nil_array(&multi->parts[0])) {
+        finish_nil(connection);
+        return false;
+    }
+    parts_open(multi);
+    while (multi->at < multi->end && !connection->broken &&
+           multi->answers.size <= HF_REPLY_BYTES_MAX) {
+        if (!hf_connection_may_go_on(connection)) {
+            set_held(multi,
+                     multi->held_bytes + multi->answers.capacity - before);
+            return false;
+        }
         connection->broken |= !command_at(multi, &multi->at, &command);
         if (!connection->broken) {
             hf_multi_answer_command(connection, &command);
         }
-        if (multi->answers.size > HF_REPLY_BYTES_MAX) {
-            break;
-        }
     }
+    multi->opened = false;
+    return true;
+}
+
+/* Whether there may be another. */
+static bool step_end(struct hf_connection *connection)
+{
+    struct hf_multi *multi = connection->multi;
     parts_clear(multi);
     if (multi->answers.size > HF_REPLY_BYTES_MAX) {
         struct hf_reply reply = hf_reply_error(HF_REPLY_TOO_LARGE);
@@ -486,6 +506,9 @@ void hf_connection_multi_go_on(struct hf_connection *connection)
             check_end(connection);
             break;
         default:
+            if (!step_answer(connection)) {
+                return;
+            }
             if (step_end(connection)) {
                 step_begin(connection);
             }
@@ -523,7 +546,7 @@ void hf_connection_multi_reply(struct hf_connection *connection, uint64_t tag,
 {
     struct hf_multi *multi = connection->multi;
     uint64_t index = tag & ~HF_CONNECTION_MULTI_TAG;
-    if (multi == NULL || multi->state == MULTI_IDLE ||
+    if (multi == NULL || multi->state == MULTI_IDLE || multi->remaining == 0 ||
         index >= multi->part_count || multi->parts[index].answered) {
         return;
     }

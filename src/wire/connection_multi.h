@@ -63,4 +63,8 @@ void hf_connection_multi_reset(struct hf_connection *connection);
  * hf_connection_reply. 0: no memory, the connection is broken. */
 uint64_t hf_connection_defer(struct hf_connection *connection);
 
+/* Also connection.c: whether one more command may run before others have their
+ * turn. */
+bool hf_connection_may_go_on(const struct hf_connection *connection);
+
 #endif

@@ -50,6 +50,7 @@ struct hf_multi {
     uint32_t part_count;
     uint32_t part_capacity;
     size_t part_bytes;                         /* Of their answers. */
+    bool opened;                               /* These are being read. */
     uint16_t part_numbers[HF_PARTITION_COUNT]; /* 1: the first part; 0: none. */
     struct hf_buffer arguments;                /* Of the command looked at. */
     struct hf_buffer share;   /* The same, on some of its keys. */

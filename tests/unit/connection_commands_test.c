@@ -376,6 +376,20 @@ static void tells_only_who_opted(void **state)
     client_close(&c);
 }
 
+/* CLIENT LIST ID with @count numbers that nobody has. */
+static void client_list_ids(struct client *c, size_t count)
+{
+    struct hf_buffer sent;
+    hf_buffer_init(&sent, &c->own);
+    hf_buffer_append_text(&sent, "CLIENT LIST ID");
+    for (size_t i = 0; i < count; i++) {
+        hf_buffer_append_text(&sent, " 7");
+    }
+    hf_buffer_append_text(&sent, "\r\n");
+    hf_connection_receive(&c->connection, hf_buffer_slice(&sent));
+    hf_buffer_close(&sent);
+}
+
 static void describes_its_client(void **state)
 {
     (void)state;
@@ -398,6 +412,10 @@ static void describes_its_client(void **state)
 
     struct client c;
     client_open(&c);
+    client_list_ids(&c, 64);
+    client_expect(&c, "$0\r\n\r\n");
+    client_list_ids(&c, 65);
+    client_expect(&c, "-ERR at most 64 client IDs can be listed at once\r\n");
     client_send(&c, "HELLO 3 SETNAME me\r\nCLIENT SETINFO LIB-NAME lib\r\n"
                     "CLIENT SETINFO LIB-VER 1.2\r\n");
     client_expect(&c, HELLO3 "+OK\r\n+OK\r\n");

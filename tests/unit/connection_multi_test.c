@@ -147,12 +147,45 @@ static void watched_keys_take_8_mib(void **state)
     client_close(&c);
 }
 
+/* Of those that the connection runs itself there may be a million. */
+static void others_have_their_turn_while_answers_are_made(void **state)
+{
+    (void)state;
+    struct client c;
+    size_t held = 0;
+    open_wide(&c, &held);
+    client_send(&c, "MULTI\r\nPING 1\r\nGET a\r\nPING 2\r\nGET b\r\n"
+                    "CLIENT SETNAME x\r\nEXEC\r\n");
+    client_expect(&c, "+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n"
+                      "+QUEUED\r\n+QUEUED\r\n");
+    c.allowed = 0;
+    answer_part(&c, 0, MIB);
+    answer_part(&c, 1, 3);
+    size_t parts = held;
+    for (int i = 0; i < 4; i++) {
+        assert_true(hf_connection_can_resume(&c.connection));
+        c.allowed = 1;
+        hf_connection_resume(&c.connection);
+        assert_int_equal(c.allowed, 0);
+        client_expect(&c, "");
+        answer_part(&c, 0, 1); /* It has its answer: this is none. */
+    }
+    assert_true(held > parts + MIB); /* What is made of them is counted, too. */
+    c.allowed = SIZE_MAX;
+    hf_connection_resume(&c.connection);
+    expect_end(&c, "v\r\n$1\r\n2\r\n$3\r\nvvv\r\n+OK\r\n");
+    assert_string_equal(c.connection.name, "x");
+    assert_int_equal(held, 0);
+    client_close(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_parts_together_fit_one_answer),
         cmocka_unit_test(what_it_holds_is_counted_for_all_connections),
         cmocka_unit_test(watched_keys_take_8_mib),
+        cmocka_unit_test(others_have_their_turn_while_answers_are_made),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
