@@ -10,7 +10,8 @@ static int fail_unix(const char *path, int rv, char *error, size_t error_size)
     const char *why = rv == HF_EINUSE ? "a live process listens there"
                       : rv == HF_EINVAL
                           ? "there is something that is not a socket"
-                          : "no such directory, or no permission";
+                          : "no such directory, or no permission for "
+                            "it or for the file with .lock";
     snprintf(error, error_size, "cannot listen on %s: %s (setting unix-socket)",
              path, why);
     return rv;
