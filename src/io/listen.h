@@ -17,7 +17,8 @@ HF_NODISCARD int hf_listen(uv_loop_t *loop, uv_tcp_t *listener,
 
 /* Finds out whether nobody listens on *@port of @bind, chooses one when it is
  * 0, and keeps it for listeners that share it until *@guard is closed, also
- * while there are none. Nobody is listened to yet. Results as of hf_listen; starts no thread. */
+ * while there are none. Nobody is listened to yet. Results as of hf_listen;
+ * starts no thread. */
 HF_NODISCARD int hf_listen_keep_port(const char *bind, uint16_t *port,
                                      int *guard);
 
