@@ -16,10 +16,17 @@ SESSIONS = 1000
 
 
 def is_alive(pid):
-    """Whether the process is there and not only waits to be reaped."""
+    """Whether the process is there and not only waits to be reaped. Its first
+    thread may end before others, which keep its sockets for so long."""
     try:
-        with open("/proc/%d/stat" % pid, encoding="ascii") as f:
-            return f.read().rsplit(")", 1)[1].split()[0] not in "ZX"
+        states = []
+        for thread in os.listdir("/proc/%d/task" % pid):
+            path = "/proc/%d/task/%s/stat" % (pid, thread)
+            with open(path, encoding="ascii") as f:
+                states.append(f.read().rsplit(")", 1)[1].split()[0])
+        return any(state not in "ZX" for state in states)
+    except FileNotFoundError:
+        return os.path.exists("/proc/%d/task/%d/stat" % (pid, pid))
     except OSError:
         return False
 
