@@ -161,9 +161,19 @@ const char *hf_node_waits_for(const struct hf_node *node)
     return name;
 }
 
+bool hf_peer_has_links(const struct hf_peer *peer)
+{
+    return peer->in_up[0] || peer->out_up[0] || peer->in_up[1] ||
+           peer->out_up[1];
+}
+
 bool hf_node_peer_matters(const struct hf_node *node,
                           const struct hf_peer *peer)
 {
+    if (!peer->lost) { /* Known by name only. */
+        return !hf_peer_has_links(peer) && node->state == HF_STATE_ACTIVE &&
+               (node->view->absent != 0 || node->view_awaited > 0);
+    }
     if (peer->member != HF_MEMBER_NONE) {
         return true;
     }

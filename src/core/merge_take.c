@@ -195,7 +195,8 @@ void hf_node_merge_await_tick(struct hf_node *node)
     if (node->merge_awaited == 0 || node->state != HF_STATE_ACTIVE) {
         return;
     }
-    bool others = hf_proposal_others_live(node);
+    bool others =
+        hf_proposal_knows_others(node) && !HF_MUTATED(AWAITED_IS_SERVED);
     for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
         struct hf_partition *partition = &node->partitions[p];
         if (partition->handed && (others || is_on_its_way(node, partition))) {

@@ -93,6 +93,7 @@ struct hf_heartbeat {
     uint64_t refill_bytes;      /* and their memory. */
     uint64_t databases[HF_DATABASE_COUNT]; /* `sessions`, of each. */
     uint8_t leaving;                       /* enum hf_leaving. */
+    bool others; /* It knows of somebody who may live outside of its view. */
     /* core/publish.h: */
     bool listens;           /* Its clients have subscribed to something. */
     uint64_t news;          /* The number of this and of the events, */

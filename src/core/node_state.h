@@ -63,9 +63,9 @@ struct hf_peer {
     struct hf_peer_info info; /* Of the incarnation heard of last. */
     bool out_up[HF_CHANNEL_COUNT];
     bool in_up[HF_CHANNEL_COUNT];
-    bool lost;    /* A link ended by the other side, none came since. */
-    bool refused; /* And a fresh connect was refused, last */
-    hf_time refused_at;
+    bool lost;          /* A link ended by the other side, none came since. */
+    bool refused;       /* And a fresh connect was refused. */
+    hf_time refused_at; /* Last, and also if there never was a link. */
     hf_time probed_at;
     hf_time heard; /* Anything at all. */
     hf_time view_sent_at;
@@ -431,7 +431,8 @@ void hf_node_peers_start(struct hf_node *node);
 void hf_node_seed_is_self(struct hf_node *node,
                           const struct hf_address *address);
 void hf_node_discover(struct hf_node *node);
-/* Whether we have to know that a lost peer is dead. */
+bool hf_peer_has_links(const struct hf_peer *peer);
+/* Whether we have to know that a peer without links is dead. */
 bool hf_node_peer_matters(const struct hf_node *node,
                           const struct hf_peer *peer);
 /* OUT: the name, or address, of somebody who may live and be in the cluster:
@@ -543,9 +544,12 @@ bool hf_proposal_fills(const struct hf_node *node);
  * somebody whom we do not hear: it is not gone until its name asks to be taken
  * in anew. */
 hf_member_set hf_proposal_gone(const struct hf_node *node);
-/* Whether somebody may live who is not in our view, or not with us any more:
- * he may have what those had who are dead. Who starts has nothing. A process
- * whose end we saw long ago may have been started again out of our reach. */
+/* Whether we know of somebody who may live and is not in our view, or not with
+ * us any more: he may have what those had who are dead. Who starts has nothing.
+ * A process whose end we saw long ago may have been started again out of our
+ * reach. */
+bool hf_proposal_knows_others(const struct hf_node *node);
+/* The same, of all who are with us: who joined lately has met nobody else. */
 bool hf_proposal_others_live(const struct hf_node *node);
 /* Whether nobody is left who could bring what the view says is awaited. */
 bool hf_proposal_ends_await(const struct hf_node *node);

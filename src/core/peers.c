@@ -241,11 +241,15 @@ static void peer_refused(struct hf_node *node, hf_incarnation incarnation)
 {
     for (size_t i = 0; i < node->peer_count; i++) {
         struct hf_peer *peer = &node->peers[i];
-        if (peer->info.incarnation != incarnation || !peer->lost) {
+        if (peer->info.incarnation != incarnation ||
+            (!peer->lost && hf_peer_has_links(peer))) {
             continue;
         }
-        peer->refused = true;
         peer->refused_at = node->now;
+        if (!peer->lost) {
+            continue; /* Perhaps only we have a wrong address. */
+        }
+        peer->refused = true;
         if (peer->member != HF_MEMBER_NONE) {
             certify(node, peer->member);
             hf_node_consider_change(node);
@@ -340,12 +344,6 @@ static void peer_undial(struct hf_node *node, const struct hf_peer *peer)
     }
 }
 
-static bool has_links(const struct hf_peer *peer)
-{
-    return peer->in_up[0] || peer->out_up[0] || peer->in_up[1] ||
-           peer->out_up[1];
-}
-
 /* Room for one more: a free place, or that of a stranger without a link. */
 static struct hf_peer *peer_place(struct hf_node *node)
 {
@@ -355,7 +353,7 @@ static struct hf_peer *peer_place(struct hf_node *node)
     struct hf_peer *oldest = NULL;
     for (size_t i = 0; i < node->peer_count; i++) {
         struct hf_peer *peer = &node->peers[i];
-        if (peer->member == HF_MEMBER_NONE && !has_links(peer) &&
+        if (peer->member == HF_MEMBER_NONE && !hf_peer_has_links(peer) &&
             (oldest == NULL || peer->heard < oldest->heard)) {
             oldest = peer;
         }
@@ -407,6 +405,7 @@ static struct hf_peer *peer_meet(struct hf_node *node,
     *peer = (struct hf_peer){.info = *info,
                              .view_sent_at = HF_TIME_PAST,
                              .probed_at = HF_TIME_PAST,
+                             .refused_at = HF_TIME_PAST,
                              .given = HF_TIME_PAST,
                              .bound = HF_TIME_PAST};
     if (moved) {
@@ -434,7 +433,7 @@ void hf_node_peers_attach(struct hf_node *node)
             (void)peer_meet(node, info);
         } else if (peer->info.incarnation == info->incarnation) {
             continue;
-        } else if (!has_links(peer)) {
+        } else if (!hf_peer_has_links(peer)) {
             (void)peer_meet(node, info); /* Whatever its clock said. */
         } else if (peer->info.started_ms >= info->started_ms &&
                    node->now - peer->heard <= HF_SUSPECT_MS) {
@@ -469,6 +468,7 @@ static void link_up(struct hf_node *node, const struct hf_link_event *link)
     up[link->channel] = true;
     peer->lost = false;
     peer->refused = false;
+    peer->refused_at = HF_TIME_PAST;
     hf_node_heard(node, peer);
     if (link->out && link->channel == HF_CHANNEL_CONTROL) {
         send_heartbeat(node, peer);
@@ -495,7 +495,7 @@ static void link_down(struct hf_node *node, const struct hf_link_event *link)
     }
     bool *up = link->out ? peer->out_up : peer->in_up;
     up[link->channel] = false;
-    if (link->abrupt || !has_links(peer)) {
+    if (link->abrupt || !hf_peer_has_links(peer)) {
         peer->lost = true;
         probe_peer(node, peer);
     }
@@ -561,6 +561,7 @@ static void fill_heartbeat(const struct hf_node *node,
     };
     if (node->state == HF_STATE_ACTIVE) {
         hf_proposal_guests(node, beat);
+        beat->others = hf_proposal_knows_others(node);
     }
     hf_node_count_local(node, beat);
     hf_node_tell_news(node, beat);
@@ -786,7 +787,7 @@ void hf_node_peers_tick(struct hf_node *node)
     }
     for (size_t i = 0; i < node->peer_count; i++) {
         struct hf_peer *peer = &node->peers[i];
-        if (peer->lost && hf_node_peer_matters(node, peer) &&
+        if (hf_node_peer_matters(node, peer) &&
             node->now - peer->probed_at >= HF_PROBE_MS) {
             probe_peer(node, peer);
         }

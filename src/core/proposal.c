@@ -270,11 +270,8 @@ static bool is_back_anew(const struct hf_node *node,
     return false;
 }
 
-bool hf_proposal_others_live(const struct hf_node *node)
+bool hf_proposal_knows_others(const struct hf_node *node)
 {
-    if (HF_MUTATED(AWAITED_IS_SERVED)) {
-        return false;
-    }
     hf_member_set with_us =
         hf_view_voters(node->view) & ~hf_node_suspects(node);
     for (size_t i = 0; i < node->peer_count; i++) {
@@ -283,13 +280,31 @@ bool hf_proposal_others_live(const struct hf_node *node)
                       (with_us & hf_member_set_of(peer->member)) != 0;
         bool starts = peer->has_beat && peer->beat.state == HF_STATE_STARTING &&
                       node->now - peer->beaten <= HF_SUSPECT_MS;
-        bool refuses =
-            peer->refused && node->now - peer->refused_at <= REFUSAL_HOLDS_MS;
+        bool refuses = node->now - peer->refused_at <= REFUSAL_HOLDS_MS;
         if (!inside && !starts && !refuses) {
             return true;
         }
     }
     return false;
+}
+
+bool hf_proposal_others_live(const struct hf_node *node)
+{
+    if (HF_MUTATED(AWAITED_IS_SERVED)) {
+        return false;
+    }
+    hf_member_set with_us =
+        hf_view_voters(node->view) & ~hf_node_suspects(node);
+    for (uint8_t i = 0; i < node->view->member_count; i++) {
+        const struct hf_peer *peer = node->members[i].peer;
+        if ((with_us & hf_member_set_of(i)) != 0 && peer != NULL &&
+            (peer->beat.epoch != node->view->epoch || peer->beat.others ||
+             peer->beat.state != HF_STATE_ACTIVE) &&
+            !HF_MUTATED(OTHERS_UNTOLD)) {
+            return true; /* It told us, or has yet to say. */
+        }
+    }
+    return hf_proposal_knows_others(node);
 }
 
 /* Whether somebody who lives is not in our view, or only just: the dead may

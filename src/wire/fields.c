@@ -7,6 +7,8 @@
 
 #define ACTING_EMPTY 0x80u /* In the count of copies; and this: */
 #define ACTING_AWAITED 0x40u
+#define BEAT_LISTENS 1u /* Flags of a heartbeat. */
+#define BEAT_OTHERS 2u
 
 bool hf_field_text_is_sound(const char *text, size_t capacity)
 {
@@ -264,7 +266,8 @@ void hf_field_put_heartbeat(struct hf_buffer *out,
     hf_buffer_put_u64(out, heartbeat->refill_sessions);
     hf_buffer_put_u64(out, heartbeat->refill_bytes);
     put_databases(out, heartbeat->databases);
-    hf_buffer_put_u8(out, heartbeat->listens ? 1 : 0);
+    hf_buffer_put_u8(out, (uint8_t)((heartbeat->listens ? BEAT_LISTENS : 0) |
+                                    (heartbeat->others ? BEAT_OTHERS : 0)));
     hf_buffer_put_u64(out, heartbeat->news);
     hf_buffer_put_u64(out, heartbeat->news_heard);
     hf_buffer_put_u32(out, heartbeat->events);
@@ -305,13 +308,15 @@ bool hf_field_read_heartbeat(struct hf_reader *reader,
     heartbeat->refill_sessions = hf_reader_u64(reader);
     heartbeat->refill_bytes = hf_reader_u64(reader);
     bool fits = read_databases(reader, heartbeat->databases);
-    uint8_t listens = hf_reader_u8(reader);
-    heartbeat->listens = listens == 1;
+    uint8_t flags = hf_reader_u8(reader);
+    heartbeat->listens = (flags & BEAT_LISTENS) != 0;
+    heartbeat->others = (flags & BEAT_OTHERS) != 0;
     heartbeat->news = hf_reader_u64(reader);
     heartbeat->news_heard = hf_reader_u64(reader);
     heartbeat->events = hf_reader_u32(reader);
     heartbeat->events_set_ms = hf_reader_u64(reader);
-    return fits && listens <= 1 && heartbeat->events <= HF_NOTICES_EVERY &&
+    return fits && flags <= (BEAT_LISTENS | BEAT_OTHERS) &&
+           heartbeat->events <= HF_NOTICES_EVERY &&
            heartbeat->state <= HF_STATE_MERGING &&
            heartbeat->leaving <= HF_LEAVING_READY;
 }

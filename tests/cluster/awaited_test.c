@@ -11,6 +11,15 @@
 #define SEEN_MS 2000
 #define KEYS 120
 
+static void fill(struct cluster *c)
+{
+    for (unsigned i = 0; i < KEYS; i++) {
+        char key[24];
+        (void)snprintf(key, sizeof(key), "old:%u", i);
+        cluster_set(c, key, "old");
+    }
+}
+
 static struct cluster *start(void **state, uint64_t seed)
 {
     struct cluster_options options;
@@ -19,11 +28,7 @@ static struct cluster *start(void **state, uint64_t seed)
     options.backups = 0;
     options.policy = HF_POLICY_AVAILABLE;
     struct cluster *c = story_start_with(state, &options);
-    for (unsigned i = 0; i < KEYS; i++) {
-        char key[24];
-        (void)snprintf(key, sizeof(key), "old:%u", i);
-        cluster_set(c, key, "old");
-    }
+    fill(c);
     return c;
 }
 
@@ -73,9 +78,15 @@ static void go_together(struct cluster *c)
 static bool is_drained(struct cluster *c, void *user)
 {
     struct hf_node_status status;
-    (void)user;
-    hf_node_get_status(c->processes[0].node, &status);
+    const unsigned *node = user;
+    hf_node_get_status(c->processes[*node].node, &status);
     return status.drained;
+}
+
+static bool drains(struct cluster *c, unsigned node)
+{
+    hf_node_drain(c->processes[node].node);
+    return cluster_wait(c, SIDES_MS, is_drained, &node);
 }
 
 /* There are no backups. The third node goes on as a fork; of the two others the
@@ -88,9 +99,7 @@ static struct cluster *a_name_is_back_in_a_fork(void **state, uint64_t seed)
     c->invariants.two_sides = true;
     cluster_isolate(c, 2);
     cluster_run(c, SIDES_MS);
-    hf_node_drain(c->processes[0].node);
-    cluster_check(c, cluster_wait(c, SIDES_MS, is_drained, NULL),
-                  "it hands over what it has");
+    cluster_check(c, drains(c, 0), "it hands over what it has");
     see_dead(c, 0, 2);
     link_between(c, 0, 1, true);
     link_between(c, 0, 2, false);
@@ -173,12 +182,60 @@ static void what_nobody_can_bring_is_lost(void **state)
     }
 }
 
+/* Three nodes, and a fourth that the third sees start before it goes on alone.
+ * The two others take the fourth in, hand over to it all that they have, and
+ * end. They come back to the fork as if new: then only the third knows of
+ * somebody who may live, and who has what is missing. */
+static void what_one_member_knows_counts_for_all(void **state)
+{
+    struct cluster_options options;
+    cluster_options_init(&options, 430);
+    options.node_count = 4;
+    options.backups = 0;
+    options.boot_none = true;
+    options.policy = HF_POLICY_AVAILABLE;
+    struct cluster *c = story_create(state, &options);
+    c->invariants.two_sides = true;
+    for (unsigned i = 0; i < 3; i++) {
+        cluster_boot(c, i);
+    }
+    cluster_settle(c, CLUSTER_SETTLE_MS);
+    fill(c);
+    link_between(c, 3, 0, true);
+    link_between(c, 3, 1, true);
+    cluster_boot(c, 3);
+    cluster_run(c, SEEN_MS);
+    cluster_isolate(c, 2);
+    link_between(c, 3, 0, false);
+    link_between(c, 3, 1, false);
+    cluster_run(c, SIDES_MS);
+    for (unsigned i = 0; i < 2; i++) {
+        cluster_check(c, drains(c, i), "it hands over what it has");
+        see_dead(c, i, 2);
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        link_between(c, i, 3, true);
+        link_between(c, i, 2, false);
+        cluster_boot(c, i);
+    }
+    link_between(c, 0, 1, false);
+    cluster_run(c, 4 * SIDES_MS);
+    const struct hf_node *fork = c->processes[2].node;
+    cluster_check(c, hf_member_set_count(hf_view_voters(fork->view)) == 3,
+                  "who comes back is taken in");
+    unsigned refused = count_refused(c, 2);
+    cluster_check(c, refused > 0 && refused < KEYS,
+                  "some sessions, and not all, are unavailable");
+    go_together(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         STORY(what_the_dead_passed_on_stays_unavailable),
         STORY(an_operator_gives_up_what_is_awaited),
         STORY(what_nobody_can_bring_is_lost),
+        STORY(what_one_member_knows_counts_for_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -74,6 +74,8 @@
       "what only dead members had is lost, though they may have passed it on") \
     X(AWAITED_IS_SERVED, 1, 0, "awaited half",                                 \
       "what a fork lacks is served though somebody may live who has it")       \
+    X(OTHERS_UNTOLD, 1, 0, "awaited",                                          \
+      "only who proposes a view has to know of who may bring what it lacks")   \
     X(ABSENT_IS_EMPTY, 7, 200, "",                                             \
       "what only silent nodes have starts empty")                              \
     X(LEAVES_WITH_COPIES, 185, 2000, "",                                       \

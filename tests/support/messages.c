@@ -108,6 +108,7 @@ static void add_heartbeats(struct messages *m)
         .refill_bytes = unlike(m),
         .databases = {unlike(m), 0, unlike(m), [15] = unlike(m)},
         .listens = true,
+        .others = true,
         .news = unlike(m),
         .news_heard = unlike(m),
         .events = HF_NOTICES_KEYEVENT | HF_NOTICES_EXPIRED,

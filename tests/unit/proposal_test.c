@@ -324,6 +324,18 @@ static void what_others_may_have_from_the_dead_is_not_lost(void **state)
     peer->refused_at = NEXT_VIEW_NOW;
     next_view_propose_without(&f, 0x3);
     assert_true(f.next.absent == 0);
+    struct hf_peer *member = next_view_add_peer(&f, &f.view.members[1]);
+    member->member = 1;
+    member->beat.state = HF_STATE_ACTIVE;
+    member->beat.epoch = NEXT_VIEW_EPOCH;
+    member->beat.others = true; /* Whom we have never met. */
+    f.members[1].peer = member;
+    f.members[1].heard = NEXT_VIEW_NOW;
+    next_view_propose_without(&f, 0x3);
+    assert_true(f.next.absent == 0x4);
+    member->beat.others = false;
+    next_view_propose_without(&f, 0x3);
+    assert_true(f.next.absent == 0);
     peer->refused = false;
     f.view.policy = HF_POLICY_MAJORITY;
     next_view_propose_without(&f, 0x3);
