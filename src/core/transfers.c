@@ -216,7 +216,7 @@ static void submit_packed(struct hf_node *node, struct hf_transfer *transfer,
 static int64_t time_left(const struct hf_node *node, int64_t ttl_ms,
                          hf_time since)
 {
-    if (ttl_ms == HF_TTL_NONE) {
+    if (ttl_ms <= 0) { /* HF_TTL_NONE, or what WRITE refuses. */
         return ttl_ms;
     }
     int64_t left = ttl_ms - (node->now - since);

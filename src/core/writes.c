@@ -689,6 +689,7 @@ static enum outcome run_unit(struct hf_node *node, uint16_t p,
             hf_node_answer_error(node, operation, HF_REPLY_TOO_LARGE);
         } else if (node->tokens.failed ||
                    write_record(node, p, operation, &write) != 0) {
+            hf_buffer_clear(&node->publishing.notices);
             hf_node_answer_error(node, operation, hf_no_memory_text);
         }
         bound_fences(node, p);
