@@ -97,6 +97,7 @@ static void run_heal(struct run *run)
     c->options.faults = run->plan.network;
     links_heal(run);
     network_set_faults_all(&c->network, &run->plan.network);
+    network_drain(&c->network);
     trace_add(&c->trace, cluster_now_us(c), "net: healed");
     nodes_heal(run);
 }

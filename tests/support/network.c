@@ -641,6 +641,51 @@ void network_set_faults_all(struct network *network,
     }
 }
 
+/* Whether @packet waits in its path for bytes before it. */
+static bool is_backlog(const struct packet *packet,
+                       const struct network_path *path)
+{
+    return path->free_us > packet->network->schedule->now_us &&
+           schedule_has(&packet->task) && !packet->late &&
+           packet->type != PACKET_PROBED;
+}
+
+#define PATHS (NETWORK_NODES_MAX * NETWORK_NODES_MAX * HF_CHANNEL_COUNT)
+
+static struct network_path *path_at(struct network *network, unsigned i)
+{
+    unsigned pair = i / HF_CHANNEL_COUNT;
+    return &network
+                ->links[pair / NETWORK_NODES_MAX][pair % NETWORK_NODES_MAX]
+                       [i % HF_CHANNEL_COUNT]
+                .path;
+}
+
+void network_drain(struct network *network)
+{
+    int64_t now_us = network->schedule->now_us;
+    for (unsigned i = 0; i < PATHS; i++) {
+        if (path_at(network, i)->free_us > now_us) {
+            path_at(network, i)->arrival_us = now_us;
+        }
+    }
+    const struct hf_list *all = &network->packets;
+    for (struct hf_list *at = all->next; at != all; at = at->next) {
+        struct packet *packet = HF_CONTAINER_OF(at, struct packet, member);
+        struct network_path *path =
+            &network_link_of(network, packet->from, packet->to, packet->channel)
+                 ->path;
+        if (is_backlog(packet, path)) {
+            packet_send_at(packet, ++path->arrival_us);
+        }
+    }
+    for (unsigned i = 0; i < PATHS; i++) {
+        if (path_at(network, i)->free_us > now_us) {
+            path_at(network, i)->free_us = now_us;
+        }
+    }
+}
+
 void network_cut(struct network *network, unsigned src, unsigned dst, bool cut)
 {
     for (unsigned i = 0; i < HF_CHANNEL_COUNT; i++) {

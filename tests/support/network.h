@@ -180,6 +180,9 @@ void network_set_faults(struct network *network, unsigned src, unsigned dst,
                         const struct network_faults *faults);
 void network_set_faults_all(struct network *network,
                             const struct network_faults *faults);
+/* What waits in a path that let few bytes through arrives at once, in order:
+ * else what is sent after it waits behind it, also when anything may pass. */
+void network_drain(struct network *network);
 void network_cut(struct network *network, unsigned src, unsigned dst, bool cut);
 /* Holds back, or lets go in order, what travels on one channel. */
 void network_clog(struct network *network, unsigned src, unsigned dst,
