@@ -421,6 +421,12 @@ void hf_node_refill_acked(struct hf_node *node, uint8_t member)
     }
 }
 
+static bool has_room(const struct hf_member *to)
+{
+    return to->stream.learn_bytes < to->learn_window ||
+           HF_MUTATED(FILLED_UNBOUNDED);
+}
+
 void hf_node_refill(struct hf_node *node, uint8_t member)
 {
     struct hf_member *to = &node->members[member];
@@ -429,8 +435,7 @@ void hf_node_refill(struct hf_node *node, uint8_t member)
         return;
     }
     uint32_t left = HF_FILL_ENTRIES_MAX;
-    while (left > 0 && to->stream.learn_bytes < to->learn_window &&
-           may_fill(node)) {
+    while (left > 0 && has_room(to) && may_fill(node)) {
         if (to->learning < 0) {
             left -= left < ENTRIES_PER_STEP ? left : ENTRIES_PER_STEP;
             int32_t p = next_partition(node, member);

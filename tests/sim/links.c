@@ -6,6 +6,7 @@
 
 #define SWIZZLE_STEP_MS 500
 #define SLOW_BYTES_PER_MS_MAX 400
+#define STICK_MS_MIN 5000 /* Until a copy is given up, and more. */
 
 enum shape {
     SHAPE_ALONE,   /* One node sees nobody. */
@@ -217,10 +218,27 @@ static void links_update(struct run *run)
     }
 }
 
+/* Drawn only in seeds that have any, so that others are what they were. */
+static void stick(struct run *run)
+{
+    if (run->plan.stick_rate == 0 ||
+        !hf_rng_chance(&run->rng, run->plan.stick_rate, 10000)) {
+        return;
+    }
+    unsigned from = run_pick(run);
+    unsigned to = run_pick(run);
+    if (from != to && !nodes_need_link(run, from, to)) {
+        run->links[from][to].clog_until_us[HF_CHANNEL_DATA] =
+            STICK_MS_MIN * SCHEDULE_US_PER_MS +
+            run_until(run, run->plan.stick_ms_max);
+    }
+}
+
 void links_step(struct run *run)
 {
     if (cluster_now_us(run->c) >= run->quiet_until_us) {
         new_faults(run);
+        stick(run);
         links_update(run);
     }
 }

@@ -166,11 +166,13 @@
       "what another lineage hands over replaces whatever is there")            \
     X(MERGE_LOSES_FENCE, 1, 200, "fork half",                                  \
       "a session that the other side changed later wins over its fence")       \
-    X(FILLED_UNPACED, 1, 0, "refill",                                          \
+    X(FILLED_UNPACED, 3, 200, "refill",                                        \
       "copies are filled as fast as they can be sent")                         \
-    X(SLOW_IS_AWAITED, 1, 0, "slow",                                           \
+    X(FILLED_UNBOUNDED, 43, 200, "",                                           \
+      "what is under way to a copy that is filled has no bound")               \
+    X(SLOW_IS_AWAITED, 11, 2000, "slow",                                       \
       "a copy that acknowledges nothing is waited for as long as it lives")    \
-    X(DEGRADED_UNCOUNTED, 1, 0, "lost",                                        \
+    X(DEGRADED_UNCOUNTED, 1, 200, "lost",                                      \
       "writes with too few copies are not counted")                            \
     X(MEMBERS_BACKWARDS, 1, 200, "",                                           \
       "a learner gets the members of a set in another order")                  \

@@ -212,6 +212,16 @@ static void draw_behead(struct plan *plan, struct hf_rng *rng)
     plan->away_ms_max += 2000 + scaled(rng, 6000);
 }
 
+/* Copies that live but do not keep up for seconds, and little else. */
+static void draw_stuck_streams(struct plan *plan, struct hf_rng *rng)
+{
+    for (unsigned i = 0; i <= FAULT_JOIN; i++) {
+        plan->rates[i] /= 8;
+    }
+    plan->stick_rate = 10 + (uint32_t)hf_rng_below(rng, 50);
+    plan->stick_ms_max = 1000 + scaled(rng, 9000);
+}
+
 /* More of the same kind, from other draws for the same reason. */
 static void draw_more(struct plan *plan, const struct options *options,
                       uint64_t seed)
@@ -236,6 +246,8 @@ static void draw_more(struct plan *plan, const struct options *options,
         draw_late_greetings(plan, &rng);
     } else if (draw == 4 || options->behead) {
         draw_behead(plan, &rng);
+    } else if (draw == 5) {
+        draw_stuck_streams(plan, &rng);
     }
     if (hf_rng_chance(&rng, 1, 8)) {
         plan->last_pause_ms = 800 + scaled(&rng, 3000);

@@ -99,7 +99,9 @@ struct plan {
     int64_t asker_think_us_max;    /* Of both. */
     size_t learn_bytes_per_second; /* 0: the default. */
     uint32_t behead_percent; /* Of new views: who knows it first is cut off. */
-    int64_t last_pause_ms;   /* Of one node after healing; 0: none. */
+    uint32_t stick_rate;   /* Of 10,000 steps: a data link holds everything, */
+    int64_t stick_ms_max;  /* for 5 s and up to so much longer. */
+    int64_t last_pause_ms; /* Of one node after healing; 0: none. */
 };
 
 void plan_draw(struct plan *plan, const struct options *options, uint64_t seed);

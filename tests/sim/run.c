@@ -34,31 +34,6 @@ bool run_draws(struct run *run, enum fault fault)
     return true;
 }
 
-/* Every queue keeps to its bound. */
-static void bounds_check(struct run *run)
-{
-    struct cluster *c = run->c;
-    for (unsigned i = 0; i < c->options.node_count && !c->failed; i++) {
-        const struct hf_node *node = c->processes[i].node;
-        if (!c->processes[i].running) {
-            continue;
-        }
-        if (node->request_bytes > node->config.held_bytes_max) {
-            cluster_fail(c, "n%u holds %zu bytes of requests", i + 1,
-                         node->request_bytes);
-        }
-        if (node->waiting_bytes > node->config.held_bytes_max) {
-            cluster_fail(c, "%zu bytes of commands wait on n%u",
-                         node->waiting_bytes, i + 1);
-        }
-        if (node->answer_bytes >
-            node->config.held_bytes_max + HF_REPLY_BYTES_MAX) {
-            cluster_fail(c, "%zu bytes of answers wait on n%u",
-                         node->answer_bytes, i + 1);
-        }
-    }
-}
-
 static void run_step(struct run *run)
 {
     struct cluster *c = run->c;

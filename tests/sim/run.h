@@ -44,6 +44,13 @@ struct node_fault {
     int64_t memory_until_us; /* 0: its memory is fine. */
 };
 
+/* A stream on which nothing is acknowledged. */
+struct standstill {
+    hf_epoch epoch;
+    uint64_t acked;
+    int64_t since_us; /* Since when it should not. */
+};
+
 struct run {
     struct cluster *c;
     struct plan plan;
@@ -55,6 +62,7 @@ struct run {
     struct renamers renamers;
     struct link_fault links[CLUSTER_NODES_MAX][CLUSTER_NODES_MAX];
     struct node_fault nodes[CLUSTER_NODES_MAX];
+    struct standstill standstills[CLUSTER_NODES_MAX][CLUSTER_NODES_MAX];
     unsigned beacons[CLUSTER_NODES_MAX]; /* See nodes.c. */
     int64_t quiet_until_us;       /* A death is being noticed: nothing new. */
     uint64_t counts[FAULT_COUNT]; /* Faults injected. */
@@ -112,6 +120,9 @@ void nodes_heal(struct run *run);
 /* Whether links between these two must stay: one of them just starts, and the
  * other is how it knows that there is a cluster. */
 bool nodes_need_link(const struct run *run, unsigned a, unsigned b);
+
+/* bounds.c: what must hold at all times of queues, and of who waits. */
+void bounds_check(struct run *run);
 
 /* rest.c: what must hold of a cluster where nothing happens. */
 void rest_check(struct run *run);

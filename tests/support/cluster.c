@@ -328,6 +328,7 @@ void cluster_settle_and_check(struct cluster *c)
 
 void cluster_boot(struct cluster *c, unsigned node)
 {
+    invariants_forget_counts(&c->invariants, node);
     process_start(&c->processes[node]);
 }
 

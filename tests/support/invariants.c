@@ -193,6 +193,7 @@ static void check_watched(struct cluster *c, const struct process *process)
     const struct hf_node *node = process->node;
     uint64_t *committed = invariants->committed[process->number];
     bool same = rights_are_the_same(invariants, process);
+    struct invariants_commits commits = {0};
     hf_time now = process_now(process);
     for (size_t i = 0; i < invariants->watched_count; i++) {
         uint16_t p = invariants->watched[i];
@@ -201,15 +202,19 @@ static void check_watched(struct cluster *c, const struct process *process)
             invariants->servers[i] != process->number + 1) {
             check_server(c, process, i, now);
         }
-        if (same && partition->primary && partition->committed > committed[i] &&
-            !hf_node_serves(node, p, now)) {
-            cluster_fail(c,
-                         "n%u acknowledges a write to partition %u, which it "
-                         "does not serve",
-                         process->number + 1, p);
+        if (same && partition->primary && partition->committed > committed[i]) {
+            if (!hf_node_serves(node, p, now)) {
+                cluster_fail(c,
+                             "n%u acknowledges a write to partition %u, which "
+                             "it does not serve",
+                             process->number + 1, p);
+            }
+            invariants_count_commits(c, process, p, committed[i], &commits);
         }
         committed[i] = partition->committed;
     }
+    invariants_check_commits(c, process, same ? &commits : NULL);
+    invariants_check_fill(c, process);
 }
 
 /* What copies answer. */
