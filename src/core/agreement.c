@@ -69,7 +69,7 @@ void hf_node_form_cluster(struct hf_node *node)
     view->founded_ms = (uint64_t)node->wall_ms;
     view->backups = (uint8_t)node->config.backups;
     view->policy = (uint8_t)node->config.policy;
-    hf_lineage_fork(view, view->cluster, 0);
+    hf_lineage_fork(view, view->cluster, 0, 0);
     view->member_count = 1;
     view->members[0] = node->config.self;
     for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
@@ -156,17 +156,20 @@ static void ballot_propose(struct hf_node *node, bool follows)
 {
     struct hf_ballot *ballot = &node->ballot;
     hf_epoch forked = node->view->epoch;
+    hf_epoch base = node->view->base;
     bool binds = ballot->accepted_ballot != 0 &&
                  (follows || has_voter_of(node, node->best, ballot->voters));
     if (binds && !HF_MUTATED(ACCEPTED_FORGOTTEN)) {
         *node->proposal = *node->best;
         forked = ballot->accepted_ballot;
+        base = node->best->base;
     } else {
         hf_proposal_make(node, ballot->voters, node->proposal);
     }
     node->proposal->epoch = ballot->number;
     if (!follows) {
-        hf_lineage_fork(node->proposal, hf_rng_next(&node->rng) | 1, forked);
+        hf_lineage_fork(node->proposal, hf_rng_next(&node->rng) | 1, forked,
+                        base);
     }
 }
 

@@ -252,11 +252,11 @@ void hf_node_view_heard(struct hf_node *node, const struct hf_view *view)
         follow(node, view);
         return;
     }
-    hf_epoch decided = node->view->epoch;
-    if (node->state == HF_STATE_ACTIVE && node->accepted_ballot > decided &&
-        !hf_node_is_cut_off(node)) {
+    const struct hf_view *decided = node->view;
+    if (node->state == HF_STATE_ACTIVE &&
+        node->accepted_ballot > decided->epoch && !hf_node_is_cut_off(node)) {
         /* For all we know it was: we wait a while for who decided it. */
-        decided = node->accepted_ballot;
+        decided = node->accepted;
     }
     switch (hf_lineage_compare(node->view, decided, view, &forked)) {
     case HF_RELATION_BEHIND:

@@ -56,8 +56,32 @@ static enum hf_relation compare_epochs(const struct hf_view *ours,
                                                    : HF_RELATION_AHEAD;
 }
 
+/* Whether @view came after what the lineage @next was forked from: it has a
+ * later base then, though its epoch may be earlier. */
+static bool is_later(const struct hf_view *view, const struct hf_lineage *next)
+{
+    return view->base > next->base && !HF_MUTATED(DRAWN_INTO_FORK);
+}
+
+/* Whether @view is what the lineage @next was forked from, or came before. */
+static bool leads_to(const struct hf_view *view, const struct hf_lineage *next)
+{
+    return view->epoch <= next->forked && !is_later(view, next);
+}
+
+/* Up to where two know the same who were in one lineage, one at @a with that
+ * base, the other at @b. */
+static hf_epoch common_of(hf_epoch a, hf_epoch a_base, hf_epoch b,
+                          hf_epoch b_base)
+{
+    hf_epoch earlier = a < b ? a : b;
+    hf_epoch base = a < b ? a_base : b_base;
+    hf_epoch other = a < b ? b_base : a_base;
+    return base > other ? other : earlier;
+}
+
 enum hf_relation hf_lineage_compare(const struct hf_view *ours,
-                                    hf_epoch decided,
+                                    const struct hf_view *decided,
                                     const struct hf_view *theirs,
                                     hf_epoch *forked)
 {
@@ -73,15 +97,21 @@ enum hf_relation hf_lineage_compare(const struct hf_view *ours,
         return compare_epochs(ours, theirs);
     }
     if (our_next == NULL) {
-        *forked = their_next->forked;
-        return decided <= *forked ? HF_RELATION_BEHIND : HF_RELATION_WINS;
+        *forked = common_of(decided->epoch, decided->base, their_next->forked,
+                            their_next->base);
+        /* What we accepted may be what it was forked from once more. */
+        return leads_to(ours, their_next) && !is_later(decided, their_next)
+                   ? HF_RELATION_BEHIND
+                   : HF_RELATION_WINS;
     }
     if (their_next == NULL) {
-        *forked = our_next->forked;
-        return theirs->epoch <= *forked ? HF_RELATION_AHEAD : HF_RELATION_LOSES;
+        *forked = common_of(theirs->epoch, theirs->base, our_next->forked,
+                            our_next->base);
+        return leads_to(theirs, our_next) ? HF_RELATION_AHEAD
+                                          : HF_RELATION_LOSES;
     }
-    *forked = our_next->forked < their_next->forked ? our_next->forked
-                                                    : their_next->forked;
+    *forked = common_of(our_next->forked, our_next->base, their_next->forked,
+                        their_next->base);
     return our_next->id > their_next->id ? HF_RELATION_LOSES : HF_RELATION_WINS;
 }
 
@@ -105,7 +135,8 @@ bool hf_lineage_includes(const struct hf_view *view, uint64_t id,
     return epoch <= last;
 }
 
-void hf_lineage_fork(struct hf_view *view, uint64_t id, hf_epoch forked)
+void hf_lineage_fork(struct hf_view *view, uint64_t id, hf_epoch forked,
+                     hf_epoch base)
 {
     if (view->lineage_count == HF_LINEAGES_MAX) {
         memmove(view->lineages, view->lineages + 1,
@@ -114,5 +145,5 @@ void hf_lineage_fork(struct hf_view *view, uint64_t id, hf_epoch forked)
     }
     HF_ASSERT(view->lineage_count < HF_LINEAGES_MAX);
     view->lineages[view->lineage_count++] =
-        (struct hf_lineage){.id = id, .forked = forked};
+        (struct hf_lineage){.id = id, .forked = forked, .base = base};
 }

@@ -19,7 +19,9 @@
  * A view may be agreed on again (core/agreement.c), and then have a later epoch
  * than what came after it. Its base tells: that is earlier. Then each of the
  * two is ahead of the other, and nobody goes back, neither in what was decided
- * nor in epochs. */
+ * nor in epochs. So with each lineage goes the base of what it was forked from,
+ * as well: a view of a later base followed that one, and is not of the fork,
+ * even if its epoch is earlier. */
 #ifndef HF_CORE_LINEAGE_H
 #define HF_CORE_LINEAGE_H
 
@@ -33,12 +35,12 @@ enum hf_relation {
     HF_RELATION_LOSES,  /* Diverged, and theirs goes on. */
 };
 
-/* How @ours stands to @theirs. @decided is the highest epoch that we are, or
- * for all we know may be, in: that of our view, or of one that we accepted.
+/* How @ours stands to @theirs. @decided is the last view that we are, or for
+ * all we know may be, in: ours, or one that we accepted.
  * When they diverged, *@forked is the epoch up to which both know the same; 0
  * when they have nothing in common. */
 enum hf_relation hf_lineage_compare(const struct hf_view *ours,
-                                    hf_epoch decided,
+                                    const struct hf_view *decided,
                                     const struct hf_view *theirs,
                                     hf_epoch *forked);
 
@@ -50,8 +52,9 @@ uint64_t hf_lineage_of(const struct hf_view *view);
 bool hf_lineage_includes(const struct hf_view *view, uint64_t id,
                          hf_epoch epoch);
 
-/* Makes @view one of the new lineage @id, forked from the view @forked. When
- * the list is full the oldest is forgotten. */
-void hf_lineage_fork(struct hf_view *view, uint64_t id, hf_epoch forked);
+/* Makes @view one of the new lineage @id, forked from the view @forked of that
+ * @base. When the list is full the oldest is forgotten. */
+void hf_lineage_fork(struct hf_view *view, uint64_t id, hf_epoch forked,
+                     hf_epoch base);
 
 #endif

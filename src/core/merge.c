@@ -168,8 +168,7 @@ static void target_heard(struct hf_node *node, const struct hf_view *view,
     if (hf_node_merge_is_vain(node, view)) {
         return;
     }
-    switch (
-        hf_lineage_compare(node->target, node->target->epoch, view, &between)) {
+    switch (hf_lineage_compare(node->target, node->target, view, &between)) {
     case HF_RELATION_BEHIND:
         aim_again(node, view, forked);
         return;
@@ -213,8 +212,8 @@ static bool is_of_target(const struct hf_node *node, const struct hf_view *view)
 static void lineage_went_on(struct hf_node *node, const struct hf_view *view)
 {
     *node->view = *view;
-    enum hf_relation relation = hf_lineage_compare(node->view, view->epoch,
-                                                   node->target, &node->forked);
+    enum hf_relation relation =
+        hf_lineage_compare(node->view, view, node->target, &node->forked);
     if (relation != HF_RELATION_LOSES && relation != HF_RELATION_BEHIND) {
         hf_log(&node->config.log, HF_LOG_WARNING,
                "view %u goes on instead of lineage %08x after all",
@@ -230,7 +229,7 @@ static void lineage_went_on(struct hf_node *node, const struct hf_view *view)
 void hf_node_merge_view_heard(struct hf_node *node, const struct hf_view *view)
 {
     hf_epoch forked;
-    switch (hf_lineage_compare(node->view, node->view->epoch, view, &forked)) {
+    switch (hf_lineage_compare(node->view, node->view, view, &forked)) {
     case HF_RELATION_BEHIND:
         if (is_of_target(node, view)) {
             target_heard(node, view, forked);
@@ -502,7 +501,7 @@ void hf_node_merge_adopt(struct hf_node *node, const struct hf_view *view)
 {
     hf_epoch forked;
     enum hf_relation relation =
-        hf_lineage_compare(node->view, node->view->epoch, view, &forked);
+        hf_lineage_compare(node->view, node->view, view, &forked);
     if (node->view->epoch == 0 ||
         (relation != HF_RELATION_WINS && relation != HF_RELATION_LOSES)) {
         return;

@@ -55,6 +55,7 @@ enum hf_partition_policy {
 struct hf_lineage {
     uint64_t id;     /* Drawn when it was forked. */
     hf_epoch forked; /* Of the view it was forked from; 0: the first one. */
+    hf_epoch base;   /* Of that view, too. */
 };
 
 struct hf_view {

@@ -102,6 +102,7 @@ void hf_field_put_view(struct hf_buffer *out, const struct hf_view *view)
     for (size_t i = 0; i < view->lineage_count; i++) {
         hf_buffer_put_u64(out, view->lineages[i].id);
         hf_buffer_put_u64(out, view->lineages[i].forked);
+        hf_buffer_put_u64(out, view->lineages[i].base);
     }
     hf_buffer_put_u8(out, view->member_count);
     hf_buffer_put_u64(out, view->absent);
@@ -166,6 +167,7 @@ static bool read_lineages(struct hf_reader *reader, struct hf_view *view)
     for (size_t i = 0; i < view->lineage_count; i++) {
         view->lineages[i].id = hf_reader_u64(reader);
         view->lineages[i].forked = hf_reader_u64(reader);
+        view->lineages[i].base = hf_reader_u64(reader);
     }
     return true;
 }

@@ -22,7 +22,7 @@
 #include "core/message.h"
 #include "core/view.h"
 
-#define HF_PROTOCOL_VERSION 3
+#define HF_PROTOCOL_VERSION 4
 #define HF_FRAME_HEADER_BYTES 48
 #define HF_FRAME_PAYLOAD_MAX ((size_t)64 << 20) /* MESSAGES. */
 #define HF_HELLO_PAYLOAD_MAX ((size_t)4096)     /* All else. */

@@ -168,20 +168,14 @@ static void what_was_accepted_is_decided(void **state)
     cluster_settle_and_check(c);
 }
 
-/* The same, and A goes on alone: it is further on than B and X, who agree once
- * more on the view that A has left, under a later epoch. That must not lead A
- * back to where B has a part in what A has changed since. */
-static void who_is_further_on_is_not_led_back(void **state)
+/* A and B of @pair agree on a view without X, and A, who is the only one to
+ * know, goes on alone; B and X agree on the same view once more. */
+static void a_goes_on_alone(struct cluster *c, struct pair *pair, unsigned x)
 {
-    struct cluster *c = start_slow(state, 3, 7);
-    const struct hf_view *view = cluster_view(c);
-    struct pair pair = {cluster_node_of(c, view, 0),
-                        cluster_node_of(c, view, 1)};
-    unsigned a = pair.proposer;
-    unsigned b = pair.voter;
-    unsigned x = cluster_node_of(c, view, 2);
+    unsigned a = pair->proposer;
+    unsigned b = pair->voter;
     cluster_isolate(c, x);
-    cluster_check(c, cluster_wait(c, SILENCE_MS, has_accepted, &pair),
+    cluster_check(c, cluster_wait(c, SILENCE_MS, has_accepted, pair),
                   "B does not accept what A proposes");
     network_cut(&c->network, a, b, true);
     cluster_check(c, cluster_wait(c, 100, is_of_two, &a),
@@ -199,16 +193,49 @@ static void who_is_further_on_is_not_led_back(void **state)
                   c->processes[b].node->view->epoch > ahead &&
                       alone->view->epoch == ahead,
                   "B and X agree under no later epoch");
-    bool done[KEYS];
+}
+
+/* Of k0, k1 ..., those that @node serves; the others are elsewhere. */
+static void set_some(struct cluster *c, unsigned node, bool done[KEYS])
+{
     unsigned count = 0;
     for (unsigned i = 0; i < KEYS; i++) {
         char key[16];
         (void)snprintf(key, sizeof(key), "k%u", i);
-        const char *answer = cluster_command(c, a, "SET", key, "new", NULL);
-        done[i] = strcmp(answer, "OK") == 0; /* Or only X and B have it. */
+        const char *answer = cluster_command(c, node, "SET", key, "new", NULL);
+        done[i] = strcmp(answer, "OK") == 0;
         count += done[i] ? 1 : 0;
     }
-    cluster_check(c, count > 0, "A serves nothing");
+    cluster_check(c, count > 0, "it serves nothing");
+}
+
+static void expect_some(struct cluster *c, const bool done[KEYS])
+{
+    for (unsigned i = 0; i < KEYS; i++) {
+        char key[16];
+        (void)snprintf(key, sizeof(key), "k%u", i);
+        if (done[i]) {
+            cluster_expect(c, key, "new");
+        }
+    }
+}
+
+/* The same, and A goes on alone: it is further on than B and X, who agree once
+ * more on the view that A has left, under a later epoch. That must not lead A
+ * back to where B has a part in what A has changed since. */
+static void who_is_further_on_is_not_led_back(void **state)
+{
+    struct cluster *c = start_slow(state, 3, 7);
+    const struct hf_view *view = cluster_view(c);
+    struct pair pair = {cluster_node_of(c, view, 0),
+                        cluster_node_of(c, view, 1)};
+    unsigned a = pair.proposer;
+    unsigned x = cluster_node_of(c, view, 2);
+    a_goes_on_alone(c, &pair, x);
+    const struct hf_node *alone = c->processes[a].node;
+    hf_epoch ahead = alone->view->epoch;
+    bool done[KEYS];
+    set_some(c, a, done);
     cluster_heal(c);
     for (unsigned i = 0; i < SILENCE_MS; i++) {
         cluster_run(c, 1);
@@ -218,13 +245,51 @@ static void who_is_further_on_is_not_led_back(void **state)
                       "A is led back");
     }
     cluster_settle_and_check(c);
-    for (unsigned i = 0; i < KEYS; i++) {
-        char key[16];
-        (void)snprintf(key, sizeof(key), "k%u", i);
-        if (done[i]) {
-            cluster_expect(c, key, "new");
-        }
-    }
+    expect_some(c, done);
+}
+
+static bool has_forked(struct cluster *c, void *user)
+{
+    const unsigned *node = user;
+    return c->processes[*node].node->view->lineage_count > 1;
+}
+
+/* A and B agree on a view, and A goes on alone in it. B and X, who have not
+ * heard that, agree on it again, under a later epoch; then B forks. What A
+ * decided has an earlier epoch than what the fork began at, but is not part of
+ * it: A follows nobody, and what it acknowledged since is there in the end. */
+static void who_went_on_is_not_drawn_into_a_fork(void **state)
+{
+    struct cluster_options options;
+    cluster_options_init(&options, 7);
+    options.node_count = 3;
+    options.faults.delay_us = 20000;
+    struct cluster *c = story_start_with(state, &options);
+    const struct hf_view *view = cluster_view(c);
+    struct pair pair = {cluster_node_of(c, view, 0),
+                        cluster_node_of(c, view, 1)};
+    unsigned a = pair.proposer;
+    unsigned b = pair.voter;
+    unsigned x = cluster_node_of(c, view, 2);
+    c->invariants.two_sides = true;
+    a_goes_on_alone(c, &pair, x);
+    const struct hf_node *alone = c->processes[a].node;
+    const struct hf_node *fork = c->processes[b].node;
+    hf_epoch ahead = alone->view->epoch;
+    cluster_isolate(c, b);
+    cluster_check(c, cluster_wait(c, 3 * SILENCE_MS, has_forked, &b),
+                  "B does not fork");
+    cluster_check(c,
+                  alone->view->epoch == ahead &&
+                      fork->view->lineages[1].forked > ahead,
+                  "B forks from no later epoch");
+    bool done[KEYS];
+    set_some(c, a, done);
+    cluster_heal(c);
+    cluster_settle(c, CLUSTER_SETTLE_MS);
+    c->invariants.two_sides = false;
+    cluster_settle_and_check(c);
+    expect_some(c, done);
 }
 
 /* Not a step longer than until @node enters another view. */
@@ -327,7 +392,7 @@ static void offer_fork(struct cluster *c, unsigned from, unsigned to)
     struct hf_view fork = *node->view;
     fork.epoch = c->processes[to].node->promised + (UINT64_C(1) << 32);
     fork.base = node->view->epoch;
-    hf_lineage_fork(&fork, 77, fork.base);
+    hf_lineage_fork(&fork, 77, fork.base, 0);
     const struct hf_message message = {
         .type = HF_MESSAGE_ACCEPT,
         .accept = {fork.epoch, fork.base, &fork},
@@ -524,12 +589,6 @@ static void who_promised_binds_itself_to_nobody_while_it_merges(void **state)
     cluster_check(c, peer->bound + HF_LEASE_MS <= node->now, "M is bound to B");
 }
 
-static bool has_forked(struct cluster *c, void *user)
-{
-    const unsigned *node = user;
-    return hf_node_get_counters(c->processes[*node].node)->forks > 0;
-}
-
 /* A and B agree to go on, only A hears that they did, and is lost with its
  * host. Meanwhile C and D fork. B could wait for what A has decided for ever:
  * it takes part in the fork, where the only copies that it has are missed. */
@@ -597,6 +656,7 @@ int main(void)
         STORY(who_is_in_a_later_view_does_not_bind),
         STORY(what_was_accepted_is_decided),
         STORY(who_is_further_on_is_not_led_back),
+        STORY(who_went_on_is_not_drawn_into_a_fork),
         STORY(what_was_accepted_holds_under_a_later_epoch),
         STORY(who_may_be_the_last_copy_waits_for_an_order),
         STORY(a_fork_that_failed_hides_no_decision),

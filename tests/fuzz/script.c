@@ -428,7 +428,8 @@ static void lineages_change(struct script *s, struct hf_view *view)
         return;
     default:
         for (unsigned count = how / 64;; count--) {
-            hf_lineage_fork(view, 1u + (how >> 2) % 4u, script_take_epoch(s));
+            hf_lineage_fork(view, 1u + (how >> 2) % 4u, script_take_epoch(s),
+                            view->base);
             if (count == 0) {
                 return;
             }

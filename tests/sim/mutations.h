@@ -48,6 +48,8 @@
       "what was accepted is forgotten when a view comes under another epoch")  \
     X(LED_BACK, 1345, 2000, "agreement",                                       \
       "a view that was agreed on again is followed by who is further on")      \
+    X(DRAWN_INTO_FORK, 1, 0, "agreement",                                      \
+      "who went on in a view that was agreed on again follows its fork")       \
     X(ACCEPTED_IS_NOTHING, 165, 2000, "agreement takeover",                    \
       "who has nothing by its view starts over, whatever it accepted")         \
     X(ANY_SET_DECIDES, 4, 200, "",                                             \

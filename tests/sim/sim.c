@@ -235,7 +235,7 @@ static bool seed_count(uint64_t seed, const struct options *options,
     return verdict == VERDICT_FINE || options->keep_going;
 }
 
-/* One seed a line, and maybe a policy; '#' begins a comment. */
+/* One seed a line, maybe a policy, and then --behead; '#' begins a comment. */
 static bool file_run(const struct options *options, struct totals *totals)
 {
     FILE *file = fopen(options->seeds_file, "r");
@@ -249,14 +249,17 @@ static bool file_run(const struct options *options, struct totals *totals)
     while (go_on && fgets(line, sizeof(line), file)) {
         uint64_t seed;
         char policy[16] = "majority";
+        char more[16] = "";
         struct options own = *options;
         line[strcspn(line, "#\n")] = '\0';
-        (void)sscanf(line, "%*s %15s", policy);
+        (void)sscanf(line, "%*s %15s %15s", policy, more);
+        own.behead = options->behead || strcmp(more, "--behead") == 0;
         line[strcspn(line, " \t")] = '\0';
         if (line[0] == '\0') {
             continue;
         }
-        if (!number_read(line, &seed) || !policy_read(policy, &own.policy)) {
+        if (!number_read(line, &seed) || !policy_read(policy, &own.policy) ||
+            (more[0] != '\0' && strcmp(more, "--behead") != 0)) {
             (void)fprintf(stderr, "sim: %s: not a seed: %s\n",
                           options->seeds_file, line);
             totals->first = VERDICT_USAGE;

@@ -42,7 +42,7 @@ void messages_fill_view(struct hf_view *view, uint8_t member_count,
     view->lineage_count = (uint8_t)(1 + (member_count - 1) % HF_LINEAGES_MAX);
     for (unsigned i = 0; i < view->lineage_count; i++) {
         view->lineages[i] =
-            (struct hf_lineage){view->cluster + i, (uint64_t)i << 32};
+            (struct hf_lineage){view->cluster + i, (uint64_t)i << 32, i};
     }
     view->member_count = member_count;
     for (unsigned i = 0; i < member_count; i++) {

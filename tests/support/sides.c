@@ -34,18 +34,24 @@ void sides_watch(struct sides *sides, struct cluster *c)
     }
 }
 
-/* The highest epoch that anybody in lineage @id is in. */
-static hf_epoch newest_of(const struct cluster *c, uint64_t id, hf_epoch epoch)
+/* The last view that anybody in the lineage of @newest is in. Of one view that
+ * was agreed on twice the later epoch may be higher than that of what came
+ * next (core/lineage.h). */
+static const struct hf_view *newest_of(const struct cluster *c,
+                                       const struct hf_view *newest)
 {
+    uint64_t id = hf_lineage_of(newest);
     for (unsigned i = 0; i < c->options.node_count; i++) {
         const struct hf_view *view =
             c->processes[i].running ? hf_node_get_view(c->processes[i].node)
                                     : NULL;
-        if (view != NULL && hf_lineage_of(view) == id && view->epoch > epoch) {
-            epoch = view->epoch;
+        if (view != NULL && hf_lineage_of(view) == id &&
+            (view->base > newest->base ||
+             (view->base == newest->base && view->epoch > newest->epoch))) {
+            newest = view;
         }
     }
-    return epoch;
+    return newest;
 }
 
 void sides_place(const struct sides *sides, const struct cluster *c,
@@ -61,8 +67,9 @@ void sides_place(const struct sides *sides, const struct cluster *c,
     place->known = true;
     place->count = view->lineage_count;
     memcpy(place->lineages, view->lineages, sizeof(place->lineages));
-    place->epoch =
-        ends ? newest_of(c, hf_lineage_of(view), view->epoch) : view->epoch;
+    const struct hf_view *at = ends ? newest_of(c, view) : view;
+    place->epoch = at->epoch;
+    place->base = at->base;
 }
 
 void sides_add(struct sides *sides, const struct sides_operation *operation)
@@ -76,32 +83,33 @@ void sides_add(struct sides *sides, const struct sides_operation *operation)
     sides->operations[sides->count++] = *operation;
 }
 
-/* Whether who is at @place follows from lineage @id at @epoch. */
-static bool follows(const struct sides_place *place, uint64_t id,
-                    hf_epoch epoch)
-{
-    for (unsigned i = 0; i < place->count; i++) {
-        if (place->lineages[i].id == id) {
-            hf_epoch last = i + 1u < place->count
-                                ? place->lineages[i + 1].forked
-                                : place->epoch;
-            return epoch <= last;
-        }
-    }
-    return false;
-}
-
 static uint64_t lineage_of(const struct sides_place *place)
 {
     return place->count == 0 ? 0 : place->lineages[place->count - 1].id;
+}
+
+/* Whether who is at @place follows from @before. */
+static bool follows(const struct sides_place *place,
+                    const struct sides_place *before)
+{
+    for (unsigned i = 0; i < place->count; i++) {
+        if (place->lineages[i].id != lineage_of(before)) {
+            continue;
+        }
+        if (i + 1u == place->count) {
+            return before->epoch <= place->epoch && before->base <= place->base;
+        }
+        const struct hf_lineage *next = &place->lineages[i + 1];
+        return before->epoch <= next->forked && before->base <= next->base;
+    }
+    return false;
 }
 
 /* Whether it happened in one chain of views, between where it began and where
  * it ended. */
 static bool is_placed(const struct sides_operation *o)
 {
-    return o->begin.known && o->end.known &&
-           follows(&o->end, lineage_of(&o->begin), o->begin.epoch);
+    return o->begin.known && o->end.known && follows(&o->end, &o->begin);
 }
 
 static bool is_acknowledged(const struct sides_operation *o)
@@ -124,8 +132,7 @@ static bool covers(const struct sides_operation *later,
     if (later->last || o->operation.ended <= later->begin.settled_us) {
         return true;
     }
-    return is_placed(later) && is_placed(o) &&
-           follows(&later->begin, lineage_of(&o->end), o->end.epoch);
+    return is_placed(later) && is_placed(o) && follows(&later->begin, &o->end);
 }
 
 /* The operations of one key. */

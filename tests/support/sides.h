@@ -30,6 +30,7 @@ struct cluster;
 struct sides_place {
     bool known; /* The node was in a view and took part in it. */
     hf_epoch epoch;
+    hf_epoch base;
     uint8_t count;
     struct hf_lineage lineages[HF_LINEAGES_MAX];
     int64_t settled_us; /* When all was one for the last time before; or -1. */

@@ -17,7 +17,7 @@
 #define BACKUPS_AT 32
 #define POLICY_AT 33
 #define LINEAGES_AT 34
-#define COUNT_AT (35 + 3 * 16) /* Behind three lineages. */
+#define COUNT_AT (35 + 3 * 24) /* Behind three lineages. */
 #define EMPTY 0x80             /* In the count of copies; */
 #define AWAITED 0x40           /* and this. */
 

@@ -19,7 +19,7 @@ static size_t history_count;
 static struct hf_view root_at(hf_epoch epoch)
 {
     struct hf_view view = {.epoch = epoch, .cluster = ROOT, .founded_ms = 5};
-    hf_lineage_fork(&view, ROOT, 0);
+    hf_lineage_fork(&view, ROOT, 0, 0);
     return view;
 }
 
@@ -27,7 +27,7 @@ static struct hf_view fork_of(const struct hf_view *view, uint64_t id,
                               hf_epoch epoch)
 {
     struct hf_view fork = *view;
-    hf_lineage_fork(&fork, id, view->epoch);
+    hf_lineage_fork(&fork, id, view->epoch, view->base);
     fork.epoch = epoch;
     return fork;
 }
@@ -35,7 +35,7 @@ static struct hf_view fork_of(const struct hf_view *view, uint64_t id,
 static enum hf_relation compare(const struct hf_view *a,
                                 const struct hf_view *b, hf_epoch *forked)
 {
-    return hf_lineage_compare(a, a->epoch, b, forked);
+    return hf_lineage_compare(a, a, b, forked);
 }
 
 /* All histories of up to three lineages over a few epochs. A lineage belongs
@@ -153,9 +153,44 @@ static void who_went_on_is_not_drawn_into_a_fork(void **state)
     struct hf_view on = root_at(6);
     assert_int_equal(compare(&on, &fork, &forked), HF_RELATION_WINS);
     assert_int_equal(forked, 5);
-    /* It accepted a view that may be decided. */
-    assert_int_equal(hf_lineage_compare(&at, 6, &fork, &forked),
+    /* It accepted a view that may be decided; or the fork's own, again. */
+    on.base = 5;
+    assert_int_equal(hf_lineage_compare(&at, &on, &fork, &forked),
                      HF_RELATION_WINS);
+    fork = fork_of(&on, 7, 8);
+    on.epoch = 10;
+    assert_int_equal(hf_lineage_compare(&at, &on, &fork, &forked),
+                     HF_RELATION_BEHIND);
+}
+
+/* Two agreed on one view, as 12 and, in a part that did not hear of that, as 8.
+ * What was decided in 8 has an earlier epoch than what was forked from 12. */
+static void who_went_on_in_a_view_agreed_on_again_is_not_drawn_in(void **state)
+{
+    (void)state;
+    hf_epoch forked;
+    struct hf_view one = root_at(8);
+    struct hf_view again = root_at(12);
+    struct hf_view on = root_at(9);
+    one.base = 7;
+    again.base = 7;
+    on.base = 8;
+    struct hf_view fork = fork_of(&again, 7, 13);
+    assert_int_equal(compare(&one, &fork, &forked), HF_RELATION_BEHIND);
+    assert_int_equal(compare(&fork, &one, &forked), HF_RELATION_AHEAD);
+    assert_int_equal(compare(&on, &fork, &forked), HF_RELATION_WINS);
+    assert_int_equal(forked,
+                     7); /* Each has an epoch that is not the other's. */
+    assert_int_equal(compare(&fork, &on, &forked), HF_RELATION_LOSES);
+    assert_int_equal(forked, 7);
+    on.epoch = 14;
+    assert_int_equal(compare(&on, &fork, &forked), HF_RELATION_WINS);
+    struct hf_view other = fork_of(&on, 20, 30);
+    on.epoch = 9;
+    struct hf_view third = fork_of(&on, 20, 30);
+    assert_int_equal(compare(&other, &fork, &forked), HF_RELATION_LOSES);
+    assert_int_equal(compare(&third, &fork, &forked), HF_RELATION_LOSES);
+    assert_int_equal(forked, 7);
 }
 
 static void of_two_forks_the_smaller_number_goes_on(void **state)
@@ -230,6 +265,7 @@ int main(void)
         cmocka_unit_test(who_goes_on_does_not_depend_on_who_meets_whom),
         cmocka_unit_test(who_did_not_go_on_follows_the_fork),
         cmocka_unit_test(who_went_on_is_not_drawn_into_a_fork),
+        cmocka_unit_test(who_went_on_in_a_view_agreed_on_again_is_not_drawn_in),
         cmocka_unit_test(of_two_forks_the_smaller_number_goes_on),
         cmocka_unit_test(of_two_clusters_the_older_goes_on_as_a_whole),
         cmocka_unit_test(a_long_list_of_lineages_forgets_its_oldest),
