@@ -28,7 +28,8 @@ uint16_t hf_server_peer_port(const struct hf_server *server);
 /* Runs the node on this thread until it is stopped. Returns 0; HF_EINUSE when
  * it stopped because another node is alive under its name; or HF_EIO when
  * something would not close in time: then leave the process by _exit, since
- * threads may still be at work. Call once. */
+ * threads may still be at work. Sessions are kept until hf_server_destroy; who
+ * leaves the process need not call that. Call once. */
 int hf_server_run(struct hf_server *server);
 
 /* Makes hf_server_run return once other nodes have taken over all that this

@@ -4,14 +4,10 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/sanitized.h"
 
 /* Who uses a freed piece is to be found here as with malloc(3). */
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define IS_SANITIZED 1
-#endif
-#endif
-#if defined(IS_SANITIZED) || defined(__SANITIZE_ADDRESS__)
+#if HF_IS_SANITIZED
 #include <sanitizer/asan_interface.h>
 #define POISON(piece, size) ASAN_POISON_MEMORY_REGION(piece, size)
 #define UNPOISON(piece, size) ASAN_UNPOISON_MEMORY_REGION(piece, size)
@@ -22,8 +18,7 @@
 
 /* Who gives back another size than he took would put the piece into a list of
  * pieces that are larger. Tests find him here. */
-#if defined(HF_POOL_CHECKS) || defined(IS_SANITIZED) ||                        \
-    defined(__SANITIZE_ADDRESS__) || !defined(NDEBUG)
+#if defined(HF_POOL_CHECKS) || HF_IS_SANITIZED || !defined(NDEBUG)
 #include <malloc.h>
 #define SPLIT_MAX 32 /* malloc(3) makes no piece of what would be left. */
 #define CHECK_SIZE(piece, size)                                                \

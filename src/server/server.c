@@ -611,7 +611,8 @@ static void server_close_turn(struct hf_server *server)
 }
 
 /* Closes all but the stop handle, which others may still use. What does not
- * close in time stays, and gave_up says so. */
+ * close in time stays, and gave_up says so. The sessions stay until the server
+ * is freed: nobody reaches them any more. */
 static void server_close_parts(struct hf_server *server)
 {
     server->closing = true;
@@ -646,11 +647,6 @@ static void server_close_parts(struct hf_server *server)
         hf_clients_destroy(server->clients);
         server->clients = NULL;
     }
-    if (server->node != NULL) {
-        hf_node_destroy(server->node);
-        server->node = NULL;
-    }
-    hf_server_close_scripts(server);
     uv_close((uv_handle_t *)&server->guard, on_handle_closed);
     uv_run(&server->loop, UV_RUN_DEFAULT);
 }
@@ -683,6 +679,10 @@ static void server_free(struct hf_server *server)
     uv_close((uv_handle_t *)&server->drain.asked, on_handle_closed);
     uv_run(&server->loop, UV_RUN_DEFAULT);
     HF_ASSERT(uv_loop_close(&server->loop) == 0);
+    if (server->node != NULL) {
+        hf_node_destroy(server->node);
+    }
+    hf_server_close_scripts(server);
     hf_pool_close(&server->pool);
     hf_mem_init_system(&system);
     system.used_bytes = sizeof(*server);

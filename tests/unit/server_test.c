@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include <malloc.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -17,10 +18,13 @@
 
 #include <netinet/in.h>
 
+#include "base/sanitized.h"
 #include "holdfast/server.h"
 
 #define STALL_US 30000
 #define VALUE_BYTES 16000000u
+#define SESSIONS 1000u
+#define SESSION_BYTES 20000u
 #define LAST_FIELD "loop_cpu_over_100ms:"
 
 enum wish { WISH_NONE, WISH_STOP, WISH_DRAIN };
@@ -239,6 +243,45 @@ static void what_is_ready_is_written_before_it_stops(void **state)
     hf_server_destroy(subject.server);
 }
 
+/* Of malloc(3), in all arenas, whatever is mapped for it included. */
+static size_t held_bytes(void)
+{
+    struct mallinfo2 info = mallinfo2();
+    return info.uordblks + info.hblkhd;
+}
+
+/* Who has ten million sessions does not wait for each to be freed. */
+static void sessions_are_not_freed_before_the_end(void **state)
+{
+    struct subject subject = {.when_stopping = WISH_NONE};
+    (void)state;
+    subject_create(&subject);
+    assert_int_equal(
+        pthread_create(&subject.thread, NULL, subject_main, &subject), 0);
+    int client = dial(&subject);
+    assert_true(client >= 0);
+    size_t before = held_bytes();
+    for (unsigned i = 0; i < SESSIONS;) {
+        char command[64];
+        char answer[64];
+        (void)snprintf(command, sizeof(command), "SETRANGE k%u %u v\r\n", i,
+                       SESSION_BYTES - 1);
+        send_text(client, command);
+        assert_true(read(client, answer, sizeof(answer)) > 0);
+        i += answer[0] == ':' ? 1 : 0; /* It has found that it is alone. */
+    }
+    hf_server_stop(subject.server);
+    assert_int_equal(pthread_join(subject.thread, NULL), 0);
+    close(client);
+    if (!HF_IS_SANITIZED) { /* It has a malloc(3) that counts nothing. */
+        assert_true(held_bytes() >= before + SESSIONS * SESSION_BYTES);
+    }
+    hf_server_destroy(subject.server);
+    if (!HF_IS_SANITIZED) {
+        assert_true(held_bytes() < before + SESSIONS * SESSION_BYTES / 2);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -247,6 +290,7 @@ int main(void)
         cmocka_unit_test(a_wish_before_it_runs_counts),
         cmocka_unit_test(a_loop_that_stands_still_is_counted),
         cmocka_unit_test(what_is_ready_is_written_before_it_stops),
+        cmocka_unit_test(sessions_are_not_freed_before_the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
