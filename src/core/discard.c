@@ -23,8 +23,11 @@ void hf_node_discard(struct hf_node *node, uint16_t p)
         hf_sessions_clear(sessions);
         return;
     }
+    struct hf_sessions_totals *totals = sessions->totals;
+    hf_sessions_count_in(sessions, NULL);
     put_aside(node, sessions);
     hf_sessions_init(sessions, node->mem, &node->expiry, p);
+    hf_sessions_count_in(sessions, totals);
 }
 
 bool hf_node_discard_sessions(struct hf_node *node, uint16_t p,

@@ -52,9 +52,11 @@ void hf_node_leave_epoch(struct hf_node *node)
         partition->level = false;
         partition->pulling = false;
         partition->copy_count = 0;
+        hf_node_count_share(node, p);
         hf_node_merge_forget(partition);
     }
     node->unsynced = 0;
+    node->taught = 0;
     node->commit_blocked = false;
     node->nominate_due = false;
 }
@@ -202,6 +204,8 @@ static void become_primary(struct hf_node *node, uint16_t p)
         }
     }
     add_substitute(node, p);
+    node->taught += partition->copy_count >= acting->count ? 1 : 0;
+    hf_node_count_share(node, p);
 }
 
 /* @again: the same decision under a higher number, entered before. */
@@ -514,6 +518,7 @@ static void partition_synced(struct hf_node *node, uint16_t p)
     struct hf_partition *partition = &node->partitions[p];
     partition->synced = true;
     node->unsynced--;
+    hf_node_count_share(node, p);
     for (uint8_t i = 0; i < partition->copy_count; i++) {
         if (partition->copies[i].acting) {
             push_synced(node, p, partition->copies[i].member);

@@ -100,6 +100,7 @@ static void node_init_data(struct hf_node *node)
     for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
         struct hf_partition *partition = &node->partitions[p];
         hf_sessions_init(&partition->sessions, node->mem, &node->expiry, p);
+        hf_node_count_share(node, p);
         hf_list_init(&partition->waiting);
         hf_list_init(&partition->waiting_link);
     }

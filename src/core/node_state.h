@@ -43,6 +43,7 @@
 #include "core/placement.h"
 #include "core/publish.h"
 #include "core/record.h"
+#include "core/share.h"
 #include "core/stream.h"
 #include "core/timers.h"
 #include "core/transfers.h"
@@ -348,7 +349,9 @@ struct hf_node {
     hf_time merge_refused_at; /* When it was last logged. */
 
     /* Data. */
-    struct hf_partition *partitions; /* HF_PARTITION_COUNT. */
+    struct hf_partition *partitions;                  /* HF_PARTITION_COUNT. */
+    struct hf_sessions_totals shares[HF_SHARE_COUNT]; /* What these hold. */
+    uint32_t taught; /* Partitions of ours with learners. */
     struct hf_expiry expiry;
     struct hf_operations operations;
     struct hf_buffer effects;
@@ -389,6 +392,8 @@ struct hf_node {
 /* status.c */
 /* Fills in what a heartbeat says of our own data. */
 void hf_node_count_local(const struct hf_node *node, struct hf_heartbeat *beat);
+/* To be called when it became, or is no longer, primary or synced. */
+void hf_node_count_share(struct hf_node *node, uint16_t partition);
 /* Whether a node in a view may serve what it is the primary of. */
 bool hf_node_has_lease(const struct hf_node *node);
 

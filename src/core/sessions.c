@@ -9,6 +9,7 @@
 #include "core/expiry.h"
 #include "core/rework.h"
 #include "core/session.h"
+#include "core/sessions_totals.h"
 #include "holdfast/error.h"
 
 #define HASH_BITS 32
@@ -84,15 +85,17 @@ static int fence_add(struct hf_sessions *sessions, struct hf_session *fence,
     size_t before = heap_size(&sessions->fences);
     int error =
         hf_heap_push(&sessions->fences, hf_session_fence_item(fence), deadline);
-    sessions->bytes += heap_size(&sessions->fences) - before;
-    sessions->fence_bytes += error == 0 ? hf_session_size(fence) : 0;
+    hf_sessions_hold(sessions, heap_size(&sessions->fences), before);
+    if (error == 0) {
+        hf_sessions_hold_fence(sessions, hf_session_size(fence));
+    }
     return error;
 }
 
 static void fences_give_back(struct hf_sessions *sessions)
 {
     if (sessions->fences.count == 0) {
-        sessions->bytes -= heap_size(&sessions->fences);
+        hf_sessions_hold(sessions, 0, heap_size(&sessions->fences));
         hf_heap_close(&sessions->fences);
     }
 }
@@ -100,22 +103,8 @@ static void fences_give_back(struct hf_sessions *sessions)
 static void fence_remove(struct hf_sessions *sessions, struct hf_session *fence)
 {
     hf_heap_remove(&sessions->fences, hf_session_fence_item(fence));
-    sessions->fence_bytes -= hf_session_size(fence);
+    hf_sessions_drop_fence(sessions, hf_session_size(fence));
     fences_give_back(sessions);
-}
-
-static void count_session(struct hf_sessions *sessions,
-                          const struct hf_session *session)
-{
-    sessions->count++;
-    sessions->counts[hf_key_database(hf_session_key(session))]++;
-}
-
-static void uncount_session(struct hf_sessions *sessions,
-                            const struct hf_session *session)
-{
-    sessions->count--;
-    sessions->counts[hf_key_database(hf_session_key(session))]--;
 }
 
 /* Frees what is, or was just taken, out of the table. */
@@ -125,26 +114,26 @@ static void session_free(struct hf_sessions *sessions,
     if (hf_session_type(session) == HF_SESSION_FENCE) {
         fence_remove(sessions, session);
     } else {
-        uncount_session(sessions, session);
+        hf_sessions_uncount_one(sessions, hf_session_key(session));
     }
-    sessions->bytes -= hf_session_held(session);
+    hf_sessions_hold(sessions, 0, hf_session_held(session));
     hf_session_destroy(sessions->mem, session);
 }
 
 /* Both keep `bytes` true. */
 static bool table_make_room(struct hf_sessions *sessions, uint32_t hash)
 {
-    sessions->bytes -= hf_table_bytes(&sessions->table);
+    size_t before = hf_table_bytes(&sessions->table);
     bool room = hf_table_make_room(&sessions->table, sessions->mem, hash);
-    sessions->bytes += hf_table_bytes(&sessions->table);
+    hf_sessions_hold(sessions, hf_table_bytes(&sessions->table), before);
     return room;
 }
 
 static void table_give_back(struct hf_sessions *sessions)
 {
-    sessions->bytes -= hf_table_bytes(&sessions->table);
+    size_t before = hf_table_bytes(&sessions->table);
     hf_table_give_back(&sessions->table, sessions->mem);
-    sessions->bytes += hf_table_bytes(&sessions->table);
+    hf_sessions_hold(sessions, hf_table_bytes(&sessions->table), before);
 }
 
 bool hf_sessions_clear_step(struct hf_sessions *sessions, uint32_t *slot,
@@ -212,6 +201,8 @@ bool hf_sessions_take(struct hf_sessions *sessions, uint8_t database,
         return false;
     }
     size_t kept = sessions->fence_bytes + heap_size(&sessions->fences);
+    struct hf_sessions_totals *totals = sessions->totals;
+    hf_sessions_count_in(sessions, NULL);
     *taken = (struct hf_sessions){.mem = sessions->mem,
                                   .expiry = sessions->expiry,
                                   .partition = sessions->partition,
@@ -231,6 +222,7 @@ bool hf_sessions_take(struct hf_sessions *sessions, uint8_t database,
     sessions->table = fences;
     sessions->count = 0;
     sessions->bytes = kept + hf_table_bytes(&fences);
+    hf_sessions_count_in(sessions, totals);
     return true;
 }
 
@@ -337,10 +329,9 @@ static int session_replace(struct hf_sessions *sessions,
     }
     hf_session_set_type(session, draft->type);
     session_write(session, draft);
-    sessions->bytes += hf_session_held(session);
+    hf_sessions_hold(sessions, hf_session_held(session), 0);
     if (!fence) {
-        sessions->count++;
-        sessions->counts[hf_key_database(change->key)]++;
+        hf_sessions_count_one(sessions, change->key);
     }
     if (change->old == NULL) {
         (void)hf_table_insert(&sessions->table, session, change->hash);
@@ -507,7 +498,7 @@ static int rework_in_place(struct hf_sessions *sessions,
     hf_journal_init(&journal, sessions->mem);
     hf_time before = hf_session_deadline(change->old);
     hf_time deadline = before;
-    sessions->bytes -= hf_structure_held(&structure);
+    size_t held = hf_structure_held(&structure);
     int error = hf_rework_apply(rework, &structure, noted ? &journal : NULL,
                                 now, &deadline);
     if (noted && error == 0) {
@@ -515,7 +506,7 @@ static int rework_in_place(struct hf_sessions *sessions,
     } else if (noted) {
         hf_structure_undo(&structure, &journal);
     }
-    sessions->bytes += hf_structure_held(&structure);
+    hf_sessions_hold(sessions, hf_structure_held(&structure), held);
     hf_journal_close(&journal);
     if (error != 0) {
         return error;
@@ -648,7 +639,7 @@ static bool make_room_for_all(struct hf_sessions *sessions,
 {
     size_t before = heap_size(&sessions->fences);
     int error = hf_heap_reserve(&sessions->fences, after->fences.count);
-    sessions->bytes += heap_size(&sessions->fences) - before;
+    hf_sessions_hold(sessions, heap_size(&sessions->fences), before);
     if (error != 0 || !insert_new(sessions, &after->table)) {
         remove_new(sessions, &after->table);
         fences_give_back(sessions);
@@ -667,12 +658,12 @@ static void settle(struct hf_sessions *sessions, struct hf_session *entry,
     sessions->table.entries[slot] = entry;
     hf_time deadline = hf_session_deadline(entry);
     hf_table_due_at(&sessions->table, slot, deadline);
-    sessions->bytes += hf_session_held(entry);
+    hf_sessions_hold(sessions, hf_session_held(entry), 0);
     if (hf_session_type(entry) == HF_SESSION_FENCE) {
         int error = fence_add(sessions, entry, deadline);
         HF_ASSERT(error == 0); /* Reserved. */
     } else {
-        count_session(sessions, entry);
+        hf_sessions_count_one(sessions, hf_session_key(entry));
     }
     if (old != entry) {
         session_free(sessions, old);
@@ -685,11 +676,11 @@ static struct hf_session *take_out(struct hf_sessions *sessions, uint32_t slot)
 {
     struct hf_session *entry = sessions->table.entries[slot];
     hf_table_remove(&sessions->table, slot);
-    sessions->bytes -= hf_session_held(entry);
+    hf_sessions_hold(sessions, 0, hf_session_held(entry));
     if (hf_session_type(entry) == HF_SESSION_FENCE) {
         fence_remove(sessions, entry);
     } else {
-        uncount_session(sessions, entry);
+        hf_sessions_uncount_one(sessions, hf_session_key(entry));
     }
     return entry;
 }

@@ -64,14 +64,24 @@ struct hf_deque;
 struct hf_members;
 struct hf_session; /* Valid until the next change of its table. */
 
+/* What several tables hold together: kept up to date as they change, since to
+ * look at a thousand of them takes memory that is in no cache. */
+struct hf_sessions_totals {
+    size_t bytes;
+    size_t fences;
+    size_t fence_bytes;
+    size_t counts[HF_DATABASE_OWN + 1]; /* As in struct hf_sessions. */
+};
+
 struct hf_sessions {
     struct hf_mem *mem;
     struct hf_expiry *expiry;
     uint16_t partition;
     struct hf_table table;
-    uint32_t count; /* Sessions, without fences. */
-    size_t bytes;   /* Keys, values and overhead: all that this table holds of
-                     * its mem, 0 when it is empty. */
+    struct hf_sessions_totals *totals; /* Counted in there; NULL: nowhere. */
+    uint32_t count;                    /* Sessions, without fences. */
+    size_t bytes; /* Keys, values and overhead: all that this table holds of
+                   * its mem, 0 when it is empty. */
     struct hf_heap fences; /* Those there are, by deadline. */
     size_t fence_bytes;    /* Of `bytes`, that of the fences themselves. */
     /* Of `count`, those of each database; the last is the node's own. */
@@ -81,6 +91,10 @@ struct hf_sessions {
 /* @expiry may be NULL: nobody asks who is due. */
 void hf_sessions_init(struct hf_sessions *sessions, struct hf_mem *mem,
                       struct hf_expiry *expiry, uint16_t partition);
+/* Counts what @sessions holds in @totals from now on, which lives until it is
+ * counted elsewhere, and not where it was before. NULL: nowhere. */
+void hf_sessions_count_in(struct hf_sessions *sessions,
+                          struct hf_sessions_totals *totals);
 /* Frees everything; the table is then empty and usable. */
 void hf_sessions_clear(struct hf_sessions *sessions);
 /* The same in steps of about @slots_max slots of the table each, by the last of
@@ -96,9 +110,10 @@ hf_sessions_of_clients(const struct hf_sessions *sessions)
     return sessions->count - sessions->counts[HF_DATABASE_OWN];
 }
 
-/* Moves all sessions, but not the fences, to @taken, which is not in use: to be
- * freed by one of the above. False when some are not of @database, or of
- * clients for HF_DATABASE_ALL, or without memory; then nothing changed. */
+/* Moves all sessions, but not the fences, to @taken, which is not in use and is
+ * then counted nowhere: to be freed by one of the above. False when some are
+ * not of @database, or of clients for HF_DATABASE_ALL, or without memory; then
+ * nothing changed. */
 HF_NODISCARD bool hf_sessions_take(struct hf_sessions *sessions,
                                    uint8_t database, struct hf_sessions *taken);
 

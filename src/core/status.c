@@ -26,6 +26,36 @@ static void count_to_fill(const struct hf_partition *partition,
     }
 }
 
+static uint64_t share_clients(const struct hf_sessions_totals *share)
+{
+    uint64_t sessions = 0;
+    for (unsigned i = 0; i < HF_DATABASE_COUNT; i++) {
+        sessions += share->counts[i];
+    }
+    return sessions;
+}
+
+/* Copies of a partition that there could be, its primary included. */
+static unsigned copies_wanted(const struct hf_view *view)
+{
+    unsigned wanted = 1u + view->backups;
+    return wanted < view->member_count ? wanted : view->member_count;
+}
+
+void hf_node_count_share(struct hf_node *node, uint16_t p)
+{
+    struct hf_partition *partition = &node->partitions[p];
+    enum hf_share share = HF_SHARE_OTHER;
+    if (partition->primary) {
+        bool safe = partition->synced &&
+                    node->view->acting[p].count >= copies_wanted(node->view);
+        share = safe ? HF_SHARE_SAFE : HF_SHARE_ALONE;
+    }
+    hf_sessions_count_in(&partition->sessions, &node->shares[share]);
+}
+
+/* Heartbeats are many, and 1,024 partitions are in no cache: only while some
+ * are being filled each is looked at. */
 void hf_node_count_local(const struct hf_node *node, struct hf_heartbeat *beat)
 {
     if (node->state != HF_STATE_ACTIVE) {
@@ -35,27 +65,22 @@ void hf_node_count_local(const struct hf_node *node, struct hf_heartbeat *beat)
     beat->writes_degraded = node->counters.writes_degraded;
     beat->partitions_lost = node->counters.partitions_lost;
     beat->sessions_lost = node->counters.sessions_lost;
-    unsigned wanted = 1u + node->view->backups;
-    if (wanted > node->view->member_count) {
-        wanted = node->view->member_count;
-    }
     beat->slow = hf_node_slow_members(node);
     beat->put_off = hf_node_put_off_members(node);
-    for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
-        const struct hf_partition *partition = &node->partitions[p];
-        beat->bytes += partition->sessions.bytes;
-        if (!partition->primary) {
-            continue;
-        }
-        beat->sessions += hf_sessions_of_clients(&partition->sessions);
-        for (unsigned i = 0; i < HF_DATABASE_COUNT; i++) {
-            beat->databases[i] += partition->sessions.counts[i];
-        }
-        beat->fences += partition->sessions.fences.count;
-        count_to_fill(partition, beat);
-        if (node->view->acting[p].count < wanted || !partition->synced) {
-            beat->under_replicated +=
-                hf_sessions_of_clients(&partition->sessions);
+    const struct hf_sessions_totals *alone = &node->shares[HF_SHARE_ALONE];
+    const struct hf_sessions_totals *safe = &node->shares[HF_SHARE_SAFE];
+    beat->bytes +=
+        node->shares[HF_SHARE_OTHER].bytes + alone->bytes + safe->bytes;
+    beat->fences += alone->fences + safe->fences;
+    for (unsigned i = 0; i < HF_DATABASE_COUNT; i++) {
+        beat->databases[i] += alone->counts[i] + safe->counts[i];
+    }
+    beat->under_replicated += share_clients(alone);
+    beat->sessions += share_clients(alone) + share_clients(safe);
+    bool filling = node->unsynced > 0 || node->taught > 0;
+    for (uint16_t p = 0; filling && p < HF_PARTITION_COUNT; p++) {
+        if (node->partitions[p].primary) {
+            count_to_fill(&node->partitions[p], beat);
         }
     }
 }
@@ -80,8 +105,8 @@ static void count_partitions(const struct hf_node *node,
 static uint64_t fence_bytes(const struct hf_node *node)
 {
     uint64_t bytes = 0;
-    for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
-        bytes += node->partitions[p].sessions.fence_bytes;
+    for (unsigned i = 0; i < HF_SHARE_COUNT; i++) {
+        bytes += node->shares[i].fence_bytes;
     }
     return bytes;
 }

@@ -37,7 +37,7 @@ for ((at = 0; at < total; at += chunk)); do
     echo "$((first + at)) $count"
 done | xargs -P "$jobs" -L 1 bash -c 'run_chunk "$1" "$2"' -
 
-grep -hE '^(sim: seed|replay:)|Assert|assert' "$logs"/* || true
+grep -hE '^(sim: seed [0-9]|replay:)|Assert|assert' "$logs"/* || true
 cat "$logs"/* | awk -v seconds=$((SECONDS - began)) -v wanted="$total" '
 /^sim: [0-9]+ seeds,/ {
     seeds += $2; virtual += $4; faults += $7; answers += $9

@@ -12,8 +12,10 @@
 #include "core/members.h"
 #include "core/node_state.h"
 #include "support/cluster.h"
+#include "support/totals.h"
 
 #define PARTITIONS_IN_TURN 8
+#define TOTALS_EVERY (HF_PARTITION_COUNT / 64 + 1) /* A walk over all. */
 #define DEADLINE_TOLERANCE_MS 1500
 /* Time left counts from when a record arrives, and the simulator holds up
  * records for as long as it pauses a node or stops a link. Of what it leaves in
@@ -441,6 +443,9 @@ void invariants_after_turn(struct cluster *c, struct process *process)
     check_epoch(c, process);
     check_watched(c, process);
     check_answers(c, process);
+    if (invariants->checks % TOTALS_EVERY == 0) {
+        totals_check(c, process);
+    }
     bool all = invariants->watched_count == HF_PARTITION_COUNT;
     for (unsigned i = 0; !all && i < PARTITIONS_IN_TURN; i++) {
         check_servers(c, invariants->next);

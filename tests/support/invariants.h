@@ -8,6 +8,7 @@
  *   - Two nodes never hold different views under one epoch.
  *   - The epoch of a node never goes back, nor do its promises.
  *   - A node keeps to the contract of core/node.h.
+ *   - What it tells of itself in heartbeats is what a count finds.
  *   - What a copy may answer is what is committed on the primary, it would end
  *     no session earlier, and knows every command that may come again. After
  *     each turn one of the watched partitions is looked at.
