@@ -397,18 +397,7 @@ void hf_node_count_share(struct hf_node *node, uint16_t partition);
 /* Whether a node in a view may serve what it is the primary of. */
 bool hf_node_has_lease(const struct hf_node *node);
 
-/* peers.c */
-bool hf_node_address_equal(const char *host_a, uint16_t port_a,
-                           const char *host_b, uint16_t port_b);
-bool hf_node_is_own_address(const struct hf_node *node,
-                            const struct hf_address *address);
-struct hf_peer *hf_node_peer_by_id(const struct hf_node *node, hf_node_id id);
-/* Asks for a probe; its token. */
-uint64_t hf_node_probe_start(struct hf_node *node, enum hf_probe_kind kind,
-                             const struct hf_address *address);
-
 /* losses.c */
-
 /* Partitions of which we find that every copy is gone. */
 struct hf_node_losses {
     bool lost[HF_PARTITION_COUNT];
@@ -418,7 +407,6 @@ struct hf_node_losses {
  * copies than wanted. */
 void hf_node_count_commit(struct hf_node *node, uint16_t partition,
                           uint64_t sequence, struct hf_slice effects);
-
 /* Counts and logs @losses. @before is the view we come from, @members its
  * members: what they said last tells about how much they held. */
 void hf_node_count_lost(struct hf_node *node,
@@ -447,6 +435,14 @@ const char *hf_node_waits_for(const struct hf_node *node);
 void hf_node_start_over(struct hf_node *node);
 
 /* peers.c */
+bool hf_node_address_equal(const char *host_a, uint16_t port_a,
+                           const char *host_b, uint16_t port_b);
+bool hf_node_is_own_address(const struct hf_node *node,
+                            const struct hf_address *address);
+struct hf_peer *hf_node_peer_by_id(const struct hf_node *node, hf_node_id id);
+/* Asks for a probe; its token. */
+uint64_t hf_node_probe_start(struct hf_node *node, enum hf_probe_kind kind,
+                             const struct hf_address *address);
 /* Dials members of a view that we are not in yet. */
 void hf_node_peers_meet(struct hf_node *node, const struct hf_view *view);
 /* The view changed: who of the peers is which member. */
@@ -550,9 +546,8 @@ bool hf_proposal_fills(const struct hf_node *node);
  * in anew. */
 hf_member_set hf_proposal_gone(const struct hf_node *node);
 /* Whether we know of somebody who may live and is not in our view, or not with
- * us any more: he may have what those had who are dead. Who starts has nothing.
- * A process whose end we saw long ago may have been started again out of our
- * reach. */
+ * us any more: he may have what those had who are dead. Who starts has nothing;
+ * whose end we saw long ago may have started again out of our reach. */
 bool hf_proposal_knows_others(const struct hf_node *node);
 /* The same, of all who are with us: who joined lately has met nobody else. */
 bool hf_proposal_others_live(const struct hf_node *node);

@@ -440,7 +440,7 @@ static void another_version_is_refused_politely(void **state)
     assert_true(hf_frame_read_hello(payload_of(&f->out), &f->theirs));
     const char *why = judge(f, 1234);
     assert_string_equal(why, "a node of protocol version 12 cannot talk to "
-                             "node 'anna' of version 3");
+                             "node 'anna' of version 4");
 
     hf_buffer_clear(&f->out);
     hf_frame_write_refusal(&f->out, why);
