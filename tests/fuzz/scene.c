@@ -330,7 +330,7 @@ struct scene *scene_open(unsigned real_count, unsigned puppet_count,
                                    .backups = backups,
                                    .policy = (uint8_t)policy,
                                    .lineage_count = 1,
-                                   .lineages = {{LINEAGE, 0}}};
+                                   .lineages = {{.id = LINEAGE}}};
     for (unsigned i = 0; i < real_count; i++) {
         node_init(scene, i);
         scene->view.members[scene->view.member_count++] = scene->people[i];

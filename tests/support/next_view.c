@@ -39,7 +39,7 @@ void next_view_open(struct next_view *n, uint8_t member_count, uint8_t backups)
                                .founded_ms = NEXT_VIEW_FOUNDED_MS,
                                .cluster = NEXT_VIEW_CLUSTER,
                                .lineage_count = 1,
-                               .lineages = {{NEXT_VIEW_CLUSTER, 0}},
+                               .lineages = {{.id = NEXT_VIEW_CLUSTER}},
                                .backups = backups,
                                .member_count = member_count};
     for (uint8_t i = 0; i < member_count; i++) {
