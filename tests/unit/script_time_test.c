@@ -9,15 +9,12 @@
 
 #include <cmocka.h>
 
+#include "base/sanitized.h"
 #include "script/engine.h"
 
 /* It is stopped after 100 ms; and one step of it may have begun before. A slow
  * machine, or a build with sanitizers, takes several times as long. */
-#if defined(__SANITIZE_ADDRESS__)
-#define LIMIT_MS 3000
-#else
-#define LIMIT_MS 400
-#endif
+#define LIMIT_MS (HF_IS_SANITIZED ? 3000 : 400)
 
 static uint64_t worked_us(void *user)
 {
