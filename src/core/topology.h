@@ -6,7 +6,8 @@
  * of a view say the same, and every slot has one.
  *
  * A client that asks another node is served there all the same. It is sent to
- * the right one, so that it learns, only when that one lives and says the same.
+ * the right one, so that it learns, only when that one lives and says the same,
+ * and when it has asked about nodes (wire/connection_cluster.c).
  */
 #ifndef HF_CORE_TOPOLOGY_H
 #define HF_CORE_TOPOLOGY_H

@@ -333,6 +333,24 @@ static unsigned first_without(struct cluster *c, unsigned node)
     return node;
 }
 
+/* Far from each other; the last of @node_count has not been started. */
+static struct cluster *all_but_the_last(void **state, uint64_t seed,
+                                        unsigned node_count)
+{
+    struct cluster_options options;
+    cluster_options_init(&options, seed);
+    options.node_count = node_count;
+    options.boot_none = true;
+    options.faults.delay_us = 20000;
+    options.policy = HF_POLICY_MAJORITY;
+    struct cluster *c = story_create(state, &options);
+    for (unsigned i = 0; i + 1 < node_count; i++) {
+        cluster_boot(c, i);
+    }
+    cluster_settle(c, CLUSTER_SETTLE_MS);
+    return c;
+}
+
 /* A, B and X agree to take D in, and only A hears that they did. B and X agree
  * on the same again, under a later epoch, and only B hears of that. Now A, X
  * and D agree to go on without B, and only one of them hears that they did.
@@ -341,17 +359,7 @@ static unsigned first_without(struct cluster *c, unsigned node)
  * one lineage go on. */
 static void what_was_accepted_holds_under_a_later_epoch(void **state)
 {
-    struct cluster_options options;
-    cluster_options_init(&options, 5);
-    options.node_count = 4;
-    options.boot_none = true;
-    options.faults.delay_us = 20000;
-    options.policy = HF_POLICY_MAJORITY;
-    struct cluster *c = story_create(state, &options);
-    for (unsigned i = 0; i < 3; i++) {
-        cluster_boot(c, i);
-    }
-    cluster_settle(c, CLUSTER_SETTLE_MS);
+    struct cluster *c = all_but_the_last(state, 5, 4);
     const struct hf_view *view = cluster_view(c);
     unsigned a = cluster_node_of(c, view, 0);
     unsigned b = cluster_node_of(c, view, 1);
@@ -456,15 +464,7 @@ static bool all_are_in_it(struct cluster *c, void *user)
  */
 static void who_may_be_the_last_copy_waits_for_an_order(void **state)
 {
-    struct cluster_options options;
-    cluster_options_init(&options, 2);
-    options.node_count = 2;
-    options.boot_none = true;
-    options.faults.delay_us = 20000;
-    options.policy = HF_POLICY_MAJORITY;
-    struct cluster *c = story_create(state, &options);
-    cluster_boot(c, 0);
-    cluster_settle(c, CLUSTER_SETTLE_MS);
+    struct cluster *c = all_but_the_last(state, 2, 2);
     cluster_set(c, "k", "v");
     uint16_t p = hf_partition_of_key(hf_slice_text("k"));
     cluster_boot(c, 1);
@@ -516,17 +516,7 @@ static void tell_of_another_cluster(struct cluster *c, unsigned node,
  * M has forgotten that it agreed to. */
 static void nobody_comes_back_to_a_view_it_has_left(void **state)
 {
-    struct cluster_options options;
-    cluster_options_init(&options, 3);
-    options.node_count = 4;
-    options.boot_none = true;
-    options.faults.delay_us = 20000;
-    options.policy = HF_POLICY_MAJORITY;
-    struct cluster *c = story_create(state, &options);
-    for (unsigned i = 0; i < 3; i++) {
-        cluster_boot(c, i);
-    }
-    cluster_settle(c, CLUSTER_SETTLE_MS);
+    struct cluster *c = all_but_the_last(state, 3, 4);
     cluster_boot(c, 3);
     cluster_check(c, cluster_wait(c, SILENCE_MS, all_are_in_it, NULL),
                   "the last one does not join");

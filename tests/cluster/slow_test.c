@@ -459,20 +459,28 @@ static void at_the_bound_of_a_stream_clients_are_told(void **state)
     cluster_settle_and_check(c);
 }
 
+/* Three nodes, each of which holds at most @bytes that wait. */
+static struct cluster *three_that_hold(void **state, uint64_t seed,
+                                       size_t bytes)
+{
+    struct cluster_options options;
+    cluster_options_init(&options, seed);
+    options.boot_none = true;
+    struct cluster *c = story_create(state, &options);
+    for (unsigned i = 0; i < 3; i++) {
+        c->processes[i].config.held_bytes_max = bytes;
+        cluster_boot(c, i);
+    }
+    cluster_settle(c, CLUSTER_SETTLE_MS);
+    return c;
+}
+
 /* Answers to SCAN wait for what they show, too, but not in any number. */
 static void pages_that_wait_cost_bounded_memory(void **state)
 {
     enum { BOUND = 200000, ASKED = 300, KEYS = 3000 };
     static struct request *asked[ASKED];
-    struct cluster_options options;
-    cluster_options_init(&options, 12);
-    options.boot_none = true;
-    struct cluster *c = story_create(state, &options);
-    for (unsigned i = 0; i < 3; i++) {
-        c->processes[i].config.held_bytes_max = BOUND;
-        cluster_boot(c, i);
-    }
-    cluster_settle(c, CLUSTER_SETTLE_MS);
+    struct cluster *c = three_that_hold(state, 12, BOUND);
     story_fill(c, KEYS);
     char stuck[16];
     key_with(c, 0, 1, stuck);
@@ -535,15 +543,7 @@ static void expect_bounded_waiting(struct cluster *c, unsigned holder,
 static void answers_that_wait_cost_bounded_memory(void **state)
 {
     enum { BOUND = 200000, VALUE = 20000 };
-    struct cluster_options options;
-    cluster_options_init(&options, 13);
-    options.boot_none = true;
-    struct cluster *c = story_create(state, &options);
-    for (unsigned i = 0; i < 3; i++) {
-        c->processes[i].config.held_bytes_max = BOUND;
-        cluster_boot(c, i);
-    }
-    cluster_settle(c, CLUSTER_SETTLE_MS);
+    struct cluster *c = three_that_hold(state, 13, BOUND);
     char stuck[16], big[16], value[VALUE + 1];
     key_with(c, 0, 1, stuck);
     key_with(c, 2, 1, big);
@@ -569,15 +569,7 @@ static void answers_that_wait_cost_bounded_memory(void **state)
 static void steps_that_wait_cost_bounded_memory(void **state)
 {
     enum { BOUND = 200000, VALUE = 20000 };
-    struct cluster_options options;
-    cluster_options_init(&options, 15);
-    options.boot_none = true;
-    struct cluster *c = story_create(state, &options);
-    for (unsigned i = 0; i < 3; i++) {
-        c->processes[i].config.held_bytes_max = BOUND;
-        cluster_boot(c, i);
-    }
-    cluster_settle(c, CLUSTER_SETTLE_MS);
+    struct cluster *c = three_that_hold(state, 15, BOUND);
     char stuck[16], other[16], value[VALUE + 1];
     key_with(c, 1, 2, stuck);
     key_with(c, 0, 2, other);
@@ -597,15 +589,7 @@ static void counts_that_wait_cost_bounded_memory(void **state)
 {
     enum { BOUND = 200000, NAME = 20000, ASKED = 100 };
     static struct request *asked[ASKED];
-    struct cluster_options options;
-    cluster_options_init(&options, 14);
-    options.boot_none = true;
-    struct cluster *c = story_create(state, &options);
-    for (unsigned i = 0; i < 3; i++) {
-        c->processes[i].config.held_bytes_max = BOUND;
-        cluster_boot(c, i);
-    }
-    cluster_settle(c, CLUSTER_SETTLE_MS);
+    struct cluster *c = three_that_hold(state, 14, BOUND);
     process_subscribe(&c->processes[1]);
     cluster_run(c, 100);
     cluster_clog(c, 1, 0, HF_CHANNEL_DATA);

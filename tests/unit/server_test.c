@@ -104,6 +104,17 @@ static int dial(const struct subject *subject)
     return fd;
 }
 
+/* Runs in a thread of its own; returns a client of it. */
+static int subject_start(struct subject *subject)
+{
+    subject_create(subject);
+    assert_int_equal(
+        pthread_create(&subject->thread, NULL, subject_main, subject), 0);
+    int client = dial(subject);
+    assert_true(client >= 0);
+    return client;
+}
+
 static void stops_once_however_often_it_is_asked(void **state)
 {
     static const enum wish wishes[] = {WISH_NONE, WISH_STOP, WISH_DRAIN};
@@ -111,12 +122,7 @@ static void stops_once_however_often_it_is_asked(void **state)
     for (size_t first = 1; first < 3; first++) {
         for (size_t again = 0; again < 3; again++) {
             struct subject subject = {.when_stopping = wishes[again]};
-            subject_create(&subject);
-            assert_int_equal(
-                pthread_create(&subject.thread, NULL, subject_main, &subject),
-                0);
-            int client = dial(&subject);
-            assert_true(client >= 0);
+            int client = subject_start(&subject);
             ask(&subject, wishes[first]);
             assert_int_equal(pthread_join(subject.thread, NULL), 0);
             assert_int_equal(subject.rv, 0);
@@ -175,11 +181,7 @@ static void a_loop_that_stands_still_is_counted(void **state)
 {
     struct subject subject = {.connections = 1};
     (void)state;
-    subject_create(&subject);
-    assert_int_equal(
-        pthread_create(&subject.thread, NULL, subject_main, &subject), 0);
-    int client = dial(&subject);
-    assert_true(client >= 0);
+    int client = subject_start(&subject);
     unsigned long long turns = info_number(client, "loop_turns:");
     unsigned long long stalls = info_number(client, "loop_lag_over_25ms:");
     int refused = dial(&subject); /* Is logged. */
@@ -208,11 +210,7 @@ static void what_is_ready_is_written_before_it_stops(void **state)
 {
     struct subject subject = {.when_stopping = WISH_NONE};
     (void)state;
-    subject_create(&subject);
-    assert_int_equal(
-        pthread_create(&subject.thread, NULL, subject_main, &subject), 0);
-    int client = dial(&subject);
-    assert_true(client >= 0);
+    int client = subject_start(&subject);
     static char value[VALUE_BYTES + 1];
     memset(value, 'v', VALUE_BYTES);
     char head[64];
@@ -255,11 +253,7 @@ static void sessions_are_not_freed_before_the_end(void **state)
 {
     struct subject subject = {.when_stopping = WISH_NONE};
     (void)state;
-    subject_create(&subject);
-    assert_int_equal(
-        pthread_create(&subject.thread, NULL, subject_main, &subject), 0);
-    int client = dial(&subject);
-    assert_true(client >= 0);
+    int client = subject_start(&subject);
     size_t before = held_bytes();
     for (unsigned i = 0; i < SESSIONS;) {
         char command[64];
