@@ -224,6 +224,54 @@ static bool goes_on_without_the_rest(struct cluster *c, void *user)
     return node->view->member_count == side->members;
 }
 
+/* With two backups: one is cut off, and before there is another copy the
+ * primary dies; or the other way round. The backup that is left has all that
+ * was acknowledged, also what was written between the two. */
+static void two_backups_outlive_a_death_beside_a_cut(void **state)
+{
+    for (unsigned death_first = 0; death_first < 2; death_first++) {
+        struct cluster_options options;
+        cluster_options_init(&options, 22);
+        options.node_count = 5;
+        options.backups = 2;
+        struct cluster *c = story_start_with(state, &options);
+        story_fill(c, KEYS);
+        const char *key = "fill:0";
+        const struct hf_view *view = cluster_view(c);
+        const struct hf_acting *acting =
+            &view->acting[hf_partition_of_key(hf_slice_text(key))];
+        unsigned backup = cluster_node_of(c, view, acting->members[1]);
+        struct side side = {cluster_node_of(c, view, acting->members[2]), 4};
+        unsigned primary = cluster_primary_of(c, key);
+        if (death_first) {
+            cluster_kill(c, primary);
+        } else {
+            cluster_isolate(c, backup);
+        }
+        cluster_check(c,
+                      cluster_wait(c, WAIT_MS, goes_on_without_the_rest, &side),
+                      "four of five go on");
+        cluster_set(c, key, "written between");
+        if (death_first) {
+            cluster_isolate(c, backup);
+        } else {
+            cluster_kill(c, primary);
+        }
+        side.members = 3;
+        cluster_check(c,
+                      cluster_wait(c, WAIT_MS, goes_on_without_the_rest, &side),
+                      "three of five go on");
+        struct request *get = cluster_ask(c, side.primary, "GET", key, NULL);
+        cluster_run(c, 100);
+        cluster_expect_answer(c, "written between", get);
+        cluster_heal(c);
+        cluster_settle_and_check(c);
+        cluster_expect(c, key, "written between");
+        cluster_set(c, key, "value 0");
+        story_expect_filled(c, KEYS);
+    }
+}
+
 /* With two backups: a cut has both on its other side, and then, before there
  * are new ones, the primary dies. What they have counts for nothing, though it
  * is all that was acknowledged: that is given up (PROTOCOL.md), counted, and no
@@ -275,6 +323,7 @@ int main(void)
         STORY(writes_with_fewer_copies_than_wanted_are_counted),
         STORY(an_old_copy_does_not_come_back_for_a_lost_one),
         STORY(a_merge_alone_is_counted_as_no_write),
+        STORY(two_backups_outlive_a_death_beside_a_cut),
         STORY(dropped_copies_do_not_stand_in_for_a_dead_primary),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
