@@ -532,7 +532,9 @@ void hf_proposal_make(const struct hf_node *node, hf_member_set voters,
 bool hf_proposal_moves(const struct hf_node *node);
 /* Whether somebody began to leave, which the view does not know. */
 bool hf_proposal_leaves(const struct hf_node *node);
-/* Whether all members want to leave. */
+/* Whether all members want to leave. Or are dead, of those who do not, in a way
+ * that lets us not go on: we may have stood still, and so it takes a while
+ * until nobody was heard who has joined meanwhile and goes on instead. */
 bool hf_proposal_nobody_stays(const struct hf_node *node);
 /* Fills in who outside of the view we reach and could take in. */
 void hf_proposal_guests(const struct hf_node *node, struct hf_heartbeat *beat);

@@ -132,9 +132,33 @@ static hf_member_set leavers(const struct hf_node *node)
     return set;
 }
 
+/* Whether somebody whom we know may live, and take over. Who starts is in no
+ * view, and waits for us. */
+static bool somebody_may_live(const struct hf_node *node)
+{
+    for (size_t i = 0; i < node->peer_count; i++) {
+        const struct hf_peer *peer = &node->peers[i];
+        bool of_use =
+            !peer->has_beat || (peer->beat.state != HF_STATE_STARTING &&
+                                peer->beat.leaving == HF_LEAVING_NO);
+        if (!peer->refused && of_use) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool hf_proposal_nobody_stays(const struct hf_node *node)
 {
-    return (hf_view_voters(node->view) & ~leavers(node)) == 0;
+    hf_member_set stay = hf_view_voters(node->view) & ~leavers(node);
+    if (stay == 0) {
+        return true;
+    }
+    hf_member_set live = hf_view_voters(node->view) & ~hf_node_suspects(node);
+    return (stay & ~node->dead) == 0 && hf_node_is_cut_off(node) &&
+           !hf_node_may_fork(node, HF_FORK_POLICY, hf_node_voteless(node),
+                             live) &&
+           !somebody_may_live(node);
 }
 
 static bool is_ready_to_go(const struct hf_node *node, uint8_t member)

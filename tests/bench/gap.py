@@ -49,8 +49,6 @@ def run(number, how):
         for node in cluster.nodes:
             if node is not victim:
                 load.verify(node.port)
-        if how == "freeze":
-            victim.kill()  # It is stopped, and the others go on without it.
         failed = False
     finally:
         cluster.close(failed)

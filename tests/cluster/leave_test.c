@@ -140,6 +140,78 @@ static void a_node_may_die_while_it_leaves(void **state)
     story_expect_filled(c, KEYS);
 }
 
+static bool is_abandoned(struct cluster *c, void *user)
+{
+    const struct leaver *leaver = user;
+    struct hf_node_status status;
+    hf_node_get_status(node_of(c, leaver->node), &status);
+    return status.abandoned;
+}
+
+/* @node sleeps, while the others agree on a view without it, of which it does
+ * not hear. */
+static void sleep_through_a_view(struct cluster *c, unsigned node)
+{
+    hf_epoch epoch = cluster_view(c)->epoch;
+    cluster_isolate(c, node);
+    cluster_pause(c, node);
+    while (!c->failed && cluster_view(c)->epoch == epoch) {
+        cluster_run(c, 100);
+    }
+    cluster_run(c, 3000);
+}
+
+/* It wakes up and is told to stop when the others, who went on without it, have
+ * ended. Nobody is left who could take over, and it may not go on. */
+static void who_wakes_up_alone_stops_soon(void **state)
+{
+    struct cluster *c = story_start(state, 3, 34);
+    struct leaver leaver = {c, 0};
+    sleep_through_a_view(c, leaver.node);
+    cluster_kill(c, 1);
+    cluster_kill(c, 2);
+    cluster_heal(c);
+    hf_node_drain(node_of(c, leaver.node));
+    cluster_check(c, cluster_wait(c, 4000, is_abandoned, &leaver),
+                  "it waits for nobody");
+}
+
+static bool is_drained_or_abandoned(struct cluster *c, void *user)
+{
+    return is_drained(c, user) || is_abandoned(c, user);
+}
+
+/* The same, but somebody lives who joined while it slept, and counts on what
+ * only it has. */
+static void who_wakes_up_hands_over_to_a_stranger(void **state)
+{
+    struct cluster_options options;
+    cluster_options_init(&options, 35);
+    options.node_count = 4;
+    options.backups = 0;
+    struct cluster *c = story_start_with(state, &options);
+    struct leaver leaver = {c, 0};
+    char key[16];
+    cluster_kill(c, 3);
+    cluster_settle(c, CLUSTER_SETTLE_MS);
+    cluster_key_on(c, leaver.node, key);
+    cluster_set(c, key, "only here");
+    sleep_through_a_view(c, leaver.node);
+    cluster_boot(c, 3);
+    cluster_run(c, 5000);
+    cluster_kill(c, 1);
+    cluster_run(c, 3000);
+    cluster_kill(c, 2);
+    cluster_run(c, 3000);
+    cluster_heal(c);
+    hf_node_drain(node_of(c, leaver.node));
+    (void)cluster_wait(c, DRAIN_MS, is_drained_or_abandoned, &leaver);
+    cluster_check(c, !is_abandoned(c, &leaver), "it waits for who lives");
+    leave(c, leaver.node);
+    cluster_settle(c, CLUSTER_SETTLE_MS);
+    cluster_expect(c, key, "only here");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -147,6 +219,8 @@ int main(void)
         STORY(one_of_two_leaves),
         STORY(who_leaves_waits_until_the_others_know),
         STORY(a_node_may_die_while_it_leaves),
+        STORY(who_wakes_up_alone_stops_soon),
+        STORY(who_wakes_up_hands_over_to_a_stranger),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
