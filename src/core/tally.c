@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/hash.h"
 
 static const char no_memory_text[] =
     "OOM command not allowed: this node is out of memory";
@@ -125,76 +126,61 @@ void hf_tally_add(struct hf_tally *tally, const struct hf_reply *reply)
     }
 }
 
-static int compare(struct hf_slice a, struct hf_slice b)
+static struct hf_slice name_at(const struct hf_tally *tally, uint32_t offset)
 {
-    size_t size = a.size < b.size ? a.size : b.size;
-    int order = size == 0 ? 0 : memcmp(a.data, b.data, size);
-    return order != 0 ? order : (a.size > b.size) - (a.size < b.size);
+    struct hf_slice from = hf_buffer_slice(&tally->names);
+    struct hf_reader reader =
+        hf_reader_of((struct hf_slice){from.data + offset, from.size - offset});
+    return hf_reader_slice(&reader);
 }
 
-/* Moves names[@at] down to where it belongs in a heap of @count. */
-static void sift(struct hf_slice *names, size_t at, size_t count)
+/* Puts the name at @offset into @table, of a power of two of places of which
+ * half are free: one more than the offset, or 0. Returns whether it was not
+ * there. */
+static bool table_add(const struct hf_tally *tally, uint32_t *table,
+                      uint32_t capacity, uint32_t offset)
 {
-    struct hf_slice name = names[at];
-    for (size_t child = 2 * at + 1; child < count; child = 2 * at + 1) {
-        if (child + 1 < count && compare(names[child], names[child + 1]) < 0) {
-            child++;
+    struct hf_slice name = name_at(tally, offset);
+    uint32_t at = (uint32_t)hf_hash(name) & (capacity - 1);
+    while (table[at] != 0) {
+        if (hf_slice_equal(name_at(tally, table[at] - 1), name)) {
+            return false;
         }
-        if (compare(name, names[child]) >= 0) {
-            break;
-        }
-        names[at] = names[child];
-        at = child;
+        at = (at + 1) & (capacity - 1);
     }
-    names[at] = name;
+    table[at] = offset + 1;
+    return true;
 }
 
-static void sort(struct hf_slice *names, size_t count)
-{
-    for (size_t at = count / 2; at > 0; at--) {
-        sift(names, at - 1, count);
-    }
-    for (size_t last = count; last > 1; last--) {
-        struct hf_slice largest = names[0];
-        names[0] = names[last - 1];
-        names[last - 1] = largest;
-        sift(names, 0, last - 1);
-    }
-}
-
-/* The names, sorted, each once. Returns how many they are. */
-static uint32_t names_sort(const struct hf_tally *tally, struct hf_slice *names)
-{
-    struct hf_reader reader = hf_reader_of(hf_buffer_slice(&tally->names));
-    for (uint32_t i = 0; i < tally->count; i++) {
-        names[i] = hf_reader_slice(&reader);
-    }
-    sort(names, tally->count);
-    uint32_t different = 0;
-    for (uint32_t i = 0; i < tally->count; i++) {
-        if (i == 0 || compare(names[different - 1], names[i]) != 0) {
-            names[different++] = names[i];
-        }
-    }
-    return different;
-}
-
-static struct hf_reply names_reply(struct hf_tally *tally,
+/* Each name once, in no order. */
+static struct hf_reply names_reply(const struct hf_tally *tally,
                                    struct hf_buffer *tokens)
 {
-    size_t size = tally->count * sizeof(struct hf_slice);
-    struct hf_slice *names = hf_mem_alloc(tally->mem, size);
-    if (names == NULL) {
+    uint32_t capacity = 2;
+    while (capacity < 2 * tally->count) {
+        capacity *= 2;
+    }
+    uint32_t *table = hf_mem_alloc_zero(tally->mem, capacity * sizeof(*table));
+    if (table == NULL) {
         return hf_reply_error(no_memory_text);
     }
-    uint32_t different = names_sort(tally, names);
-    hf_reply_put_array(tokens, different);
-    for (uint32_t i = 0; i < different; i++) {
-        hf_reply_put_bulk(tokens, names[i]);
+    uint32_t different = 0;
+    for (uint32_t i = 0, offset = 0; i < tally->count; i++) {
+        different += table_add(tally, table, capacity, offset) ? 1 : 0;
+        offset += (uint32_t)(sizeof(uint32_t) + name_at(tally, offset).size);
     }
-    hf_mem_free(tally->mem, names, size);
-    return tally->kind == HF_TALLY_DIFFERENT ? hf_reply_integer(different)
-                                             : hf_reply_nested(tokens);
+    struct hf_reply reply = hf_reply_integer(different);
+    if (tally->kind == HF_TALLY_NAMES) {
+        hf_reply_put_array(tokens, different);
+        for (uint32_t i = 0; i < capacity; i++) {
+            if (table[i] != 0) {
+                hf_reply_put_bulk(tokens, name_at(tally, table[i] - 1));
+            }
+        }
+        reply = hf_reply_nested(tokens);
+    }
+    hf_mem_free(tally->mem, table, capacity * sizeof(*table));
+    return reply;
 }
 
 static struct hf_reply counts_reply(const struct hf_tally *tally,

@@ -1,7 +1,7 @@
 /* tally.h - One answer of what the subscribers of several nodes answered.
  *
  *   PUBLISH, SPUBLISH   clients that got it: the sum
- *   PUBSUB CHANNELS, SHARDCHANNELS   names: each once, sorted
+ *   PUBSUB CHANNELS, SHARDCHANNELS   names: each once
  *   PUBSUB NUMPAT       nodes answer the patterns: how many different ones
  *   PUBSUB NUMSUB, SHARDNUMSUB       of each channel asked for: the sum */
 #ifndef HF_CORE_TALLY_H

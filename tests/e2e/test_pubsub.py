@@ -375,7 +375,7 @@ class PubSub(cluster.SharedClusterTest):
             )
         for client in self.clients():
             self.assertEqual(
-                client.call("PUBSUB", "CHANNELS", "*[eo]*"),
+                sorted(client.call("PUBSUB", "CHANNELS", "*[eo]*")),
                 [b"each", b"own0", b"own1", b"own2"],
             )
             self.assertEqual(
