@@ -10,6 +10,8 @@
 #ifndef HOLDFAST_SERVER_H
 #define HOLDFAST_SERVER_H
 
+#include <stdbool.h>
+
 #include "holdfast/config.h"
 #include "holdfast/error.h"
 
@@ -31,6 +33,10 @@ uint16_t hf_server_peer_port(const struct hf_server *server);
  * threads may still be at work. Sessions are kept until hf_server_destroy; who
  * leaves the process need not call that. Call once. */
 int hf_server_run(struct hf_server *server);
+
+/* Whether the node has been in a cluster since it was created, of its own or of
+ * others. Not from another thread while it runs. */
+bool hf_server_served(const struct hf_server *server);
 
 /* Makes hf_server_run return once other nodes have taken over all that this
  * one holds and its clients have their answers, or after drain-timeout, or at

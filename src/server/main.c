@@ -1,7 +1,7 @@
 /* main.c - holdfastd: settings, signals, exit codes.
  *
  *   0  stopped by SIGTERM or SIGINT     2  a setting is wrong
- *   1  could not start
+ *   1  could not start                  3  had to end after it had served
  *
  * With --nodes above 1 each node is a process, and this one their supervisor;
  * see supervisor.h. */
@@ -18,8 +18,6 @@
 #include "holdfast/server.h"
 #include "server/settings.h"
 #include "server/supervisor.h"
-
-#define EXIT_SETTINGS 2
 
 static int print_help(void)
 {
@@ -105,12 +103,16 @@ static int run(struct hf_server *server, bool supervised)
     if (rv == HF_EIO) {
         _exit(0); /* Threads may be stuck: do not wait for them at exit. */
     }
+    bool served = hf_server_served(server);
 #if HF_IS_SANITIZED
     hf_server_destroy(server); /* What is left is a leak. */
 #endif
     /* Else the kernel takes all memory at once: to free ten million sessions
      * one by one takes seconds, for which a restart would wait. */
-    return rv == 0 ? 0 : 1;
+    if (rv == 0) {
+        return 0;
+    }
+    return served ? HF_EXIT_SERVED : 1;
 }
 
 static int run_node(const struct hf_config *config)
@@ -120,7 +122,7 @@ static int run_node(const struct hf_config *config)
     int rv = hf_server_create(&server, config, error, sizeof(error));
     if (rv != 0) {
         fprintf(stderr, "holdfastd: %s\n", error);
-        return rv == HF_EINVAL ? EXIT_SETTINGS : 1;
+        return rv == HF_EINVAL ? HF_EXIT_SETTINGS : 1;
     }
     return run(server, config->nodes > 1);
 }
@@ -135,7 +137,7 @@ int main(int argc, char *argv[])
     if (hf_settings_read_arguments(&config, argc - 1, argv + 1, &wish, error,
                                    sizeof(error)) != 0) {
         fprintf(stderr, "holdfastd: %s\n", error);
-        return EXIT_SETTINGS;
+        return HF_EXIT_SETTINGS;
     }
     if (wish == HF_SETTINGS_HELP) {
         return print_help();

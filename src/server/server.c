@@ -760,6 +760,11 @@ int hf_server_run(struct hf_server *server)
     return server->name_is_used ? HF_EINUSE : 0;
 }
 
+bool hf_server_served(const struct hf_server *server)
+{
+    return hf_node_get_counters(server->node)->views > 0;
+}
+
 void hf_server_drain(struct hf_server *server)
 {
     uv_async_send(&server->drain.asked);

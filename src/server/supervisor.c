@@ -18,7 +18,6 @@
 #include "server/logger.h"
 #include "server/nodes.h"
 
-#define EXIT_SETTINGS 2
 #define AGAIN_MS 1000      /* From a crash to the next start, at first; */
 #define AGAIN_MS_MAX 60000 /* then twice as long, up to this. */
 #define WELL_MS 60000      /* Who ran for so long is well. */
@@ -133,7 +132,7 @@ static void on_end(struct supervisor *supervisor, struct child *child,
                "node '%s' has left, and is not started again", child->name);
         return;
     }
-    if (number == 0 && !child->again) {
+    if (number == 0 && code <= HF_EXIT_SETTINGS && !child->again) {
         supervisor->worst = code; /* It said why. */
         hf_log(&supervisor->log, HF_LOG_ERROR,
                "node '%s' could not start: stopping all", child->name);
@@ -290,7 +289,7 @@ int hf_supervise(const struct hf_config *config,
     int rv = prepare(&supervisor, error, sizeof(error));
     if (rv != 0) {
         fprintf(stderr, "holdfastd: %s\n", error);
-        return rv == HF_EINVAL ? EXIT_SETTINGS : 1;
+        return rv == HF_EINVAL ? HF_EXIT_SETTINGS : 1;
     }
     hf_log(&supervisor.log, HF_LOG_INFO, "starting %u nodes behind port %u",
            config->nodes, (unsigned)supervisor.config.port);

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <uv.h>
@@ -329,6 +330,29 @@ static void a_port_that_is_in_use_cannot_be_kept(void **state)
     assert_int_equal(hf_listen_keep_port("203.0.113.1", &port, &guard), HF_EIO);
 }
 
+#define PEER_PORT 17379 /* Which nobody listens on here. */
+
+/* The exit code of a supervisor of two nodes that are just @run. */
+static int supervise(int (*run)(const struct hf_config *node), bool ignores)
+{
+    int status;
+    pid_t supervisor = fork();
+    assert_true(supervisor >= 0);
+    if (supervisor == 0) {
+        struct hf_config config;
+        config_init(&config, 2);
+        config.port = 0;
+        config.peer_port = PEER_PORT;
+        config.log_level = HF_CONFIG_LOG_ERROR;
+        signal(SIGCHLD, ignores ? SIG_IGN : SIG_DFL);
+        alarm(20); /* It would wait for ever. */
+        _exit(hf_supervise(&config, run));
+    }
+    assert_int_equal(waitpid(supervisor, &status, 0), supervisor);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
 static int leave_at_once(const struct hf_config *node)
 {
     (void)node;
@@ -339,22 +363,66 @@ static int leave_at_once(const struct hf_config *node)
 static void ends_are_seen_also_where_they_were_ignored(void **state)
 {
     (void)state;
-    int status;
-    pid_t supervisor = fork();
-    assert_true(supervisor >= 0);
-    if (supervisor == 0) {
-        struct hf_config config;
-        config_init(&config, 2);
-        config.port = 0;
-        config.peer_port = 17379; /* Which nobody listens on here. */
-        config.log_level = HF_CONFIG_LOG_ERROR;
-        signal(SIGCHLD, SIG_IGN);
-        alarm(20); /* It would wait for ever. */
-        _exit(hf_supervise(&config, leave_at_once));
+    assert_int_equal(supervise(leave_at_once, true), 0);
+}
+
+static int *starts; /* Of the first of two nodes; shared by all processes. */
+
+/* What the first node returns when it was started first; later on 0. The other
+ * one leaves when it did, or when all are stopped. */
+static int run_node(const struct hf_config *node, int first)
+{
+    if (node->peer_port == PEER_PORT) {
+        int number = __atomic_fetch_add(starts, 1, __ATOMIC_SEQ_CST);
+        return number == 0 ? first : 0;
     }
-    assert_int_equal(waitpid(supervisor, &status, 0), supervisor);
-    assert_true(WIFEXITED(status));
-    assert_int_equal(WEXITSTATUS(status), 0);
+    const struct timespec wait = {.tv_nsec = 10000000};
+    sigset_t stop;
+    sigemptyset(&stop);
+    sigaddset(&stop, SIGTERM);
+    while (__atomic_load_n(starts, __ATOMIC_SEQ_CST) < 2 &&
+           sigtimedwait(&stop, NULL, &wait) != SIGTERM) {
+    }
+    return 0;
+}
+
+static int end_after_service(const struct hf_config *node)
+{
+    return run_node(node, HF_EXIT_SERVED);
+}
+
+static int fail_to_start(const struct hf_config *node)
+{
+    return run_node(node, HF_EXIT_SETTINGS);
+}
+
+static void starts_reset(void)
+{
+    FILE *file = tmpfile();
+    assert_non_null(file);
+    assert_int_equal(ftruncate(fileno(file), sizeof(*starts)), 0);
+    starts = mmap(NULL, sizeof(*starts), PROT_READ | PROT_WRITE, MAP_SHARED,
+                  fileno(file), 0);
+    assert_true(starts != MAP_FAILED);
+    fclose(file);
+}
+
+static void who_served_and_ended_is_started_again(void **state)
+{
+    (void)state;
+    starts_reset();
+    assert_int_equal(supervise(end_after_service, false), 0);
+    assert_int_equal(*starts, 2);
+    munmap(starts, sizeof(*starts));
+}
+
+static void who_cannot_start_ends_all(void **state)
+{
+    (void)state;
+    starts_reset();
+    assert_int_equal(supervise(fail_to_start, false), HF_EXIT_SETTINGS);
+    assert_int_equal(*starts, 1);
+    munmap(starts, sizeof(*starts));
 }
 
 int main(void)
@@ -374,6 +442,8 @@ int main(void)
         cmocka_unit_test(a_kept_port_is_for_those_who_share_it),
         cmocka_unit_test(a_port_that_is_in_use_cannot_be_kept),
         cmocka_unit_test(ends_are_seen_also_where_they_were_ignored),
+        cmocka_unit_test(who_served_and_ended_is_started_again),
+        cmocka_unit_test(who_cannot_start_ends_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
