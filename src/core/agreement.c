@@ -222,6 +222,10 @@ void hf_node_grant_no_more(struct hf_node *node)
 static void ballot_choose(struct hf_node *node)
 {
     struct hf_ballot *ballot = &node->ballot;
+    if ((ballot->voters & node->dead) != 0) {
+        ballot->active = false; /* It counts on them, and they cannot accept. */
+        return;
+    }
     bool safe = hf_view_is_safe(hf_view_voters(node->view), ballot->fresh,
                                 ballot->voters) ||
                 HF_MUTATED(ANY_SET_DECIDES);

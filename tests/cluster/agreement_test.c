@@ -391,6 +391,52 @@ static void what_was_accepted_holds_under_a_later_epoch(void **state)
     cluster_settle_and_check(c);
 }
 
+#define NEWCOMER 4
+
+/* Whether @user asks the others, the newcomer among them, for a view that gives
+ * copies to it, and waits for promises. */
+static bool waits_for_promises(struct cluster *c, void *user)
+{
+    const unsigned *asker = user;
+    const struct hf_node *node = c->processes[*asker].node;
+    return node->ballot.active && !node->ballot.accepting &&
+           node->ballot.excluded == 0 && node->nomination_count > 0 &&
+           has_member(c, *asker, NEWCOMER);
+}
+
+/* The newcomer has been filled, and all promise to decide on a view in which it
+ * has copies in place of others; but X stands still. Before they may go on
+ * without X, the newcomer dies, and A as well. When X promises, too, B must not
+ * agree to that view: nobody can decide it any more, and of what A was primary
+ * of it names no living copy, though there is one. */
+static void what_counts_on_the_dead_is_not_proposed(void **state)
+{
+    for (uint64_t seed = 1; seed <= 3; seed++) {
+        struct cluster *c = all_but_the_last(state, seed, NEWCOMER + 1);
+        story_fill(c, 100);
+        const struct hf_view *view = cluster_view(c);
+        unsigned a = cluster_node_of(c, view, 0);
+        unsigned b = cluster_node_of(c, view, 1);
+        unsigned x = cluster_node_of(c, view, 2);
+        cluster_boot(c, NEWCOMER);
+        cluster_check(c, cluster_wait(c, SILENCE_MS, waits_for_promises, &a),
+                      "A proposes no view with copies of the newcomer");
+        cluster_pause(c, x);
+        cluster_run(c, HF_SUSPECT_MS + 20);
+        cluster_check(c, waits_for_promises(c, &b), "B does not step in");
+        cluster_kill(c, NEWCOMER);
+        cluster_kill(c, a);
+        cluster_run(c, 100);
+        cluster_check(
+            c, waits_for_promises(c, &b) && c->processes[b].node->dead != 0,
+            "B goes on without X, or knows of no death");
+        cluster_resume(c, x);
+        cluster_settle_and_check(c);
+        story_expect_filled(c, 100);
+        story_end(state);
+    }
+}
+
 /* @to is asked by @from to accept a fork of the two, as when a takeover was
  * ordered there. */
 static void offer_fork(struct cluster *c, unsigned from, unsigned to)
@@ -648,6 +694,7 @@ int main(void)
         STORY(who_is_further_on_is_not_led_back),
         STORY(who_went_on_is_not_drawn_into_a_fork),
         STORY(what_was_accepted_holds_under_a_later_epoch),
+        STORY(what_counts_on_the_dead_is_not_proposed),
         STORY(who_may_be_the_last_copy_waits_for_an_order),
         STORY(a_fork_that_failed_hides_no_decision),
         STORY(nobody_comes_back_to_a_view_it_has_left),
