@@ -3,7 +3,8 @@
 # notice when a mechanism is broken?
 #
 # Runs sim_mutable with each switch of tests/sim/mutations.h (or with those
-# named) until a seed fails, and prints how many it took and what noticed. Not
+# named) until a seed fails, and prints how many it took and what noticed; as
+# many of them at a time as there are processors, so the order is chance. Not
 # noticed within the bound of the switch is a failure. --from and --limit take
 # the place of the first seed and the bound in the list. Where a switch names
 # stories, these must notice it, too (build stories_mutable first). One with the
@@ -30,10 +31,8 @@ while [ $# -gt 0 ]; do
     esac
 done
 
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
-failed=0
-count=0
+work=$(mktemp -d)
+trap 'kill $(jobs -p) 2>/dev/null || true; rm -rf "$work"' EXIT
 
 # What noticed, in a few words, out of $log and the exit code $1.
 oracle() {
@@ -55,8 +54,8 @@ run() {
         --seeds "$3" >"$log" 2>&1 ||
         result=$?
     if [ "$result" -eq 64 ]; then
-        cat "$log"
-        exit 2
+        cat "$log" >&2
+        return 2
     fi
     seed=$(sed -nE 's/^replay: .* --seed ([0-9]+) .*/\1/p' "$log" | tail -n 1)
 }
@@ -70,7 +69,6 @@ holds_unbroken() {
 # check NAME FIRST BOUND
 check() {
     local name=$1 first=$2 end=$(($2 + $3)) next=$2 began=$SECONDS
-    count=$((count + 1))
     while [ "$next" -lt "$end" ]; do
         run "$name" "$next" "$((end - next))"
         [ "$result" -ne 0 ] || break
@@ -83,7 +81,6 @@ check() {
         echo "mutations: seed $seed fails though nothing is broken"
         next=$((seed + 1))
     done
-    failed=$((failed + 1))
     printf '%-24s NOT NOTICED in %d seeds from %d, %d s\n' "$name" \
         "$((end - first))" "$first" "$((SECONDS - began))"
 }
@@ -91,10 +88,8 @@ check() {
 # check_story NAME STORY
 check_story() {
     local text began=$SECONDS
-    count=$((count + 1))
     if HOLDFAST_MUTATE=$1 timeout 600 "$build/mutable_$2_test" \
         >"$log" 2>&1; then
-        failed=$((failed + 1))
         echo "$1 NOT NOTICED by the stories of $2"
         return
     fi
@@ -103,14 +98,12 @@ check_story() {
         "${text:?the stories of $2 do not run}"
 }
 
-printf '%-24s seeds needed, and what noticed\n' "switch"
-while IFS=$'\t' read -r name first bound story _; do
-    policy=majority
+# examine NAME FIRST BOUND STORY: a line for each who should notice.
+examine() {
+    local name=$1 first=$2 bound=$3 story=$4
+    local policy=majority log=$work/$name.log
     if [[ $story == *" "* ]]; then
         policy=${story#* } story=${story%% *}
-    fi
-    if [ "$names" != " " ] && [[ $names != *" $name "* ]]; then
-        continue
     fi
     if [ -n "$limit" ] || [ "$bound" -gt 0 ]; then
         check "$name" "${from:-$first}" "${limit:-$bound}"
@@ -118,6 +111,34 @@ while IFS=$'\t' read -r name first bound story _; do
     if [ -z "$limit" ] && [ "$story" != - ]; then
         check_story "$name" "$story"
     fi
+}
+
+# The same, with all its lines at once.
+tell() {
+    examine "$@" >"$work/$1.said"
+    cat "$work/$1.said"
+}
+
+printf '%-24s seeds needed, and what noticed\n' "switch"
+children=()
+while IFS=$'\t' read -r name first bound story _; do
+    if [ "$names" != " " ] && [[ $names != *" $name "* ]]; then
+        continue
+    fi
+    while [ "$(jobs -rp | wc -l)" -ge "$(nproc)" ]; do
+        wait -n || true # How it ended is looked at below.
+    done
+    tell "$name" "$first" "$bound" "$story" &
+    children+=("$!")
 done < <("$sim" --list-mutations)
+if [ "${#children[@]}" -eq 0 ]; then
+    echo "mutations: no such switch; $sim --list-mutations" >&2
+    exit 2
+fi
+for child in "${children[@]}"; do
+    wait "$child" || exit 2
+done
+count=$(cat "$work"/*.said | grep -vc '^mutations: ' || true)
+failed=$(cat "$work"/*.said | grep -c 'NOT NOTICED' || true)
 echo "mutations: $((count - failed)) of $count noticed, $SECONDS s"
 [ "$count" -gt 0 ] && [ "$failed" -eq 0 ]
