@@ -127,7 +127,7 @@ counted() {
     return "$result"
 }
 
-# e2e FOLDER [UNITTEST ARGUMENT]...: against the binaries in FOLDER.
+# e2e FOLDER [ARGUMENT]...: against the binaries in FOLDER.
 e2e() {
     local -x HOLDFAST_BUILD=$1
     shift
@@ -252,7 +252,7 @@ step "unit tests, cluster stories, simulation" \
 step "mechanisms broken on purpose" mutations
 step "fuzz corpus" ctests build-gcc '^fuzz$'
 step "stock session stores" clients
-step "end to end" e2e build-gcc
+step "end to end" e2e build-gcc --jobs 3
 step "answers beside those of Redis" differential
 step "the quickstart" quickstart
 step "faults on real processes" chaos

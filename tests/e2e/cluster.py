@@ -5,7 +5,8 @@ started; it ends those, by their process ids, and nothing else. When a test
 fails, the ends of the logs are printed and the directory is kept.
 
 Environment: HOLDFAST_BUILD, the directory of the binaries (default: build
-beside tests); HOLDFAST_PATIENCE, a factor for all deadlines (sanitizers).
+beside tests); HOLDFAST_PATIENCE, a factor for all deadlines (sanitizers);
+HOLDFAST_PORTS, the first and the last port to use ("20000-31999").
 """
 
 import contextlib
@@ -34,6 +35,10 @@ HOLDFASTD = os.path.join(BUILD, "holdfastd")
 HOLDFAST = os.path.join(BUILD, "holdfast")
 PATIENCE = float(os.environ.get("HOLDFAST_PATIENCE", "1"))
 
+# Below the range that the kernel hands out for outgoing connections.
+_first, _last = os.environ.get("HOLDFAST_PORTS", "20000-31999").split("-")
+PORTS = range(int(_first), int(_last) + 1)
+
 # What a log must never contain, whatever the test does.
 ALARMS = re.compile(
     r"AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error:"
@@ -54,11 +59,11 @@ def _is_free(port):
 
 
 def free_port(count=1):
-    """A port that nobody listens on, below the range the kernel hands out
-    for outgoing connections, and not given before by this process; the first
-    of @count such ports."""
+    """A port of PORTS that nobody listens on, and not given before by this
+    process; the first of @count such ports."""
     for _ in range(2000):
-        first = random.SystemRandom().randrange(20000, 32000)
+        at = random.SystemRandom().randrange(len(PORTS) - count + 1)
+        first = PORTS[at]
         ports = range(first, first + count)
         if _ports_given.isdisjoint(ports) and all(map(_is_free, ports)):
             _ports_given.update(ports)
