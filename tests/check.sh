@@ -7,6 +7,9 @@
 # 1 if any failed. The line before it names the steps that this machine does not
 # permit and that were skipped. --fast: gcc build, tidiness, unit tests, cluster
 # stories.
+#
+# What mostly waits runs beside what only computes (see "beside"), and most
+# end-to-end tests beside each other (tests/e2e/run.py).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -26,8 +29,10 @@ failed=0
 skipped=()
 result=0
 times=()
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+besides=()
+work=$(mktemp -d)
+log=$work/log
+trap clean_up EXIT
 
 # Debian's own, for which its packages of drivers are.
 python=/usr/bin/python3
@@ -40,23 +45,27 @@ if setarch "$(uname -m)" -R true 2>/dev/null; then
     plainly=(setarch "$(uname -m)" -R)
 fi
 
-# step NAME COMMAND...: runs it with a headline, keeps its time and counts. A
-# step that finds out how many tests it ran says so in $log.count, in lines
-# "counted PASSED FAILED". One that cannot be done here ends with 77. Not to be
-# called where bash ignores failures, as before ||.
-step() {
-    local name=$1 start=$SECONDS ok=0 bad=0 word a b
-    shift
-    printf '\n=== %s (at %d s)\n' "$name" "$((SECONDS - began))"
+# perform COMMAND...: a step. How it ended and the seconds it took are then in
+# $log.result. A step that finds out how many tests it ran says so in
+# $log.count, in lines "counted PASSED FAILED". One that cannot be done here
+# ends with 77. Not to be called where bash ignores failures, as before ||.
+perform() {
+    local start=$SECONDS ended
     : >"$log.count"
     set +e
     (set -e; "$@")
-    result=$?
+    ended=$?
     set -e
+    echo "$ended $((SECONDS - start))" >"$log.result"
+}
+
+# account NAME LOG [HOW]: counts what perform left with LOG, and keeps its time.
+account() {
+    local name=$1 how=${3:-} ok=0 bad=0 seconds word a b
+    read -r result seconds <"$2.result"
     while read -r word a b; do
         [ "$word" = counted ] && ok=$((ok + a)) && bad=$((bad + b))
-    done <"$log.count"
-    rm -f "$log.count"
+    done <"$2.count"
     word=ok
     if [ "$result" -eq 77 ]; then
         word=SKIPPED
@@ -69,13 +78,59 @@ step() {
     passed=$((passed + ok))
     failed=$((failed + bad))
     [ "$bad" -eq 0 ] || word=FAILED
-    times+=("$(printf '%5d s  %-7s  %s' "$((SECONDS - start))" \
-        "$word" "$name")")
+    times+=("$(printf '%5d s  %-7s  %s' "$seconds" "$word" "$name$how")")
     printf -- '--- %s: %s, %d passed, %d failed, %d s\n' "$name" "$word" \
-        "$ok" "$bad" "$((SECONDS - start))"
+        "$ok" "$bad" "$seconds"
+}
+
+# step NAME COMMAND...: with a headline and what the command says.
+step() {
+    printf '\n=== %s (at %d s)\n' "$1" "$((SECONDS - began))"
+    perform "${@:2}"
+    account "$1" "$log"
+}
+
+# beside NAME COMMAND...: a step that goes on while the next ones run, until
+# "joined", which shows what it said. For what mostly waits; the next ones must
+# not mind that it takes some of the processors, nor it that they do.
+beside() {
+    local log=$work/beside${#besides[@]}
+    printf '\n=== %s begins beside what follows (at %d s)\n' "$1" \
+        "$((SECONDS - began))"
+    perform "${@:2}" >"$log.said" 2>&1 &
+    besides+=("$!" "$1" "$log")
+}
+
+joined() {
+    local pid name log
+    while [ "${#besides[@]}" -gt 0 ]; do
+        pid=${besides[0]} name=${besides[1]} log=${besides[2]}
+        wait "$pid" || true
+        printf '\n=== %s (joined at %d s)\n' "$name" "$((SECONDS - began))"
+        cat "$log.said"
+        account "$name" "$log" ", beside others"
+        besides=("${besides[@]:3}")
+    done
+}
+
+# The processes of which these are the first.
+trees() {
+    local pid
+    for pid in "$@"; do
+        echo "$pid"
+        # shellcheck disable=SC2046
+        trees $(cat "/proc/$pid/task/$pid/children" 2>/dev/null)
+    done
+}
+
+clean_up() {
+    # shellcheck disable=SC2046
+    kill $(trees $(jobs -p)) 2>/dev/null || true
+    rm -rf "$work"
 }
 
 finish() {
+    joined
     printf '\n=== times\n'
     printf '%s\n' "${times[@]}"
     printf '%5d s  in all\n\n' "$((SECONDS - began))"
@@ -96,13 +151,16 @@ packages() {
     deploy/packages.sh build demo tests
 }
 
-# build FOLDER [CMAKE OPTION]...
+# build FOLDER TARGETS [CMAKE OPTION]...: behind what runs beside it, if any.
 build() {
-    local folder=$1
-    shift
-    cmake -S . -B "$folder" -G Ninja -DHF_WERROR=ON "$@" >"$log" ||
+    local folder=$1 targets=$2 behind=()
+    [ "${#besides[@]}" -eq 0 ] || behind=(nice)
+    shift 2
+    cmake -S . -B "$folder" -G Ninja -DHF_WERROR=ON \
+        -DCMAKE_BUILD_TYPE=RelWithDebInfo "$@" >"$log" ||
         { cat "$log"; return 1; }
-    ninja -C "$folder" -j "$jobs" --quiet
+    # shellcheck disable=SC2086 # They are several words.
+    "${behind[@]}" ninja -C "$folder" -j "$jobs" --quiet $targets
 }
 
 # ctests FOLDER LABELS [CTEST OPTION]...: runs them and counts: the tests of
@@ -147,12 +205,13 @@ differential() {
 }
 
 # Faults on real processes, in network namespaces: 77 where there are none.
+# What is judged are losses, not times.
 chaos() {
     counted 400 tests/chaos/run.py --seed 1 --seconds 75 --faults mix \
         --build build-gcc
 }
 
-# Cuts under each partition policy, in network namespaces, too.
+# Cuts under each partition policy, in network namespaces, too. Measures times.
 policies() {
     counted 300 tests/chaos/policies.py --build build-gcc
 }
@@ -231,8 +290,7 @@ export ASAN_OPTIONS=use_sigaltstack=0
 export TSAN_OPTIONS="suppressions=$PWD/tests/tidy/tsan.supp"
 
 must "packages" packages
-must "gcc build" build build-gcc -DCMAKE_C_COMPILER=gcc \
-    -DCMAKE_BUILD_TYPE=RelWithDebInfo
+must "gcc build" build build-gcc all -DCMAKE_C_COMPILER=gcc
 if [ "$fast" = yes ]; then
     step "unit tests, cluster stories" ctests build-gcc '^(unit|cluster)$'
     step "tidiness" tests/tidy/tidy.sh
@@ -240,30 +298,35 @@ if [ "$fast" = yes ]; then
     step "documents" documents build-gcc
     finish
 fi
-must "clang build" build build-clang -DCMAKE_C_COMPILER=clang \
-    -DCMAKE_BUILD_TYPE=RelWithDebInfo
 step "tidiness" tests/tidy/tidy.sh
 step "purity" tests/tidy/purity.sh build-gcc
-step "purity as clang builds" tests/tidy/purity.sh build-clang
 step "documents" documents build-gcc
-step "instructions per operation" tests/bench/budgets.py
 step "unit tests, cluster stories, simulation" \
     ctests build-gcc '^(unit|cluster|sim)$'
-step "mechanisms broken on purpose" mutations
 step "fuzz corpus" ctests build-gcc '^fuzz$'
 step "stock session stores" clients
 step "end to end" e2e build-gcc --jobs 3
 step "answers beside those of Redis" differential
 step "the quickstart" quickstart
-step "faults on real processes" chaos
 step "partition policies on real processes" policies
-must "build with ASan and UBSan" build build-asan -DCMAKE_C_COMPILER=clang \
-    -DCMAKE_BUILD_TYPE=RelWithDebInfo -DHF_SANITIZE=address,undefined
+
+# What is built with sanitizers is what is run with them: clang alone has
+# compiled all.
+beside "faults on real processes" chaos
+must "clang build" build build-clang all -DCMAKE_C_COMPILER=clang
+step "purity as clang builds" tests/tidy/purity.sh build-clang
+step "instructions per operation" tests/bench/budgets.py
+must "build with ASan and UBSan" build build-asan \
+    "holdfastd holdfast unit_tests cluster_tests fuzz_tests sim" \
+    -DCMAKE_C_COMPILER=clang -DHF_SANITIZE=address,undefined
+must "build with TSan" build build-tsan "holdfastd holdfast unit_tests" \
+    -DCMAKE_C_COMPILER=clang -DHF_SANITIZE=thread
+joined
+
+step "mechanisms broken on purpose" mutations
 step "tests with ASan and UBSan" asan_tests
 step "simulation with ASan and UBSan" asan_sim
 step "end to end with ASan and UBSan" asan_e2e
-must "build with TSan" build build-tsan -DCMAKE_C_COMPILER=clang \
-    -DCMAKE_BUILD_TYPE=RelWithDebInfo -DHF_SANITIZE=thread
 step "unit tests with TSan" tsan_tests
 step "end to end with TSan" tsan_e2e
 finish
