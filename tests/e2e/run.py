@@ -34,6 +34,8 @@ class Result(unittest.TextTestResult):
         self.stream.writeln("    %.1f s" % (time.monotonic() - self.began))
 
     def getDescription(self, test):
+        if not isinstance(test, unittest.TestCase):
+            return str(test)  # A class that could not be set up.
         return "%s.%s" % (type(test).__name__, test._testMethodName)
 
 
