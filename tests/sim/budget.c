@@ -47,12 +47,11 @@ static bool is_in(const struct cluster *c, unsigned node, hf_epoch epoch)
 }
 
 /* The nodes, as a bit each, that run and are members @set of @view. */
-static uint64_t nodes_of(const struct cluster *c, const struct hf_view *view,
+static uint64_t nodes_of(const struct hf_view *view,
                          const unsigned where[HF_MEMBERS_MAX],
                          hf_member_set set)
 {
     uint64_t nodes = 0;
-    (void)c;
     for (uint8_t i = 0; i < view->member_count; i++) {
         if ((set & hf_member_set_of(i)) != 0 && where[i] < CLUSTER_NODES_MAX) {
             nodes |= UINT64_C(1) << where[i];
@@ -104,20 +103,43 @@ static hf_member_set nominees_of(const struct cluster *c,
     return set;
 }
 
+/* Of the copies of @partition and its @nominees, those that a view after @view
+ * certainly leaves: all, or, when there are more than wanted, the primary and
+ * the wanted ones. A ballot is decided with the votes of those that die just
+ * after: so whom it drops is no other copy, though it has all at this moment.
+ */
+static hf_member_set kept_of(const struct hf_view *view,
+                             const struct hf_owners *target, uint16_t partition,
+                             hf_member_set nominees)
+{
+    hf_member_set set = hf_view_copies(view, partition) | nominees;
+    hf_member_set kept = hf_member_set_of(view->acting[partition].members[0]);
+    for (uint8_t i = 0; i < target->count; i++) {
+        kept |= set & hf_member_set_of(target->members[i]);
+    }
+    return hf_member_set_count(set) > target->count ? kept : set;
+}
+
 /* Whether every partition that @victim holds by @view has another copy among
- * nodes that are not in @out. */
+ * nodes that are not in @out, now and in the view that comes after. */
 static bool view_spares(const struct cluster *c, const struct hf_view *view,
                         unsigned victim, uint64_t out)
 {
     unsigned where[HF_MEMBERS_MAX];
+    struct hf_owners targets[HF_PARTITION_COUNT];
     for (uint8_t i = 0; i < view->member_count; i++) {
         where[i] = node_of_incarnation(c, view->members[i].incarnation);
     }
+    hf_view_targets(view, targets);
     uint64_t dying = UINT64_C(1) << victim;
     for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
-        uint64_t copies = nodes_of(c, view, where, hf_view_copies(view, p));
-        uint64_t learnt = nodes_of(c, view, where, nominees_of(c, view, p));
-        if (((copies | learnt) & dying) != 0 && (copies & ~dying & ~out) == 0) {
+        hf_member_set nominees = nominees_of(c, view, p);
+        uint64_t copies = nodes_of(view, where, hf_view_copies(view, p));
+        uint64_t learnt = nodes_of(view, where, nominees);
+        uint64_t kept =
+            nodes_of(view, where, kept_of(view, &targets[p], p, nominees));
+        if (((copies | learnt) & dying) != 0 &&
+            ((copies & ~dying & ~out) == 0 || (kept & ~dying & ~out) == 0)) {
             return false;
         }
     }
