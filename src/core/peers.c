@@ -471,7 +471,11 @@ static void link_up(struct hf_node *node, const struct hf_link_event *link)
     peer->lost = false;
     peer->refused = false;
     peer->refused_at = HF_TIME_PAST;
-    hf_node_heard(node, peer);
+    /* That it could dial us says nothing of whether it hears the answer: one
+     * that hears nobody would dial on, and pass for heard. */
+    if (link->out) {
+        hf_node_heard(node, peer);
+    }
     if (link->out && link->channel == HF_CHANNEL_CONTROL) {
         send_heartbeat(node, peer);
     }

@@ -194,6 +194,29 @@ static void a_cut_between_two_of_three_leaves_two(void **state)
     }
 }
 
+/* One of three is heard by the others and hears nobody, whatever it dials. The
+ * others go on without it, also when it ranks first. */
+static void who_hears_nobody_is_left_out(void **state)
+{
+    for (unsigned deaf = 0; deaf < 3; deaf++) {
+        struct cluster *c = story_start(state, 3, 90 + deaf);
+        story_fill(c, KEYS);
+        for (unsigned other = 0; other < 3; other++) {
+            if (other != deaf) {
+                cluster_cut_one_way(c, other, deaf);
+            }
+        }
+        cluster_run(c, PAIR_MS);
+        const struct hf_view *view = cluster_view(c);
+        cluster_check(c, view != NULL && view->member_count == 2,
+                      "the two that hear each other go on");
+        cluster_check(c, count_unavailable(c, (deaf + 1) % 3) == 0,
+                      "those that go on have every session");
+        cluster_heal(c);
+        cluster_settle_and_check(c);
+    }
+}
+
 /* The last line of a log with a duration in it, for each node. */
 static char said[3][256];
 
@@ -278,6 +301,7 @@ int main(void)
         STORY(the_cut_off_do_not_leave_with_what_only_they_hold),
         STORY(who_was_cut_off_alone_may_leave),
         STORY(a_cut_between_two_of_three_leaves_two),
+        STORY(who_hears_nobody_is_left_out),
         STORY(a_suspicion_tells_what_is_true),
         STORY(status_counts_what_is_served),
         STORY(what_died_with_both_copies_is_counted_and_starts_empty),
