@@ -63,10 +63,14 @@ static bool is_later(const struct hf_view *view, const struct hf_lineage *next)
     return view->base > next->base && !HF_MUTATED(DRAWN_INTO_FORK);
 }
 
-/* Whether @view is what the lineage @next was forked from, or came before. */
-static bool leads_to(const struct hf_view *view, const struct hf_lineage *next)
+/* Whether @view is what the lineage @next of @theirs was forked from, or came
+ * before, though perhaps agreed on again since: then it has an earlier base,
+ * but a later epoch. Nobody goes back in epochs. */
+static bool leads_to(const struct hf_view *view, const struct hf_view *theirs,
+                     const struct hf_lineage *next)
 {
-    return view->epoch <= next->forked && !is_later(view, next);
+    bool earlier = view->base < next->base && view->epoch < theirs->epoch;
+    return earlier || (view->epoch <= next->forked && !is_later(view, next));
 }
 
 /* Up to where two know the same who were in one lineage, one at @a with that
@@ -100,15 +104,16 @@ enum hf_relation hf_lineage_compare(const struct hf_view *ours,
         *forked = common_of(decided->epoch, decided->base, their_next->forked,
                             their_next->base);
         /* What we accepted may be what it was forked from once more. */
-        return leads_to(ours, their_next) && !is_later(decided, their_next)
+        return leads_to(ours, theirs, their_next) &&
+                       !is_later(decided, their_next)
                    ? HF_RELATION_BEHIND
                    : HF_RELATION_WINS;
     }
     if (their_next == NULL) {
         *forked = common_of(theirs->epoch, theirs->base, our_next->forked,
                             our_next->base);
-        return leads_to(theirs, our_next) ? HF_RELATION_AHEAD
-                                          : HF_RELATION_LOSES;
+        return leads_to(theirs, ours, our_next) ? HF_RELATION_AHEAD
+                                                : HF_RELATION_LOSES;
     }
     *forked = common_of(our_next->forked, our_next->base, their_next->forked,
                         their_next->base);

@@ -21,7 +21,8 @@
  * two is ahead of the other, and nobody goes back, neither in what was decided
  * nor in epochs. So with each lineage goes the base of what it was forked from,
  * as well: a view of a later base followed that one, and is not of the fork,
- * even if its epoch is earlier. */
+ * even if its epoch is earlier; one of an earlier base came before, even if its
+ * epoch is later. */
 #ifndef HF_CORE_LINEAGE_H
 #define HF_CORE_LINEAGE_H
 

@@ -193,6 +193,26 @@ static void who_went_on_in_a_view_agreed_on_again_is_not_drawn_in(void **state)
     assert_int_equal(forked, 7);
 }
 
+/* One entered its view again, under a later epoch than what it had accepted to
+ * come after it. Then it forks there, by order. */
+static void who_was_in_an_earlier_view_under_a_later_epoch_follows(void **state)
+{
+    (void)state;
+    hf_epoch forked;
+    struct hf_view again = root_at(12);
+    struct hf_view accepted = root_at(9);
+    again.base = 7;
+    accepted.base = 8;
+    struct hf_view fork = fork_of(&accepted, 7, 13);
+    assert_int_equal(compare(&again, &fork, &forked), HF_RELATION_BEHIND);
+    assert_int_equal(compare(&fork, &again, &forked), HF_RELATION_AHEAD);
+    assert_int_equal(hf_lineage_compare(&again, &accepted, &fork, &forked),
+                     HF_RELATION_BEHIND);
+    fork.epoch = 11; /* Nobody goes back. */
+    assert_int_equal(compare(&again, &fork, &forked), HF_RELATION_WINS);
+    assert_int_equal(compare(&fork, &again, &forked), HF_RELATION_LOSES);
+}
+
 static void of_two_forks_the_smaller_number_goes_on(void **state)
 {
     (void)state;
@@ -266,6 +286,8 @@ int main(void)
         cmocka_unit_test(who_did_not_go_on_follows_the_fork),
         cmocka_unit_test(who_went_on_is_not_drawn_into_a_fork),
         cmocka_unit_test(who_went_on_in_a_view_agreed_on_again_is_not_drawn_in),
+        cmocka_unit_test(
+            who_was_in_an_earlier_view_under_a_later_epoch_follows),
         cmocka_unit_test(of_two_forks_the_smaller_number_goes_on),
         cmocka_unit_test(of_two_clusters_the_older_goes_on_as_a_whole),
         cmocka_unit_test(a_long_list_of_lineages_forgets_its_oldest),
