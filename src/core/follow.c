@@ -288,3 +288,16 @@ void hf_node_view_heard(struct hf_node *node, const struct hf_view *view)
         return;
     }
 }
+
+void hf_node_offer_view(struct hf_node *node, struct hf_peer *peer)
+{
+    if (node->now - peer->view_sent_at < HF_VIEW_RESEND_MS) {
+        return;
+    }
+    struct hf_message message = {
+        .type = HF_MESSAGE_VIEW,
+        .view = node->state == HF_STATE_MERGING ? node->target : node->view};
+    if (hf_node_send(node, peer, &message)) {
+        peer->view_sent_at = node->now;
+    }
+}

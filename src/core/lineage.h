@@ -49,7 +49,9 @@ enum hf_relation hf_lineage_compare(const struct hf_view *ours,
 uint64_t hf_lineage_of(const struct hf_view *view);
 
 /* Whether somebody who is in lineage @id at @epoch is in @view or in one that
- * it came from. */
+ * it came from, as far as numbers tell: where views were agreed on again he may
+ * as well be in one that came later. So he is only told of ours, and if he is
+ * further on he says so. */
 bool hf_lineage_includes(const struct hf_view *view, uint64_t id,
                          hf_epoch epoch);
 

@@ -481,8 +481,6 @@ hf_member_set hf_node_voteless(const struct hf_node *node);
 bool hf_node_is_bound(const struct hf_node *node, uint8_t member);
 /* Arrival of the last heartbeat of @member that we echoed. */
 hf_time hf_node_given(const struct hf_node *node, uint8_t member);
-/* Tells a peer of our view, not too often. */
-void hf_node_offer_view(struct hf_node *node, struct hf_peer *peer);
 
 /* fork.c */
 /* Whether @rest may go on without being a safe set, given that @dead are
@@ -559,6 +557,8 @@ bool hf_proposal_ends_await(const struct hf_node *node);
 bool hf_proposal_joins(const struct hf_node *node);
 
 /* follow.c */
+/* Tells a peer of our view, not too often. */
+void hf_node_offer_view(struct hf_node *node, struct hf_peer *peer);
 void hf_node_view_heard(struct hf_node *node, const struct hf_view *view);
 /* The node is in no view any more but knows @view, and wants to join it. */
 void hf_node_stay_out(struct hf_node *node, const struct hf_view *view);

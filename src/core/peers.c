@@ -691,10 +691,14 @@ void hf_node_heartbeat(struct hf_node *node, struct hf_peer *peer,
     if (hf_node_take_news(node, peer, beat)) {
         send_heartbeat(node, peer); /* Somebody waits for it. */
     }
-    /* One that is in a later view may have agreed to it without us. */
-    bool includes = beat->cluster == node->view->cluster &&
-                    hf_lineage_includes(node->view, beat->lineage, beat->epoch);
-    bool binds = beat->cluster == 0 || includes;
+    bool ours = beat->cluster == node->view->cluster;
+    bool includes =
+        ours && hf_lineage_includes(node->view, beat->lineage, beat->epoch);
+    /* One that is in a later view may have agreed to it without us. Only of our
+     * own it is certain that it is not later: of an earlier number it can be,
+     * where ours was agreed on again (lineage.h). */
+    bool binds =
+        beat->cluster == 0 || (ours && beat->epoch == node->view->epoch);
     if (binds && beat->echo > peer->bound && beat->echo <= node->now) {
         peer->bound = beat->echo;
     }
@@ -732,19 +736,6 @@ void hf_node_heartbeat(struct hf_node *node, struct hf_peer *peer,
     } else if (apart ? !is_handing_over(beat, node->view->epoch)
                      : beat->epoch < node->view->epoch) {
         hf_node_offer_view(node, peer); /* It may only learn whom to dial. */
-    }
-}
-
-void hf_node_offer_view(struct hf_node *node, struct hf_peer *peer)
-{
-    if (node->now - peer->view_sent_at < HF_VIEW_RESEND_MS) {
-        return;
-    }
-    struct hf_message message = {
-        .type = HF_MESSAGE_VIEW,
-        .view = node->state == HF_STATE_MERGING ? node->target : node->view};
-    if (hf_node_send(node, peer, &message)) {
-        peer->view_sent_at = node->now;
     }
 }
 

@@ -274,6 +274,7 @@ static void a_view_includes_what_it_came_from(void **state)
     assert_true(hf_lineage_includes(&fork, 7, 9));
     assert_false(hf_lineage_includes(&fork, 7, 10));
     assert_false(hf_lineage_includes(&fork, 8, 1));
+    assert_false(hf_lineage_includes(&fork, 8, 9)); /* One of that epoch. */
     assert_int_equal(hf_lineage_of(&fork), 7);
 }
 

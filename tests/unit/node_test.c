@@ -579,6 +579,26 @@ static void who_hears_of_a_cluster_waits_to_be_taken_in(void **state)
     assert_int_equal(status().partitions_primary, 0);
 }
 
+/* Of an earlier number can be what was decided after our view, without us. */
+static void only_in_our_view_an_echo_makes_a_death_fresh(void **state)
+{
+    (void)state;
+    open_node();
+    lone_node_tick(&f.lone, 0);
+    meet_other();
+    hear_view((hf_epoch)9 << 32, 2);
+    struct hf_message message = {.type = HF_MESSAGE_HEARTBEAT};
+    message.heartbeat = (struct hf_heartbeat){.epoch = (hf_epoch)8 << 32,
+                                              .echo = f.lone.now,
+                                              .state = HF_STATE_ACTIVE,
+                                              .cluster = 99};
+    hear(&message);
+    assert_false(hf_node_is_bound(f.lone.node, 0));
+    message.heartbeat.epoch = (hf_epoch)9 << 32;
+    hear(&message);
+    assert_true(hf_node_is_bound(f.lone.node, 0));
+}
+
 static void commands_go_to_the_primary_when_it_is_ready(void **state)
 {
     (void)state;
@@ -759,6 +779,7 @@ int main(void)
         LONE(messages_of_strangers_are_ignored),
         LONE(a_node_under_our_name_is_not_met),
         NEW(who_hears_of_a_cluster_waits_to_be_taken_in),
+        NEW(only_in_our_view_an_echo_makes_a_death_fresh),
         NEW(commands_go_to_the_primary_when_it_is_ready),
         NEW(commands_sent_to_another_node_are_counted),
         NEW(refusals_say_what_is_wrong),
