@@ -120,13 +120,39 @@ static hf_member_set kept_of(const struct hf_view *view,
     return hf_member_set_count(set) > target->count ? kept : set;
 }
 
+/* Whether somebody who is in @view heard @node lately, or may do so now. */
+static bool is_heard(const struct run *run, const struct hf_view *view,
+                     unsigned node)
+{
+    const struct cluster *c = run->c;
+    const struct hf_peer_info *info = &c->processes[node].config.self;
+    for (unsigned i = 0; i < c->options.node_count; i++) {
+        if (i == node || !is_in(c, i, view->epoch)) {
+            continue;
+        }
+        const struct process *process = &c->processes[i];
+        const struct hf_peer *peer =
+            hf_node_peer_find(process->node, info->id, info->incarnation);
+        if (!run->links[node][i].cut ||
+            (peer != NULL &&
+             peer->heard + HF_LEASE_MS > process_now(process))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Whether every partition that @victim holds by @view has another copy among
- * nodes that are not in @out, now and in the view that comes after. */
-static bool view_spares(const struct cluster *c, const struct hf_view *view,
+ * nodes that are not in @out, now and in the view that comes after. Of those
+ * that are away one is taken back when it was just heard, though it may be dead
+ * by then, and the others are no copies any more. */
+static bool view_spares(const struct run *run, const struct hf_view *view,
                         unsigned victim, uint64_t out)
 {
+    const struct cluster *c = run->c;
     unsigned where[HF_MEMBERS_MAX];
     struct hf_owners targets[HF_PARTITION_COUNT];
+    bool returns = view->absent != 0 && is_heard(run, view, victim);
     for (uint8_t i = 0; i < view->member_count; i++) {
         where[i] = node_of_incarnation(c, view->members[i].incarnation);
     }
@@ -138,6 +164,9 @@ static bool view_spares(const struct cluster *c, const struct hf_view *view,
         uint64_t learnt = nodes_of(view, where, nominees);
         uint64_t kept =
             nodes_of(view, where, kept_of(view, &targets[p], p, nominees));
+        if (returns && (hf_view_copies(view, p) & ~view->absent) == 0) {
+            kept &= dying;
+        }
         if (((copies | learnt) & dying) != 0 &&
             ((copies & ~dying & ~out) == 0 || (kept & ~dying & ~out) == 0)) {
             return false;
@@ -213,7 +242,7 @@ static bool view_allows(const struct run *run, const struct hf_view *view,
                         unsigned node, bool proven, uint64_t out)
 {
     const struct cluster *c = run->c;
-    return view_spares(c, view, node, out | leaving_few(c, view)) &&
+    return view_spares(run, view, node, out | leaving_few(c, view)) &&
            (!is_voter(c, view, node) || rest_goes_on(run, view, node, proven));
 }
 
