@@ -165,6 +165,14 @@ static bool others_bring_it(const struct hf_node *node,
     return false;
 }
 
+/* Out of our view, we are out of @view from now on, though it counts on us. */
+static void wait_for_it(struct hf_node *node, const struct hf_view *view)
+{
+    hf_node_peers_meet(node, view);
+    hf_node_merge_adopt(node, view);
+    *node->view = *view;
+}
+
 /* @view counts on what we handed over to the lineage that we are out of. Those
  * who decided it go on without us, or wait for us as absent: then we come back
  * with nothing, after those who bring it. */
@@ -172,9 +180,7 @@ static void come_with_nothing(struct hf_node *node, const struct hf_view *view)
 {
     if (votes_in(node, view)) {
         if (!is_behind_us(node, view)) {
-            hf_node_peers_meet(node, view);
-            hf_node_merge_adopt(node, view);
-            *node->view = *view;
+            wait_for_it(node, view);
         }
     } else if (!others_bring_it(node, view)) {
         follow(node, view);
@@ -192,6 +198,8 @@ static void lose_to(struct hf_node *node, const struct hf_view *view,
         hf_node_merge_begin(node, view, forked);
     } else if (node->state == HF_STATE_OUT && is_beyond_us(node, view)) {
         come_with_nothing(node, view);
+    } else if (node->state == HF_STATE_OUT && is_behind_us(node, view)) {
+        wait_for_it(node, view); /* For one that takes us in. */
     } else {
         follow(node, view);
     }

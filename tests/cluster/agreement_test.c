@@ -667,6 +667,71 @@ static void who_accepted_what_is_lost_follows_a_fork(void **state)
     story_expect_filled(c, 50);
 }
 
+/* @node hears of an earlier view that was agreed on again, and so gives its own
+ * a later number. */
+static void tell_of_an_earlier_view(struct cluster *c, unsigned node,
+                                    unsigned from)
+{
+    const struct hf_peer_info *info = &c->processes[from].node->config.self;
+    struct hf_view other = *c->processes[node].node->view;
+    other.epoch++;
+    other.base--;
+    const struct hf_message message = {.type = HF_MESSAGE_VIEW, .view = &other};
+    process_on_message(&c->processes[node], info->id, info->incarnation,
+                       &message);
+}
+
+/* A and B are cut off, and A has the view in which all were under a later
+ * number; X and Y have forked from it under the earlier one, and gone further.
+ * Then Y goes on without X, and X meets A and B, to whom the fork gives way.
+ * But in that view X has agreed to what came after: it does not go back there,
+ * it asks to be taken in. */
+static void who_leaves_a_fork_does_not_go_back(void **state)
+{
+    struct cluster_options options;
+    cluster_options_init(&options, 3);
+    options.node_count = 4;
+    struct cluster *c = story_start_with(state, &options);
+    c->invariants.two_sides = true;
+    story_fill(c, 50);
+    const struct hf_view *view = cluster_view(c);
+    unsigned a = cluster_node_of(c, view, 0);
+    unsigned b = cluster_node_of(c, view, 1);
+    unsigned y = cluster_node_of(c, view, 2);
+    unsigned x = cluster_node_of(c, view, 3);
+    const struct hf_node *first = c->processes[a].node;
+    const struct hf_node *last = c->processes[x].node;
+    hf_epoch base = view->base;
+    cluster_isolate(c, a);
+    cluster_isolate(c, b);
+    tell_of_an_earlier_view(c, a, b);
+    cluster_run(c, 4 * SILENCE_MS);
+    cluster_check(c,
+                  first->view->base == base &&
+                      first->view->epoch < last->view->epoch &&
+                      has_forked(c, &x) && !has_forked(c, &a),
+                  "X and Y do not fork");
+    cluster_cut(c, x, y);
+    cluster_run(c, SILENCE_MS);
+    uncut(c, x, y);
+    cluster_check(c, cluster_wait(c, SILENCE_MS, is_out, &x),
+                  "Y does not go on without X");
+    cluster_cut(c, x, y);
+    uncut(c, x, a);
+    cluster_run(c, SILENCE_MS);
+    cluster_check(c, is_out(c, &x) && !has_forked(c, &x),
+                  "X does not wait for A");
+    cluster_heal(c);
+    cluster_isolate(c, y);
+    cluster_check(c, cluster_wait(c, 4 * SILENCE_MS, is_not_of_all, &x),
+                  "A, B and X do not go on");
+    cluster_heal(c);
+    cluster_settle(c, CLUSTER_SETTLE_MS);
+    c->invariants.two_sides = false;
+    cluster_settle_and_check(c);
+    story_expect_filled(c, 50);
+}
+
 /* Of two, the one of lower rank could go on alone. When it stood still itself,
  * the silence it finds is its own. */
 static void who_stood_still_accuses_nobody(void **state)
@@ -700,6 +765,7 @@ int main(void)
         STORY(nobody_comes_back_to_a_view_it_has_left),
         STORY(who_promised_binds_itself_to_nobody_while_it_merges),
         STORY(who_accepted_what_is_lost_follows_a_fork),
+        STORY(who_leaves_a_fork_does_not_go_back),
         STORY(who_stood_still_accuses_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
