@@ -309,10 +309,13 @@ static bool is_kept_for_us(const struct hf_node *node, uint16_t p)
 }
 
 /* Whether it waits for somebody who was with us until the end, with a copy as
- * good as ours. */
+ * good as ours: not if we kept ours aside in an earlier view. */
 static bool is_kept_by_another(const struct hf_node *node, uint16_t p)
 {
     const struct hf_acting *acting = &node->target->acting[p];
+    if (node->partitions[p].merge.deferred) {
+        return false;
+    }
     for (uint8_t i = 0; i < acting->count; i++) {
         const struct hf_peer *peer = target_peer(node, acting->members[i]);
         if (!is_away(node, acting->members[i]) || peer == NULL ||
