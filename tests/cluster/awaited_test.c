@@ -229,6 +229,44 @@ static void what_one_member_knows_counts_for_all(void **state)
     go_together(c);
 }
 
+/* The same of five with a backup: the last two go on as a fork; of the others
+ * the first and the second hand over to the third, end, and come back to the
+ * fork. What only these two had gets no backup there while it is awaited, for a
+ * backup answers reads. */
+static void what_is_awaited_has_no_copy_that_answers(void **state)
+{
+    struct cluster_options options;
+    cluster_options_init(&options, 450);
+    options.node_count = 5;
+    options.policy = HF_POLICY_AVAILABLE;
+    struct cluster *c = story_start_with(state, &options);
+    c->invariants.two_sides = true;
+    fill(c);
+    for (unsigned i = 0; i < 6; i++) {
+        cluster_cut(c, i % 3, 3 + i / 3);
+    }
+    cluster_run(c, SIDES_MS);
+    for (unsigned i = 0; i < 2; i++) {
+        cluster_check(c, drains(c, i), "it hands over what it has");
+        cluster_run(c, SEEN_MS); /* The rest has a view without it. */
+        cluster_kill(c, i);
+        link_between(c, i, 3, false);
+        link_between(c, i, 4, false);
+        cluster_run(c, SEEN_MS);
+        cluster_boot(c, i);
+        cluster_cut(c, i, 2);
+    }
+    cluster_run(c, 4 * SIDES_MS);
+    cluster_check(
+        c, hf_member_set_count(hf_view_voters(c->processes[3].node->view)) == 4,
+        "who comes back is taken in");
+    for (unsigned i = 0; i < c->options.node_count; i++) {
+        cluster_check(c, i == 2 || count_refused(c, i) > 0,
+                      "nothing is unavailable");
+    }
+    go_together(c);
+}
+
 /* Of new:0, new:1 ..., those that @node and its side serve. */
 static void set_new(struct cluster *c, unsigned node, bool done[KEYS])
 {
@@ -307,6 +345,7 @@ int main(void)
         STORY(an_operator_gives_up_what_is_awaited),
         STORY(what_nobody_can_bring_is_lost),
         STORY(what_one_member_knows_counts_for_all),
+        STORY(what_is_awaited_has_no_copy_that_answers),
         STORY(who_was_replaced_is_not_waited_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

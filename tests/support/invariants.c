@@ -129,6 +129,22 @@ static void check_view(struct cluster *c, const struct hf_view *view,
         (struct invariants_view){view->epoch, hash};
 }
 
+/* Of a partition that is awaited the primary answers nobody, but a copy would,
+ * as of any other. So there is none, and learners have to wait. */
+static void check_awaited(struct cluster *c, const struct process *process,
+                          const struct hf_view *view)
+{
+    for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
+        const struct hf_partition *partition = &process->node->partitions[p];
+        bool awaited = view->acting[p].awaited ||
+                       (partition->primary && partition->awaited);
+        if (awaited && view->acting[p].count > 1) {
+            cluster_fail(c, "partition %u is awaited, and has copies", p);
+            return;
+        }
+    }
+}
+
 static void check_epoch(struct cluster *c, struct process *process)
 {
     if (process->node->promised < process->promised_max) {
@@ -150,6 +166,7 @@ static void check_epoch(struct cluster *c, struct process *process)
     process->epoch_max = view->epoch;
     trace_mix_number(&c->trace, view->epoch);
     check_view(c, view, process->number);
+    check_awaited(c, process, view);
 }
 
 /* What happens after each turn for each watched partition, so what changes

@@ -7,6 +7,7 @@
  *   - A node acknowledges writes only to partitions that it serves.
  *   - Two nodes never hold different views under one epoch.
  *   - The epoch of a node never goes back, nor do its promises.
+ *   - Of a partition that is awaited there is no copy but its primary.
  *   - A node keeps to the contract of core/node.h.
  *   - What it tells of itself in heartbeats is what a count finds.
  *   - What a copy may answer is what is committed on the primary, it would end
