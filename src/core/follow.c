@@ -59,7 +59,7 @@ static bool is_view_known(const struct hf_node *node)
 }
 
 /* Kept as absent we hold the last copies of something: then we stay. */
-void hf_node_leave_for_good(struct hf_node *node)
+static void leave_for_good(struct hf_node *node)
 {
     if (node->state == HF_STATE_OUT && node->leaving != HF_LEAVING_NO &&
         !hf_node_is_kept(node) && is_view_known(node)) {
@@ -218,6 +218,15 @@ static bool is_alive(const struct hf_node *node, uint64_t lineage)
         }
     }
     return false;
+}
+
+void hf_node_follow_tick(struct hf_node *node)
+{
+    if (node->deserted_since != 0 &&
+        is_alive(node, hf_lineage_of(node->view))) {
+        node->deserted_since = 0;
+    }
+    leave_for_good(node);
 }
 
 /* @view gives way to the lineage that we are out of. When nobody is heard who

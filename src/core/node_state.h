@@ -565,8 +565,9 @@ void hf_node_stay_out(struct hf_node *node, const struct hf_view *view);
 /* Out of a view, with copies that only we have: it lists us as absent, or we
  * have yet to hand them over. */
 bool hf_node_is_kept(const struct hf_node *node);
-/* Out, to leave, and not needed any more: it is LEFT. */
-void hf_node_leave_for_good(struct hf_node *node);
+/* Out: it heard its lineage again, or it was to leave and is needed no more:
+ * then it is LEFT. */
+void hf_node_follow_tick(struct hf_node *node);
 /* What others are told of our leaving: not READY before all is handed over. */
 enum hf_leaving hf_node_told_leaving(const struct hf_node *node);
 

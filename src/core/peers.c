@@ -776,7 +776,7 @@ static void count_suspicions(struct hf_node *node)
 
 void hf_node_peers_tick(struct hf_node *node)
 {
-    hf_node_leave_for_good(node);
+    hf_node_follow_tick(node);
     count_suspicions(node);
     if (node->now >= node->beat_at) {
         node->beat_at = node->now + HF_HEARTBEAT_MS;

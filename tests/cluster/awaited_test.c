@@ -267,6 +267,54 @@ static void what_is_awaited_has_no_copy_that_answers(void **state)
     go_together(c);
 }
 
+/* There are no backups. X cannot reach B, and is out of the view of A and B,
+ * which waits for what only X has. D goes on as a fork. When X hears D alone
+ * for a moment, that is no reason to hand over to it; nor is another such
+ * moment later: it has heard A in between. When nobody else is heard for ten
+ * seconds, perhaps nobody is left. */
+static void who_hears_its_lineage_again_waits_anew(void **state)
+{
+    struct cluster_options options;
+    cluster_options_init(&options, 460);
+    options.node_count = 4;
+    options.backups = 0;
+    options.policy = HF_POLICY_AVAILABLE;
+    struct cluster *c = story_start_with(state, &options);
+    const struct hf_view *view = cluster_view(c);
+    unsigned a = cluster_node_of(c, view, 0);
+    unsigned b = cluster_node_of(c, view, 1);
+    unsigned d = cluster_node_of(c, view, 2);
+    unsigned x = cluster_node_of(c, view, 3);
+    const struct hf_node *waiting = c->processes[x].node;
+    fill(c);
+    c->invariants.two_sides = true;
+    link_between(c, x, b, true);
+    cluster_run(c, SIDES_MS);
+    cluster_isolate(c, d);
+    cluster_run(c, SIDES_MS);
+    for (unsigned i = 0; i < 2; i++) {
+        cluster_check(c, waiting->state == HF_STATE_OUT, "X is not out");
+        link_between(c, x, a, true);
+        cluster_run(c, SEEN_MS);
+        link_between(c, x, d, false);
+        cluster_run(c, 2 * SEEN_MS);
+        cluster_check(c, waiting->state == HF_STATE_OUT,
+                      "X hands over to a fork that gives way");
+        if (i == 0) {
+            link_between(c, x, d, true);
+            link_between(c, x, a, false);
+            cluster_run(c, HF_DESERTED_MS);
+        }
+    }
+    cluster_run(c, HF_DESERTED_MS);
+    cluster_check(c,
+                  waiting->state != HF_STATE_OUT ||
+                      hf_lineage_of(waiting->view) ==
+                          hf_lineage_of(c->processes[d].node->view),
+                  "X waits for ever");
+    go_together(c);
+}
+
 /* Of new:0, new:1 ..., those that @node and its side serve. */
 static void set_new(struct cluster *c, unsigned node, bool done[KEYS])
 {
@@ -346,6 +394,7 @@ int main(void)
         STORY(what_nobody_can_bring_is_lost),
         STORY(what_one_member_knows_counts_for_all),
         STORY(what_is_awaited_has_no_copy_that_answers),
+        STORY(who_hears_its_lineage_again_waits_anew),
         STORY(who_was_replaced_is_not_waited_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
