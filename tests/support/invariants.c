@@ -189,7 +189,7 @@ static void check_server(struct cluster *c, const struct process *process,
 
 /* Whether nothing changed since the last turn of @process that its right to
  * acknowledge hangs on, but leases. These only get longer within a turn, unless
- * it promises something or enters a view, or somebody dies. */
+ * it promises something, gives way or enters a view, or somebody dies. */
 static bool rights_are_the_same(struct invariants *invariants,
                                 const struct process *process)
 {
@@ -199,9 +199,10 @@ static bool rights_are_the_same(struct invariants *invariants,
         .epoch = node->view->epoch,
         .promised = node->promised,
         .fresh = node->fresh,
+        .active = node->state == HF_STATE_ACTIVE,
     };
     bool same = now.epoch == last->epoch && now.promised == last->promised &&
-                now.fresh == last->fresh;
+                now.fresh == last->fresh && now.active == last->active;
     *last = now;
     return same;
 }

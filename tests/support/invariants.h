@@ -42,6 +42,7 @@ struct invariants_rights {
     hf_epoch epoch;
     hf_epoch promised;
     hf_member_set fresh;
+    bool active; /* It keeps its epoch while it hands over. */
 };
 
 /* What was under way to a member to fill its copies, */
