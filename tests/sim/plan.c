@@ -222,6 +222,15 @@ static void draw_stuck_streams(struct plan *plan, struct hf_rng *rng)
     plan->stick_ms_max = 1000 + scaled(rng, 9000);
 }
 
+/* Where sides go on; from a draw of its own, so that `--behead` is the same in
+ * a seed that has it anyway. */
+static bool is_beheaded(uint64_t seed)
+{
+    struct hf_rng rng;
+    hf_rng_init(&rng, seed ^ UINT64_C(0x626568656164));
+    return hf_rng_chance(&rng, 1, 16);
+}
+
 /* More of the same kind, from other draws for the same reason. */
 static void draw_more(struct plan *plan, const struct options *options,
                       uint64_t seed)
@@ -229,7 +238,7 @@ static void draw_more(struct plan *plan, const struct options *options,
     struct hf_rng rng;
     hf_rng_init(&rng, seed ^ UINT64_C(0x6d6f7265));
     if (plan_has_sides(plan)) {
-        if (options->behead) {
+        if (options->behead || is_beheaded(seed)) {
             draw_behead(plan, &rng);
         }
         return;

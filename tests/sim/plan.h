@@ -46,7 +46,7 @@ struct options {
     unsigned nodes;       /* 0: drawn. */
     enum policy policy;   /* POLICY_COUNT: drawn. */
     int64_t ms;
-    bool behead; /* In seeds that did not draw it, too, and with sides. */
+    bool behead; /* In seeds that did not draw it, too. */
     bool verbose;
     bool keep_going; /* After a seed that failed. */
 };
