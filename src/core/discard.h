@@ -23,8 +23,8 @@ struct hf_discarded {
 /* Takes all sessions out of @partition, and all fences. */
 void hf_node_discard(struct hf_node *node, uint16_t partition);
 
-/* The same but for fences, if all sessions are of @database, or of clients for
- * HF_DATABASE_ALL. False when not, or without memory; then nothing changed. */
+/* Takes the sessions of @database out of it, or of clients for HF_DATABASE_ALL.
+ * False without memory; then nothing changed. */
 HF_NODISCARD bool hf_node_discard_sessions(struct hf_node *node,
                                            uint16_t partition,
                                            uint8_t database);

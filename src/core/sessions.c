@@ -73,19 +73,14 @@ struct hf_session *hf_sessions_first_fence(const struct hf_sessions *sessions)
 
 /* ---- Changing sessions -------------------------------------------------- */
 
-static size_t heap_size(const struct hf_heap *heap)
-{
-    return heap->capacity * sizeof(struct hf_heap_item *);
-}
-
 /* A new fence in the heap of them. */
 static int fence_add(struct hf_sessions *sessions, struct hf_session *fence,
                      hf_time deadline)
 {
-    size_t before = heap_size(&sessions->fences);
+    size_t before = hf_sessions_fence_places(sessions);
     int error =
         hf_heap_push(&sessions->fences, hf_session_fence_item(fence), deadline);
-    hf_sessions_hold(sessions, heap_size(&sessions->fences), before);
+    hf_sessions_hold(sessions, hf_sessions_fence_places(sessions), before);
     if (error == 0) {
         hf_sessions_hold_fence(sessions, hf_session_size(fence));
     }
@@ -95,7 +90,7 @@ static int fence_add(struct hf_sessions *sessions, struct hf_session *fence,
 static void fences_give_back(struct hf_sessions *sessions)
 {
     if (sessions->fences.count == 0) {
-        hf_sessions_hold(sessions, 0, heap_size(&sessions->fences));
+        hf_sessions_hold(sessions, 0, hf_sessions_fence_places(sessions));
         hf_heap_close(&sessions->fences);
     }
 }
@@ -167,76 +162,11 @@ static void session_drop(struct hf_sessions *sessions, uint32_t slot)
     session_free(sessions, session);
 }
 
-/* A table of nothing but the fences. False: no memory. */
-static bool table_of_fences(const struct hf_sessions *sessions,
-                            struct hf_table *table)
-{
-    *table = (struct hf_table){.moves = sessions->table.moves + 1};
-    for (size_t i = 0; i < sessions->fences.count; i++) {
-        struct hf_session *fence =
-            hf_session_of_fence_item(sessions->fences.items[i]);
-        uint32_t hash = hf_session_hash(fence);
-        if (!hf_table_make_room(table, sessions->mem, hash)) {
-            hf_mem_free(sessions->mem, table->entries, hf_table_bytes(table));
-            return false;
-        }
-        (void)hf_table_insert(table, fence, hash);
-    }
-    return true;
-}
-
-static uint32_t count_meant(const struct hf_sessions *sessions,
-                            uint8_t database)
-{
-    return database == HF_DATABASE_ALL ? hf_sessions_of_clients(sessions)
-                                       : sessions->counts[database];
-}
-
-bool hf_sessions_take(struct hf_sessions *sessions, uint8_t database,
-                      struct hf_sessions *taken)
-{
-    struct hf_table fences;
-    if (count_meant(sessions, database) < sessions->count ||
-        !table_of_fences(sessions, &fences)) {
-        return false;
-    }
-    size_t kept = sessions->fence_bytes + heap_size(&sessions->fences);
-    struct hf_sessions_totals *totals = sessions->totals;
-    hf_sessions_count_in(sessions, NULL);
-    *taken = (struct hf_sessions){.mem = sessions->mem,
-                                  .expiry = sessions->expiry,
-                                  .partition = sessions->partition,
-                                  .table = sessions->table,
-                                  .count = sessions->count,
-                                  .bytes = sessions->bytes - kept};
-    memcpy(taken->counts, sessions->counts, sizeof(taken->counts));
-    memset(sessions->counts, 0, sizeof(sessions->counts));
-    hf_heap_init(&taken->fences, sessions->mem);
-    for (size_t i = 0; i < sessions->fences.count; i++) {
-        const struct hf_session *fence =
-            hf_session_of_fence_item(sessions->fences.items[i]);
-        hf_table_remove(&taken->table,
-                        hf_table_find(&taken->table, hf_session_key(fence),
-                                      hf_session_hash(fence)));
-    }
-    sessions->table = fences;
-    sessions->count = 0;
-    sessions->bytes = kept + hf_table_bytes(&fences);
-    hf_sessions_count_in(sessions, totals);
-    return true;
-}
-
-static bool database_is_meant(uint8_t meant, uint8_t database)
-{
-    return meant == HF_DATABASE_ALL ? database < HF_DATABASE_COUNT
-                                    : database == meant;
-}
-
 /* Frees all sessions of @database, or of all of clients, and leaves the
  * fences. */
 static void drop_sessions(struct hf_sessions *sessions, uint8_t database)
 {
-    uint32_t meant = count_meant(sessions, database);
+    uint32_t meant = hf_sessions_count_of(sessions, database);
     if (sessions->fences.count == 0 && meant == sessions->count) {
         hf_sessions_clear(sessions);
         return;
@@ -244,9 +174,7 @@ static void drop_sessions(struct hf_sessions *sessions, uint8_t database)
     /* From the end: who moves then stays. */
     for (uint32_t i = sessions->table.capacity; meant > 0 && i-- > 0;) {
         struct hf_session *entry = sessions->table.entries[i];
-        if (entry != NULL && hf_session_type(entry) != HF_SESSION_FENCE &&
-            database_is_meant(database,
-                              hf_key_database(hf_session_key(entry)))) {
+        if (entry != NULL && hf_session_is_of(entry, database)) {
             session_drop(sessions, i);
             meant--;
         }
@@ -637,9 +565,9 @@ static void remove_new(struct hf_sessions *sessions,
 static bool make_room_for_all(struct hf_sessions *sessions,
                               const struct hf_sessions *after)
 {
-    size_t before = heap_size(&sessions->fences);
+    size_t before = hf_sessions_fence_places(sessions);
     int error = hf_heap_reserve(&sessions->fences, after->fences.count);
-    hf_sessions_hold(sessions, heap_size(&sessions->fences), before);
+    hf_sessions_hold(sessions, hf_sessions_fence_places(sessions), before);
     if (error != 0 || !insert_new(sessions, &after->table)) {
         remove_new(sessions, &after->table);
         fences_give_back(sessions);

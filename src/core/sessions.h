@@ -110,9 +110,9 @@ hf_sessions_of_clients(const struct hf_sessions *sessions)
     return sessions->count - sessions->counts[HF_DATABASE_OWN];
 }
 
-/* Moves all sessions, but not the fences, to @taken, which is not in use and is
- * then counted nowhere: to be freed by one of the above. False when some are
- * not of @database, or of clients for HF_DATABASE_ALL, or without memory; then
+/* Moves all sessions of @database, or of clients for HF_DATABASE_ALL, to
+ * @taken, which is not in use and is then counted nowhere: to be freed by one
+ * of the above. The others stay, and all fences. False without memory; then
  * nothing changed. */
 HF_NODISCARD bool hf_sessions_take(struct hf_sessions *sessions,
                                    uint8_t database, struct hf_sessions *taken);

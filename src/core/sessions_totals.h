@@ -3,7 +3,7 @@
 #ifndef HF_CORE_SESSIONS_TOTALS_H
 #define HF_CORE_SESSIONS_TOTALS_H
 
-#include "core/sessions.h"
+#include "core/session.h"
 
 /* Changes `bytes` by @more, less @less. */
 static inline void hf_sessions_hold(struct hf_sessions *sessions, size_t more,
@@ -59,6 +59,31 @@ static inline void hf_sessions_uncount_one(struct hf_sessions *sessions,
     if (sessions->totals != NULL) {
         sessions->totals->counts[database]--;
     }
+}
+
+/* What the places for fences take, in the heap of them. */
+static inline size_t
+hf_sessions_fence_places(const struct hf_sessions *sessions)
+{
+    return sessions->fences.capacity * sizeof(struct hf_heap_item *);
+}
+
+/* How many are of @database, or of clients for HF_DATABASE_ALL. */
+static inline uint32_t hf_sessions_count_of(const struct hf_sessions *sessions,
+                                            uint8_t database)
+{
+    return database == HF_DATABASE_ALL ? hf_sessions_of_clients(sessions)
+                                       : sessions->counts[database];
+}
+
+/* Whether @entry is one of these; a fence never is. */
+static inline bool hf_session_is_of(const struct hf_session *entry,
+                                    uint8_t database)
+{
+    uint8_t of = hf_key_database(hf_session_key(entry));
+    return hf_session_type(entry) != HF_SESSION_FENCE &&
+           (database == HF_DATABASE_ALL ? of < HF_DATABASE_COUNT
+                                        : of == database);
 }
 
 #endif

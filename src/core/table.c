@@ -203,6 +203,15 @@ bool hf_table_make_room(struct hf_table *table, struct hf_mem *mem,
             has_free_slot(table, hash));
 }
 
+bool hf_table_reserve(struct hf_table *table, struct hf_mem *mem,
+                      uint32_t count)
+{
+    HF_ASSERT(table->count == 0);
+    uint32_t homes = count + count / 8 + 1; /* Not over load_max. */
+    return count == 0 ||
+           table_rebuild(table, mem, homes < HOMES_MIN ? HOMES_MIN : homes);
+}
+
 void hf_table_give_back(struct hf_table *table, struct hf_mem *mem)
 {
     if (table->count == 0) {

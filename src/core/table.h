@@ -61,6 +61,11 @@ uint32_t hf_table_first_from(const struct hf_table *table, uint32_t hash);
 HF_NODISCARD bool hf_table_make_room(struct hf_table *table, struct hf_mem *mem,
                                      uint32_t hash);
 
+/* Gives @table, which is empty, room for about @count entries, so that it need
+ * not grow for each few of them. False without memory. */
+HF_NODISCARD bool hf_table_reserve(struct hf_table *table, struct hf_mem *mem,
+                                   uint32_t count);
+
 /* Adds @session, whose deadline is set, after hf_table_make_room for its
  * @hash; it must not be there yet. Returns its slot. */
 uint32_t hf_table_insert(struct hf_table *table, struct hf_session *session,

@@ -9,6 +9,7 @@
 
 #include "core/effects.h"
 #include "core/expiry.h"
+#include "core/key.h"
 #include "core/sessions.h"
 #include "support/failing_mem.h"
 
@@ -169,16 +170,60 @@ static void without_fences_nothing_is_needed(void **state)
     hf_sessions_clear(&taken);
 }
 
+/* Of database 1 when @other, else of 0. */
+static struct hf_slice key_in(unsigned number, bool other)
+{
+    static uint8_t inner[17];
+    return hf_key_encode(other ? 1 : 0, key_of(number), inner);
+}
+
+static void check_databases(bool first, bool other)
+{
+    for (unsigned i = 0; i < COUNT; i++) {
+        assert_int_equal(is_there(key_in(i, false)), first && !gets_fence(i));
+        assert_int_equal(is_there(key_in(i, true)), other);
+        assert_int_equal(is_fenced(key_in(i, false)), gets_fence(i));
+    }
+    assert_int_equal(f.sessions.count, f.sessions.table.count - COUNT / 7);
+    assert_int_equal(f.sessions.counts[0], first ? COUNT - COUNT / 7 : 0);
+    assert_int_equal(f.sessions.counts[1], other ? COUNT : 0);
+}
+
+/* Others stay as they are, with fences, and those taken are found no more.
+ * Without memory nothing happens. */
 static void what_is_of_another_database_is_not_taken(void **state)
 {
     (void)state;
-    put(key_of(1));
+    for (unsigned i = 0; i < COUNT; i++) {
+        put(key_in(i, false));
+        put(key_in(i, true));
+        if (gets_fence(i)) {
+            hf_effects_fence(&f.effects, 1000 + i);
+            apply(key_in(i, false));
+        }
+    }
     struct hf_sessions taken;
-    assert_false(hf_sessions_take(&f.sessions, 1, &taken));
-    assert_true(is_there(key_of(1)));
-    assert_true(hf_sessions_take(&f.sessions, 0, &taken));
-    assert_int_equal(f.sessions.counts[0], 0);
+    uint64_t nth = 1;
+    failing_mem_fail_from(&f.failing, nth);
+    while (!hf_sessions_take(&f.sessions, 0, &taken)) {
+        check_databases(true, true);
+        failing_mem_fail_from(&f.failing, ++nth);
+    }
+    assert_in_range(nth, 2, 20);
+    failing_mem_fail_from(&f.failing, 0);
+
+    check_databases(false, true);
+    assert_int_equal(taken.count, COUNT - COUNT / 7);
+    assert_int_equal(taken.counts[0], taken.count);
+    assert_int_equal(taken.bytes + f.sessions.bytes + f.used_bytes,
+                     f.failing.mem.used_bytes);
     hf_sessions_clear(&taken);
+    check_databases(false, true);
+    put(HF_SLICE_LITERAL("it is as good as new"));
+    assert_true(hf_sessions_take(&f.sessions, 1, &taken));
+    assert_int_equal(taken.count, COUNT);
+    hf_sessions_clear(&taken);
+    assert_int_equal(f.sessions.count, 1);
 }
 
 int main(void)
