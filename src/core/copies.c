@@ -500,6 +500,7 @@ static bool stream_send_one(struct hf_node *node, uint8_t member,
         return false;
     }
     hf_node_send_member(node, member, &message);
+    node->sent_bytes += HF_SEND_RECORD_BYTES + entry->record->size;
     return true;
 }
 
@@ -510,6 +511,11 @@ void hf_node_stream_send(struct hf_node *node, uint8_t member)
         return;
     }
     while (to->stream.sent + 1 < hf_stream_next(&to->stream)) {
+        if (node->sent_bytes >= HF_SEND_BYTES_MAX) {
+            to->stream.moved_at = node->now; /* It is not done yet. */
+            node->sends_wait = true;
+            return;
+        }
         if (!stream_send_one(node, member, to->stream.sent + 1)) {
             return; /* A tick tries again. */
         }
@@ -626,6 +632,7 @@ static void tell_committed(struct hf_node *node, uint8_t i)
 void hf_node_send_acks(struct hf_node *node)
 {
     node->tell_at = HF_NEVER;
+    node->sent_bytes = 0;
     if (node->state != HF_STATE_ACTIVE) {
         return;
     }
@@ -646,18 +653,27 @@ void hf_node_send_acks(struct hf_node *node)
 }
 
 /* An acknowledgement may have been lost without the link breaking, or a copy
- * had no memory: what is not acknowledged for long is sent again. */
+ * had no memory: what is not acknowledged for long is sent again. And there may
+ * be more to send than a turn may. */
 void hf_node_streams_tick(struct hf_node *node)
 {
+    bool waited = node->sends_wait;
+    node->sends_wait = false;
     if (node->state != HF_STATE_ACTIVE) {
         return;
     }
-    for (uint8_t i = 0; i < node->view->member_count; i++) {
+    uint8_t count = node->view->member_count;
+    for (uint8_t k = 0; k < count; k++) {
+        /* Not always the same one first. */
+        uint8_t i = (uint8_t)((node->fill_turn + k) % count);
         struct hf_stream *stream = &node->members[i].stream;
-        if (stream->acked + 1 < hf_stream_next(stream) &&
-            node->now - stream->moved_at > HF_RESEND_MS) {
+        bool late = stream->acked + 1 < hf_stream_next(stream) &&
+                    node->now - stream->moved_at > HF_RESEND_MS;
+        if (late) {
             stream->moved_at = node->now;
             stream->sent = stream->acked;
+        }
+        if (late || waited) {
             hf_node_stream_send(node, i);
         }
     }

@@ -57,6 +57,7 @@ void hf_node_leave_epoch(struct hf_node *node)
     }
     node->unsynced = 0;
     node->taught = 0;
+    node->sends_wait = false;
     node->commit_blocked = false;
     node->nominate_due = false;
 }
@@ -445,6 +446,7 @@ static bool pull_if_behind(struct hf_node *node, uint16_t p)
         node->members[ahead->member].stream.progress_at = node->now;
     }
     partition->pulling = ahead != NULL;
+    partition->pulled_bytes = 0;
     if (ahead != NULL) {
         struct hf_message message = {
             .type = HF_MESSAGE_PULL,
@@ -570,6 +572,12 @@ void hf_node_copy_synced(struct hf_node *node, uint16_t p, uint8_t member)
     hf_node_sync_partition(node, p);
 }
 
+/* How much of what may be sent in one go a record takes, to both sides. */
+static size_t suffix_bytes(const struct hf_record_view *record)
+{
+    return HF_SEND_RECORD_BYTES + record->key.size + record->effects.size;
+}
+
 void hf_node_pulled(struct hf_node *node, uint8_t member,
                     const struct hf_pull *pull)
 {
@@ -579,13 +587,19 @@ void hf_node_pulled(struct hf_node *node, uint8_t member,
         return;
     }
     const struct hf_partition *partition = &node->partitions[pull->partition];
+    size_t bytes = 0;
     for (uint32_t i = 0; i < partition->log.count; i++) {
         const struct hf_record *record = hf_record_queue_at(&partition->log, i);
-        if (record->view.version.sequence > pull->sequence) {
-            struct hf_message message = {
-                .type = HF_MESSAGE_SUFFIX,
-                .suffix = {node->view->epoch, record->view}};
-            hf_node_send_member(node, member, &message);
+        if (record->view.version.sequence <= pull->sequence) {
+            continue;
+        }
+        struct hf_message message = {
+            .type = HF_MESSAGE_SUFFIX,
+            .suffix = {node->view->epoch, record->view}};
+        hf_node_send_member(node, member, &message);
+        bytes += suffix_bytes(&record->view);
+        if (bytes >= HF_PULL_BYTES_MAX) {
+            return; /* It asks for more when it has this. */
         }
     }
 }
@@ -605,7 +619,9 @@ void hf_node_suffix(struct hf_node *node, uint8_t member,
         return; /* Pulled again by hf_node_sync_tick. */
     }
     node->members[member].stream.progress_at = node->now;
-    if (partition->version.sequence >= copy->version.sequence) {
+    partition->pulled_bytes += suffix_bytes(record);
+    if (partition->version.sequence >= copy->version.sequence ||
+        partition->pulled_bytes >= HF_PULL_BYTES_MAX) {
         hf_node_sync_partition(node, record->partition);
     }
 }

@@ -328,7 +328,7 @@ static void notice_pause(struct hf_node *node)
 static hf_time tick_at(const struct hf_node *node)
 {
     if (node->ticked_at == HF_TIME_PAST || node->expiry_waits ||
-        node->walks_waiting > 0) {
+        node->sends_wait || node->walks_waiting > 0) {
         return node->now;
     }
     bool busy =

@@ -47,16 +47,12 @@
 #include "core/stream.h"
 #include "core/timers.h"
 #include "core/transfers.h"
+#include "core/turn.h"
 
 #define HF_PEERS_MAX 128
 #define HF_ASKED_PLACES 4096 /* A power of two. */
 #define HF_NOMINATIONS_MAX (HF_PARTITION_COUNT * (1 + HF_BACKUPS_MAX))
 #define HF_TIME_PAST INT64_C(-1000000000)
-#define HF_EXPIRY_VISITS_MAX 500
-#define HF_FORGET_VISITS 4096
-#define HF_DISCARD_SLOTS_MAX 2000
-#define HF_FILL_ENTRIES_MAX 512 /* Sessions sent to a learner at a time. */
-#define HF_FILL_NEXT_MAX 16     /* Partitions found by one look at all. */
 #define HF_FENCES_WARN_MS 60000
 
 /* A node we know of, whether a member or not. */
@@ -180,7 +176,8 @@ struct hf_partition {
     struct hf_list waiting;      /* struct hf_waiting, in order. */
     struct hf_sessions sessions; /* All but its counts. */
 
-    uint64_t learnt; /* HF_SESSIONS_END: has everything; else 0. */
+    uint64_t learnt;     /* HF_SESSIONS_END: has everything; else 0. */
+    size_t pulled_bytes; /* That came since we last asked for it. */
     struct hf_knowledge knowledge;
     struct hf_list waiting_link; /* In node->waiting_partitions. */
     struct hf_copy copies[HF_COPIES_MAX + 1 + HF_BACKUPS_MAX];
@@ -359,6 +356,8 @@ struct hf_node {
     struct hf_buffer tokens;
     hf_time fences_warned_at; /* Of too many fences. */
     bool expiry_waits;        /* More sessions are due right now. */
+    bool sends_wait;          /* Streams have more than a turn may send, */
+    size_t sent_bytes;        /* and this was sent in it. */
     uint32_t walks_waiting;   /* Gatherings whose next page is to be asked. */
     bool commit_blocked; /* Something may be ready to commit: look again. */
     uint32_t unsynced;   /* Partitions of ours that are not synced. */
@@ -691,7 +690,8 @@ void hf_node_committed(struct hf_node *node, uint8_t member,
                        const struct hf_committed *committed);
 /* Acknowledges what was applied and tells what was committed. */
 void hf_node_send_acks(struct hf_node *node);
-/* Sends what the stream to @member has not sent yet. */
+/* Sends what the stream to @member has not sent yet, or as much of that as one
+ * turn may: then ticks go on. */
 void hf_node_stream_send(struct hf_node *node, uint8_t member);
 /* The link to @member is new: send again what it did not acknowledge. */
 void hf_node_stream_restart(struct hf_node *node, uint8_t member);
