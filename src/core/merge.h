@@ -76,7 +76,7 @@ void hf_node_merge_awaited(struct hf_node *node, uint16_t partition,
 void hf_node_merge_arrived(struct hf_node *node, uint16_t partition);
 /* Those that nobody brings are lost. */
 void hf_node_merge_await_tick(struct hf_node *node);
-/* All of those, now: an operator said so. */
+/* All of those, with the next tick: an operator said so, outside of a step. */
 void hf_node_merge_give_up(struct hf_node *node);
 /* The epoch ends: what is not committed may be for nothing. */
 void hf_node_merge_forget(struct hf_partition *partition);

@@ -175,7 +175,7 @@ static void give_up_until(struct hf_node *node, hf_time until)
 
 void hf_node_merge_give_up(struct hf_node *node)
 {
-    give_up_until(node, HF_NEVER);
+    node->merge_given_up = true;
 }
 
 /* Whether somebody is about to hand it over. */
@@ -192,7 +192,13 @@ static bool is_on_its_way(const struct hf_node *node,
 
 void hf_node_merge_await_tick(struct hf_node *node)
 {
+    bool given_up = node->merge_given_up;
+    node->merge_given_up = false;
     if (node->merge_awaited == 0 || node->state != HF_STATE_ACTIVE) {
+        return;
+    }
+    if (given_up) {
+        give_up_until(node, HF_NEVER);
         return;
     }
     bool others =

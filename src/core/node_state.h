@@ -336,7 +336,8 @@ struct hf_node {
     hf_time merge_heard;     /* Anything of a member of the target. */
     hf_time merge_moved;     /* Something was handed over, or a new target. */
     uint32_t merge_deferred; /* Partitions that are. */
-    uint32_t merge_awaited;  /* Partitions that were `handed` over. */
+    uint32_t merge_awaited;  /* Partitions that were `handed` over, */
+    bool merge_given_up;     /* which an operator gives up. */
     uint32_t view_awaited;   /* Partitions that the view says are awaited. */
     hf_time deserted_since;  /* OUT, kept, nobody of it is heard; or 0. */
     uint64_t given_up;       /* A lineage that we waited for in vain, */

@@ -386,6 +386,25 @@ static void who_was_replaced_is_not_waited_for(void **state)
     }
 }
 
+/* What a node has handed over, and is to serve again, it awaits as well. Who
+ * waits at it for that is answered when an operator gives it up. The state is
+ * made here: to get there takes three lineages. */
+static void an_order_answers_who_waits_for_what_was_handed_over(void **state)
+{
+    struct cluster *c = story_start(state, 1, 440);
+    struct hf_node *node = c->processes[0].node;
+    cluster_set(c, "old:0", "v");
+    hf_node_merge_awaited(node, hf_partition_of_key(HF_SLICE_LITERAL("old:0")),
+                          12345);
+    struct request *waiting = cluster_ask(c, 0, "GET", "old:0", NULL);
+    cluster_run(c, 50);
+    cluster_expect_answer(c, "(waiting)", waiting);
+    cluster_check(c, hf_node_takeover(node) == NULL, "it is refused");
+    cluster_check(c, cluster_await(c, waiting, 200), "it waits on");
+    cluster_expect_answer(c, "v", waiting);
+    cluster_forget(waiting);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -396,6 +415,7 @@ int main(void)
         STORY(what_is_awaited_has_no_copy_that_answers),
         STORY(who_hears_its_lineage_again_waits_anew),
         STORY(who_was_replaced_is_not_waited_for),
+        STORY(an_order_answers_who_waits_for_what_was_handed_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
