@@ -432,7 +432,7 @@ void hf_node_submit(struct hf_node *node, uint64_t client, uint64_t tag,
 static void submit_unit(struct hf_node *node, uint64_t client, uint64_t tag,
                         const struct hf_command *command)
 {
-    if (command->argc < 2) { /* EXEC, of which a client has no other. */
+    if (command->argc < 3) { /* EXEC, of which a client has no other. */
         struct hf_reply error = hf_reply_error("ERR EXEC without MULTI");
         hf_node_answer_client(node, client, tag, &error);
         return;

@@ -6,7 +6,8 @@
  * A script for tests/fuzz/scene.h. Its steps deliver what real nodes sent
  * each other, in any order, changed or repeated; make up messages of every
  * type, with fields near what the node expects or far off; and let time pass,
- * links break, memory run out, nodes stop and clients ask.
+ * links break, memory run out, nodes stop and clients ask, on connections of
+ * the plain port and of that for the cluster protocol, or without one.
  *
  * Peers that lie break promises about data. What is judged here is what even
  * they must not get: a crash, undefined behaviour, a leak, memory without
@@ -479,6 +480,28 @@ static void step_ask(struct script *s)
     }
 }
 
+/* Several commands may come at once, or bytes that are none. */
+static void step_client(struct script *s)
+{
+    struct scene_clients *clients = &s->node->clients;
+    uint8_t how = script_take(s);
+    unsigned which = how % CLIENTS_COUNT;
+    hf_buffer_clear(&s->line);
+    if (how >= 248) {
+        clients_leave(clients, which);
+    } else if (how >= 240) {
+        clients_deafen(clients, which, how % 4 < 2);
+    } else if (how >= 224) {
+        clients_receive(clients, which, script_take_bytes(s, 64));
+    } else {
+        for (unsigned count = 1u + how / 2 % 4; count > 0; count--) {
+            script_take_line(s, &s->line);
+        }
+        HF_ASSERT(!s->line.failed);
+        clients_receive(clients, which, hf_buffer_slice(&s->line));
+    }
+}
+
 static void script_step(struct script *s)
 {
     static const hf_time pauses[] = {0, 1, 10, 10, 50, 100, 250, 1000};
@@ -518,6 +541,9 @@ static void script_step(struct script *s)
     case 10:
         step_life(s);
         return;
+    case 15:
+        step_client(s);
+        return;
     default:
         step_message(s);
         return;
@@ -535,6 +561,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     hf_mem_init_system(&s.mem);
     hf_buffer_init(&s.effects, &s.mem);
     hf_buffer_init(&s.tokens, &s.mem);
+    hf_buffer_init(&s.line, &s.mem);
     uint8_t shape = script_take(&s);
     unsigned real_count = shape % 8 < 5 ? 1 : shape % 8 < 7 ? 2 : 3;
     s.scene = scene_open(real_count, (shape >> 3) % 4, (shape >> 5) % 4,
@@ -550,6 +577,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     scene_close(s.scene);
     hf_buffer_close(&s.effects);
     hf_buffer_close(&s.tokens);
+    hf_buffer_close(&s.line);
     HF_ASSERT(s.mem.used_bytes == 0);
     return 0;
 }

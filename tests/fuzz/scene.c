@@ -17,6 +17,8 @@
 #define MEMORY_MAX ((size_t)12 << 20)
 #define CLIENT 42
 #define FENCE_MS 5000
+/* A transaction of a script has no more steps than bytes. */
+#define CLIENTS_ROUNDS_MAX 4096
 
 static void heard(struct scene_node *node, unsigned who,
                   const struct hf_message *message);
@@ -83,9 +85,13 @@ static void on_reply(void *user, uint64_t client, uint64_t tag,
 {
     struct scene_node *node = user;
     struct scene *scene = node->scene;
-    HF_ASSERT(client == CLIENT && tag < SCENE_REQUESTS_MAX);
-    HF_ASSERT(node->asked[tag]);
-    node->asked[tag] = false;
+    if (client == CLIENT) {
+        HF_ASSERT(tag < SCENE_REQUESTS_MAX);
+        HF_ASSERT(node->asked[tag]);
+        node->asked[tag] = false;
+    } else {
+        clients_reply(&node->clients, client, tag, reply);
+    }
     hf_buffer_clear(&scene->bytes);
     hf_reply_encode(reply, &scene->bytes);
     struct hf_reply decoded;
@@ -105,6 +111,19 @@ static void on_probe(void *user, const struct hf_address *address,
     on_address(user, address);
 }
 
+static void on_subscribers(void *user, const struct hf_command *command,
+                           struct hf_buffer *tokens)
+{
+    struct scene_node *node = user;
+    clients_subscribers(&node->clients, command, tokens);
+}
+
+static void on_listened(void *user)
+{
+    struct scene_node *node = user;
+    clients_listened(&node->clients);
+}
+
 static size_t on_queued(void *user, hf_node_id to)
 {
     (void)user;
@@ -119,6 +138,8 @@ void scene_step(struct scene_node *node, struct hf_event *event)
                                      .connect = on_address,
                                      .forget = on_address,
                                      .queued = on_queued,
+                                     .subscribers = on_subscribers,
+                                     .listened = on_listened,
                                      .probe = on_probe};
     if (node->node == NULL) {
         return;
@@ -254,7 +275,8 @@ static void person_init(struct hf_peer_info *person, const char *name,
     *person = (struct hf_peer_info){.incarnation = incarnation,
                                     .started_ms = (uint64_t)WALL_MS,
                                     .peer_port = 17379,
-                                    .client_port = 7379};
+                                    .client_port = 7379,
+                                    .cluster_port = 7380};
     (void)snprintf(person->name, sizeof(person->name), "%s", name);
     (void)snprintf(person->label, sizeof(person->label), "rack-%s", name);
     (void)snprintf(person->host, sizeof(person->host), "host-%s", name);
@@ -269,10 +291,12 @@ static void people_init(struct scene *scene)
         person_init(&scene->people[i], names[i], 100 + i);
     }
     scene->people[SCENE_RESTARTED].started_ms++;
+    scene->people[SCENE_PUPPET + 1].cluster_port = 0; /* Others stand in. */
 }
 
 static void node_start(struct scene_node *node)
 {
+    clients_init(&node->clients, node);
     node->config.self = node->scene->people[node->number];
     node->config.random_seed = node->config.self.incarnation;
     int error = hf_node_create(&node->node, &node->config, &node->failing.mem,
@@ -297,6 +321,7 @@ static void node_init(struct scene *scene, unsigned number)
     node->config.stream_bytes_max = (size_t)64 << 10;
     node->config.learn_bytes_max = (size_t)8 << 10;
     node->config.fences.lifetime_ms = FENCE_MS;
+    node->config.scripts = &clients_engine;
     bool added =
         hf_fence_rules_add(&node->config.fences, HF_SLICE_LITERAL("k1"));
     HF_ASSERT(added);
@@ -347,6 +372,7 @@ static void node_stop(struct scene_node *node)
     while (node->packet_count > 0) {
         scene_drop(node, 0);
     }
+    clients_close(&node->clients);
     hf_node_destroy(node->node);
     node->node = NULL;
     failing_mem_close(&node->failing);
@@ -480,6 +506,7 @@ static void node_turn(struct scene_node *node)
     }
     struct hf_event end = {.type = HF_EVENT_TURN_END};
     scene_step(node, &end);
+    clients_turn(&node->clients);
 }
 
 void scene_run(struct scene *scene, unsigned rounds, hf_time ms)
@@ -539,6 +566,19 @@ static void all_answered(const struct scene *scene)
     }
 }
 
+/* Transactions take many steps, each of which may wait. */
+static void clients_end(struct scene *scene)
+{
+    unsigned rounds = 0;
+    for (unsigned i = 0; i < scene->real_count; i++) {
+        struct scene_node *node = &scene->nodes[i];
+        while (node->node != NULL && !clients_finish(&node->clients)) {
+            HF_ASSERT(rounds++ < CLIENTS_ROUNDS_MAX);
+            scene_run(scene, 1, 100);
+        }
+    }
+}
+
 void scene_end(struct scene *scene)
 {
     static const struct hf_slice argv[] = {{(const uint8_t *)"SET", 3},
@@ -556,6 +596,7 @@ void scene_end(struct scene *scene)
     }
     scene_run(scene, 8, 100);
     all_answered(scene);
+    clients_end(scene);
     for (unsigned i = 0; i < scene->real_count; i++) {
         scene_ask(&scene->nodes[i], &command);
     }

@@ -4,7 +4,8 @@
  * the one who holds the strings wants it: in order or not, once or twice or
  * never. Puppets are peers without a node: what is sent in their name comes
  * from the strings alone. A puppet that is told to play along answers what it
- * is asked as a member would, so that a real node gets far.
+ * is asked as a member would, so that a real node gets far. Clients ask by
+ * commands as they are inside, or have connections (clients.h).
  *
  * Checked in here: whatever a node sends can be encoded and decoded and is then
  * the same; no request is answered twice; memory stays below a bound; a node
@@ -14,6 +15,7 @@
 #define HF_TESTS_FUZZ_SCENE_H
 
 #include "core/node_state.h"
+#include "fuzz/clients.h"
 #include "support/failing_mem.h"
 #include "wire/peer.h"
 
@@ -53,6 +55,7 @@ struct scene_node {
     size_t packet_count;
     bool asked[SCENE_REQUESTS_MAX]; /* By tag: waits for an answer. */
     struct scene_heard heard[SCENE_PEOPLE];
+    struct scene_clients clients;
 };
 
 struct scene {

@@ -299,8 +299,8 @@ struct hf_reply script_take_reply(struct script *s)
     }
 }
 
-/* False when the bytes say no command that a connection would let through. */
-bool script_take_command(struct script *s, struct hf_command *command)
+/* False when it has too many arguments. */
+static bool take_any_command(struct script *s, struct hf_command *command)
 {
     size_t row_count = 0;
     while (hf_command_at(row_count) != NULL) {
@@ -326,10 +326,100 @@ bool script_take_command(struct script *s, struct hf_command *command)
         }
     }
     command->argv = s->argv;
+    return true;
+}
+
+/* False when the bytes say no command that a connection would let through. */
+bool script_take_command(struct script *s, struct hf_command *command)
+{
     enum hf_tally_kind kind;
-    return command->row->route != HF_ROUTE_CONNECTION &&
+    return take_any_command(s, command) &&
+           command->row->route != HF_ROUTE_CONNECTION &&
            hf_tally_kind_of(command, &kind) &&
            hf_command_arity_fits(command->row, command->argc);
+}
+
+/* What takes more than one word to get anywhere. */
+static const char *const phrases[] = {
+    "CLUSTER SLOTS",
+    "CLUSTER SHARDS",
+    "CLUSTER NODES",
+    "CLUSTER INFO",
+    "CLUSTER MYID",
+    "CLUSTER GETKEYSINSLOT 12706 10", /* The one of k1. */
+    "CLUSTER COUNTKEYSINSLOT 449",    /* The one of k2. */
+    "CLUSTER RESET",
+    "HELLO 2",
+    "HELLO 3",
+    "COMMAND GETKEYS MSET k1 1 k2 2",
+    "READONLY",
+    "READWRITE",
+    "ASKING",
+    "MULTI",
+    "EXEC",
+    "WATCH k1",
+    "SET k1 1",
+    "GET k1",
+    "SET k2 2 PX 100",
+    "GET k2",
+    "INCR k3",
+    "MGET k1 {k1}b",
+    "MGET k1 k2 k3",
+    "RENAME k1 {k1}b",
+    "EVAL SET,k1,1;GET,k1 1 k1",
+    "EVAL INCR,k2;!;GET,k2 1 k2",
+    "EVAL_RO GET,k1;SET,k1,2 1 k1",
+    "EVALSHA DEL,k1 1 k1",
+    "SCRIPT FLUSH",
+    "CLIENT TRACKING ON",
+    "CLIENT TRACKING ON OPTIN",
+    "CLIENT CACHING YES",
+    "CLIENT REPLY OFF",
+    "CLIENT REPLY SKIP",
+    "CLIENT LIST",
+    "CLIENT KILL TYPE normal SKIPME no",
+    "SUBSCRIBE c",
+    "SSUBSCRIBE c",
+    "PSUBSCRIBE *",
+    "UNSUBSCRIBE",
+    "PUNSUBSCRIBE",
+    "PUBLISH c m",
+    "SPUBLISH c m",
+    "PUBSUB NUMSUB c",
+    "PUBSUB CHANNELS",
+    "CONFIG SET notify-keyspace-events KEA",
+    "SELECT 1",
+    "HOLDFAST STATUS",
+    "HOLDFAST TAKEOVER",
+    "HOLDFAST DRAIN",
+    "INFO",
+    "RESET",
+    "QUIT",
+};
+
+static void put_bulk(struct hf_buffer *out, struct hf_slice bytes)
+{
+    hf_buffer_append_format(out, "$%u\r\n", (unsigned)bytes.size);
+    hf_buffer_append_slice(out, bytes);
+    hf_buffer_append_text(out, "\r\n");
+}
+
+void script_take_line(struct script *s, struct hf_buffer *out)
+{
+    uint8_t which = script_take(s);
+    if (which < HF_ARRAY_COUNT(phrases)) {
+        hf_buffer_append_text(out, phrases[which]);
+        hf_buffer_append_text(out, "\r\n");
+        return;
+    }
+    struct hf_command command;
+    if (!take_any_command(s, &command)) {
+        return;
+    }
+    hf_buffer_append_format(out, "*%u\r\n", (unsigned)command.argc);
+    for (uint32_t i = 0; i < command.argc; i++) {
+        put_bulk(out, command.argv[i]);
+    }
 }
 
 /* Views. */

@@ -21,6 +21,7 @@ struct script {
     /* What values borrow from, until the next of their kind. */
     struct hf_buffer effects;
     struct hf_buffer tokens;
+    struct hf_buffer line;
     struct hf_view view;
     struct hf_slice argv[SCRIPT_ARGUMENTS_MAX];
     struct hf_position positions[32];
@@ -50,6 +51,9 @@ struct hf_slice script_take_effects(struct script *s);
 struct hf_reply script_take_reply(struct script *s);
 /* False when it is none that a connection would let through. */
 bool script_take_command(struct script *s, struct hf_command *command);
+/* Any command as a client writes it, appended to @out: of the cluster protocol,
+ * of transactions, of subscribers and of sessions. */
+void script_take_line(struct script *s, struct hf_buffer *out);
 /* The node's view, or the first one, changed; such as wire/peer.c lets through
  * but for what is wrong with single members. */
 const struct hf_view *script_take_view(struct script *s);
