@@ -315,6 +315,7 @@ static void notice_pause(struct hf_node *node)
         for (uint8_t i = 0; i < node->view->member_count; i++) {
             node->members[i].heard = node->now;
             node->members[i].grant = HF_TIME_PAST;
+            node->members[i].late_since = 0;
         }
         node->unsafe_since = 0; /* No fork before others had time to answer. */
         hf_node_lease_changed(node);

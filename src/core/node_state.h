@@ -3,6 +3,7 @@
  *   node.c        the dispatcher: one call per event
  *   status.c      what a node tells of itself
  *   peers.c       who is out there: links, probes, heartbeats, leases, deaths
+ *   suspicion.c   which members are of no use for now
  *   discovery.c   finding a cluster to join, or starting one
  *   agreement.c   agreeing on the next view: ballots, and what to propose
  *   fork.c        going on without a safe set: when, and by whose order
@@ -45,6 +46,7 @@
 #include "core/record.h"
 #include "core/share.h"
 #include "core/stream.h"
+#include "core/suspicion.h"
 #include "core/timers.h"
 #include "core/transfers.h"
 #include "core/turn.h"
@@ -87,6 +89,8 @@ struct hf_member {
     struct hf_peer *peer; /* NULL: never met, or met in another incarnation. */
     hf_time heard;
     hf_time unheard_since; /* It says it does not hear us; 0: it does. */
+    hf_time late_since;    /* It gives back what we sent longer ago than a */
+    hf_time late_at;       /* lease, the last time then; 0: it does not. */
     hf_time grant; /* Our sent_at it last echoed in this epoch: a lease. */
     bool ready;    /* It is in our epoch. */
     bool positions_known; /* It told us where its copies stand. */
@@ -465,11 +469,6 @@ bool hf_node_send(struct hf_node *node, const struct hf_peer *peer,
                   const struct hf_message *message);
 bool hf_node_send_member(struct hf_node *node, uint8_t member,
                          const struct hf_message *message);
-/* Members that are silent for too long, do not hear us, or are dead. */
-hf_member_set hf_node_suspects(const struct hf_node *node);
-/* Of @suspects, those that another member says it hears. */
-hf_member_set hf_node_disputed(const struct hf_node *node,
-                               hf_member_set suspects);
 /* The members whose lease we hold now. */
 hf_member_set hf_node_lease(struct hf_node *node);
 void hf_node_lease_changed(struct hf_node *node);
@@ -530,9 +529,8 @@ void hf_proposal_make(const struct hf_node *node, hf_member_set voters,
 bool hf_proposal_moves(const struct hf_node *node);
 /* Whether somebody began to leave, which the view does not know. */
 bool hf_proposal_leaves(const struct hf_node *node);
-/* Whether all members want to leave. Or are dead, of those who do not, in a way
- * that lets us not go on: we may have stood still, and so it takes a while
- * until nobody was heard who has joined meanwhile and goes on instead. */
+/* Whether all members want to leave; or the others are dead, we may not go on
+ * without them, and for a while nobody was heard who joined them since. */
 bool hf_proposal_nobody_stays(const struct hf_node *node);
 /* Fills in who outside of the view we reach and could take in. */
 void hf_proposal_guests(const struct hf_node *node, struct hf_heartbeat *beat);

@@ -162,55 +162,6 @@ static void certify_replaced(struct hf_node *node, hf_node_id id,
     }
 }
 
-/* Those we do not hear, or not in our lineage, and those that are dead. */
-static hf_member_set unreached(const struct hf_node *node)
-{
-    hf_member_set voters = hf_view_voters(node->view);
-    hf_member_set set = node->dead & voters;
-    for (uint8_t i = 0; i < node->view->member_count; i++) {
-        hf_member_set bit = hf_member_set_of(i);
-        if (i != node->self && (voters & bit) != 0 &&
-            (node->members[i].astray ||
-             node->now - node->members[i].heard > HF_SUSPECT_MS)) {
-            set |= bit;
-        }
-    }
-    return set;
-}
-
-hf_member_set hf_node_suspects(const struct hf_node *node)
-{
-    hf_member_set suspects = unreached(node);
-    hf_member_set voters = hf_view_voters(node->view);
-    for (uint8_t i = 0; i < node->view->member_count; i++) {
-        hf_time since = node->members[i].unheard_since;
-        if (since != 0 && node->now - since > HF_UNHEARD_MS) {
-            suspects |= hf_member_set_of(i) & voters;
-        }
-    }
-    return suspects;
-}
-
-/* Of @suspects, those that another member hears: only our link to them, or
- * theirs to us, is cut. */
-hf_member_set hf_node_disputed(const struct hf_node *node,
-                               hf_member_set suspects)
-{
-    hf_member_set heard = 0;
-    for (uint8_t i = 0; i < node->view->member_count; i++) {
-        const struct hf_peer *peer = node->members[i].peer;
-        if (node->members[i].gone_over) {
-            suspects &= ~hf_member_set_of(i);
-            continue;
-        }
-        if ((suspects & hf_member_set_of(i)) == 0 && peer != NULL &&
-            peer->has_beat && peer->beat.epoch == node->view->epoch) {
-            heard |= peer->beat.reach;
-        }
-    }
-    return suspects & heard & ~node->dead;
-}
-
 uint64_t hf_node_probe_start(struct hf_node *node, enum hf_probe_kind kind,
                              const struct hf_address *address)
 {
@@ -534,7 +485,7 @@ void hf_node_heard(struct hf_node *node, struct hf_peer *peer)
 static hf_member_set reach(const struct hf_node *node)
 {
     if (node->state == HF_STATE_ACTIVE) {
-        return hf_view_voters(node->view) & ~unreached(node);
+        return hf_view_voters(node->view) & ~hf_node_unreached(node);
     }
     hf_member_set set = 0;
     for (size_t i = 0; i < node->peer_count; i++) {
@@ -629,6 +580,7 @@ void hf_node_take_beat(struct hf_node *node, struct hf_peer *peer)
         member->unheard_since = node->now;
     }
     if (beat->echo != 0 && beat->echo <= node->now) {
+        hf_node_note_answer(node, member, beat->echo);
         member->grant = beat->echo > member->grant ? beat->echo : member->grant;
         if (HF_MUTATED(LEASE_FROM_ARRIVAL)) {
             member->grant = node->now;
@@ -739,45 +691,10 @@ void hf_node_heartbeat(struct hf_node *node, struct hf_peer *peer,
     }
 }
 
-static void log_suspicion(const struct hf_node *node, uint8_t member)
-{
-    const struct hf_member *of = &node->members[member];
-    const char *name = node->view->members[member].name;
-    long long silent = (long long)(node->now - of->heard);
-    if (of->astray) {
-        hf_log(&node->config.log, HF_LOG_WARNING,
-               "%s is suspected: it is heard, but not in this view", name);
-    } else if (silent > HF_SUSPECT_MS) {
-        hf_log(&node->config.log, HF_LOG_WARNING,
-               "%s is suspected: silent for %lld ms", name, silent);
-    } else {
-        hf_log(&node->config.log, HF_LOG_WARNING,
-               "%s is suspected: it is heard, but has not heard this node for "
-               "%lld ms",
-               name, (long long)(node->now - of->unheard_since));
-    }
-}
-
-static void count_suspicions(struct hf_node *node)
-{
-    if (node->state != HF_STATE_ACTIVE) {
-        return;
-    }
-    hf_member_set suspected = hf_node_suspects(node) & ~node->dead;
-    hf_member_set begun = suspected & ~node->suspected;
-    node->suspected = suspected;
-    node->counters.suspicions += hf_member_set_count(begun);
-    for (uint8_t i = 0; i < node->view->member_count; i++) {
-        if ((begun & hf_member_set_of(i)) != 0) {
-            log_suspicion(node, i);
-        }
-    }
-}
-
 void hf_node_peers_tick(struct hf_node *node)
 {
     hf_node_follow_tick(node);
-    count_suspicions(node);
+    hf_node_count_suspicions(node);
     if (node->now >= node->beat_at) {
         node->beat_at = node->now + HF_HEARTBEAT_MS;
         hf_node_send_heartbeats(node);

@@ -35,7 +35,8 @@ static bool is_guest(const struct hf_node *node, const struct hf_peer *peer)
     if (!linked || !peer->has_beat || inside || leaving ||
         (peer->beat.state != HF_STATE_STARTING &&
          peer->beat.state != HF_STATE_OUT) ||
-        node->now - peer->heard > JOIN_HEARD_MS) {
+        node->now - peer->heard > JOIN_HEARD_MS ||
+        node->now - peer->bound > HF_LEASE_MS) {
         return false;
     }
     bool ahead = peer->beat.cluster == node->view->cluster &&

@@ -29,6 +29,7 @@ enum {
     HF_SUCCESSOR_MS = 10000,    /* Until an older start may be a newer one. */
     HF_ORIGIN_GONE_MS = 120000, /* Longer than any hold time. */
     HF_UNHEARD_MS = 300,        /* It says that it does not hear us. */
+    HF_LATE_LASTS_MS = 3000,    /* It gave back what is older than a lease. */
     HF_WITHHOLD_MS = 600,       /* After a PREPARE without it, no grants. */
     HF_DESERTED_MS = 10000,     /* Nobody is heard of whom we wait for. */
     HF_PROBE_MS = 100,          /* Between probes of a lost peer. */

@@ -292,6 +292,7 @@ struct hf_peer *next_view_add_peer(struct next_view *n,
                              .out_up = {true, true},
                              .in_up = {true, true},
                              .heard = NEXT_VIEW_NOW,
+                             .bound = NEXT_VIEW_NOW,
                              .member = HF_MEMBER_NONE,
                              .has_beat = true,
                              .beat = {.state = HF_STATE_STARTING}};

@@ -1,0 +1,117 @@
+/* suspicion.c - Who is late is heard, and hears us, but what it gives back of
+ * ours is older than a lease. So it is of no more use than a silent one: no
+ * partition of which both have a copy is served (core/suspicion.h). */
+#include "core/suspicion.h"
+
+#include "core/node_state.h"
+
+hf_member_set hf_node_unreached(const struct hf_node *node)
+{
+    hf_member_set voters = hf_view_voters(node->view);
+    hf_member_set set = node->dead & voters;
+    for (uint8_t i = 0; i < node->view->member_count; i++) {
+        hf_member_set bit = hf_member_set_of(i);
+        if (i != node->self && (voters & bit) != 0 &&
+            (node->members[i].astray ||
+             node->now - node->members[i].heard > HF_SUSPECT_MS)) {
+            set |= bit;
+        }
+    }
+    return set;
+}
+
+void hf_node_note_answer(struct hf_node *node, struct hf_member *member,
+                         hf_time sent_at)
+{
+    if (node->now - sent_at <= HF_LEASE_MS) {
+        member->late_since = 0;
+        return;
+    }
+    if (member->late_since == 0 ||
+        node->now - member->late_at > HF_LATE_LASTS_MS) {
+        member->late_since = node->now;
+    }
+    member->late_at = node->now;
+}
+
+/* When we stood still, or had no link to it, it has nothing later of ours: what
+ * we send then comes back within a lease, or is late. Who suspects the other
+ * gives nothing back any more, so that has to end by itself. */
+static bool is_late(const struct hf_node *node, const struct hf_member *member)
+{
+    return member->late_since != 0 &&
+           node->now - member->late_since > HF_LEASE_MS &&
+           node->now - member->late_at <= HF_LATE_LASTS_MS;
+}
+
+hf_member_set hf_node_suspects(const struct hf_node *node)
+{
+    hf_member_set suspects = hf_node_unreached(node);
+    hf_member_set voters = hf_view_voters(node->view);
+    for (uint8_t i = 0; i < node->view->member_count; i++) {
+        hf_time since = node->members[i].unheard_since;
+        if ((since != 0 && node->now - since > HF_UNHEARD_MS) ||
+            is_late(node, &node->members[i])) {
+            suspects |= hf_member_set_of(i) & voters;
+        }
+    }
+    return suspects;
+}
+
+hf_member_set hf_node_disputed(const struct hf_node *node,
+                               hf_member_set suspects)
+{
+    hf_member_set heard = 0;
+    for (uint8_t i = 0; i < node->view->member_count; i++) {
+        const struct hf_peer *peer = node->members[i].peer;
+        if (node->members[i].gone_over) {
+            suspects &= ~hf_member_set_of(i);
+            continue;
+        }
+        if ((suspects & hf_member_set_of(i)) == 0 && peer != NULL &&
+            peer->has_beat && peer->beat.epoch == node->view->epoch) {
+            heard |= peer->beat.reach;
+        }
+    }
+    return suspects & heard & ~node->dead;
+}
+
+static void log_suspicion(const struct hf_node *node, uint8_t member)
+{
+    const struct hf_member *of = &node->members[member];
+    const char *name = node->view->members[member].name;
+    long long silent = (long long)(node->now - of->heard);
+    if (of->astray) {
+        hf_log(&node->config.log, HF_LOG_WARNING,
+               "%s is suspected: it is heard, but not in this view", name);
+    } else if (silent > HF_SUSPECT_MS) {
+        hf_log(&node->config.log, HF_LOG_WARNING,
+               "%s is suspected: silent for %lld ms", name, silent);
+    } else if (is_late(node, of)) {
+        hf_log(&node->config.log, HF_LOG_WARNING,
+               "%s is suspected: it is heard, but answers later than after "
+               "%d ms",
+               name, HF_LEASE_MS);
+    } else {
+        hf_log(&node->config.log, HF_LOG_WARNING,
+               "%s is suspected: it is heard, but has not heard this node for "
+               "%lld ms",
+               name, (long long)(node->now - of->unheard_since));
+    }
+}
+
+void hf_node_count_suspicions(struct hf_node *node)
+{
+    if (node->state != HF_STATE_ACTIVE) {
+        return;
+    }
+    hf_member_set suspected = hf_node_suspects(node) & ~node->dead;
+    hf_member_set begun = suspected & ~node->suspected;
+    node->suspected = suspected;
+    node->counters.suspicions += hf_member_set_count(begun);
+    for (uint8_t i = 0; i < node->view->member_count; i++) {
+        if ((begun & hf_member_set_of(i)) != 0) {
+            log_suspicion(node, i);
+        }
+    }
+}

@@ -1,0 +1,26 @@
+/* suspicion.h - Which members are of no use for now: silent, deaf to us, in no
+ * view with us, or too late with their answers. */
+#ifndef HF_CORE_SUSPICION_H
+#define HF_CORE_SUSPICION_H
+
+#include "core/view.h"
+
+struct hf_node;
+struct hf_member;
+
+/* Those we do not hear, or not in our lineage, and those that are dead. */
+hf_member_set hf_node_unreached(const struct hf_node *node);
+/* Members that are silent for too long, do not hear us, answer too late, or are
+ * dead. */
+hf_member_set hf_node_suspects(const struct hf_node *node);
+/* Of @suspects, those that another member hears: only our link to them, or
+ * theirs to us, is cut. */
+hf_member_set hf_node_disputed(const struct hf_node *node,
+                               hf_member_set suspects);
+/* @member gave back a heartbeat that we sent at @sent_at. */
+void hf_node_note_answer(struct hf_node *node, struct hf_member *member,
+                         hf_time sent_at);
+/* Counts and logs those that are suspected since the last time. */
+void hf_node_count_suspicions(struct hf_node *node);
+
+#endif

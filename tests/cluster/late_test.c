@@ -1,0 +1,88 @@
+/* late_test.c - Heartbeats of a pair arrive, but later than a lease lasts. */
+#include <stdio.h>
+
+#include "support/story.h"
+
+#define KEYS 50
+#define SERVED_MS 6000
+
+/* Heartbeats between @a and @b take @ms; what they send beside them does not.
+ * 0: as before. */
+static void delay(struct cluster *c, unsigned a, unsigned b, int64_t ms)
+{
+    struct network_faults faults = c->options.faults;
+    faults.delay_us += ms * SCHEDULE_US_PER_MS;
+    faults.jitter_us += ms / 2 * SCHEDULE_US_PER_MS;
+    network_link_of(&c->network, a, b, HF_CHANNEL_CONTROL)->path.faults =
+        faults;
+    network_link_of(&c->network, b, a, HF_CHANNEL_CONTROL)->path.faults =
+        faults;
+}
+
+static void expect_served(struct cluster *c, unsigned asked)
+{
+    for (unsigned i = 0; i < KEYS; i++) {
+        char key[32];
+        (void)snprintf(key, sizeof(key), "fill:%u", i);
+        cluster_expect_reply(c, "0", asked, "SETNX", key, "other", NULL);
+    }
+}
+
+static void two_are_late(void **state, unsigned nodes, int64_t ms)
+{
+    struct cluster *c = story_start(state, nodes, 41 + (uint64_t)ms);
+    unsigned first = cluster_node_of(c, cluster_view(c), 0);
+    unsigned second = cluster_node_of(c, cluster_view(c), 1);
+    story_fill(c, KEYS);
+    delay(c, first, second, ms);
+    cluster_run(c, SERVED_MS);
+    unsigned members = 0;
+    for (unsigned round = 0; round < 10; round++) {
+        expect_served(c, first);
+        members = cluster_view(c)->member_count;
+        cluster_check(c, members == nodes - 1, "one of them is left out");
+        cluster_run(c, 2000); /* It stays so. */
+    }
+    delay(c, first, second, 0);
+    cluster_settle_and_check(c);
+    cluster_check(c, cluster_view(c)->member_count == nodes, "it comes back");
+    story_expect_filled(c, KEYS);
+    story_end(state);
+}
+
+/* The primary of what both have could not serve it. Like a pair whose link is
+ * cut, they cost the cluster one of them. */
+static void of_two_who_answer_too_late_one_goes(void **state)
+{
+    two_are_late(state, 3, 600);
+    two_are_late(state, 3, 1500);
+    two_are_late(state, 3, 5000);
+    two_are_late(state, 4, 1000);
+}
+
+static void of_two_nodes_the_first_goes_on(void **state)
+{
+    two_are_late(state, 2, 600);
+}
+
+/* What is slow, but not too late, costs nobody. */
+static void who_answers_in_time_stays(void **state)
+{
+    struct cluster *c = story_start(state, 3, 42);
+    story_fill(c, KEYS);
+    hf_epoch epoch = cluster_view(c)->epoch;
+    delay(c, 0, 1, 250);
+    cluster_run(c, 20000);
+    expect_served(c, 2);
+    cluster_check(c, cluster_view(c)->epoch == epoch, "nobody is left out");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        STORY(of_two_who_answer_too_late_one_goes),
+        STORY(of_two_nodes_the_first_goes_on),
+        STORY(who_answers_in_time_stays),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
