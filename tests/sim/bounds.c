@@ -4,7 +4,7 @@
  * That takes a view, so it is asked of a primary only while more than half of
  * the members, it and the owner of the copy among them, hear each other well
  * all the time: no cut, no stuck or slow control link, nobody stands still or
- * lacks memory. */
+ * lacks memory, or has heard that others went on. */
 #include "core/node_state.h"
 #include "sim/run.h"
 
@@ -43,6 +43,15 @@ static bool node_is_well(const struct run *run, unsigned node)
            run->nodes[node].memory_until_us == 0;
 }
 
+/* Whether it has a vote for what comes after @view, for all it knows. */
+static bool takes_part(const struct run *run, unsigned node,
+                       const struct hf_view *view)
+{
+    const struct hf_node *member = run->c->processes[node].node;
+    return member->state == HF_STATE_ACTIVE &&
+           member->view->epoch <= view->epoch;
+}
+
 static bool path_is_well(const struct run *run, unsigned from, unsigned to)
 {
     const struct link_fault *fault = &run->links[from][to];
@@ -61,7 +70,8 @@ static bool majority_is_well(const struct run *run, unsigned primary,
         for (uint8_t i = 0; i < view->member_count; i++) {
             unsigned node = cluster_node_of(run->c, view, i);
             bool first = node == primary || node == copy;
-            bool fits = first == (pass == 0) && node_is_well(run, node);
+            bool fits = first == (pass == 0) && node_is_well(run, node) &&
+                        takes_part(run, node, view);
             for (unsigned k = 0; fits && k < count; k++) {
                 fits = path_is_well(run, node, well[k]) &&
                        path_is_well(run, well[k], node);
