@@ -5,6 +5,7 @@
 #include "holdfast/error.h"
 
 #define RETRY_MS 1000 /* When whoever was due could not be deleted yet. */
+#define VISIT_BYTES 4096
 #define TABLES_SIZE (HF_PARTITION_COUNT * sizeof(struct hf_expiry_table))
 
 struct hf_expiry_table {
@@ -40,6 +41,15 @@ void hf_expiry_expect(struct hf_expiry *expiry, struct hf_sessions *sessions,
         table->sessions = sessions;
         table->due = deadline;
     }
+}
+
+/* As many as it takes to free it: to free 4 KiB of members takes about as long
+ * as to free a session. */
+static uint32_t visits_of(const struct hf_session *session)
+{
+    bool many = hf_structure_has(hf_session_type(session));
+    size_t more = many ? hf_session_held(session) / VISIT_BYTES : 0;
+    return more < UINT32_MAX ? 1 + (uint32_t)more : UINT32_MAX;
 }
 
 struct run {
@@ -82,7 +92,9 @@ static bool run_group(struct run *run, struct hf_sessions *sessions,
             slot++;
             continue;
         }
-        run->visits_left -= run->visits_left > 0 ? 1 : 0;
+        uint32_t visits = visits_of(session);
+        run->visits_left -=
+            visits < run->visits_left ? visits : run->visits_left;
         run->due(run->user, sessions, session);
         if (table->moves != moves) {
             return false;

@@ -44,7 +44,8 @@ typedef void hf_expiry_due(void *user, struct hf_sessions *sessions,
 /* Calls @due for sessions and fences with deadline <= now. @due may delete the
  * one it is given, and change the table as it likes; who was not deleted comes
  * up again after a second, or earlier. Ends after about @visits_max calls and
- * looks into groups of slots. Returns true when more are waiting right now. */
+ * looks into groups of slots, or earlier when who was due had many members.
+ * Returns true when more are waiting right now. */
 bool hf_expiry_run(struct hf_expiry *expiry, hf_time now, uint32_t visits_max,
                    hf_expiry_due *due, void *user);
 

@@ -8,7 +8,7 @@
 
 /* Sessions that expire, by a write each: to free one, which is in no cache,
  * takes longest. */
-#define HF_EXPIRY_VISITS_MAX 500
+#define HF_EXPIRY_VISITS_MAX 250
 #define HF_DISCARD_SLOTS_MAX 2000 /* Places where a session may be to free. */
 #define HF_FORGET_VISITS 4096     /* Operations that are over. */
 #define HF_FILL_ENTRIES_MAX 512   /* Sessions sent to a learner, */

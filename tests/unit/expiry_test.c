@@ -268,6 +268,29 @@ static void a_crowd_goes_in_bounded_pieces(void **state)
     assert_int_equal(f->sessions.count, 0);
 }
 
+/* A set is freed member by member: a few large ones are as much as a crowd. */
+static void large_sets_go_one_at_a_time(void **state)
+{
+    struct fixture *f = *state;
+    for (unsigned set = 0; set < 3; set++) {
+        char text[8];
+        number_text(set, text);
+        for (uint32_t i = 0; i < 10000; i++) {
+            char member[8];
+            number_text(i, member);
+            hf_effects_member(&f->effects, hf_slice_text(member));
+        }
+        hf_effects_expire(&f->effects, 1000);
+        apply(f, hf_slice_text(text));
+    }
+    for (uint32_t run_number = 1; run_number <= 3; run_number++) {
+        (void)run(f, NOW + 1000, 50);
+        assert_int_equal(f->due_count, run_number);
+        assert_int_equal(f->sessions.count, 3 - run_number);
+    }
+    assert_false(run(f, NOW + 1000, 50));
+}
+
 /* A touch costs nothing, and is found out when the old deadline comes. */
 static void whoever_was_touched_is_due_at_the_new_deadline(void **state)
 {
@@ -349,6 +372,7 @@ int main(void)
         CASE(a_long_pause_loses_nobody),
         CASE(a_deadline_already_past_is_found),
         CASE(a_crowd_goes_in_bounded_pieces),
+        CASE(large_sets_go_one_at_a_time),
         CASE(whoever_was_touched_is_due_at_the_new_deadline),
         CASE(the_table_may_be_cleared_meanwhile),
         CASE(the_table_may_grow_meanwhile),
