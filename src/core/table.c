@@ -7,6 +7,7 @@
 
 #define HASH_BITS 32
 #define HOMES_MIN 56
+#define HOMES_SPREAD 10   /* Up to a sixth more, at first. */
 #define HOMES_DOUBLED 448 /* Up to here. Then a sixth more at a time. */
 #define TAIL_MIN 8        /* And one for 64 homes, up to TAIL_MAX. */
 #define TAIL_MAX 24
@@ -23,11 +24,13 @@ static uint32_t load_max(uint32_t homes)
 }
 
 /* Each growth leaves a hole in the heap where the table was. Sessions go into
- * it, but a part of one remains: so small tables do not grow often. */
-static uint32_t homes_after(uint32_t homes)
+ * it, but a part of one remains: so small tables do not grow often. A thousand
+ * tables fill evenly, and would all grow at about the same time: so some are
+ * larger from the beginning, as the @hash of whom they begin with says. */
+static uint32_t homes_after(uint32_t homes, uint32_t hash)
 {
     if (homes == 0) {
-        return HOMES_MIN;
+        return HOMES_MIN + hash % HOMES_SPREAD;
     }
     return homes < HOMES_DOUBLED ? 2 * homes : homes + homes / 6;
 }
@@ -192,7 +195,7 @@ bool hf_table_make_room(struct hf_table *table, struct hf_mem *mem,
 {
     uint32_t homes = table->homes;
     if (table->count >= load_max(homes)) {
-        homes = homes_after(homes);
+        homes = homes_after(homes, hash);
         if (!table_rebuild(table, mem, homes)) {
             homes = table->homes;
         }
