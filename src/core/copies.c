@@ -9,6 +9,7 @@
 
 #include "base/assert.h"
 #include "core/effects.h"
+#include "core/expect.h"
 #include "core/node_state.h"
 #include "core/overlay.h"
 #include "holdfast/error.h"
@@ -416,15 +417,35 @@ void hf_node_record(struct hf_node *node, uint8_t member,
     from->ack_due = true;
 }
 
+/* Of what is about to be committed, the next few. Returns how many. */
+static uint32_t expect_in_log(const struct hf_node *node,
+                              const struct hf_record_queue *in_log)
+{
+    const struct hf_record *records[HF_EXPECT_MAX];
+    uint32_t count = 0;
+    for (; count < HF_EXPECT_MAX && count < in_log->count; count++) {
+        records[count] = hf_record_queue_at(in_log, count);
+    }
+    hf_node_expect_done(node, records, count);
+    return count;
+}
+
 void hf_node_committed(struct hf_node *node, uint8_t member,
                        const struct hf_committed *committed)
 {
     struct hf_member *from = &node->members[member];
+    uint32_t expected = 0;
     if (committed->epoch != node->view->epoch) {
         return;
     }
-    while (from->in_log.count > 0 &&
-           hf_record_queue_at(&from->in_log, 0)->number <= committed->number) {
+    while (from->in_log.count > 0) {
+        if (expected == 0) {
+            expected = expect_in_log(node, &from->in_log);
+        }
+        if (hf_record_queue_at(&from->in_log, 0)->number > committed->number) {
+            return;
+        }
+        expected--;
         struct hf_record *record = hf_record_queue_pop(&from->in_log);
         struct hf_partition *partition =
             &node->partitions[record->view.partition];
@@ -570,6 +591,20 @@ static void stream_drop_done(struct hf_node *node, uint8_t member)
     }
 }
 
+/* Of what is acknowledged up to @last, the next few. Returns how many. */
+static uint32_t expect_acked(const struct hf_node *node,
+                             const struct hf_stream *stream, uint64_t last)
+{
+    const struct hf_record *records[HF_EXPECT_MAX];
+    uint32_t count = 0;
+    for (; count < HF_EXPECT_MAX && stream->acked + count < last; count++) {
+        records[count] =
+            hf_stream_at(stream, stream->acked + 1 + count)->record;
+    }
+    hf_node_expect_done(node, records, count);
+    return count;
+}
+
 void hf_node_acked(struct hf_node *node, uint8_t member,
                    const struct hf_ack *ack)
 {
@@ -585,7 +620,12 @@ void hf_node_acked(struct hf_node *node, uint8_t member,
     if (ack->number > from->stream.sent) {
         return; /* Of what was sent over the link before; or nonsense. */
     }
+    uint32_t expected = 0;
     while (from->stream.acked < ack->number) {
+        if (expected == 0) {
+            expected = expect_acked(node, &from->stream, ack->number);
+        }
+        expected--;
         from->stream.moved_at = node->now;
         from->stream.progress_at = node->now;
         entry_acked(node, member, hf_stream_ack_one(&from->stream));

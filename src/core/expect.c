@@ -4,17 +4,21 @@
  * its slot, and the session itself, each behind a pointer in the one before.
  * So of what comes together, the first step is done for all, then the second,
  * then the third, and meanwhile the processor fetches. */
+#include "core/expect.h"
+
 #include "core/node_state.h"
 
 #define CACHE_LINE 64
 
-/* Of a partition, beyond HF_PARTITION_LOOK_BYTES: what a write changes. */
+/* Of a partition, beyond HF_PARTITION_LOOK_BYTES: what a write looks at, up to
+ * the first copy. */
 #define WRITE_LOOK_BYTES                                                       \
-    (offsetof(struct hf_partition, knowledge) + (size_t)CACHE_LINE)
+    (offsetof(struct hf_partition, copies) + (size_t)CACHE_LINE)
 
 struct place {
-    const struct hf_sessions *sessions;
+    const struct hf_partition *partition;
     uint32_t hash;
+    bool writes;
 };
 
 static void fetch(const void *from, size_t size)
@@ -24,13 +28,26 @@ static void fetch(const void *from, size_t size)
     }
 }
 
+static void fetch_partition(const struct hf_partition *partition, bool writes)
+{
+    fetch(partition, writes ? WRITE_LOOK_BYTES : HF_PARTITION_LOOK_BYTES);
+    if (writes) {
+        hf_mem_prefetch(&partition->knowledge);
+    }
+}
+
 static void fetch_sessions(const struct place *places, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        hf_sessions_expect(places[i].sessions, places[i].hash);
+        const struct hf_partition *partition = places[i].partition;
+        hf_sessions_expect(&partition->sessions, places[i].hash);
+        if (places[i].writes) {
+            hf_record_queue_expect(&partition->log, partition->log.count);
+        }
     }
     for (size_t i = 0; i < count; i++) {
-        hf_sessions_expect_entry(places[i].sessions, places[i].hash);
+        hf_sessions_expect_entry(&places[i].partition->sessions,
+                                 places[i].hash);
     }
 }
 
@@ -47,8 +64,8 @@ static bool locate(const struct hf_node *node, struct hf_command *command,
     const struct hf_partition *partition =
         &node->partitions[command->partition];
     bool writes = (row->flags & HF_COMMAND_WRITE) != 0;
-    fetch(partition, writes ? WRITE_LOOK_BYTES : HF_PARTITION_LOOK_BYTES);
-    *place = (struct place){&partition->sessions, command->hash};
+    fetch_partition(partition, writes);
+    *place = (struct place){partition, command->hash, writes};
     return true;
 }
 
@@ -71,10 +88,13 @@ static bool locate_record(const struct hf_node *node,
         return false;
     }
     const struct hf_partition *partition = &node->partitions[record->partition];
-    fetch(partition, WRITE_LOOK_BYTES);
+    fetch_partition(partition, true);
     hf_operations_expect(&node->operations, record->operation);
+    if (record->operation.origin == node->config.self.incarnation) {
+        hf_node_request_expect(node, record->operation.number);
+    }
     record->hash = hf_sessions_hash(record->key);
-    *place = (struct place){&partition->sessions, record->hash};
+    *place = (struct place){partition, record->hash, true};
     return true;
 }
 
@@ -95,4 +115,24 @@ void hf_node_expect_messages(const struct hf_node *node,
         found += has_place ? 1 : 0;
     }
     fetch_sessions(places, found);
+}
+
+void hf_node_expect_done(const struct hf_node *node,
+                         const struct hf_record *const *records, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        fetch(records[i], sizeof(*records[i]));
+    }
+    for (size_t i = 0; i < count; i++) {
+        const struct hf_record_view *view = &records[i]->view;
+        fetch_partition(&node->partitions[view->partition], true);
+        hf_mem_prefetch(view->reply.data);
+        if (view->operation.origin == node->config.self.incarnation) {
+            hf_node_request_expect(node, view->operation.number);
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        hf_record_queue_expect(
+            &node->partitions[records[i]->view.partition].log, 0);
+    }
 }

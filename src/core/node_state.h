@@ -180,11 +180,11 @@ struct hf_partition {
     struct hf_list waiting;      /* struct hf_waiting, in order. */
     struct hf_sessions sessions; /* All but its counts. */
 
-    uint64_t learnt;     /* HF_SESSIONS_END: has everything; else 0. */
+    uint64_t learnt; /* HF_SESSIONS_END: has everything; else 0. */
+    struct hf_copy copies[HF_COPIES_MAX + 1 + HF_BACKUPS_MAX];
     size_t pulled_bytes; /* That came since we last asked for it. */
     struct hf_knowledge knowledge;
     struct hf_list waiting_link; /* In node->waiting_partitions. */
-    struct hf_copy copies[HF_COPIES_MAX + 1 + HF_BACKUPS_MAX];
     struct hf_merge_out merge;
     struct hf_merge_in merges[HF_MERGES_IN_MAX];
     hf_time awaited_until; /* When `handed`: until then at least. */

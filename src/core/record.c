@@ -154,6 +154,14 @@ struct hf_record *hf_record_queue_at(const struct hf_record_queue *queue,
     return queue->items[(queue->first + index) & (queue->capacity - 1)];
 }
 
+void hf_record_queue_expect(const struct hf_record_queue *queue, uint32_t index)
+{
+    if (queue->capacity > 0) {
+        hf_mem_prefetch(
+            &queue->items[(queue->first + index) & (queue->capacity - 1)]);
+    }
+}
+
 struct hf_record *hf_record_queue_pop(struct hf_record_queue *queue)
 {
     struct hf_record *record = hf_record_queue_at(queue, 0);

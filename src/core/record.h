@@ -72,6 +72,9 @@ HF_NODISCARD int hf_record_queue_reserve(struct hf_record_queue *queue,
                                          struct hf_mem *mem);
 struct hf_record *hf_record_queue_at(const struct hf_record_queue *queue,
                                      uint32_t index);
+/* Has the processor fetch where the one at @index is, or would be. */
+void hf_record_queue_expect(const struct hf_record_queue *queue,
+                            uint32_t index);
 /* Hands the reference of the oldest to the caller. */
 struct hf_record *hf_record_queue_pop(struct hf_record_queue *queue);
 /* Releases all and frees the ring. */

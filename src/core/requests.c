@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "core/expect.h"
 #include "core/node_state.h"
 #include "holdfast/error.h"
 
@@ -50,6 +51,16 @@ static struct hf_request *request_find(const struct hf_node *node,
         return NULL;
     }
     return *request_place(node, number);
+}
+
+void hf_node_request_expect(const struct hf_node *node, uint64_t number)
+{
+    const struct hf_request *request = request_find(node, number);
+    if (request != NULL) {
+        hf_mem_prefetch(request);
+        hf_mem_prefetch(&request->state);
+        hf_mem_prefetch(&request->command);
+    }
 }
 
 static int ring_grow(struct hf_node *node)
