@@ -23,12 +23,12 @@ void hf_operations_init(struct hf_operations *operations, struct hf_mem *mem)
     }
 }
 
+/* An origin's numbers follow each other, and so do their buckets: hardly any
+ * has two, and whoever looks for one that is new finds nothing to look at. */
 static uint32_t bucket_of(const struct hf_operations *operations,
                           struct hf_operation_id id)
 {
-    uint64_t mixed =
-        (id.origin ^ id.number * 0x9e3779b97f4a7c15u) * 0xbf58476d1ce4e5b9u;
-    return (uint32_t)(mixed >> 32) & (operations->capacity - 1);
+    return (uint32_t)(id.origin + id.number) & (operations->capacity - 1);
 }
 
 static struct hf_operation_origin *origin_at(struct hf_list *link)
@@ -89,6 +89,13 @@ static void origin_free(struct hf_operations *operations,
 static struct hf_operation *oldest_of(struct hf_operation_origin *origin)
 {
     return HF_CONTAINER_OF(origin->operations.next, struct hf_operation, age);
+}
+
+/* It is the next to be looked at; or the end of a list, which does no harm. */
+static void operation_expect(const struct hf_list *age)
+{
+    hf_mem_prefetch(age);
+    hf_mem_prefetch((const uint8_t *)age + sizeof(struct hf_operation) / 2);
 }
 
 void hf_operations_close(struct hf_operations *operations)
@@ -246,6 +253,7 @@ void hf_operations_forget(struct hf_operations *operations, uint32_t visits,
         link = link->next;
         while (visits > 0 && !hf_list_is_empty(&origin->operations) &&
                is_over(user, oldest_of(origin)->id)) {
+            operation_expect(oldest_of(origin)->age.next);
             operation_remove(operations, oldest_of(origin));
             visits--;
         }
