@@ -55,7 +55,6 @@
 #define HF_ASKED_PLACES 4096 /* A power of two. */
 #define HF_NOMINATIONS_MAX (HF_PARTITION_COUNT * (1 + HF_BACKUPS_MAX))
 #define HF_TIME_PAST INT64_C(-1000000000)
-#define HF_FENCES_WARN_MS 60000
 
 /* A node we know of, whether a member or not. */
 struct hf_peer {

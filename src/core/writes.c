@@ -17,6 +17,8 @@
 #include "core/units.h"
 #include "holdfast/error.h"
 
+#define FENCES_WARN_MS 60000
+
 const char hf_many_answers_text[] =
     "CLUSTERDOWN too many answers wait for other nodes";
 const char hf_no_memory_text[] =
@@ -455,7 +457,7 @@ static void bound_fences(struct hf_node *node, uint16_t p)
             return; /* No memory: with the next fence. */
         }
         node->counters.fences_lifted_early++;
-        if (node->now - node->fences_warned_at >= HF_FENCES_WARN_MS) {
+        if (node->now - node->fences_warned_at >= FENCES_WARN_MS) {
             node->fences_warned_at = node->now;
             hf_log(&node->config.log, HF_LOG_WARNING,
                    "too many logouts for the memory of fences: %llu lifted "
