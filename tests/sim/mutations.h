@@ -180,7 +180,7 @@
       "a learner gets the members of a set in another order")                  \
     X(UNIT_WITHOUT_ITS_LAST, 1, 200, "",                                       \
       "a copy applies a unit without the effects on its last key")             \
-    X(UNIT_WHOLE_TO_LEARNER, 293, 2000, "unit",                                \
+    X(UNIT_WHOLE_TO_LEARNER, 384, 2000, "unit",                                \
       "a learner gets what a unit did to sessions that it has not yet")        \
     X(WATCH_UNSEEN, 8, 2000, "unit",                                           \
       "a transaction is carried out though a watched key has changed")         \
