@@ -80,7 +80,7 @@
       "only who proposes a view has to know of who may bring what it lacks")   \
     X(ABSENT_IS_EMPTY, 7, 200, "",                                             \
       "what only silent nodes have starts empty")                              \
-    X(LEAVES_WITH_COPIES, 185, 2000, "",                                       \
+    X(LEAVES_WITH_COPIES, 6203, 2000, "",                                      \
       "a leaving node is let go before it has handed over")                    \
     X(ALONE_THOUGH_COPIED, 1, 200, "",                                         \
       "a write is carried out as if there were no copies")                     \
