@@ -324,22 +324,30 @@ static bool they_saw(const struct taking *taking,
                             hf_session_hash(session), taking->merge->forked);
 }
 
+/* Whether they made the same of it as we, but for the time it has left. */
+static bool is_same(const struct taking *taking,
+                    const struct hf_merge_entry *entry,
+                    const struct hf_session *session)
+{
+    struct hf_node *node = taking->node;
+    hf_buffer_clear(&node->scratch);
+    hf_effects_of_session(&node->scratch, session, node->now);
+    return effects_agree(entry->effects, hf_buffer_slice(&node->scratch));
+}
+
 /* Both were changed: whether theirs is taken instead of @session. */
 static bool theirs_wins(const struct taking *taking,
                         const struct hf_merge_entry *entry,
                         const struct hf_session *session)
 {
-    struct hf_node *node = taking->node;
     bool theirs =
         hf_version_is_higher(entry->version, hf_session_version(session));
     if (is_fence(session) != makes_fence(entry->effects) &&
         !HF_MUTATED(MERGE_LOSES_FENCE)) {
         theirs = !is_fence(session);
     }
-    hf_buffer_clear(&node->scratch);
-    hf_effects_of_session(&node->scratch, session, node->now);
-    if (!effects_agree(entry->effects, hf_buffer_slice(&node->scratch))) {
-        note_conflict(node, entry->key, theirs);
+    if (!is_same(taking, entry, session)) {
+        note_conflict(taking->node, entry->key, theirs);
     }
     return theirs;
 }
@@ -359,6 +367,9 @@ static bool is_taken(const struct taking *taking,
     bool superseded = they_saw(taking, session);
     if (HF_MUTATED(MERGE_TAKES_ALL)) {
         return true;
+    }
+    if (HF_MUTATED(MERGE_FORGETS_TOUCHES) && is_same(taking, entry, session)) {
+        return false;
     }
     return known == superseded ? theirs_wins(taking, entry, session)
                                : superseded;

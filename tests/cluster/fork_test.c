@@ -411,6 +411,40 @@ static void what_expired_on_one_side_does_not_come_back(void **state)
                   "an expired session is back");
 }
 
+/* Sets kind:0 ... to live for so long, or touches them. */
+static void live_all(struct cluster *c, unsigned node, const char *kind,
+                     const char *ms, bool touches)
+{
+    for (unsigned i = 0; i < KEYS; i++) {
+        char key[24];
+        key_of(key, kind, i);
+        if (touches) {
+            cluster_expect_reply(c, "1", node, "PEXPIRE", key, ms, NULL);
+        } else {
+            cluster_expect_reply(c, "OK", node, "SET", key, "v", "PX", ms,
+                                 NULL);
+        }
+    }
+}
+
+/* The other side has it still, and would end it earlier. */
+static void a_touch_on_either_side_counts_for_both(void **state)
+{
+    struct cluster *c = start(state, 2, 152, HF_POLICY_HALF);
+    live_all(c, 0, "zero", "30000", false);
+    live_all(c, 0, "one", "30000", false);
+    go_apart(c, 1);
+    live_all(c, 0, "zero", "60000", true);
+    live_all(c, 1, "one", "60000", true);
+    go_together(c);
+    cluster_run(c, 30000);
+    expect_all(c, "zero", "v");
+    expect_all(c, "one", "v");
+    cluster_run(c, 30000);
+    expect_all(c, "zero", NULL);
+    expect_all(c, "one", NULL);
+}
+
 /* Whoever logs out on either side is logged out, whatever the other did. */
 static void a_logout_on_either_side_is_one_in_the_end(void **state)
 {
@@ -721,6 +755,7 @@ int main(void)
         STORY(three_sides_become_one_in_any_order),
         STORY(a_fork_of_a_fork_brings_back_nothing),
         STORY(what_expired_on_one_side_does_not_come_back),
+        STORY(a_touch_on_either_side_counts_for_both),
         STORY(a_logout_on_either_side_is_one_in_the_end),
         STORY(a_cut_in_the_midst_of_merging_loses_nothing),
         STORY(nodes_may_die_while_they_merge),

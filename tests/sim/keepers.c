@@ -16,29 +16,46 @@
 #define GRACE_PART 20 /* Of a time to live, as in core/touches.c. */
 #define TICK_US SCHEDULE_US_PER_MS /* Clocks tick in those. */
 #define PPM INT64_C(1000000)
+#define SIDES_STAYS 16 /* Commands on one side of a cut. */
 #define TEXT_BYTES 24
 #define WORDS_MAX 5
 
 static void keeper_run(struct task *task);
 
-/* The newest view, if its primary serves the session now; else 0. */
-static hf_epoch serving_view(const struct keeper *keeper)
+/* Whether the primary in @view serves the session now. */
+static bool is_served(const struct keeper *keeper, const struct hf_view *view)
 {
     const struct cluster *c = keeper->keepers->c;
-    const struct hf_view *view = cluster_view(c);
-    if (view == NULL) {
-        return 0;
-    }
     uint16_t p = hf_partition_of_key(hf_slice_text(keeper->key));
     unsigned at = cluster_node_of(c, view, view->acting[p].members[0]);
     if (at == CLUSTER_NODES_MAX) {
-        return 0;
+        return false;
     }
     const struct process *primary = &c->processes[at];
     const struct hf_view *own = hf_node_get_view(primary->node);
-    bool serves = own != NULL && own->epoch == view->epoch &&
-                  hf_node_serves(primary->node, p, process_now(primary));
-    return serves ? view->epoch : 0;
+    return own != NULL && own->epoch == view->epoch &&
+           hf_node_serves(primary->node, p, process_now(primary));
+}
+
+/* The newest view, if its primary serves the session now; else 0. */
+static hf_epoch serving_view(const struct keeper *keeper)
+{
+    const struct hf_view *view = cluster_view(keeper->keepers->c);
+    return view != NULL && is_served(keeper, view) ? view->epoch : 0;
+}
+
+/* Whether it will do to change something. With sides, not while they part: what
+ * may have been done ends the order of changes. */
+static bool may_change(const struct keeper *keeper)
+{
+    const struct process *process =
+        &keeper->keepers->c->processes[keeper->node];
+    if (keeper->keepers->sides == NULL) {
+        return true;
+    }
+    const struct hf_view *view =
+        process->running ? hf_node_get_view(process->node) : NULL;
+    return view != NULL && !process->paused && is_served(keeper, view);
 }
 
 static hf_epoch newest_epoch(const struct cluster *c)
@@ -49,8 +66,8 @@ static hf_epoch newest_epoch(const struct cluster *c)
 
 /* What answers say. */
 
-static void keeper_fail(const struct keeper *keeper,
-                        const struct request *request, const char *what)
+void keeper_fail(const struct keeper *keeper, const struct request *request,
+                 const char *what)
 {
     cluster_fail(keeper->keepers->c,
                  "%s %s: asked of n%u at %" PRId64 " us, answered at %" PRId64
@@ -79,8 +96,7 @@ static void doubt(struct keeper *keeper, const struct keeper_question *question)
     }
 }
 
-/* It lives for so long from when @question was carried out. */
-static void promise(struct keeper *keeper,
+void keeper_promise(struct keeper *keeper,
                     const struct keeper_question *question)
 {
     const struct request *request = question->request;
@@ -135,7 +151,7 @@ static void seen_value(struct keeper *keeper, const struct request *request)
     }
 }
 
-static void judge_error(const struct keeper *keeper,
+void keeper_judge_error(const struct keeper *keeper,
                         const struct request *request)
 {
     struct cluster *c = keeper->keepers->c;
@@ -156,7 +172,7 @@ static void judge(struct keeper *keeper, const struct keeper_question *question)
     bool answered = request->outcome == REQUEST_ANSWERED;
     if (!answered || request->kind == HF_REPLY_ERROR) {
         if (answered) {
-            judge_error(keeper, request);
+            keeper_judge_error(keeper, request);
         }
         if (question->kind != KEEPER_READ) {
             doubt(keeper, question);
@@ -167,7 +183,7 @@ static void judge(struct keeper *keeper, const struct keeper_question *question)
     if (question->kind == KEEPER_SET) {
         keeper->value = question->value;
         keeper->over = false;
-        promise(keeper, question);
+        keeper_promise(keeper, question);
         return;
     }
     bool number = request->kind == HF_REPLY_INTEGER; /* PEXPIRE. */
@@ -180,11 +196,22 @@ static void judge(struct keeper *keeper, const struct keeper_question *question)
         seen_value(keeper, request);
     }
     if (question->kind == KEEPER_TOUCH) {
-        promise(keeper, question);
+        keeper_promise(keeper, question);
     }
 }
 
 /* What is asked. */
+
+static void keeper_place(const struct keeper *keeper,
+                         struct keeper_question *question, bool ends)
+{
+    const struct sides *sides = keeper->keepers->sides;
+    struct sides_operation *at = &question->at;
+    if (sides != NULL) {
+        sides_place(sides, keeper->keepers->c, keeper->node, ends,
+                    ends ? &at->end : &at->begin);
+    }
+}
 
 static void on_done(void *user, struct request *request)
 {
@@ -195,6 +222,7 @@ static void on_done(void *user, struct request *request)
         struct keeper_question *question = &keeper->questions[i];
         if (question->request == request) {
             question->end = newest_epoch(c);
+            keeper_place(keeper, question, true);
         }
         all = all && (question->request == NULL ||
                       question->request->outcome != REQUEST_WAITING);
@@ -204,12 +232,13 @@ static void on_done(void *user, struct request *request)
     }
 }
 
-static void ask(struct keeper *keeper, struct keeper_question *question,
+void keeper_ask(struct keeper *keeper, struct keeper_question *question,
                 enum keeper_kind kind)
 {
     struct keepers *keepers = keeper->keepers;
     *question =
         (struct keeper_question){.kind = kind, .begin = serving_view(keeper)};
+    keeper_place(keeper, question, false);
     char ttl[TEXT_BYTES];
     char value[TEXT_BYTES] = "";
     (void)snprintf(ttl, sizeof(ttl), "%" PRId64, keeper->ttl_ms);
@@ -237,7 +266,7 @@ static void ask(struct keeper *keeper, struct keeper_question *question,
     question->request->done = on_done;
 }
 
-static void keeper_plan(struct keeper *keeper, int64_t at_us)
+void keeper_plan(struct keeper *keeper, int64_t at_us)
 {
     struct schedule *schedule = &keeper->keepers->c->schedule;
     schedule_at(schedule, &keeper->task,
@@ -248,27 +277,31 @@ static void keeper_choose_node(struct keeper *keeper)
 {
     struct keepers *keepers = keeper->keepers;
     const struct cluster *c = keepers->c;
+    uint64_t stays = keepers->sides == NULL ? 4 : SIDES_STAYS;
     if (!c->processes[keeper->node].running ||
-        hf_rng_chance(&keepers->rng, 1, 4)) {
+        hf_rng_chance(&keepers->rng, 1, stays)) {
         keeper->node =
             (unsigned)hf_rng_below(&keepers->rng, c->options.node_count);
     }
 }
 
-static void keeper_ask(struct keeper *keeper)
+static void keeper_choose(struct keeper *keeper)
 {
     struct keepers *keepers = keeper->keepers;
     struct schedule *schedule = &keepers->c->schedule;
     struct hf_rng *rng = &keepers->rng;
     keeper_choose_node(keeper);
-    bool set = keeper->over || hf_rng_chance(rng, 1, 20);
-    bool touch = !set && keeper->touches > 0;
-    ask(keeper, &keeper->questions[0],
-        set     ? KEEPER_SET
-        : touch ? KEEPER_TOUCH
-                : KEEPER_READ);
+    bool changes = may_change(keeper);
+    bool set =
+        keeper->over || hf_rng_chance(rng, 1, 20) || keeper_may_order(keeper);
+    bool touch = changes && !set && keeper->touches > 0;
+    set = changes && set;
+    keeper_ask(keeper, &keeper->questions[0],
+               set     ? KEEPER_SET
+               : touch ? KEEPER_TOUCH
+                       : KEEPER_READ);
     if (set && hf_rng_chance(rng, 1, 2)) {
-        ask(keeper, &keeper->questions[1], KEEPER_READ);
+        keeper_ask(keeper, &keeper->questions[1], KEEPER_READ);
     }
     if (touch) {
         keeper->touches--;
@@ -288,8 +321,12 @@ static int64_t keeper_next_us(struct keeper *keeper)
 {
     int64_t now_us = keeper->keepers->c->schedule.now_us;
     int64_t grace_us = keeper->ttl_ms * SCHEDULE_US_PER_MS / GRACE_PART;
+    int64_t apart_us = grace_us;
+    if (keeper->keepers->sides != NULL && keeper->touches > 0) {
+        apart_us *= GRACE_PART / 2; /* Few are lost while sides part. */
+    }
     int64_t wait_us =
-        (int64_t)hf_rng_below(&keeper->keepers->rng, (uint64_t)grace_us);
+        (int64_t)hf_rng_below(&keeper->keepers->rng, (uint64_t)apart_us);
     if (keeper->over || keeper->touches > 0 || now_us >= keeper->latest_us) {
         return now_us + RETRY_US + wait_us;
     }
@@ -306,7 +343,11 @@ static void keeper_take_answers(struct keeper *keeper)
         if (request == NULL) {
             continue;
         }
-        if (!keeper->keepers->c->failed) {
+        if (keeper->keepers->c->failed) {
+            /* One is enough. */
+        } else if (keeper->keepers->sides != NULL) {
+            keeper_judge_sides(keeper, question);
+        } else {
             judge(keeper, question);
         }
         question->request = NULL;
@@ -325,16 +366,21 @@ static void keeper_run(struct task *task)
         }
         return;
     }
-    if (!keeper->keepers->stopping) {
-        keeper_ask(keeper);
+    if (keeper->reads_last) {
+        keeper->reads_last = false;
+        keeper_ask(keeper, &keeper->questions[0], KEEPER_READ);
+        keeper->questions[0].at.last = true;
+    } else if (!keeper->keepers->stopping) {
+        keeper_choose(keeper);
     }
 }
 
-void keepers_start(struct keepers *keepers, struct cluster *c, unsigned count,
+void keepers_start(struct keepers *keepers, struct cluster *c,
+                   const struct sides *sides, unsigned count,
                    int64_t ttl_ms_max, uint64_t seed)
 {
     HF_ASSERT(count <= KEEPERS_MAX);
-    *keepers = (struct keepers){.c = c, .count = count};
+    *keepers = (struct keepers){.c = c, .sides = sides, .count = count};
     hf_rng_init(&keepers->rng, seed);
     for (unsigned i = 0; i < count; i++) {
         struct keeper *keeper = &keepers->list[i];

@@ -159,6 +159,28 @@ static void draw_policy(struct plan *plan, const struct options *options,
     plan->away_ms_max += 4000 + scaled(&rng, 12000);
 }
 
+static void draw_keepers(struct plan *plan, struct hf_rng *rng)
+{
+    plan->keepers = 1 + (unsigned)hf_rng_below(rng, KEEPERS_MAX);
+    plan->keeper_ttl_ms_max = scaled(rng, 6000);
+    if (hf_rng_chance(rng, 1, 2)) {
+        plan->touch_delay_ms = (uint32_t)scaled(rng, 500);
+    }
+}
+
+/* Where sides go on, with lives that are longer than these are apart. By this
+ * number none of those that seeds.txt has for them is another run than it was
+ * before there were any. */
+static void draw_keepers_of_sides(struct plan *plan, uint64_t seed)
+{
+    struct hf_rng rng;
+    hf_rng_init(&rng, seed ^ UINT64_C(0x6b6565700003043e));
+    if (plan->flush_gap_ms_max == 0 && hf_rng_chance(&rng, 1, 4)) {
+        draw_keepers(plan, &rng);
+        plan->keeper_ttl_ms_max += 4000 + scaled(&rng, 12000);
+    }
+}
+
 /* What only some seeds have, from draws of its own, so that the others are what
  * they were before there was any of it. */
 static void draw_extras(struct plan *plan, uint64_t seed)
@@ -168,14 +190,11 @@ static void draw_extras(struct plan *plan, uint64_t seed)
     uint64_t draw = hf_rng_below(&rng, 4);
     if (plan_has_sides(plan)) { /* What sides.h can judge. */
         plan->flush_gap_ms_max = draw == 1 ? 500 + scaled(&rng, 8000) : 0;
+        draw_keepers_of_sides(plan, seed);
         return;
     }
     if (draw == 0) {
-        plan->keepers = 1 + (unsigned)hf_rng_below(&rng, KEEPERS_MAX);
-        plan->keeper_ttl_ms_max = scaled(&rng, 6000);
-        if (hf_rng_chance(&rng, 1, 2)) {
-            plan->touch_delay_ms = (uint32_t)scaled(&rng, 500);
-        }
+        draw_keepers(plan, &rng);
     } else if (draw == 1) {
         plan->flush_gap_ms_max = 500 + scaled(&rng, 8000);
     }

@@ -89,6 +89,7 @@ static void answers_check(struct cluster *c)
 static void run_judge(struct run *run)
 {
     struct cluster *c = run->c;
+    keepers_read_last(&run->keepers);
     cluster_run(c, LAST_TTL_MS + run->plan.keeper_ttl_ms_max);
     answers_check(c);
     cluster_settle_and_check(c);
@@ -143,8 +144,10 @@ static bool run_all(struct run *run)
     c->invariants.two_sides = plan_has_sides(&run->plan);
     workload_start(&run->workload, c, &run->plan.workload,
                    hf_rng_next(&run->rng));
-    keepers_start(&run->keepers, c, run->plan.keepers,
-                  run->plan.keeper_ttl_ms_max, c->options.seed ^ KEEPERS_SEED);
+    keepers_start(&run->keepers, c,
+                  plan_has_sides(&run->plan) ? &run->workload.sides : NULL,
+                  run->plan.keepers, run->plan.keeper_ttl_ms_max,
+                  c->options.seed ^ KEEPERS_SEED);
     flusher_start(&run->flusher, &run->workload, run->plan.flush_gap_ms_max,
                   c->options.seed ^ FLUSHER_SEED);
     racers_start(&run->racers, c, run->plan.racers,

@@ -105,9 +105,7 @@ static bool follows(const struct sides_place *place,
     return false;
 }
 
-/* Whether it happened in one chain of views, between where it began and where
- * it ended. */
-static bool is_placed(const struct sides_operation *o)
+bool sides_is_placed(const struct sides_operation *o)
 {
     return o->begin.known && o->end.known && follows(&o->end, &o->begin);
 }
@@ -123,8 +121,8 @@ static bool is_change(const struct sides_operation *o)
            o->operation.kind == MODEL_DELETE || o->operation.kind == MODEL_ADD;
 }
 
-static bool covers(const struct sides_operation *later,
-                   const struct sides_operation *o)
+bool sides_covers(const struct sides_operation *later,
+                  const struct sides_operation *o)
 {
     if (!is_acknowledged(o) || o->operation.ended >= later->operation.started) {
         return false;
@@ -132,7 +130,8 @@ static bool covers(const struct sides_operation *later,
     if (later->last || o->operation.ended <= later->begin.settled_us) {
         return true;
     }
-    return is_placed(later) && is_placed(o) && follows(&later->begin, &o->end);
+    return sides_is_placed(later) && sides_is_placed(o) &&
+           follows(&later->begin, &o->end);
 }
 
 /* The operations of one key. */
@@ -152,8 +151,8 @@ static bool may_show(const struct history *history,
     for (size_t i = 0; i < history->count; i++) {
         const struct sides_operation *other = history->list[i];
         bool after = o == NULL ? other->operation.kind != MODEL_DELETE
-                               : other != o && covers(other, o);
-        if (after && is_change(other) && covers(read, other)) {
+                               : other != o && sides_covers(other, o);
+        if (after && is_change(other) && sides_covers(read, other)) {
             return false;
         }
     }
@@ -202,7 +201,7 @@ static const char *read_judge(const struct history *history,
     for (size_t i = 0; i < history->count; i++) {
         const struct sides_operation *o = history->list[i];
         if (!nil && o->operation.kind == MODEL_DELETE && o->found &&
-            o->operation.fenced && covers(read, o)) {
+            o->operation.fenced && sides_covers(read, o)) {
             return "is back, though fenced and deleted";
         }
         if (leaves(o, read, guesses)) {

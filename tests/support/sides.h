@@ -17,7 +17,9 @@
  * FLUSHALL is a deletion of every key that says of none whether it was there.
  *
  * Expiry may be early here, and increments may be done twice by those who
- * never had an answer: model.h judges both, where there is one side. */
+ * never had an answer: model.h judges both, where there is one side. When a
+ * session that is kept alive may end, tests/sim/keepers.h knows here as well.
+ */
 #ifndef HF_TESTS_SIDES_H
 #define HF_TESTS_SIDES_H
 
@@ -64,6 +66,13 @@ void sides_place(const struct sides *sides, const struct cluster *c,
                  unsigned node, bool ends, struct sides_place *place);
 
 void sides_add(struct sides *sides, const struct sides_operation *operation);
+
+/* Whether @later must have seen what @o did: see above. */
+bool sides_covers(const struct sides_operation *later,
+                  const struct sides_operation *o);
+/* Whether it happened in one chain of views, between where it began and where
+ * it ended. */
+bool sides_is_placed(const struct sides_operation *o);
 
 /* Judges all keys; stops at the first that fails. */
 void sides_check(const struct sides *sides, struct model_verdict *verdict);
