@@ -210,24 +210,26 @@ class Stacks(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.cluster = cluster.Cluster(3)
+        # What was started is ended also when the rest of this fails.
+        cls.cluster = cluster.Cluster(3, start=False)
+        cls.addClassCleanup(cls.cluster.close)
+        cls.cluster.start()
         ports = [node.port for node in cls.cluster.nodes]
-        cls.here = {n: Stack(n, ports[0], TTL) for n in cls.names}
-        cls.there = {n: Stack(n, ports[1], TTL) for n in cls.names}
-        cls.short = {n: Stack(n, ports[0], SHORT_TTL) for n in cls.names}
-        for stack in cls.processes():
-            stack.wait_ready()
-
-    @classmethod
-    def processes(cls):
+        cls.here = cls.stacks(ports[0], TTL)
+        cls.there = cls.stacks(ports[1], TTL)
+        cls.short = cls.stacks(ports[0], SHORT_TTL)
         for group in (cls.here, cls.there, cls.short):
-            yield from group.values()
+            for stack in group.values():
+                stack.wait_ready()
 
     @classmethod
-    def tearDownClass(cls):
-        for stack in cls.processes():
-            stack.close()
-        cls.cluster.close()
+    def stacks(cls, port, ttl):
+        """A process of each, at the node with that port."""
+        found = {}
+        for name in cls.names:
+            found[name] = Stack(name, port, ttl)
+            cls.addClassCleanup(found[name].close)
+        return found
 
     def live(self, name):
         here, there = self.here[name], self.there[name]
