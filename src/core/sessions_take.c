@@ -2,7 +2,7 @@
  * so that they can be freed a little at a time (core/discard.h).
  *
  * What is to stay goes into a table of its own. When that is only fences, these
- * are known; else each session is looked at, which takes a tenth of the time
+ * are known; else each session is looked at, which takes a third of the time
  * that it takes to free one. */
 #include "core/session.h"
 #include "core/sessions_totals.h"
@@ -52,15 +52,32 @@ static bool table_of_fences(const struct hf_sessions *sessions,
     return room;
 }
 
-/* Leaves those in @kept out of @table; their bytes. */
-static size_t table_part(struct hf_table *table, const struct hf_table *kept)
+/* Leaves out of @table what is not of @database: it is looked through again,
+ * now that what it takes is near. The bytes of all that. It is not in order
+ * any more, and only good for being freed. */
+static size_t leave_others(struct hf_table *table, uint8_t database)
+{
+    size_t bytes = 0;
+    for (uint32_t i = 0; i < table->capacity; i++) {
+        const struct hf_session *entry = table->entries[i];
+        if (entry != NULL && !hf_session_is_of(entry, database)) {
+            bytes += hf_session_held(entry);
+            table->entries[i] = NULL;
+            table->count--;
+        }
+    }
+    return bytes;
+}
+
+/* The same when there are only fences, those in @kept. */
+static size_t leave_fences(struct hf_table *table, const struct hf_table *kept)
 {
     size_t bytes = 0;
     for (uint32_t i = 0; i < kept->capacity; i++) {
-        const struct hf_session *entry = kept->entries[i];
-        if (entry != NULL) {
-            bytes += hf_session_held(entry);
-            hf_table_remove(table, hf_table_find(table, hf_session_key(entry),
+        const struct hf_session *fence = kept->entries[i];
+        if (fence != NULL) {
+            bytes += hf_session_held(fence);
+            hf_table_remove(table, hf_table_find(table, hf_session_key(fence),
                                                  kept->hashes[i]));
         }
     }
@@ -87,9 +104,9 @@ bool hf_sessions_take(struct hf_sessions *sessions, uint8_t database,
 {
     uint32_t meant = hf_sessions_count_of(sessions, database);
     struct hf_table kept = {.moves = sessions->table.moves + 1};
-    bool room = meant < sessions->count
-                    ? table_of_others(sessions, database, &kept)
-                    : table_of_fences(sessions, &kept);
+    bool others = meant < sessions->count;
+    bool room = others ? table_of_others(sessions, database, &kept)
+                       : table_of_fences(sessions, &kept);
     if (!room) {
         hf_mem_free(sessions->mem, kept.entries, hf_table_bytes(&kept));
         return false;
@@ -99,8 +116,9 @@ bool hf_sessions_take(struct hf_sessions *sessions, uint8_t database,
     hf_sessions_init(taken, sessions->mem, sessions->expiry,
                      sessions->partition);
     taken->table = sessions->table;
-    size_t bytes =
-        hf_sessions_fence_places(sessions) + table_part(&taken->table, &kept);
+    size_t bytes = hf_sessions_fence_places(sessions) +
+                   (others ? leave_others(&taken->table, database)
+                           : leave_fences(&taken->table, &kept));
     taken->bytes = sessions->bytes - bytes;
     counts_part(sessions, taken, database);
     sessions->table = kept;
