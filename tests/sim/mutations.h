@@ -31,7 +31,7 @@
       "the lease is not looked at again when the answer of a write leaves")    \
     X(LEASE_FROM_ARRIVAL, 14, 200, "",                                         \
       "a lease is counted from the arrival of the echo")                       \
-    X(PAUSE_NOT_NOTICED, 260, 2000, "agreement",                               \
+    X(PAUSE_NOT_NOTICED, 1180, 2000, "agreement",                              \
       "a node that stood still trusts its leases and accuses others")          \
     X(NO_GUARD, 1, 200, "",                                                    \
       "a view is agreed on before the leases it ends are over")                \
@@ -46,11 +46,11 @@
       "a proposer ignores what others have accepted")                          \
     X(ACCEPTED_LEFT_BEHIND, 116, 2000, "agreement",                            \
       "what was accepted is forgotten when a view comes under another epoch")  \
-    X(LED_BACK, 1345, 2000, "agreement",                                       \
+    X(LED_BACK, 2003, 2000, "agreement",                                       \
       "a view that was agreed on again is followed by who is further on")      \
     X(DRAWN_INTO_FORK, 1, 0, "agreement",                                      \
       "who went on in a view that was agreed on again follows its fork")       \
-    X(ACCEPTED_IS_NOTHING, 165, 2000, "agreement takeover",                    \
+    X(ACCEPTED_IS_NOTHING, 276, 2000, "agreement takeover",                    \
       "who has nothing by its view starts over, whatever it accepted")         \
     X(ANY_SET_DECIDES, 4, 200, "",                                             \
       "a view is agreed on by a set that is not safe")                         \
@@ -66,7 +66,7 @@
       "a member that is suspected passes for dead")                            \
     X(ANY_PROBE_IS_DEATH, 1, 200, "",                                          \
       "a probe without an answer proves a death")                              \
-    X(OLDER_VIEW, 2448, 2000, "",                                              \
+    X(OLDER_VIEW, 2656, 2000, "",                                              \
       "a view is entered that is older than the one held")                     \
     X(ANY_INCARNATION, 1, 200, "",                                             \
       "a node that was started again passes for the one before")               \

@@ -55,14 +55,15 @@ bool operator_act(struct run *run)
     return false;
 }
 
-/* Whether those that @node heard of lately, who hear it as well, are a safe set
- * with it. */
+/* Whether those that @node heard of lately, who hear it as well and in time,
+ * are a safe set with it. */
 static bool hears_safe_set(const struct hf_node *node)
 {
     hf_member_set heard = hf_member_set_of(node->self);
     for (uint8_t i = 0; i < node->view->member_count; i++) {
         const struct hf_member *member = &node->members[i];
         if (i != node->self && member->unheard_since == 0 &&
+            member->late_since == 0 &&
             node->now - member->heard < HF_SUSPECT_MS / 2) {
             heard |= hf_member_set_of(i);
         }
