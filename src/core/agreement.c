@@ -366,6 +366,10 @@ void hf_node_consider_change(struct hf_node *node)
     if (node->ballot.active && (suspects & ~node->ballot.excluded) == 0) {
         return;
     }
+    if (hf_node_awaits_view(node, suspects)) {
+        node->need_since = node->now;
+        return;
+    }
     hf_member_set before_us = hf_member_set_of(node->self) - 1;
     if ((hf_node_disputed(node, suspects) & before_us) != 0) {
         return; /* Only we are cut off from them: it is we who will go. */

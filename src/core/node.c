@@ -297,6 +297,9 @@ static void lend_patience(struct hf_node *node, hf_time late)
             member->unheard_since =
                 later(member->unheard_since, late, node->now);
         }
+        if (member->ahead_since != 0) {
+            member->ahead_since = later(member->ahead_since, late, node->now);
+        }
     }
 }
 

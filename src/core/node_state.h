@@ -77,9 +77,8 @@ struct hf_peer {
     hf_time beaten;        /* When that arrived. */
     hf_time given;         /* Arrival of the last one we echoed. */
     hf_time bound;         /* Our sent_at that it last echoed. */
-    /* It was slow: no copy on it is filled before. */
-    hf_time slow_until;
-    hf_time slow_pause; /* How long that was. */
+    hf_time slow_until;    /* It was slow: no copy on it is filled before. */
+    hf_time slow_pause;    /* How long that was. */
     struct hf_peer_news news;
 };
 
@@ -88,8 +87,10 @@ struct hf_member {
     struct hf_peer *peer; /* NULL: never met, or met in another incarnation. */
     hf_time heard;
     hf_time unheard_since; /* It says it does not hear us; 0: it does. */
+    hf_time unheard_at;    /* When it said so last. */
     hf_time late_since;    /* It gives back what we sent longer ago than a */
     hf_time late_at;       /* lease, the last time then; 0: it does not. */
+    hf_time ahead_since; /* It went on elsewhere, and has yet to show where. */
     hf_time grant; /* Our sent_at it last echoed in this epoch: a lease. */
     bool ready;    /* It is in our epoch. */
     bool positions_known; /* It told us where its copies stand. */
@@ -109,8 +110,7 @@ struct hf_member {
     size_t learn_window;    /* Bytes for filling that may be under way. */
     uint64_t learn_probe;   /* A record for filling, to see how long it */
     hf_time learn_probe_at; /* takes; 0: none. */
-
-    hf_time untold_since; /* It is not told of a commit; 0: it is. */
+    hf_time untold_since;   /* It is not told of a commit; 0: it is. */
 
     /* Records from it to us. */
     uint64_t in_number; /* Last one applied. */

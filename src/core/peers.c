@@ -576,8 +576,10 @@ void hf_node_take_beat(struct hf_node *node, struct hf_peer *peer)
     struct hf_member *member = &node->members[peer->member];
     if ((beat->reach & hf_member_set_of(node->self)) != 0) {
         member->unheard_since = 0;
-    } else if (member->unheard_since == 0) {
-        member->unheard_since = node->now;
+    } else {
+        member->unheard_since =
+            member->unheard_since == 0 ? node->now : member->unheard_since;
+        member->unheard_at = node->now;
     }
     if (beat->echo != 0 && beat->echo <= node->now) {
         hf_node_note_answer(node, member, beat->echo);
@@ -632,6 +634,25 @@ static void merging_answer(struct hf_node *node, struct hf_peer *peer)
     }
 }
 
+/* Where a member is when not in our view; @apart: in none that we know of. */
+static void note_place(const struct hf_node *node, struct hf_member *member,
+                       const struct hf_heartbeat *beat, bool apart)
+{
+    /* It handed over to us as another lineage, and has nothing of ours. */
+    bool outside =
+        beat->state == HF_STATE_OUT && beat->epoch == node->view->epoch;
+    bool ahead = apart && beat->cluster == node->view->cluster &&
+                 beat->epoch > node->view->epoch;
+    member->astray = apart || outside;
+    member->gone_over =
+        outside || (apart && is_handing_over(beat, node->view->epoch));
+    if (!ahead || member->gone_over) {
+        member->ahead_since = 0;
+    } else if (member->ahead_since == 0) {
+        member->ahead_since = node->now;
+    }
+}
+
 void hf_node_heartbeat(struct hf_node *node, struct hf_peer *peer,
                        const struct hf_heartbeat *beat)
 {
@@ -673,14 +694,8 @@ void hf_node_heartbeat(struct hf_node *node, struct hf_peer *peer,
         return;
     }
     bool apart = beat->cluster != 0 && !includes && !is_later(node, beat);
-    /* It handed over to us as another lineage, and has nothing of ours. */
-    bool outside =
-        beat->state == HF_STATE_OUT && beat->epoch == node->view->epoch;
     if (peer->member != HF_MEMBER_NONE) {
-        struct hf_member *member = &node->members[peer->member];
-        member->astray = apart || outside;
-        member->gone_over =
-            outside || (apart && is_handing_over(beat, node->view->epoch));
+        note_place(node, &node->members[peer->member], beat, apart);
     }
     if (peer->member != HF_MEMBER_NONE && beat->state == HF_STATE_ACTIVE &&
         beat->epoch == node->view->epoch) {

@@ -44,13 +44,22 @@ static bool is_late(const struct hf_node *node, const struct hf_member *member)
            node->now - member->late_at <= HF_LATE_LASTS_MS;
 }
 
+/* It goes on saying so: what it said while we stood still comes all at once
+ * when we read again, and may be over. */
+static bool is_deaf(const struct hf_node *node, const struct hf_member *member)
+{
+    hf_time since = member->unheard_since;
+    return since != 0 && node->now - since > HF_UNHEARD_MS &&
+           (member->unheard_at - since > HF_UNHEARD_MS / 2 ||
+            HF_MUTATED(OLD_COMPLAINTS));
+}
+
 hf_member_set hf_node_suspects(const struct hf_node *node)
 {
     hf_member_set suspects = hf_node_unreached(node);
     hf_member_set voters = hf_view_voters(node->view);
     for (uint8_t i = 0; i < node->view->member_count; i++) {
-        hf_time since = node->members[i].unheard_since;
-        if ((since != 0 && node->now - since > HF_UNHEARD_MS) ||
+        if (is_deaf(node, &node->members[i]) ||
             is_late(node, &node->members[i])) {
             suspects |= hf_member_set_of(i) & voters;
         }
@@ -74,6 +83,19 @@ hf_member_set hf_node_disputed(const struct hf_node *node,
         }
     }
     return suspects & heard & ~node->dead;
+}
+
+bool hf_node_awaits_view(const struct hf_node *node, hf_member_set suspects)
+{
+    suspects &= ~node->dead;
+    for (uint8_t i = 0; i < node->view->member_count; i++) {
+        hf_time since = node->members[i].ahead_since;
+        if ((suspects & hf_member_set_of(i)) != 0 && since != 0 &&
+            node->now - since <= HF_SUSPECT_MS) {
+            return !HF_MUTATED(ALONE_THOUGH_AHEAD);
+        }
+    }
+    return false;
 }
 
 static void log_suspicion(const struct hf_node *node, uint8_t member)

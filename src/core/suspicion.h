@@ -17,6 +17,10 @@ hf_member_set hf_node_suspects(const struct hf_node *node);
  * theirs to us, is cut. */
 hf_member_set hf_node_disputed(const struct hf_node *node,
                                hf_member_set suspects);
+/* Whether one of @suspects may just have been forked from our view: who went on
+ * elsewhere shows that view when it hears where we are, so that we follow, or
+ * gives way. A view without it would be in the way of the first. */
+bool hf_node_awaits_view(const struct hf_node *node, hf_member_set suspects);
 /* @member gave back a heartbeat that we sent at @sent_at. */
 void hf_node_note_answer(struct hf_node *node, struct hf_member *member,
                          hf_time sent_at);

@@ -70,6 +70,10 @@
       "a view is entered that is older than the one held")                     \
     X(ANY_INCARNATION, 1, 200, "",                                             \
       "a node that was started again passes for the one before")               \
+    X(ALONE_THOUGH_AHEAD, 1, 0, "follow",                                      \
+      "who hears of a fork goes on alone before the fork can show its view")   \
+    X(OLD_COMPLAINTS, 1, 0, "follow",                                          \
+      "who stood still suspects others of not hearing it meanwhile")           \
     X(LATE_GREETING, 20, 2000, "restart",                                      \
       "a greeting of an older process counts as of a newer one")               \
     X(STALE_IS_LOST, 1, 0, "fork half",                                        \
