@@ -115,6 +115,7 @@ void hf_node_merge_begin(struct hf_node *node, const struct hf_view *view,
     hf_epoch accepted = node->accepted_ballot;
     hf_node_leave_epoch(node);
     node->accepted_ballot = accepted; /* We may come back to this view. */
+    node->merge_out = node->state == HF_STATE_OUT;
     node->state = HF_STATE_MERGING;
     node->self = HF_MEMBER_NONE;
     node->dead = 0;
@@ -182,13 +183,15 @@ static void target_heard(struct hf_node *node, const struct hf_view *view,
 }
 
 /* We take up our own lineage, in a later view: what is changed from now on is
- * newer than what was handed over. */
+ * newer than what was handed over. Who was out of it stays so, also where the
+ * view counts on him, but for one that takes him in. */
 static void resume(struct hf_node *node)
 {
     uint8_t self = hf_view_find(node->view, node->config.self.id,
                                 node->config.self.incarnation);
     if (self == HF_MEMBER_NONE ||
-        (node->view->absent & hf_member_set_of(self)) != 0) {
+        (node->view->absent & hf_member_set_of(self)) != 0 ||
+        (node->merge_out && node->view->epoch <= node->promised)) {
         *node->proposal = *node->view;
         hf_node_stay_out(node, node->proposal);
         return;

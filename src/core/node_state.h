@@ -325,9 +325,8 @@ struct hf_node {
     struct hf_view *proposal;
     struct hf_view *best; /* Accepted view of the highest ballot promised. */
     struct hf_ballot ballot;
-    hf_time need_since; /* A change is needed since; 0: none. */
-    hf_time
-        unsafe_since; /* Those we hear are no safe set since; 0: they are. */
+    hf_time need_since;        /* A change is needed since; 0: none. */
+    hf_time unsafe_since;      /* Those we hear are no safe set since; or 0. */
     hf_time takeover_until;    /* An operator's order holds until then, */
     uint64_t takeover_lineage; /* and in this lineage. */
     struct hf_nomination *nominations; /* Heard in this epoch. */
@@ -336,6 +335,7 @@ struct hf_node {
     /* Merging into another lineage. */
     struct hf_view *target;  /* The newest view of it. */
     hf_epoch forked;         /* Up to there both sides know the same. */
+    bool merge_out;          /* We were out of our view when it began. */
     hf_time merge_heard;     /* Anything of a member of the target. */
     hf_time merge_moved;     /* Something was handed over, or a new target. */
     uint32_t merge_deferred; /* Partitions that are. */
