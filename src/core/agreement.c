@@ -297,6 +297,15 @@ static bool may_decide(const struct hf_node *node, hf_member_set rest)
            hf_view_is_safe(all, node->dead | voteless, rest);
 }
 
+hf_member_set hf_node_ungranted(const struct hf_node *node)
+{
+    hf_member_set suspects = hf_node_suspects(node);
+    hf_member_set live = hf_view_voters(node->view) & ~suspects;
+    bool goes_on =
+        hf_node_fork_due(node, live) != HF_FORK_NO || may_decide(node, live);
+    return goes_on ? suspects : suspects & ~hf_node_only_late(node);
+}
+
 static bool change_is_needed(struct hf_node *node, hf_member_set suspects,
                              bool *urgent)
 {

@@ -300,6 +300,9 @@ static void lend_patience(struct hf_node *node, hf_time late)
         if (member->ahead_since != 0) {
             member->ahead_since = later(member->ahead_since, late, node->now);
         }
+        if (member->late_since != 0) {
+            member->late_since = later(member->late_since, late, node->now);
+        }
     }
 }
 

@@ -540,7 +540,7 @@ static void heartbeat_to(struct hf_node *node, struct hf_peer *peer,
     bool withheld =
         node->now < peer->withheld_until ||
         (node->state == HF_STATE_ACTIVE && peer->member != HF_MEMBER_NONE &&
-         (hf_node_suspects(node) & hf_member_set_of(peer->member)));
+         (hf_node_ungranted(node) & hf_member_set_of(peer->member)));
     if (!may_bind || peer->their_sent_at == 0 || withheld) {
         hf_node_send(node, peer, message);
         return;

@@ -54,17 +54,38 @@ static bool is_deaf(const struct hf_node *node, const struct hf_member *member)
             HF_MUTATED(OLD_COMPLAINTS));
 }
 
-hf_member_set hf_node_suspects(const struct hf_node *node)
+/* Those we do not reach, or who say that they do not hear us. */
+static hf_member_set cut_off(const struct hf_node *node)
 {
-    hf_member_set suspects = hf_node_unreached(node);
+    hf_member_set set = hf_node_unreached(node);
     hf_member_set voters = hf_view_voters(node->view);
     for (uint8_t i = 0; i < node->view->member_count; i++) {
-        if (is_deaf(node, &node->members[i]) ||
-            is_late(node, &node->members[i])) {
-            suspects |= hf_member_set_of(i) & voters;
+        if (is_deaf(node, &node->members[i])) {
+            set |= hf_member_set_of(i) & voters;
         }
     }
-    return suspects;
+    return set;
+}
+
+static hf_member_set late(const struct hf_node *node)
+{
+    hf_member_set set = 0;
+    for (uint8_t i = 0; i < node->view->member_count; i++) {
+        if (is_late(node, &node->members[i])) {
+            set |= hf_member_set_of(i);
+        }
+    }
+    return set & hf_view_voters(node->view);
+}
+
+hf_member_set hf_node_suspects(const struct hf_node *node)
+{
+    return cut_off(node) | late(node);
+}
+
+hf_member_set hf_node_only_late(const struct hf_node *node)
+{
+    return late(node) & ~cut_off(node);
 }
 
 hf_member_set hf_node_disputed(const struct hf_node *node,

@@ -13,6 +13,12 @@ hf_member_set hf_node_unreached(const struct hf_node *node);
 /* Members that are silent for too long, do not hear us, answer too late, or are
  * dead. */
 hf_member_set hf_node_suspects(const struct hf_node *node);
+/* Of these, those of whom it is only that they answer too late. */
+hf_member_set hf_node_only_late(const struct hf_node *node);
+/* agreement.c: of these, those who get no grants, so that the guard can run
+ * out. As long as we may not go on without them, who is only late gets some:
+ * else two would not see that they answer each other in time again. */
+hf_member_set hf_node_ungranted(const struct hf_node *node);
 /* Of @suspects, those that another member hears: only our link to them, or
  * theirs to us, is cut. */
 hf_member_set hf_node_disputed(const struct hf_node *node,

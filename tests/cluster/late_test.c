@@ -77,12 +77,61 @@ static void who_answers_in_time_stays(void **state)
     cluster_check(c, cluster_view(c)->epoch == epoch, "nobody is left out");
 }
 
+/* It is like a cut that ends before anybody goes on by himself. */
+static void two_who_were_late_for_a_while_go_on(void **state)
+{
+    struct cluster *c = story_start(state, 2, 43);
+    story_fill(c, KEYS);
+    hf_epoch epoch = cluster_view(c)->epoch;
+    delay(c, 0, 1, 650);
+    cluster_run(c, 2200);
+    delay(c, 0, 1, 0);
+    cluster_run(c, 1000);
+    expect_served(c, 0);
+    cluster_run(c, 5000);
+    cluster_check(c, cluster_view(c)->epoch == epoch, "nobody is left out");
+    story_expect_filled(c, KEYS);
+    story_end(state);
+}
+
+/* Every node stands still most of the time, each at another one: what they
+ * answer is late by what each of them missed itself. */
+static void who_stands_still_accuses_nobody(void **state)
+{
+    enum { NODES = 3, AWAKE_MS = 20, PERIOD_MS = 640, STEP_MS = 5 };
+    struct cluster *c = story_start(state, NODES, 44);
+    story_fill(c, KEYS);
+    for (unsigned ms = 0; ms < 10 * PERIOD_MS; ms += STEP_MS) {
+        for (unsigned i = 0; i < NODES; i++) {
+            unsigned at = (ms + i * (PERIOD_MS / NODES)) % PERIOD_MS;
+            bool sleeps = at >= AWAKE_MS;
+            if (sleeps && cluster_is_up(c, i)) {
+                cluster_pause(c, i);
+            } else if (!sleeps && !cluster_is_up(c, i)) {
+                cluster_resume(c, i);
+            }
+        }
+        cluster_run(c, STEP_MS);
+    }
+    cluster_heal(c);
+    cluster_settle_and_check(c);
+    for (unsigned i = 0; i < NODES; i++) {
+        const struct hf_node *node = c->processes[i].node;
+        cluster_check(c, hf_node_get_counters(node)->suspicions == 0,
+                      "nobody is suspected");
+    }
+    story_expect_filled(c, KEYS);
+    story_end(state);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         STORY(of_two_who_answer_too_late_one_goes),
         STORY(of_two_nodes_the_first_goes_on),
         STORY(who_answers_in_time_stays),
+        STORY(two_who_were_late_for_a_while_go_on),
+        STORY(who_stands_still_accuses_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
