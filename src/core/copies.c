@@ -17,6 +17,7 @@
 void hf_node_partition_clear(struct hf_node *node, uint16_t p)
 {
     struct hf_partition *partition = &node->partitions[p];
+    hf_node_merge_given(node, p);
     hf_node_discard(node, p);
     hf_record_queue_close(&partition->log, node->mem);
     if (node->operations.count > 0) {

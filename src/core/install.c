@@ -235,7 +235,7 @@ static void install_partition(struct hf_node *node, uint16_t p, bool again,
         partition->learnt = HF_SESSIONS_END;
         losses->lost[p] = empty && node->view->base != 0;
         if (!empty) { /* We handed it over, and others bring it. */
-            hf_node_merge_awaited(node, p, hf_lineage_of(node->best));
+            hf_node_merge_awaited(node, p);
         }
     }
     if (primary) {

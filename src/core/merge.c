@@ -495,6 +495,15 @@ static bool is_deferrable(const struct hf_node *node, uint16_t p)
            is_away(node, goal(node)->acting[p].members[0]);
 }
 
+void hf_node_merge_given(struct hf_node *node, uint16_t p)
+{
+    struct hf_partition *partition = &node->partitions[p];
+    if (partition->learnt == HF_SESSIONS_END) {
+        partition->given = (struct hf_merge_given){
+            .lineage = hf_lineage_of(goal(node)), .last = partition->version};
+    }
+}
+
 void hf_node_merge_drop(struct hf_node *node, uint16_t p)
 {
     struct hf_merge_out *merge = &node->partitions[p].merge;

@@ -27,6 +27,12 @@ struct hf_merge_in {
     hf_incarnation peer; /* and who waits to hear of it. */
 };
 
+/* The last full copy that we had, and gave up. */
+struct hf_merge_given {
+    uint64_t lineage;       /* Which has it instead. */
+    struct hf_version last; /* Its last record; epoch 0: it never had any. */
+};
+
 /* How far we have handed a partition over, when MERGING or after. */
 struct hf_merge_out {
     bool wanted;      /* We held a full copy: */
@@ -58,6 +64,8 @@ void hf_node_merge_tick(struct hf_node *node);
 void hf_node_merge_adopt(struct hf_node *node, const struct hf_view *view);
 /* A view was entered: what is deferred goes to whom it names. */
 void hf_node_merge_entered(struct hf_node *node);
+/* What we have of a partition is dropped: notes who has it from now on. */
+void hf_node_merge_given(struct hf_node *node, uint16_t partition);
 /* Forgets what is to be handed over of a partition. */
 void hf_node_merge_drop(struct hf_node *node, uint16_t partition);
 /* How many partitions were handed over, of how many. */
@@ -68,10 +76,9 @@ void hf_node_merge(struct hf_node *node, const struct hf_peer *from,
                    const struct hf_merge *merge);
 /* Records of @partition were committed: answer what waited for that. */
 void hf_node_merge_committed(struct hf_node *node, uint16_t partition);
-/* We are primary of what we handed over before, to @lineage: it is not served
- * until that brings it, or nobody is left who could. */
-void hf_node_merge_awaited(struct hf_node *node, uint16_t partition,
-                           uint64_t lineage);
+/* We are primary of what we gave up before: it is not served until the lineage
+ * that got it brings it, or nobody is left who could. */
+void hf_node_merge_awaited(struct hf_node *node, uint16_t partition);
 /* Not any more. */
 void hf_node_merge_arrived(struct hf_node *node, uint16_t partition);
 /* Those that nobody brings are lost. */

@@ -134,13 +134,12 @@ static void answer(struct hf_node *node, const struct hf_peer *peer, uint16_t p,
 
 /* Awaiting. */
 
-void hf_node_merge_awaited(struct hf_node *node, uint16_t p, uint64_t lineage)
+void hf_node_merge_awaited(struct hf_node *node, uint16_t p)
 {
     struct hf_partition *partition = &node->partitions[p];
     node->merge_awaited += partition->handed ? 0 : 1;
     partition->awaited = true;
     partition->handed = true;
-    partition->handed_to = lineage;
     partition->awaited_until = node->now + HF_MERGE_LOST_MS;
 }
 
@@ -212,6 +211,19 @@ void hf_node_merge_await_tick(struct hf_node *node)
     give_up_until(node, node->now);
 }
 
+/* Whether with @in all is back that we gave up, or something later. Who
+ * left that lineage before we did so brings less, under whatever epoch; what
+ * was seen tells. */
+static bool brings_given(const struct hf_partition *partition,
+                         const struct hf_merge_in *in)
+{
+    const struct hf_merge_given *given = &partition->given;
+    return in->position == HF_SESSIONS_END && in->lineage == given->lineage &&
+           (given->last.epoch == 0 ||
+            hf_knowledge_has(&partition->knowledge, given->last, UINT32_MAX,
+                             0));
+}
+
 void hf_node_merge_committed(struct hf_node *node, uint16_t p)
 {
     struct hf_partition *partition = &node->partitions[p];
@@ -224,8 +236,7 @@ void hf_node_merge_committed(struct hf_node *node, uint16_t p)
         in->pending = false;
         in->position = in->to;
         partition->merges_pending--;
-        arrived = arrived || (in->position == HF_SESSIONS_END &&
-                              in->lineage == partition->handed_to);
+        arrived = arrived || brings_given(partition, in);
         for (size_t j = 0; j < node->peer_count; j++) {
             if (node->peers[j].info.incarnation == in->peer) {
                 answer(node, &node->peers[j], p, in);

@@ -187,7 +187,7 @@ struct hf_partition {
     struct hf_merge_out merge;
     struct hf_merge_in merges[HF_MERGES_IN_MAX];
     hf_time awaited_until; /* When `handed`: until then at least. */
-    uint64_t handed_to;    /* The lineage to which. */
+    struct hf_merge_given given;
 };
 
 _Static_assert(offsetof(struct hf_partition, sessions.counts) <=

@@ -257,14 +257,23 @@ static void what_they_removed_goes_in_pieces(void **state)
     assert_string_equal(lone_node_ask(&f.lone, "GET {t}new"), "v");
 }
 
-/* A view made this node primary of what it handed over before: nobody is told
- * that there is nothing, until another lineage has brought it. */
+/* A view made this node primary of what it handed over to LINEAGE before, up to
+ * record @sequence of view 1. */
+static void await_up_to(uint64_t sequence)
+{
+    struct hf_partition *partition = &f.lone.node->partitions[f.partition];
+    partition->given = (struct hf_merge_given){
+        .lineage = LINEAGE, .last = {view_number(1), sequence}};
+    hf_node_merge_awaited(f.lone.node, f.partition);
+}
+
+/* Nobody is told that there is nothing, until that lineage has brought it. */
 static void what_is_awaited_is_served_when_it_came(void **state)
 {
     (void)state;
     uint64_t write = lone_node_send(&f.lone, "SET {t}here 1");
     assert_string_equal(lone_node_answer(&f.lone, write), "OK");
-    hf_node_merge_awaited(f.lone.node, f.partition, LINEAGE);
+    await_up_to(10);
     uint64_t read = lone_node_send(&f.lone, "GET {t}brought");
     uint64_t count = lone_node_send(&f.lone, "DBSIZE");
     struct hf_merge_entry entry = {.key = HF_SLICE_LITERAL("{t}brought"),
@@ -289,6 +298,53 @@ static void what_is_awaited_is_served_when_it_came(void **state)
     lone_node_forget(&f.lone);
 }
 
+/* Who left the lineage before all was handed over to it brings less, and what
+ * came by way of another one may be older than what is there. */
+static void what_is_awaited_is_not_served_with_less(void **state)
+{
+    (void)state;
+    await_up_to(11);
+    hand_over(0, 1, 0, HF_SESSIONS_END); /* Up to the tenth. */
+    assert_int_equal(f.told.to, HF_SESSIONS_END);
+    assert_int_equal(f.lone.node->merge_awaited, 1);
+
+    struct hf_knowledge knowledge = {0};
+    struct hf_message message = piece_of(2, 0, HF_SESSIONS_END);
+    hf_knowledge_advance(&knowledge, (struct hf_version){view_number(1), 11});
+    hf_buffer_clear(&f.knowledge);
+    hf_knowledge_put(&f.knowledge, &knowledge);
+    message.merge.knowledge = hf_buffer_slice(&f.knowledge);
+    message.merge.lineage++;
+    lone_node_tell(&f.lone, 0, &message);
+    assert_int_equal(f.told.lineage, LINEAGE + 1);
+    assert_int_equal(f.told.to, HF_SESSIONS_END);
+    uint64_t read = lone_node_send(&f.lone, "GET {t}brought");
+    lone_node_wait(&f.lone, HF_MERGE_RESEND_MS);
+    assert_string_equal(lone_node_answer(&f.lone, read), "(waiting)");
+
+    message.merge.lineage--;
+    lone_node_tell(&f.lone, 0, &message);
+    lone_node_wait(&f.lone, HF_MERGE_RESEND_MS);
+    assert_string_equal(lone_node_answer(&f.lone, read), "(nil)");
+    assert_int_equal(f.lone.node->counters.partitions_lost, 0);
+    lone_node_forget(&f.lone);
+}
+
+/* Of what never had a record nothing can be missing. */
+static void what_had_nothing_is_served_when_anything_came(void **state)
+{
+    (void)state;
+    await_up_to(1);
+    f.lone.node->partitions[f.partition].given.last.epoch = 0;
+    uint64_t read = lone_node_send(&f.lone, "GET {t}brought");
+    lone_node_wait(&f.lone, HF_MERGE_RESEND_MS);
+    assert_string_equal(lone_node_answer(&f.lone, read), "(waiting)");
+    hand_over(0, 2, 0, HF_SESSIONS_END);
+    lone_node_wait(&f.lone, HF_MERGE_RESEND_MS);
+    assert_string_equal(lone_node_answer(&f.lone, read), "(nil)");
+    lone_node_forget(&f.lone);
+}
+
 static void all_others_are_dead(void)
 {
     struct hf_node *node = f.lone.node;
@@ -301,7 +357,7 @@ static void all_others_are_dead(void)
 static void what_nobody_can_bring_is_lost(void **state)
 {
     (void)state;
-    hf_node_merge_awaited(f.lone.node, f.partition, LINEAGE);
+    await_up_to(10);
     lone_node_wait(&f.lone, 3 * HF_MERGE_LOST_MS); /* Others live. */
     all_others_are_dead();
     lone_node_wait(&f.lone, HF_MERGE_LOST_MS - 100);
@@ -327,6 +383,8 @@ int main(void)
         TEST(what_they_removed_goes_in_pieces),
         TEST(what_makes_no_sense_is_logged_once_a_second),
         TEST(what_is_awaited_is_served_when_it_came),
+        TEST(what_is_awaited_is_not_served_with_less),
+        TEST(what_had_nothing_is_served_when_anything_came),
         TEST(what_nobody_can_bring_is_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
