@@ -235,8 +235,10 @@ bool hf_node_takes(const struct hf_node *node, const struct hf_peer_info *info,
         return true;
     }
     /* Its clock may have been set back before it was started again: believe
-     * that when the newer one is not heard of any more. */
-    return now - peer->heard > HF_SUCCESSOR_MS;
+     * that when the newer one is not heard of any more. Of that one a greeting
+     * may be all there was, when it was dead, and more of them on their way. */
+    return now - peer->heard > HF_SUCCESSOR_MS &&
+           now - peer->greeted > HF_SUCCESSOR_MS;
 }
 
 bool hf_node_name_is_used(const struct hf_node *node,
@@ -419,6 +421,7 @@ static void link_up(struct hf_node *node, const struct hf_link_event *link)
     }
     bool *up = link->out ? peer->out_up : peer->in_up;
     up[link->channel] = true;
+    peer->greeted = node->now;
     peer->lost = false;
     peer->refused = false;
     peer->refused_at = HF_TIME_PAST;

@@ -1,0 +1,106 @@
+/* Of the processes of one name the one that started last is believed, by its
+ * wall clock. That may have been set back, so an earlier one is taken when the
+ * later one has been silent for long. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+
+#include "core/node_state.h"
+#include "support/lone_node.h"
+
+struct fixture {
+    struct hf_mem system;
+    struct lone_node lone;
+    struct hf_peer_info earlier;
+    struct hf_peer_info later;
+};
+
+static struct fixture f; /* Too large for a stack. */
+
+/* The process of one name that started when the clock there said @at. */
+static struct hf_peer_info process_of(uint64_t at)
+{
+    struct hf_peer_info info = {
+        .id = 77, .incarnation = at, .started_ms = at, .peer_port = 7777};
+    (void)snprintf(info.name, sizeof(info.name), "other");
+    (void)snprintf(info.host, sizeof(info.host), "127.0.0.1");
+    return info;
+}
+
+static int open_lone(void **state)
+{
+    (void)state;
+    struct hf_node_config config;
+    lone_node_config(&config);
+    hf_mem_init_system(&f.system);
+    assert_int_equal(lone_node_open(&f.lone, &config, &f.system), 0);
+    lone_node_start(&f.lone);
+    lone_node_wait(&f.lone, 10 * HF_SUCCESSOR_MS);
+    f.earlier = process_of(1000);
+    f.later = process_of(2000);
+    return 0;
+}
+
+static int close_lone(void **state)
+{
+    (void)state;
+    lone_node_close(&f.lone);
+    return 0;
+}
+
+/* A session that @info dialled came, or ended. */
+static void dialled(struct hf_peer_info *info, bool up)
+{
+    struct hf_event event = {
+        .type = HF_EVENT_LINK,
+        .link = {
+            .peer = info, .channel = HF_CHANNEL_DATA, .out = false, .up = up}};
+    lone_node_step(&f.lone, &event);
+}
+
+static bool takes(const struct hf_peer_info *info)
+{
+    return hf_node_takes(f.lone.node, info, f.lone.now);
+}
+
+/* Of the later one there may be nothing but a greeting that came when it was
+ * dead. More of these may be on their way: each would pass for the news that
+ * the earlier one is dead, which is then a member. */
+static void who_only_greeted_was_not_silent(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        dialled(&f.later, true);
+        dialled(&f.later, false);
+        assert_true(takes(&f.later));
+        assert_false(takes(&f.earlier));
+        lone_node_wait(&f.lone, HF_SUCCESSOR_MS - 1000);
+        assert_false(takes(&f.earlier));
+    }
+    lone_node_wait(&f.lone, 2000);
+    assert_true(takes(&f.earlier));
+}
+
+static void the_later_one_is_taken_at_once(void **state)
+{
+    (void)state;
+    dialled(&f.earlier, true);
+    assert_true(takes(&f.later));
+    dialled(&f.later, true);
+    assert_false(takes(&f.earlier));
+}
+
+int main(void)
+{
+#define LONE(name) cmocka_unit_test_setup_teardown(name, open_lone, close_lone)
+    const struct CMUnitTest tests[] = {
+        LONE(who_only_greeted_was_not_silent),
+        LONE(the_later_one_is_taken_at_once),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
