@@ -72,8 +72,7 @@ struct hf_peer {
     uint8_t member;         /* Index in our view, or HF_MEMBER_NONE. */
     bool has_beat;          /* `beat` is of this incarnation. */
     struct hf_heartbeat beat;
-    /* What binds it and us, in whatever view: after an echo to a node we agree
-     * to no view without it before the guard is over. */
+    /* What binds us, in any view: after an echo, to none without it so soon. */
     hf_time their_sent_at; /* Of its last heartbeat, to echo; 0: none. */
     hf_time beaten;        /* When that arrived. */
     hf_time given;         /* Arrival of the last one we echoed. */
