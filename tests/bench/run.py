@@ -387,6 +387,7 @@ def main():
     if "growth" in options.only:
         sizes.measure_sizes(options.sizes, min(options.seconds, 3), wrong)
         sizes.measure_changes(options.sessions_moved, wrong)
+        sizes.measure_machine(10 if options.quick else 60)
     if wrong.count:
         say("%d answers were wrong" % wrong.count)
     return 1 if wrong.count else 0

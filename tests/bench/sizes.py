@@ -167,3 +167,23 @@ def measure_changes(sessions, wrong):
     turns.print()
     print("\n%s sessions that ended together were gone after %.1f s" % (
         "{:,}".format(EXPIRING), took), flush=True)
+
+
+def measure_machine(seconds):
+    """What seems to take long where nothing is done but to read the clock of
+    processor time: on a virtual machine, what another one takes counts, too."""
+    over = dict.fromkeys(BOUNDS, 0)
+    longest = 0
+    began = before = time.thread_time_ns()
+    while before - began < seconds * 1e9:
+        now = time.thread_time_ns()
+        step = (now - before) / 1e6
+        before = now
+        if step > longest:
+            longest = step
+        if step > BOUNDS[0]:
+            for bound in BOUNDS:
+                over[bound] += step > bound
+    counts = ["%d over %d ms" % (over[bound], bound) for bound in BOUNDS]
+    print("\nof %d s of CPU of a process that only reads its clock: %s; "
+          "longest %.1f ms" % (seconds, ", ".join(counts), longest), flush=True)
