@@ -198,6 +198,10 @@ static int check_texts(const struct hf_config *config, char *error,
         return fail(error, error_size, "advertise", config->advertise,
                     host_rule);
     }
+    if (is_everywhere(config->advertise)) {
+        return fail(error, error_size, "advertise", config->advertise,
+                    "an address that others can reach");
+    }
     if (config->name[0] != '\0' && !hf_config_is_name(config->name)) {
         return fail(error, error_size, "name", config->name, name_rule);
     }

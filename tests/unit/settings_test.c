@@ -537,6 +537,12 @@ static void every_address_is_advertised_as_the_host_name(void **state)
         assert_true(hf_config_is_host(config.advertise));
         assert_true(hf_config_is_name(config.host_label));
         assert_false(hf_config_is_loopback(config.bind));
+        /* Who is told it would reach himself. */
+        strcpy(config.advertise, everywhere[i]);
+        assert_int_equal(hf_config_check(&config, error, sizeof(error)),
+                         HF_EINVAL);
+        assert_non_null(strstr(error, "is not allowed: an address that others "
+                                      "can reach"));
     }
 }
 
