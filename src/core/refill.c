@@ -162,7 +162,7 @@ static int32_t next_partition(struct hf_node *node, uint8_t member)
 }
 
 /* How much filling may send: so much each second, with a small burst. */
-static bool may_fill(struct hf_node *node)
+static void fill_earn(struct hf_node *node)
 {
     int64_t rate = (int64_t)node->config.learn_bytes_per_second;
     int64_t burst = rate * HF_FILL_BURST_MS / 1000;
@@ -173,11 +173,19 @@ static bool may_fill(struct hf_node *node)
     if (node->fill_bytes > burst) {
         node->fill_bytes = burst;
     }
+}
+
+static bool may_fill(struct hf_node *node)
+{
+    fill_earn(node);
     return node->fill_bytes > 0 || HF_MUTATED(FILLED_UNPACED);
 }
 
+/* Some is sent without asking: that a copy has everything. What was earned is
+ * bounded before it is paid, or after a pause it would cost nothing. */
 static void fill_sent(struct hf_node *node, size_t bytes)
 {
+    fill_earn(node);
     node->fill_bytes -= (int64_t)bytes;
     node->counters.fill_bytes += bytes;
 }

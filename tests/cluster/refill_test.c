@@ -295,6 +295,43 @@ static void who_keeps_something_aside_is_filled_with_the_rest(void **state)
     story_expect_filled(c, KEYS);
 }
 
+/* That a copy has everything is sent at once, whatever the pace. It counts all
+ * the same, also after a pause that was long enough for a whole burst: counted
+ * once more from outside, after each turn. */
+static void what_is_sent_at_once_is_part_of_a_burst(void **state)
+{
+    struct cluster *c = start_slowly(state, 2, 1, 18, SLOW_RATE);
+    struct hf_node *node = c->processes[0].node;
+    const int64_t burst = SLOW_RATE * HF_FILL_BURST_MS / 1000;
+    /* One session takes longer on its way than until it is paid for. */
+    struct network_faults faults = {.delay_us = 90000};
+    network_set_faults(&c->network, 0, 1, &faults);
+    node->config.learn_bytes_max = 16 * VALUE_BYTES;
+    cluster_boot(c, 1);
+
+    uint64_t sent = 0;
+    int64_t left = burst;
+    hf_time at = node->now;
+    int64_t end_us = cluster_now_us(c) + 10000000;
+    while (cluster_step(c, end_us)) {
+        uint64_t now_sent = counters_of(c, 0)->fill_bytes;
+        if (now_sent == sent) {
+            continue;
+        }
+        left += SLOW_RATE * (node->now - at) / 1000;
+        left = left > burst ? burst : left;
+        left -= (int64_t)(now_sent - sent);
+        cluster_check(c, node->fill_bytes <= left,
+                      "it may send more than its rate and a burst");
+        sent = now_sent;
+        at = node->now;
+    }
+    cluster_check(c, sent > 10 * VALUE_BYTES, "hardly anything was filled");
+    cluster_heal(c);
+    node->config.learn_bytes_per_second = 100 * SLOW_RATE;
+    cluster_settle_and_check(c);
+}
+
 #define SMALL_SESSIONS 6000
 /* Small sessions are no bytes to speak of, but each takes its time: clients of
  * the node that fills a copy have their turn after every few hundred. */
@@ -342,6 +379,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         STORY(filling_takes_little_of_a_turn),
         STORY(filling_is_paced_and_its_progress_can_be_seen),
+        STORY(what_is_sent_at_once_is_part_of_a_burst),
         STORY(what_was_filled_is_not_filled_again),
         STORY(a_node_that_dies_while_it_is_filled_changes_nothing),
         STORY(what_was_touched_last_is_filled_first),
