@@ -4,15 +4,17 @@
  * destroy nothing (silence of all kinds) may overlap with them. So a node may
  * die as long as every partition that it holds has another copy, on a process
  * that runs, in the newest view there is. A view that is just being agreed on
- * may leave out copies of silent nodes: then what it leaves out does not count
- * either, and a nominated learner may become the only copy. Whoever looks from
- * outside sees all of that.
+ * may leave out copies of silent nodes, and those that are called slow: then
+ * what it leaves out does not count either, and a nominated learner may become
+ * the only copy. Whoever looks from outside sees all of that.
  *
  * And so that the cluster can go on, which is judged after healing, those who
  * are left must be a safe set, or what the policy wants instead.
  *
  * Where there are several sides, all that holds on each of them: only those
  * who are in the very same view then count as other copies, or as the rest. */
+#include <string.h>
+
 #include "core/node_state.h"
 #include "sim/run.h"
 
@@ -120,6 +122,50 @@ static hf_member_set kept_of(const struct hf_view *view,
     return hf_member_set_count(set) > target->count ? kept : set;
 }
 
+/* By whom the members of @view are called slow, as they say now or were heard
+ * to say last. */
+static void slowness_of(const struct cluster *c, const struct hf_view *view,
+                        hf_member_set by[HF_MEMBERS_MAX])
+{
+    memset(by, 0, HF_MEMBERS_MAX * sizeof(*by));
+    for (unsigned i = 0; i < c->options.node_count; i++) {
+        const struct hf_node *node = c->processes[i].node;
+        if (!is_in(c, i, view->epoch) || node->state != HF_STATE_ACTIVE) {
+            continue;
+        }
+        by[node->self] |= hf_node_slow_members(node);
+        for (size_t k = 0; k < node->peer_count; k++) {
+            const struct hf_peer *peer = &node->peers[k];
+            if (peer->member != HF_MEMBER_NONE && peer->has_beat &&
+                peer->beat.epoch == view->epoch &&
+                peer->beat.state == HF_STATE_ACTIVE) {
+                by[peer->member] |= peer->beat.slow;
+            }
+        }
+    }
+}
+
+/* Whether several say that @primary does not get through: then it may be the
+ * one that a view drops. */
+static bool is_slow(const hf_member_set by[HF_MEMBERS_MAX], uint8_t primary)
+{
+    unsigned count = 0;
+    for (uint8_t i = 0; i < HF_MEMBERS_MAX; i++) {
+        count += i != primary && (by[i] & hf_member_set_of(primary)) != 0;
+    }
+    return count > 1;
+}
+
+/* Of those that are @kept, the ones that no view drops as slow, for which the
+ * vote of a primary that dies just after is enough. */
+static hf_member_set prompt_of(hf_member_set kept, uint8_t primary,
+                               const hf_member_set by[HF_MEMBERS_MAX])
+{
+    hf_member_set self = hf_member_set_of(primary);
+    kept &= ~by[primary] | self;
+    return is_slow(by, primary) ? kept & ~self : kept;
+}
+
 /* Whether somebody who is in @view heard @node lately, or may do so now. */
 static bool is_heard(const struct run *run, const struct hf_view *view,
                      unsigned node)
@@ -152,18 +198,21 @@ static bool view_spares(const struct run *run, const struct hf_view *view,
     const struct cluster *c = run->c;
     unsigned where[HF_MEMBERS_MAX];
     struct hf_owners targets[HF_PARTITION_COUNT];
+    hf_member_set by[HF_MEMBERS_MAX];
     bool returns = view->absent != 0 && is_heard(run, view, victim);
     for (uint8_t i = 0; i < view->member_count; i++) {
         where[i] = node_of_incarnation(c, view->members[i].incarnation);
     }
     hf_view_targets(view, targets);
+    slowness_of(c, view, by);
     uint64_t dying = UINT64_C(1) << victim;
     for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
         hf_member_set nominees = nominees_of(c, view, p);
         uint64_t copies = nodes_of(view, where, hf_view_copies(view, p));
         uint64_t learnt = nodes_of(view, where, nominees);
-        uint64_t kept =
-            nodes_of(view, where, kept_of(view, &targets[p], p, nominees));
+        hf_member_set stay = prompt_of(kept_of(view, &targets[p], p, nominees),
+                                       view->acting[p].members[0], by);
+        uint64_t kept = nodes_of(view, where, stay);
         if (returns && (hf_view_copies(view, p) & ~view->absent) == 0) {
             kept &= dying;
         }
