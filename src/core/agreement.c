@@ -94,6 +94,32 @@ static bool guard_is_over(const struct hf_node *node, hf_member_set excluded)
     return true;
 }
 
+/* Whether no lease of somebody in @excluded rests on what a dead one granted,
+ * who may have heard both when we did not. His vote counts as gone, so nobody
+ * of
+ * @rest would know; only where these are more than half, some of them did not
+ * grant either. A death that we were only told of counts from then on. */
+static bool leases_of_dead_are_over(struct hf_node *node,
+                                    hf_member_set excluded, hf_member_set dead,
+                                    hf_member_set rest)
+{
+    hf_member_set all = hf_view_voters(node->view);
+    if ((excluded & all & ~node->dead) == 0 || hf_view_is_safe(all, 0, rest) ||
+        HF_MUTATED(NO_GUARD)) {
+        return true;
+    }
+    bool over = true;
+    for (uint8_t i = 0; i < node->view->member_count; i++) {
+        struct hf_member *member = &node->members[i];
+        if ((dead & hf_member_set_of(i)) != 0) {
+            member->died_at =
+                member->died_at != 0 ? member->died_at : node->now;
+            over = over && member->died_at + HF_GUARD_MS <= node->now;
+        }
+    }
+    return over;
+}
+
 static void ballot_send(struct hf_node *node)
 {
     struct hf_ballot *ballot = &node->ballot;
@@ -234,6 +260,11 @@ static void ballot_choose(struct hf_node *node)
         ballot->active = false;
         return;
     }
+    if (!leases_of_dead_are_over(node, ballot->excluded, ballot->fresh,
+                                 ballot->voters)) {
+        ballot->active = false;
+        return;
+    }
     bool given_up = ballot->fork == HF_FORK_TAKEOVER &&
                     (node->view->absent != 0 || node->view_awaited > 0);
     if (safe && !given_up) {
@@ -346,6 +377,7 @@ static void believe_deaths(struct hf_node *node, hf_member_set dead)
             continue;
         }
         node->dead |= bit;
+        node->members[i].died_at = node->now;
         if (hf_node_is_bound(node, i) || HF_MUTATED(STALE_CERTIFICATE)) {
             node->fresh |= bit;
         }
@@ -399,7 +431,8 @@ void hf_node_consider_change(struct hf_node *node)
     if ((promised && node->now - node->promised_at < HF_STUCK_MS + wait) ||
         node->now - node->need_since < wait ||
         (fork == HF_FORK_NO && !may_decide(node, live)) ||
-        !guard_is_over(node, suspects)) {
+        !guard_is_over(node, suspects) ||
+        !leases_of_dead_are_over(node, suspects, node->dead, live)) {
         return;
     }
     ballot_start(node, suspects, fork);

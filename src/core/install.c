@@ -78,6 +78,7 @@ static void member_carry(struct hf_node *node, const struct hf_view *old_view,
     member->heard = before->heard;
     if ((old_dead & hf_member_set_of(old)) != 0) {
         node->dead |= hf_member_set_of(index);
+        member->died_at = before->died_at;
     }
     if ((old_fresh & hf_member_set_of(old)) != 0) {
         node->fresh |= hf_member_set_of(index);

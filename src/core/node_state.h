@@ -86,6 +86,7 @@ struct hf_peer {
 struct hf_member {
     struct hf_peer *peer; /* NULL: never met, or met in another incarnation. */
     hf_time heard;
+    hf_time died_at;       /* When we learnt that it did. */
     hf_time unheard_since; /* It says it does not hear us; 0: it does. */
     hf_time unheard_at;    /* When it said so last. */
     hf_time late_since;    /* It gives back what we sent longer ago than a */
@@ -242,7 +243,6 @@ struct hf_ballot {
     bool active;
     bool accepting; /* Phase 2. */
     enum hf_fork fork;
-    bool first; /* The first view of a cluster. */
     hf_epoch number;
     hf_member_set voters;
     hf_member_set excluded;
@@ -312,7 +312,6 @@ struct hf_node {
     bool lease_safe;      /* They and we are a safe set. */
     hf_member_set spoken; /* Sent data to since the last TURN_END. */
     hf_time tell_at;      /* When somebody is to be told of a commit. */
-    hf_epoch refused_cluster;
 
     /* Agreement. */
     hf_epoch promised;

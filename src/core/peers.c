@@ -137,6 +137,7 @@ static void certify(struct hf_node *node, uint8_t member)
         return;
     }
     node->dead |= bit;
+    node->members[member].died_at = node->now;
     bool fresh =
         hf_node_is_bound(node, member) || HF_MUTATED(STALE_CERTIFICATE);
     if (fresh) {
