@@ -5,9 +5,9 @@
  * broken node does. The first seed notices today; when the simulator changes it
  * may be another one, so the check goes on up to the bound (mutations.sh).
  *
- * With a name, the stories of tests/cluster/<name>_test.c must notice as well;
- * a second word is the policy of the seeds, if that is not majority, and more
- * options of the simulator may follow.
+ * With a name, the stories of tests/cluster/<name>_test.c must notice as well
+ * (-: none); a second word is the policy of the seeds, if that is not majority,
+ * and more options of the simulator may follow.
  * Bound 0: the simulator meets it too rarely, and only they do. Without a name
  * it is harmless then, for another mechanism does the same, and is here for the
  * day that one goes. */
@@ -20,7 +20,7 @@
 #define MUTATIONS(X)                                                           \
     X(NO_LEASE, 7, 200, "",                                                    \
       "the primary serves without any lease")                                  \
-    X(NO_LEASE_OF_COPIES, 6377, 6000, "",                                      \
+    X(NO_LEASE_OF_COPIES, 2948, 2000, "- available",                           \
       "the primary serves without a grant from every copy")                    \
     X(NO_SAFE_SET, 81, 2000, "",                                               \
       "the primary serves though it and its grants are no safe set")           \
