@@ -316,7 +316,9 @@ static void ballot_start(struct hf_node *node, hf_member_set excluded,
 }
 
 /* Whether the rest may decide: by the deaths we saw ourselves, or, when that
- * lasts, by what others may have seen. */
+ * lasts, by what others may have seen. Alone there are none, and every ballot
+ * would be in vain: nobody hears its number, so what others propose to us when
+ * they are back is less than what we promised to ourselves. */
 static bool may_decide(const struct hf_node *node, hf_member_set rest)
 {
     hf_member_set all = hf_view_voters(node->view);
@@ -324,7 +326,9 @@ static bool may_decide(const struct hf_node *node, hf_member_set rest)
     if (hf_view_is_safe(all, voteless, rest) || HF_MUTATED(ANY_SET_DECIDES)) {
         return true;
     }
+    bool alone = rest == hf_member_set_of(node->self);
     return node->now - node->need_since > HF_LEASE_MS &&
+           (!alone || HF_MUTATED(BALLOTS_IN_VAIN)) &&
            hf_view_is_safe(all, node->dead | voteless, rest);
 }
 

@@ -1,6 +1,7 @@
 /* late_test.c - Heartbeats of a pair arrive, but later than a lease lasts. */
 #include <stdio.h>
 
+#include "core/node_state.h"
 #include "support/story.h"
 
 #define KEYS 50
@@ -124,6 +125,45 @@ static void who_stands_still_accuses_nobody(void **state)
     story_end(state);
 }
 
+/* A stands still, C dies, B stands still, and A reads again: it heard of that
+ * death too late to go on alone, and has to wait for B. It numbers no ballots
+ * meanwhile, for B could hear of none, and would propose less. */
+static void two_who_stood_still_in_turn_agree_at_once(void **state)
+{
+    struct cluster_options options;
+    cluster_options_init(&options, 45);
+    options.node_count = 3;
+    options.faults.delay_us = 20000;
+    struct cluster *c = story_start_with(state, &options);
+    story_fill(c, KEYS);
+    const struct hf_view *view = cluster_view(c);
+    unsigned a = cluster_node_of(c, view, 0);
+    unsigned b = cluster_node_of(c, view, 1);
+    unsigned dies = cluster_node_of(c, view, 2);
+    const struct hf_node *first = c->processes[a].node;
+    const struct hf_node *second = c->processes[b].node;
+    cluster_pause(c, a);
+    cluster_run(c, 200);
+    cluster_kill(c, dies);
+    cluster_run(c, 100);
+    cluster_pause(c, b);
+    cluster_run(c, 1500);
+    cluster_resume(c, a);
+    cluster_run(c, 1100); /* By now it suspects B. */
+    hf_epoch promised = first->promised;
+    cluster_check(c, promised > first->view->epoch, "A proposes to B");
+    cluster_run(c, 800);
+    cluster_check(c, first->promised == promised, "no ballots in vain");
+    cluster_resume(c, b);
+    cluster_run(c, 300);
+    cluster_check(
+        c, first->view->member_count == 2 && second->view->member_count == 2,
+        "they go on");
+    cluster_restart(c, dies);
+    cluster_settle_and_check(c);
+    story_expect_filled(c, KEYS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -132,6 +172,7 @@ int main(void)
         STORY(who_answers_in_time_stays),
         STORY(two_who_were_late_for_a_while_go_on),
         STORY(who_stands_still_accuses_nobody),
+        STORY(two_who_stood_still_in_turn_agree_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
