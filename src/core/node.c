@@ -132,6 +132,7 @@ int hf_node_create(struct hf_node **created,
     node->now = now;
     node->started_at = now;
     node->stepped_at = now;
+    node->awake_since = now;
     node->ticked_at = HF_TIME_PAST;
     node->tell_at = HF_NEVER;
     node->fences_warned_at = HF_TIME_PAST;
@@ -323,6 +324,7 @@ static void notice_pause(struct hf_node *node)
             node->members[i].grant = HF_TIME_PAST;
             node->members[i].late_since = 0;
         }
+        node->awake_since = node->now;
         node->unsafe_since = 0; /* No fork before others had time to answer. */
         hf_node_lease_changed(node);
     }

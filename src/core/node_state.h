@@ -280,6 +280,7 @@ struct hf_node {
     int64_t wall_ms;
     hf_time started_at;
     hf_time stepped_at;
+    hf_time awake_since; /* When we last stood still, until then. */
     hf_time ticked_at;
     struct hf_node_counters counters;
     uint64_t doubted_cluster; /* Perhaps lost; 0: none. */

@@ -27,6 +27,9 @@ void hf_node_note_answer(struct hf_node *node, struct hf_member *member,
         member->late_since = 0;
         return;
     }
+    if (sent_at < node->awake_since && !HF_MUTATED(OLD_ANSWERS)) {
+        return; /* It is late by the time that we stood still. */
+    }
     if (member->late_since == 0 ||
         node->now - member->late_at > HF_LATE_LASTS_MS) {
         member->late_since = node->now;

@@ -74,6 +74,8 @@
       "who hears of a fork goes on alone before the fork can show its view")   \
     X(OLD_COMPLAINTS, 1, 0, "follow",                                          \
       "who stood still suspects others of not hearing it meanwhile")           \
+    X(OLD_ANSWERS, 1, 0, "late",                                               \
+      "who stood still suspects others of giving back what it sent before")    \
     X(BALLOTS_IN_VAIN, 1, 0, "late",                                           \
       "who may not decide alone tries again and again")                        \
     X(LATE_GREETING, 20, 2000, "restart",                                      \
