@@ -663,6 +663,46 @@ static void a_node_that_was_held_up_is_patient(void **state)
     cluster_settle_and_check(c);
 }
 
+/* The same of commands that other nodes send to a primary that cannot write:
+ * those that find no room there are refused at once, not when the hold ends. */
+static void commands_that_wait_at_a_primary_cost_bounded_memory(void **state)
+{
+    enum { BOUND = 20000, VALUE = 2000, ASKED = 60 };
+    struct cluster_options options;
+    cluster_options_init(&options, 12);
+    options.boot_none = true;
+    struct cluster *c = story_create(state, &options);
+    c->processes[0].config.held_bytes_max = BOUND; /* Not who asks it. */
+    for (unsigned i = 0; i < 3; i++) {
+        c->processes[i].config.stream_bytes_max = BOUND;
+        cluster_boot(c, i);
+    }
+    cluster_settle(c, CLUSTER_SETTLE_MS);
+    char stuck[16];
+    key_with(c, 0, 1, stuck);
+    char value[VALUE + 1];
+    memset(value, 'v', VALUE);
+    value[VALUE] = '\0';
+    cluster_clog(c, 0, 1, HF_CHANNEL_DATA);
+    struct request *asked[ASKED];
+    unsigned refused = 0;
+    for (unsigned i = 0; i < ASKED; i++) {
+        asked[i] = cluster_ask(c, 2, "SET", stuck, value, NULL);
+        cluster_run(c, 1);
+        cluster_check(c, node_of(c, 0)->waiting_bytes <= BOUND,
+                      "more waits than the bound");
+    }
+    for (unsigned i = 0; i < ASKED; i++) {
+        refused += strcmp(cluster_answer(asked[i]),
+                          "(error) CLUSTERDOWN too many commands wait for "
+                          "this session's primary") == 0;
+    }
+    cluster_check(c, refused > ASKED / 2 && refused < ASKED - 10,
+                  "another number is refused");
+    cluster_heal(c);
+    cluster_settle_and_check(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -682,6 +722,7 @@ int main(void)
         STORY(links_that_stick_now_and_then_lose_nothing),
         STORY(a_node_that_was_held_up_is_patient),
         STORY(at_the_bound_of_a_stream_clients_are_told),
+        STORY(commands_that_wait_at_a_primary_cost_bounded_memory),
         STORY(a_learner_with_a_slow_link_costs_no_client_its_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
