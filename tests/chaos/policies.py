@@ -17,6 +17,7 @@ that they fail.
 
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -31,6 +32,8 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 POLICIES = ("half", "majority", "available")
 KEYS = 60  # Of each kind.
 LIFETIME_S = 3600
+# With the hash of its id, for who reads logs need not know ids.
+CONFLICT_LINE = re.compile("session [0-9a-f]{16} was changed on both sides: ")
 
 FIRST_SERVES_S = 3  # A safe set goes on so long after a cut, at the latest;
 FORK_SERVES_S = 6  # a fork so long;
@@ -351,6 +354,9 @@ def two_sides_of_two_go_on_and_become_one(world):
     conflicts = world.sum("merge_conflicts")
     world.facts.append("%d conflicts" % conflicts)
     check(conflicts >= KEYS, "%d conflicts were counted" % conflicts)
+    log = "".join(server.log() for server in world.servers)
+    check(CONFLICT_LINE.search(log), "no conflict was logged")
+    check("both:" not in log, "the id of a session is in a log")
     check(world.sum("forks") == 1, "there was another number of forks")
     world.watches[1].stop()
     world.servers.remove(second)
