@@ -176,7 +176,7 @@
       "what another lineage hands over replaces whatever is there")            \
     X(MERGE_LOSES_FENCE, 1, 200, "fork half",                                  \
       "a session that the other side changed later wins over its fence")       \
-    X(MERGE_FORGETS_TOUCHES, 1, 0, "fork half",                                \
+    X(MERGE_FORGETS_TOUCHES, 21, 200, "fork half",                             \
       "the other side's new time to live of what it did not change is dropped")\
     X(FILLED_UNPACED, 3, 200, "refill",                                        \
       "copies are filled as fast as they can be sent")                         \
