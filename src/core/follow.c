@@ -261,6 +261,9 @@ void hf_node_view_heard(struct hf_node *node, const struct hf_view *view)
     if (view->epoch > node->highest_ballot) {
         node->highest_ballot = view->epoch;
     }
+    if (node->state == HF_STATE_LEFT) {
+        return; /* It does not come back, also not to a lineage from before. */
+    }
     if (node->state == HF_STATE_MERGING) {
         hf_node_merge_view_heard(node, view);
         return;

@@ -40,8 +40,23 @@ bool hf_node_may_fork(const struct hf_node *node, enum hf_fork fork,
     return HF_MUTATED(FORK_AGAINST_POLICY) && rest != 0;
 }
 
+/* Members that gave way to another lineage, and promise nothing meanwhile. */
+static hf_member_set giving_way(const struct hf_node *node)
+{
+    hf_member_set set = 0;
+    for (uint8_t i = 0; i < node->view->member_count; i++) {
+        const struct hf_peer *peer = node->members[i].peer;
+        if (peer != NULL && peer->has_beat &&
+            peer->beat.state == HF_STATE_MERGING) {
+            set |= hf_member_set_of(i);
+        }
+    }
+    return set;
+}
+
 void hf_node_watch_safety(struct hf_node *node, hf_member_set live)
 {
+    live &= ~giving_way(node);
     if (hf_view_is_safe(hf_view_voters(node->view), hf_node_voteless(node),
                         live)) {
         node->unsafe_since = 0;
