@@ -86,7 +86,10 @@ static bool guard_is_over(const struct hf_node *node, hf_member_set excluded)
     for (uint8_t i = 0; i < node->view->member_count; i++) {
         hf_member_set bit = hf_member_set_of(i);
         if ((excluded & bit) != 0 && (node->dead & bit) == 0 &&
-            hf_node_given(node, i) + HF_GUARD_MS > node->now &&
+            hf_node_given(node, i) + (HF_MUTATED(GUARD_TOO_SHORT)
+                                          ? HF_LEASE_MS - 10
+                                          : HF_GUARD_MS) >
+                node->now &&
             !HF_MUTATED(NO_GUARD)) {
             return false;
         }
@@ -365,7 +368,8 @@ static void withhold(struct hf_node *node, hf_member_set members)
     for (uint8_t i = 0; i < node->view->member_count; i++) {
         struct hf_peer *peer = node->members[i].peer;
         if ((members & hf_member_set_of(i)) != 0 && peer != NULL) {
-            peer->withheld_until = node->now + HF_WITHHOLD_MS;
+            peer->withheld_until =
+                node->now + (HF_MUTATED(NOT_WITHHELD) ? 0 : HF_WITHHOLD_MS);
         }
     }
 }
@@ -382,7 +386,8 @@ static void believe_deaths(struct hf_node *node, hf_member_set dead)
         }
         node->dead |= bit;
         node->members[i].died_at = node->now;
-        if (hf_node_is_bound(node, i) || HF_MUTATED(STALE_CERTIFICATE)) {
+        if ((hf_node_is_bound(node, i) || HF_MUTATED(STALE_CERTIFICATE)) &&
+            !HF_MUTATED(NO_CERTIFICATE)) {
             node->fresh |= bit;
         }
     }

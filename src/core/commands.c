@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "base/mutation.h"
 #include "core/glob.h"
 
 #define TEXT_WRONG_TYPE                                                        \
@@ -103,7 +104,9 @@ void hf_apply_delete(struct hf_apply *apply, const struct hf_command *command)
 {
     hf_apply_notice(apply, HF_NOTICE_DEL);
     if (hf_fence_rules_match(apply->fences, command->argv[1])) {
-        hf_effects_fence(apply->effects, apply->fences->lifetime_ms);
+        hf_effects_fence(apply->effects,
+                         apply->fences->lifetime_ms /
+                             (HF_MUTATED(FENCE_ENDS_EARLY) ? 4 : 1));
     } else {
         hf_effects_delete(apply->effects);
     }

@@ -71,7 +71,8 @@ void hf_node_watch_safety(struct hf_node *node, hf_member_set live)
 bool hf_node_is_cut_off(const struct hf_node *node)
 {
     return node->unsafe_since != 0 &&
-           node->now - node->unsafe_since >= FORK_WAIT_MS;
+           (node->now - node->unsafe_since >= FORK_WAIT_MS ||
+            HF_MUTATED(FORK_AT_ONCE));
 }
 
 bool hf_node_takeover_due(const struct hf_node *node)

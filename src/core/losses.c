@@ -116,7 +116,7 @@ void hf_node_count_lost(struct hf_node *node,
     for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
         partitions += losses->lost[p];
     }
-    if (partitions > 0) {
+    if (partitions > 0 && !HF_MUTATED(LOSS_UNCOUNTED)) {
         count(node, partitions, sessions_in(losses, before, members));
     }
 }

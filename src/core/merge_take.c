@@ -282,6 +282,9 @@ static bool effects_agree(struct hf_slice a, struct hf_slice b)
 static void note_conflict(struct hf_node *node, struct hf_slice key,
                           bool theirs)
 {
+    if (HF_MUTATED(CONFLICT_UNCOUNTED)) {
+        return;
+    }
     node->counters.merge_conflicts++;
     if (node->now - node->conflicts_since > 1000) {
         node->conflicts_since = node->now;

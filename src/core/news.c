@@ -106,7 +106,8 @@ static void announce(struct hf_node *node, struct announcement what)
     }
     *announcement = what;
     announcement->news = publishing->news;
-    announcement->deadline = node->now + HF_NEWS_WAIT_MS;
+    announcement->deadline =
+        node->now + (HF_MUTATED(NEWS_UNHEARD) ? 0 : HF_NEWS_WAIT_MS);
     hf_list_init(&announcement->link);
     hf_list_push_back(&publishing->announcements, &announcement->link);
     confirm_known(node);

@@ -139,7 +139,8 @@ static void certify(struct hf_node *node, uint8_t member)
     node->dead |= bit;
     node->members[member].died_at = node->now;
     bool fresh =
-        hf_node_is_bound(node, member) || HF_MUTATED(STALE_CERTIFICATE);
+        (hf_node_is_bound(node, member) || HF_MUTATED(STALE_CERTIFICATE)) &&
+        !HF_MUTATED(NO_CERTIFICATE);
     if (fresh) {
         node->fresh |= bit;
     }

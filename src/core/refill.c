@@ -63,7 +63,7 @@ static bool is_sooner(const struct hf_node *node, uint16_t p, uint16_t than)
     uint8_t count = node->view->acting[p].count;
     uint8_t than_count = node->view->acting[than].count;
     return count < than_count ||
-           (count == than_count &&
+           (count == than_count && !HF_MUTATED(FILLED_IN_ORDER) &&
             node->partitions[p].touched_at > node->partitions[than].touched_at);
 }
 
@@ -71,7 +71,7 @@ static bool is_sooner(const struct hf_node *node, uint16_t p, uint16_t than)
 static bool can_resume(const struct hf_partition *partition,
                        const struct hf_copy *copy)
 {
-    return copy->learnt == HF_SESSIONS_END &&
+    return copy->learnt == HF_SESSIONS_END && !HF_MUTATED(FILLED_ANEW) &&
            hf_partition_reaches(partition, copy->version);
 }
 

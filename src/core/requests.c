@@ -544,6 +544,9 @@ void hf_node_requests_tick(struct hf_node *node)
         }
         bool sent = request->state != HF_REQUEST_HELD;
         struct hf_reply reply = hf_reply_error(down_text(node, sent));
+        if (HF_MUTATED(NIL_IN_THE_GAP)) {
+            reply = (struct hf_reply){.kind = HF_REPLY_NIL};
+        }
         node->counters.refused++;
         hf_node_request_done(node, request->number, &reply, 0);
     }

@@ -19,7 +19,8 @@ static void wait_for(struct hf_node *node, uint16_t p,
 {
     struct hf_partition *partition = &node->partitions[p];
     size_t size = sizeof(struct hf_waiting) + hf_command_copy_size(command);
-    if (node->waiting_bytes + size > node->config.held_bytes_max) {
+    if (node->waiting_bytes + size > node->config.held_bytes_max &&
+        !HF_MUTATED(HELD_UNBOUNDED)) {
         node->counters.refused++;
         hf_node_answer_error(node, operation, no_primary_text);
         return;

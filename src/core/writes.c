@@ -452,7 +452,8 @@ int hf_node_expire_entry(struct hf_node *node, uint16_t p,
 static void bound_fences(struct hf_node *node, uint16_t p)
 {
     struct hf_sessions *sessions = &node->partitions[p].sessions;
-    while (sessions->fence_bytes > HF_FENCE_BYTES_MAX) {
+    while (sessions->fence_bytes > HF_FENCE_BYTES_MAX &&
+           !HF_MUTATED(FENCES_UNBOUNDED)) {
         if (drop_entry(node, p, hf_sessions_first_fence(sessions)) != 0) {
             return; /* No memory: with the next fence. */
         }

@@ -192,6 +192,32 @@
       "a copy applies a unit without the effects on its last key")             \
     X(UNIT_WHOLE_TO_LEARNER, 384, 2000, "unit",                                \
       "a learner gets what a unit did to sessions that it has not yet")        \
+    X(GUARD_TOO_SHORT, 22, 200, "",                                            \
+      "the guard ends a little before a lease that is counted on a slow clock")\
+    X(NO_CERTIFICATE, 1, 0, "failover",                                        \
+      "no proof of a death counts as fresh")                                   \
+    X(FORK_AT_ONCE, 1, 0, "fork",                                              \
+      "a side goes on as a fork without a delay")                              \
+    X(NOT_WITHHELD, 1, 0, "partition",                                         \
+      "who is to be left out gets grants all the same")                        \
+    X(NIL_IN_THE_GAP, 1, 0, "failover",                                        \
+      "past the hold the answer is nil")                                       \
+    X(HELD_UNBOUNDED, 1, 0, "slow",                                            \
+      "what waits at a primary has no bound")                                  \
+    X(FENCES_UNBOUNDED, 1, 0, "fence",                                         \
+      "fences are kept past the bound of their memory")                        \
+    X(FENCE_ENDS_EARLY, 1, 0, "fence",                                         \
+      "a fence ends after a quarter of its lifetime")                          \
+    X(CONFLICT_UNCOUNTED, 1, 0, "fork",                                        \
+      "what loses in a merge is not counted")                                  \
+    X(LOSS_UNCOUNTED, 1, 0, "lost",                                            \
+      "sessions that are lost are not counted")                                \
+    X(FILLED_IN_ORDER, 1, 0, "refill",                                         \
+      "copies are not filled by when they were touched last")                  \
+    X(FILLED_ANEW, 1, 0, "refill",                                             \
+      "what a copy has already is sent to it again")                           \
+    X(NEWS_UNHEARD, 1, 0, "publish",                                           \
+      "a subscription is confirmed though others do not know")                 \
     X(WATCH_UNSEEN, 8, 2000, "unit",                                           \
       "a transaction is carried out though a watched key has changed")         \
     X(RENAME_DROPS_WHAT_CHANGED, 5, 2000, "transfer",                          \
