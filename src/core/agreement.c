@@ -99,16 +99,15 @@ static bool guard_is_over(const struct hf_node *node, hf_member_set excluded)
 
 /* Whether no lease of somebody in @excluded rests on what a dead one granted,
  * who may have heard both when we did not. His vote counts as gone, so nobody
- * of
- * @rest would know; only where these are more than half, some of them did not
- * grant either. A death that we were only told of counts from then on. */
+ * of @rest would know; only where these are more than half, some of them did
+ * not grant either. A death that we were only told of counts from then on. */
 static bool leases_of_dead_are_over(struct hf_node *node,
                                     hf_member_set excluded, hf_member_set dead,
                                     hf_member_set rest)
 {
     hf_member_set all = hf_view_voters(node->view);
     if ((excluded & all & ~node->dead) == 0 || hf_view_is_safe(all, 0, rest) ||
-        HF_MUTATED(NO_GUARD)) {
+        HF_MUTATED(NO_GUARD) || HF_MUTATED(DEAD_GRANTED_NOTHING)) {
         return true;
     }
     bool over = true;

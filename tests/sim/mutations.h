@@ -35,6 +35,8 @@
       "a node that stood still trusts its leases and accuses others")          \
     X(NO_GUARD, 1, 200, "",                                                    \
       "a view is agreed on before the leases it ends are over")                \
+    X(DEAD_GRANTED_NOTHING, 80001082, 2000, "votes",                           \
+      "a view is agreed on while what a dead member granted still holds")      \
     X(GRANTS_AFTER_PROMISE, 1773, 2000, "",                                    \
       "grants are given after the promise of a later view")                    \
     X(ACKS_AFTER_PROMISE, 1, 0, "",                                            \
