@@ -73,6 +73,16 @@ static bool leads_to(const struct hf_view *view, const struct hf_view *theirs,
     return earlier || (view->epoch <= next->forked && !is_later(view, next));
 }
 
+/* Whether the lineage @next of ours came after @view, whatever the epochs. When
+ * @view was agreed on again under one above ours, those in it cannot follow us
+ * yet. We do not give way all the same: some of us agreed to what came after
+ * @view, and would pass for members who have no vote in that. */
+static bool came_after(const struct hf_view *view,
+                       const struct hf_lineage *next)
+{
+    return view->base < next->base && !HF_MUTATED(GIVES_WAY_TO_EARLIER);
+}
+
 /* Up to where two know the same who were in one lineage, one at @a with that
  * base, the other at @b. */
 static hf_epoch common_of(hf_epoch a, hf_epoch a_base, hf_epoch b,
@@ -112,8 +122,9 @@ enum hf_relation hf_lineage_compare(const struct hf_view *ours,
     if (their_next == NULL) {
         *forked = common_of(theirs->epoch, theirs->base, our_next->forked,
                             our_next->base);
-        return leads_to(theirs, ours, our_next) ? HF_RELATION_AHEAD
-                                                : HF_RELATION_LOSES;
+        return came_after(theirs, our_next) || leads_to(theirs, ours, our_next)
+                   ? HF_RELATION_AHEAD
+                   : HF_RELATION_LOSES;
     }
     *forked = common_of(our_next->forked, our_next->base, their_next->forked,
                         their_next->base);

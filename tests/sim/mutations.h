@@ -52,6 +52,9 @@
       "a view that was agreed on again is followed by who is further on")      \
     X(DRAWN_INTO_FORK, 1, 0, "agreement",                                      \
       "who went on in a view that was agreed on again follows its fork")       \
+    X(GIVES_WAY_TO_EARLIER, 1, 0, "votes",                                     \
+      "a fork gives way to a view before what it began at, under a later "     \
+      "epoch")                                                                 \
     X(ACCEPTED_IS_NOTHING, 276, 2000, "agreement takeover",                    \
       "who has nothing by its view starts over, whatever it accepted")         \
     X(ANY_SET_DECIDES, 4, 200, "",                                             \

@@ -208,8 +208,10 @@ static void who_was_in_an_earlier_view_under_a_later_epoch_follows(void **state)
     assert_int_equal(compare(&fork, &again, &forked), HF_RELATION_AHEAD);
     assert_int_equal(hf_lineage_compare(&again, &accepted, &fork, &forked),
                      HF_RELATION_BEHIND);
-    fork.epoch = 11; /* Nobody goes back. */
+    fork.epoch = 11; /* Nobody goes back: the fork takes a later one first. */
     assert_int_equal(compare(&again, &fork, &forked), HF_RELATION_WINS);
+    assert_int_equal(compare(&fork, &again, &forked), HF_RELATION_AHEAD);
+    again.base = 8; /* Now it is what the fork began at, agreed on again. */
     assert_int_equal(compare(&fork, &again, &forked), HF_RELATION_LOSES);
 }
 
