@@ -100,7 +100,8 @@ static bool guard_is_over(const struct hf_node *node, hf_member_set excluded)
 /* Whether no lease of somebody in @excluded rests on what a dead one granted,
  * who may have heard both when we did not. His vote counts as gone, so nobody
  * of @rest would know; only where these are more than half, some of them did
- * not grant either. A death that we were only told of counts from then on. */
+ * not grant either. A death that we were only told of counts from then on. Who
+ * gave way to this view granted nothing in it. */
 static bool leases_of_dead_are_over(struct hf_node *node,
                                     hf_member_set excluded, hf_member_set dead,
                                     hf_member_set rest)
@@ -113,7 +114,7 @@ static bool leases_of_dead_are_over(struct hf_node *node,
     bool over = true;
     for (uint8_t i = 0; i < node->view->member_count; i++) {
         struct hf_member *member = &node->members[i];
-        if ((dead & hf_member_set_of(i)) != 0) {
+        if ((dead & hf_member_set_of(i)) != 0 && !member->gone_over) {
             member->died_at =
                 member->died_at != 0 ? member->died_at : node->now;
             over = over && member->died_at + HF_GUARD_MS <= node->now;

@@ -9,6 +9,7 @@
 
 #define FORKED_MS 6000 /* Guard, delay, agreement, and some to spare. */
 #define STOPPED_MS 4000
+#define ALONE_MS 2300 /* Nobody waits for grants of who gave way. */
 #define KEYS 120
 #define WAIT_MS 20000
 
@@ -739,6 +740,8 @@ static void who_all_give_way_to_goes_on_alone(void **state)
                   hf_lineage_of(second->view) !=
                       hf_lineage_of(c->processes[by_rank[0]].node->view),
                   "the two follow it");
+    cluster_heal(c);
+    cluster_settle(c, ALONE_MS);
     go_together(c);
     expect_all(c, "old", "old");
 }
