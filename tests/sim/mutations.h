@@ -61,7 +61,7 @@
       "a view is agreed on by a set that is not safe")                         \
     X(STALE_CERTIFICATE, 896, 2000, "agreement",                               \
       "every proof of a death counts as fresh")                                \
-    X(GONE_STILL_VOTE, 446, 2000, "fork half --behead",                        \
+    X(GONE_STILL_VOTE, 810, 2000, "fork half --behead",                        \
       "members that gave way for good are still counted as voters")            \
     X(FORK_AGAINST_POLICY, 1, 200, "fork",                                     \
       "a side that is no safe set goes on whatever the policy")                \
