@@ -33,10 +33,10 @@ static int check_ports(const struct hf_config *config, char *error,
 {
     uint16_t peer = config->peer_port;
     uint16_t cluster = config->cluster_port;
-    if (peer == 0) {
-        return fail_ports(config, "peer-port", peer,
-                          "the first of as many numbers from 1 to 65535", error,
-                          error_size);
+    if (peer == 0) { /* Its default is that of the port, which is any. */
+        return fail_ports(config, "port", config->port,
+                          "a number from 1 to 65535, unless peer-port is given",
+                          error, error_size);
     }
     if (last_port(config, peer) > UINT16_MAX) {
         return fail_ports(config, "peer-port", peer,

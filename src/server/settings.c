@@ -425,9 +425,24 @@ static char *unquote(char *value)
     return value + 1;
 }
 
-/* Sets what @line, which is changed, says. */
-static int read_line(struct hf_config *config, char *line, char *error,
-                     size_t error_size)
+/* Where a file says each setting; 0: not yet. */
+struct said {
+    unsigned lines[HF_ARRAY_COUNT(rows)];
+};
+
+/* A second value would win over the first without a word. */
+static int fail_twice(const char *name, unsigned line, char *error,
+                      size_t error_size)
+{
+    snprintf(error, error_size,
+             "setting %s: line %u has it already; allowed is one line of each",
+             name, line);
+    return HF_EINVAL;
+}
+
+/* Sets what @line, which is changed, says; it is the line @number. */
+static int read_line(struct hf_config *config, char *line, unsigned number,
+                     struct said *said, char *error, size_t error_size)
 {
     char *comment = strchr(line, '#');
     if (comment != NULL) {
@@ -451,6 +466,13 @@ static int read_line(struct hf_config *config, char *line, char *error,
         value++;
     }
     *end = '\0'; /* The value starts later, or both are empty. */
+    const struct row *row = row_find(line);
+    if (row != NULL && said->lines[row - rows] != 0) {
+        return fail_twice(line, said->lines[row - rows], error, error_size);
+    }
+    if (row != NULL) {
+        said->lines[row - rows] = number;
+    }
     return hf_settings_set(config, line, unquote(value), error, error_size);
 }
 
@@ -459,6 +481,7 @@ int hf_settings_read_text(struct hf_config *config, const char *path,
 {
     char line[4096];
     char reason[1024];
+    struct said said = {{0}};
     size_t offset = 0;
     for (unsigned number = 1; offset < text.size; number++) {
         const uint8_t *from = text.data + offset;
@@ -474,7 +497,8 @@ int hf_settings_read_text(struct hf_config *config, const char *path,
         }
         memcpy(line, from, size);
         line[size] = '\0';
-        if (read_line(config, line, reason, sizeof(reason)) != 0) {
+        if (read_line(config, line, number, &said, reason, sizeof(reason)) !=
+            0) {
             snprintf(error, error_size, "%s:%u: %s", path, number, reason);
             return HF_EINVAL;
         }
@@ -626,9 +650,9 @@ void hf_settings_help(struct hf_buffer *out)
         out, "usage: holdfastd [FILE] [--setting value]...\n"
              "\n"
              "Runs a node of a Holdfast session cluster. FILE holds lines "
-             "'setting value';\n"
-             "flags win over it. A value may stand in double quotes; "
-             "\"\" is an empty one.\n"
+             "'setting value',\n"
+             "one of each; flags win over it. A value may stand in double "
+             "quotes: \"\" is empty.\n"
              "\n");
     for (size_t i = 0; i < HF_ARRAY_COUNT(rows); i++) {
         const struct row *row = &rows[i];

@@ -6,9 +6,11 @@
  *   holdfastd [FILE] [--setting value]... [--setting=value]...
  *
  * A line of the file is "setting value" or "setting = value", perhaps with the
- * value in double quotes, as in a shell; what follows a '#' is a comment. Flags
- * win over the file, whatever their order. Errors are one line that names the
- * setting, the value and what is allowed. */
+ * value in double quotes, as in a shell; what follows a '#' is a comment. One
+ * line of each setting: a second one is an error. Flags win over the file,
+ * whatever their order, and a later one over an earlier one, so that whoever
+ * wraps a command can add to it. Errors are one line that names the setting,
+ * the value and what is allowed. */
 #ifndef HF_SERVER_SETTINGS_H
 #define HF_SERVER_SETTINGS_H
 

@@ -101,6 +101,18 @@ class Settings(cluster.ClusterTest):
         self.expect_refused([self.write("no-such 1\n")], "no-such")
         self.expect_refused([self.write("port word\n")], "port", "word")
 
+    def test_a_line_that_is_there_twice_is_refused(self):
+        path = self.write("backups 2\n\nbackups 1\n")
+        self.expect_refused([path], path + ":3: setting backups: line 1")
+
+    def test_several_nodes_on_any_port_need_a_peer_port(self):
+        self.expect_refused(
+            ["--nodes", "2", "--port", "0"],
+            "setting port: '0'",
+            "nodes 2",
+            "unless peer-port is given",
+        )
+
     def test_a_config_file_that_cannot_be_read(self):
         path = os.path.join(self.directory(), "absent.conf")
         code, _, error = run(cluster.HOLDFASTD, path)

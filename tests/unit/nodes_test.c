@@ -178,8 +178,8 @@ static void ports_that_cannot_be_counted_up_are_refused(void **state)
     config_init(&config, 2);
     config.port = 0;
     assert_refused(&config,
-                   "setting peer-port: '0' is not allowed with nodes 2: the "
-                   "first of as many numbers from 1 to 65535");
+                   "setting port: '0' is not allowed with nodes 2: a number "
+                   "from 1 to 65535, unless peer-port is given");
     config.peer_port = 17379; /* Any free one for clients will do. */
     assert_int_equal(node_of(&config, 1).peer_port, 17380);
     config.peer_port = 65535;

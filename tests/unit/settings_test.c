@@ -160,6 +160,20 @@ static void errors_of_a_file_name_the_line(void **state)
     assert_null(strchr(r.error, '\x01'));
 }
 
+static void a_file_has_one_line_of_each_setting(void **state)
+{
+    (void)state;
+    struct result r = read_text("port 1\n# port 2\nname n1\n\nport = 1\n");
+    assert_error(&r, "node.conf:5: setting port: line 1 has it already; "
+                     "allowed is one line of each");
+    r = read_text("log-format json\nlog-format loud\n");
+    assert_error(&r, "node.conf:2: setting log-format: line 1 has it already; "
+                     "allowed is one line of each");
+    r = read_text("seeds a:1\nport 1\nseeds b:1\n");
+    assert_error(&r, "node.conf:3: setting seeds: line 1 has it already; "
+                     "allowed is one line of each");
+}
+
 static void a_line_that_is_too_long_is_refused(void **state)
 {
     (void)state;
@@ -188,6 +202,9 @@ static void flags_win_over_the_file(void **state)
     assert_int_equal(before.config.backups, 2);
     assert_int_equal(after.rv, 0);
     assert_int_equal(after.config.port, 2000);
+    struct result twice = READ("--port", "2000", "--port", "3000");
+    assert_int_equal(twice.rv, 0);
+    assert_int_equal(twice.config.port, 3000);
     struct result gone = READ(path);
     assert_int_equal(gone.rv, HF_EINVAL);
     assert_non_null(strstr(gone.error, "cannot read the config file /tmp/"));
@@ -361,7 +378,7 @@ static void an_empty_prefix_switches_fences_off(void **state)
     struct result flag = READ("--fence-prefix", "");
     assert_int_equal(flag.rv, 0);
     assert_int_equal(flag.config.fence_prefix_count, 0);
-    struct result file = read_text("fence-prefix a:, b:\nfence-prefix\n");
+    struct result file = read_text("fence-prefix\n");
     struct result quoted = read_text("fence-prefix \"\"  # None.\n");
     assert_string_equal(quoted.error, "");
     assert_int_equal(quoted.config.fence_prefix_count, 0);
@@ -611,6 +628,7 @@ int main(void)
         cmocka_unit_test(every_setting_is_a_flag),
         cmocka_unit_test(a_file_has_lines_comments_and_equal_signs),
         cmocka_unit_test(errors_of_a_file_name_the_line),
+        cmocka_unit_test(a_file_has_one_line_of_each_setting),
         cmocka_unit_test(a_line_that_is_too_long_is_refused),
         cmocka_unit_test(flags_win_over_the_file),
         cmocka_unit_test(a_directory_is_no_config_file),
