@@ -151,7 +151,7 @@ static void seen_value(struct keeper *keeper, const struct request *request)
     }
 }
 
-void keeper_judge_error(const struct keeper *keeper,
+static void judge_error(const struct keeper *keeper,
                         const struct request *request)
 {
     struct cluster *c = keeper->keepers->c;
@@ -163,36 +163,51 @@ void keeper_judge_error(const struct keeper *keeper,
     }
 }
 
+enum keeper_fate keeper_fate(const struct keeper *keeper,
+                             const struct request *request)
+{
+    if (request->outcome == REQUEST_REFUSED) {
+        return KEEPER_NEVER;
+    }
+    if (request->outcome != REQUEST_ANSWERED) {
+        return KEEPER_UNKNOWN;
+    }
+    if (request->kind == HF_REPLY_ERROR) {
+        judge_error(keeper, request);
+        return KEEPER_UNKNOWN;
+    }
+    return KEEPER_DONE;
+}
+
+bool keeper_says_over(const struct request *request)
+{
+    bool number = request->kind == HF_REPLY_INTEGER; /* PEXPIRE. */
+    return number ? request->integer == 0 : request->kind == HF_REPLY_NIL;
+}
+
 static void judge(struct keeper *keeper, const struct keeper_question *question)
 {
     const struct request *request = question->request;
-    if (request->outcome == REQUEST_REFUSED) {
-        return; /* It never was. */
+    enum keeper_fate fate = keeper_fate(keeper, request);
+    if (fate == KEEPER_UNKNOWN && question->kind != KEEPER_READ) {
+        doubt(keeper, question);
     }
-    bool answered = request->outcome == REQUEST_ANSWERED;
-    if (!answered || request->kind == HF_REPLY_ERROR) {
-        if (answered) {
-            keeper_judge_error(keeper, request);
-        }
-        if (question->kind != KEEPER_READ) {
-            doubt(keeper, question);
-        }
+    if (fate != KEEPER_DONE) {
         return;
     }
-    keeper->keepers->judged++;
     if (question->kind == KEEPER_SET) {
         keeper->value = question->value;
         keeper->over = false;
         keeper_promise(keeper, question);
         return;
     }
-    bool number = request->kind == HF_REPLY_INTEGER; /* PEXPIRE. */
-    if (number ? request->integer == 0 : request->kind == HF_REPLY_NIL) {
+    keeper->keepers->judged++;
+    if (keeper_says_over(request)) {
         seen_over(keeper, request);
         return;
     }
     seen_alive(keeper, question);
-    if (!number) {
+    if (request->kind != HF_REPLY_INTEGER) {
         seen_value(keeper, request);
     }
     if (question->kind == KEEPER_TOUCH) {

@@ -77,7 +77,7 @@ struct keepers {
     struct keeper list[KEEPERS_MAX];
     int64_t value_last;
     bool stopping;
-    uint64_t judged; /* Answers. */
+    uint64_t judged; /* Answers that could have been wrong. */
 };
 
 /* @count of them begin at once, with lives of up to @ttl_ms_max. @sides: NULL
@@ -97,9 +97,16 @@ void keepers_close(struct keepers *keepers);
 /* Says what is wrong with the answer to @request. */
 void keeper_fail(const struct keeper *keeper, const struct request *request,
                  const char *what);
-/* An error is one that may be. */
-void keeper_judge_error(const struct keeper *keeper,
-                        const struct request *request);
+enum keeper_fate {
+    KEEPER_NEVER,   /* It was refused: nothing was done. */
+    KEEPER_UNKNOWN, /* It may have been carried out, or may be later. */
+    KEEPER_DONE,
+};
+/* What became of @request. An error has to be one that may be. */
+enum keeper_fate keeper_fate(const struct keeper *keeper,
+                             const struct request *request);
+/* Whether the answer to a read or a touch says that there is no session. */
+bool keeper_says_over(const struct request *request);
 /* @question was carried out: its session lives for so long from then. */
 void keeper_promise(struct keeper *keeper,
                     const struct keeper_question *question);

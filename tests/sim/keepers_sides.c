@@ -38,6 +38,7 @@ static void judge_over(struct keeper *keeper,
     if (!is_ordered(keeper, question)) {
         return;
     }
+    keeper->keepers->judged++;
     if (request->ended_us < keeper->promised_us && !keeper->gone) {
         keeper_fail(keeper, request, "ended early");
     }
@@ -55,6 +56,7 @@ static void judge_alive(struct keeper *keeper,
     if (!is_ordered(keeper, question)) {
         return;
     }
+    keeper->keepers->judged++;
     if (keeper->gone) {
         keeper_fail(keeper, request, "was over and is back");
     } else if (request->kind != HF_REPLY_INTEGER &&
@@ -97,21 +99,14 @@ void keeper_judge_sides(struct keeper *keeper,
     struct keeper_question question = *asked;
     question.at.operation.started = request->started_us;
     question.at.operation.ended = request->ended_us;
-    if (request->outcome == REQUEST_REFUSED) {
-        return; /* It never was. */
+    enum keeper_fate fate = keeper_fate(keeper, request);
+    if (fate == KEEPER_UNKNOWN && question.kind != KEEPER_READ) {
+        keeper->ordered = false;
+        unorder(keeper, cluster_now_us(keeper->keepers->c) + RESOLVED_US);
     }
-    bool answered = request->outcome == REQUEST_ANSWERED;
-    if (!answered || request->kind == HF_REPLY_ERROR) {
-        if (answered) {
-            keeper_judge_error(keeper, request);
-        }
-        if (question.kind != KEEPER_READ) {
-            keeper->ordered = false;
-            unorder(keeper, cluster_now_us(keeper->keepers->c) + RESOLVED_US);
-        }
+    if (fate != KEEPER_DONE) {
         return;
     }
-    keeper->keepers->judged++;
     if (question.kind == KEEPER_SET) {
         bool anew = keeper->unordered_us == 0 ||
                     question.at.begin.settled_us > keeper->unordered_us;
@@ -119,9 +114,7 @@ void keeper_judge_sides(struct keeper *keeper,
         keeper->over = false;
         keeper->gone = false;
         changed(keeper, &question, anew || is_ordered(keeper, &question));
-    } else if (request->kind == HF_REPLY_INTEGER
-                   ? request->integer == 0
-                   : request->kind == HF_REPLY_NIL) {
+    } else if (keeper_says_over(request)) {
         judge_over(keeper, &question);
     } else {
         bool ordered = is_ordered(keeper, &question);

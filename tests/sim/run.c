@@ -198,6 +198,7 @@ static void outcome_count(const struct run *run, struct outcome *outcome)
     outcome->merges = run->merges;
     outcome->watched = run->racers.won;
     outcome->renames = run->renamers.done;
+    outcome->kept = run->keepers.judged;
     outcome->conflicts = run->conflicts;
     outcome->virtual_ms = cluster_now_us(run->c) / SCHEDULE_US_PER_MS;
 }

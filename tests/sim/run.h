@@ -93,6 +93,7 @@ struct outcome {
     uint64_t orders;
     uint64_t watched; /* EXEC with a WATCH that were carried out. */
     uint64_t renames;
+    uint64_t kept; /* Answers that keepers judged. */
     int64_t virtual_ms;
     char failure[CLUSTER_FAILURE_BYTES];
 };

@@ -201,6 +201,7 @@ struct totals {
     uint64_t orders;
     uint64_t watched;
     uint64_t renames;
+    uint64_t kept;
     int64_t virtual_ms;
     enum verdict first; /* Of the first that failed. */
 };
@@ -224,6 +225,7 @@ static bool seed_count(uint64_t seed, const struct options *options,
     totals->orders += outcome.orders;
     totals->watched += outcome.watched;
     totals->renames += outcome.renames;
+    totals->kept += outcome.kept;
     totals->virtual_ms += outcome.virtual_ms;
     for (unsigned i = 0; i < FAULT_COUNT; i++) {
         totals->counts[i] += outcome.counts[i];
@@ -289,10 +291,11 @@ static void print_totals(const struct totals *totals)
     }
     (void)printf("; forks %" PRIu64 ", merges %" PRIu64 ", conflicts %" PRIu64
                  ", takeovers %" PRIu64 ", refused %" PRIu64
-                 "; transactions with WATCH %" PRIu64 ", renames %" PRIu64 "\n",
+                 "; transactions with WATCH %" PRIu64 ", renames %" PRIu64
+                 ", answers to keepers %" PRIu64 "\n",
                  totals->forks, totals->merges, totals->conflicts,
                  totals->takeovers, totals->orders, totals->watched,
-                 totals->renames);
+                 totals->renames, totals->kept);
     (void)printf("sim: %" PRIu64 " seeds, %" PRId64 " virtual seconds, %" PRIu64
                  " faults, %" PRIu64 " answers, %" PRIu64 " refused, %" PRIu64
                  " acknowledged writes checked, %" PRIu64 " failed: %s\n",
