@@ -196,10 +196,7 @@ static void what_one_member_knows_counts_for_all(void **state)
     options.policy = HF_POLICY_AVAILABLE;
     struct cluster *c = story_create(state, &options);
     c->invariants.two_sides = true;
-    for (unsigned i = 0; i < 3; i++) {
-        cluster_boot(c, i);
-    }
-    cluster_settle(c, CLUSTER_SETTLE_MS);
+    cluster_boot_first(c, 3);
     fill(c);
     link_between(c, 3, 0, true);
     link_between(c, 3, 1, true);

@@ -314,9 +314,7 @@ static void a_backup_does_not_answer_while_a_learner_counts(void **state)
     options.boot_none = true;
     options.one_seed = true;
     struct cluster *c = story_create(state, &options);
-    cluster_boot(c, 0);
-    cluster_boot(c, 1);
-    cluster_settle(c, CLUSTER_SETTLE_MS);
+    cluster_boot_first(c, 2);
     cluster_boot(c, 2);
     uint16_t partition = 0;
     int64_t until_us = cluster_now_us(c) + 20000 * SCHEDULE_US_PER_MS;

@@ -90,10 +90,7 @@ static void an_excluded_node_knows_that_others_may_have_joined(void **state)
         if (met != 0) {
             c->processes[x].config.seed_count = 3; /* All but Z. */
         }
-        for (unsigned i = 0; i < 3; i++) {
-            cluster_boot(c, i);
-        }
-        cluster_settle(c, CLUSTER_SETTLE_MS);
+        cluster_boot_first(c, 3);
         cluster_isolate(c, x);
         cluster_run(c, SILENCE_MS);
         cluster_heal(c);
@@ -196,10 +193,7 @@ static struct cluster *start(void **state, unsigned node_count, uint64_t seed)
     options.node_count = node_count;
     options.boot_none = true;
     struct cluster *c = story_create(state, &options);
-    for (unsigned i = 0; i < node_count; i++) {
-        cluster_boot(c, i);
-    }
-    cluster_settle(c, CLUSTER_SETTLE_MS);
+    cluster_boot_first(c, node_count);
     return c;
 }
 

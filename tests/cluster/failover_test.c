@@ -123,10 +123,7 @@ static void a_one_way_cut_does_no_harm(void **state)
     cluster_cut_one_way(c, 0, 1);
     cluster_run(c, 8000);
     cluster_heal(c);
-    workload_stop(&w);
-    cluster_settle_and_check(c);
-    workload_read_all(&w);
-    workload_check(&w);
+    workload_end(&w);
     workload_close(&w);
 }
 
@@ -208,10 +205,7 @@ static void stops_of_any_length_lose_nothing(void **state)
         cluster_resume(c, i % 3);
         cluster_run(c, 400);
     }
-    workload_stop(&w);
-    cluster_settle_and_check(c);
-    workload_read_all(&w);
-    workload_check(&w);
+    workload_end(&w);
     workload_close(&w);
 }
 
@@ -231,10 +225,7 @@ static void copies_are_restored_while_writes_go_on(void **state)
     cluster_settle(c, CLUSTER_SETTLE_MS); /* All copies are back. */
     cluster_kill(c, 3);
     cluster_settle(c, CLUSTER_SETTLE_MS);
-    workload_stop(&w);
-    cluster_settle_and_check(c);
-    workload_read_all(&w);
-    workload_check(&w);
+    workload_end(&w);
     story_expect_filled(c, 300);
     workload_close(&w);
 }
@@ -337,10 +328,7 @@ static void kills_under_load_are_hardly_noticed(void **state)
         cluster_kill(c, (2 * i + 1) % 5);
         cluster_settle(c, CLUSTER_SETTLE_MS);
     }
-    workload_stop(&w);
-    cluster_settle_and_check(c);
-    workload_read_all(&w);
-    workload_check(&w);
+    workload_end(&w);
     cluster_check(c, w.down == 0, "a client of a survivor was refused");
     cluster_check(c, w.wait_us_max < GAP_MS * SCHEDULE_US_PER_MS,
                   "a client waited too long");

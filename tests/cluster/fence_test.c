@@ -134,9 +134,7 @@ static void fences_are_handed_over(void **state)
     options.node_count = 3;
     options.boot_none = true;
     struct cluster *c = story_create(state, &options);
-    cluster_boot(c, 0);
-    cluster_boot(c, 1);
-    cluster_settle(c, CLUSTER_SETTLE_MS);
+    cluster_boot_first(c, 2);
     log_out_all(c);
     cluster_boot(c, 2); /* It takes its share. */
     cluster_settle_and_check(c);
@@ -280,10 +278,7 @@ static void logouts_are_linearizable_through_restarts(void **state)
         cluster_restart(c, i % 3);
         cluster_settle(c, CLUSTER_SETTLE_MS);
     }
-    workload_stop(&w);
-    cluster_settle_and_check(c);
-    workload_read_all(&w);
-    workload_check(&w);
+    workload_end(&w);
     cluster_check(c, w.refused > 0, "no late save came");
     workload_close(&w);
 }

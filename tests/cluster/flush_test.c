@@ -193,19 +193,6 @@ static void the_empty_key_is_a_key_like_any(void **state)
     cluster_expect_reply(c, "v", backup, "HGET", "", "f", NULL);
 }
 
-/* Sessions that are yet to be freed. */
-static unsigned discarded_by(struct cluster *c, unsigned i)
-{
-    const struct hf_node *node = c->processes[i].node;
-    unsigned count = 0;
-    for (const struct hf_list *link = node->discarding.next;
-         link != &node->discarding; link = link->next) {
-        count +=
-            HF_CONTAINER_OF(link, struct hf_discarded, link)->sessions.count;
-    }
-    return count;
-}
-
 /* @words, a flush, drops more than half of MANY_KEYS, but nothing of it is
  * freed at once; @last: what there is to be freed. */
 static void flush(struct cluster *c, const char *words, unsigned last[2])
@@ -216,7 +203,7 @@ static void flush(struct cluster *c, const char *words, unsigned last[2])
     }
     cluster_expect_answer(c, "OK", flush);
     for (unsigned i = 0; i < 2; i++) {
-        last[i] = discarded_by(c, i);
+        last[i] = cluster_discarding(c, i);
         cluster_check(c, last[i] > MANY_KEYS / 2, "it was freed at once");
     }
     cluster_forget(flush);
@@ -227,7 +214,7 @@ static void expect_small_steps(struct cluster *c, unsigned last[2])
     while (last[0] + last[1] > 0) {
         cluster_step(c, INT64_MAX);
         for (unsigned i = 0; i < 2; i++) {
-            unsigned left = discarded_by(c, i);
+            unsigned left = cluster_discarding(c, i);
             cluster_check(c, left <= last[i], "more is freed than there was");
             cluster_check(c, last[i] - left <= HF_DISCARD_SLOTS_MAX,
                           "too much in one step");

@@ -76,8 +76,7 @@ static void seeds_may_be_down_at_first(void **state)
     cluster_boot(c, 1);
     cluster_boot(c, 2);
     cluster_run(c, 2000);
-    cluster_boot(c, 0);
-    cluster_settle(c, CLUSTER_SETTLE_MS);
+    cluster_boot_first(c, 1);
     expect_one_cluster(c);
     cluster_settle_and_check(c);
 }
@@ -90,9 +89,7 @@ static void a_new_node_serves_only_what_it_has(void **state)
     cluster_options_init(&options, 4);
     options.boot_none = true;
     struct cluster *c = story_create(state, &options);
-    cluster_boot(c, 0);
-    cluster_boot(c, 1);
-    cluster_settle(c, CLUSTER_SETTLE_MS);
+    cluster_boot_first(c, 2);
     story_fill(c, KEYS);
     cluster_boot(c, 2);
     for (unsigned round = 0; !cluster_is_settled(c) && round < 500; round++) {
@@ -124,8 +121,7 @@ static void a_cluster_grows_under_load(void **state)
     options.node_count = 5;
     options.boot_none = true;
     struct cluster *c = story_create(state, &options);
-    cluster_boot(c, 0);
-    cluster_settle(c, CLUSTER_SETTLE_MS);
+    cluster_boot_first(c, 1);
     story_fill(c, KEYS);
     struct workload_options load;
     workload_options_init(&load);
@@ -137,32 +133,17 @@ static void a_cluster_grows_under_load(void **state)
         cluster_run(c, i % 2 == 0 ? 10 : 1500);
     }
     cluster_settle(c, CLUSTER_SETTLE_MS);
-    workload_stop(&w);
-    cluster_settle_and_check(c);
-    workload_read_all(&w);
-    workload_check(&w);
+    workload_end(&w);
     story_expect_filled(c, KEYS);
     workload_close(&w);
 }
 
 #define MANY_KEYS 4000
 
-static unsigned discarded_keys(struct cluster *c)
-{
-    const struct hf_node *node = c->processes[0].node;
-    unsigned count = 0;
-    for (const struct hf_list *link = node->discarding.next;
-         link != &node->discarding; link = link->next) {
-        count +=
-            HF_CONTAINER_OF(link, struct hf_discarded, link)->sessions.count;
-    }
-    return count;
-}
-
 static bool is_discarding(struct cluster *c, void *user)
 {
     (void)user;
-    return discarded_keys(c) > 0;
+    return cluster_discarding(c, 0) > 0;
 }
 
 static bool is_rid_of_all(struct cluster *c, void *user)
@@ -180,8 +161,7 @@ static void what_others_took_over_is_freed_in_steps(void **state)
     options.node_count = 4;
     options.boot_none = true;
     struct cluster *c = story_create(state, &options);
-    cluster_boot(c, 0);
-    cluster_settle(c, CLUSTER_SETTLE_MS);
+    cluster_boot_first(c, 1);
     story_fill(c, MANY_KEYS);
     for (unsigned i = 1; i < 4; i++) {
         cluster_boot(c, i);
@@ -189,11 +169,11 @@ static void what_others_took_over_is_freed_in_steps(void **state)
     cluster_check(c, cluster_wait(c, 30000, is_discarding, NULL),
                   "what others took over was freed in one step");
     unsigned most = 0;
-    unsigned last = discarded_keys(c);
+    unsigned last = cluster_discarding(c, 0);
     cluster_check(c, last > HF_DISCARD_SLOTS_MAX / 4, "too few to tell");
     while (last > 0) {
         cluster_step(c, INT64_MAX);
-        unsigned left = discarded_keys(c);
+        unsigned left = cluster_discarding(c, 0);
         most = last > left && last - left > most ? last - left : most;
         last = left;
     }

@@ -70,10 +70,7 @@ static void every_node_leaves_and_comes_back(void **state)
         cluster_restart(c, node);
         cluster_settle(c, CLUSTER_SETTLE_MS);
     }
-    workload_stop(&w);
-    cluster_settle_and_check(c);
-    workload_read_all(&w);
-    workload_check(&w);
+    workload_end(&w);
     story_expect_filled(c, KEYS);
     for (unsigned node = 0; node < 3; node++) {
         cluster_check(c,

@@ -25,10 +25,7 @@ static struct cluster *start_slowly(void **state, unsigned node_count,
     for (unsigned i = 0; i < node_count; i++) {
         c->processes[i].config.learn_bytes_per_second = rate;
     }
-    for (unsigned i = 0; i < count; i++) {
-        cluster_boot(c, i);
-    }
-    cluster_settle(c, CLUSTER_SETTLE_MS);
+    cluster_boot_first(c, count);
     char value[VALUE_BYTES + 1];
     memset(value, 'v', VALUE_BYTES);
     value[VALUE_BYTES] = '\0';
@@ -206,8 +203,7 @@ static void delete_while_filling(void **state, const unsigned *numbers,
     options.memory_fails = true;
     struct cluster *c = story_create(state, &options);
     c->processes[0].config.learn_bytes_per_second = 10 * SLOW_RATE;
-    cluster_boot(c, 0);
-    cluster_settle(c, CLUSTER_SETTLE_MS);
+    cluster_boot_first(c, 1);
     char key[32];
     for (unsigned i = 0; i < count; i++) {
         (void)snprintf(key, sizeof(key), "{crowd}%u", numbers[i]);
@@ -345,8 +341,7 @@ static void filling_takes_little_of_a_turn(void **state)
     /* By their bytes, all of them could be sent at once. */
     c->processes[0].config.learn_bytes_max = (size_t)16 << 20;
     c->processes[0].config.learn_bytes_per_second = (size_t)1 << 30;
-    cluster_boot(c, 0);
-    cluster_settle(c, CLUSTER_SETTLE_MS);
+    cluster_boot_first(c, 1);
     for (unsigned i = 0; i < SMALL_SESSIONS; i++) {
         char key[16];
         (void)snprintf(key, sizeof(key), "s:%u", i);

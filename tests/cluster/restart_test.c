@@ -42,10 +42,7 @@ static void a_node_restarted_later_loses_nothing(void **state)
         cluster_run(c, away_ms[i]);
         cluster_boot(c, i % 3);
         cluster_settle(c, CLUSTER_SETTLE_MS);
-        workload_stop(&w);
-        cluster_settle_and_check(c);
-        workload_read_all(&w);
-        workload_check(&w);
+        workload_end(&w);
         workload_close(&w);
     }
 }
@@ -63,10 +60,7 @@ static void restarting_one_after_the_other_loses_nothing(void **state)
         cluster_restart(c, i % 3);
         cluster_settle(c, CLUSTER_SETTLE_MS);
     }
-    workload_stop(&w);
-    cluster_settle_and_check(c);
-    workload_read_all(&w);
-    workload_check(&w);
+    workload_end(&w);
     story_expect_filled(c, KEYS);
     workload_close(&w);
 }

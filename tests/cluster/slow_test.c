@@ -341,10 +341,7 @@ static void a_learner_that_stops_costs_no_client_its_answer(void **state)
     options.node_count = 4;
     options.boot_none = true;
     struct cluster *c = story_create(state, &options);
-    for (unsigned i = 0; i < 3; i++) {
-        cluster_boot(c, i);
-    }
-    cluster_settle(c, CLUSTER_SETTLE_MS);
+    cluster_boot_first(c, 3);
     story_fill(c, 300);
     for (unsigned i = 0; i < 3; i++) {
         network_link_of(&c->network, i, 3, HF_CHANNEL_DATA)
@@ -385,10 +382,7 @@ static void a_learner_with_a_slow_link_costs_no_client_its_answer(void **state)
     options.node_count = 4;
     options.boot_none = true;
     struct cluster *c = story_create(state, &options);
-    for (unsigned i = 0; i < 3; i++) {
-        cluster_boot(c, i);
-    }
-    cluster_settle(c, CLUSTER_SETTLE_MS);
+    cluster_boot_first(c, 3);
     char value[401];
     memset(value, 'v', 400);
     value[400] = '\0';
@@ -637,10 +631,7 @@ static void links_that_stick_now_and_then_lose_nothing(void **state)
     }
     cluster_check(c, demoted(c) > 0, "nothing was demoted");
     cluster_heal(c);
-    workload_stop(&w);
-    cluster_settle_and_check(c);
-    workload_read_all(&w);
-    workload_check(&w);
+    workload_end(&w);
     workload_close(&w);
 }
 

@@ -124,8 +124,7 @@ static void a_hand_off_ends_no_session_before_its_time(void **state)
         options.boot_none = true;
         options.one_seed = true;
         struct cluster *c = story_create(state, &options);
-        cluster_boot(c, 0);
-        cluster_settle(c, CLUSTER_SETTLE_MS);
+        cluster_boot_first(c, 1);
         cluster_set(c, "cart", "x");
         cluster_boot(c, 1);
         int64_t touched_us = 0;

@@ -10,7 +10,6 @@
 
 #define A "{t}a"
 #define B "{t}b"
-#define PAIRS 60
 #define SLOW_RATE 40000 /* Bytes per second. */
 #define CROWD 300
 #define VALUE_BYTES 2000
@@ -148,9 +147,7 @@ static void a_unit_on_both_sides_of_a_refill_is_whole(void **state)
     for (unsigned i = 0; i < 3; i++) {
         c->processes[i].config.learn_bytes_per_second = SLOW_RATE;
     }
-    cluster_boot(c, 0);
-    cluster_boot(c, 1);
-    cluster_settle(c, CLUSTER_SETTLE_MS);
+    cluster_boot_first(c, 2);
     char value[VALUE_BYTES + 1];
     memset(value, 'v', VALUE_BYTES);
     value[VALUE_BYTES] = '\0';

@@ -9,6 +9,7 @@
 #include "base/assert.h"
 #include "base/hash.h"
 #include "core/lineage.h"
+#include "core/node_state.h"
 
 #define CLUSTER_WAIT_STEP_US INT64_C(2000)
 #define CLUSTER_REST_MS 1500
@@ -155,13 +156,6 @@ struct cluster *cluster_create(const struct cluster_options *options)
     for (unsigned i = 0; !options->boot_none && i < options->node_count; i++) {
         cluster_boot(c, i);
     }
-    return c;
-}
-
-struct cluster *cluster_start(const struct cluster_options *options)
-{
-    struct cluster *c = cluster_create(options);
-    cluster_settle(c, CLUSTER_SETTLE_MS);
     return c;
 }
 
@@ -332,6 +326,14 @@ void cluster_boot(struct cluster *c, unsigned node)
     process_start(&c->processes[node]);
 }
 
+void cluster_boot_first(struct cluster *c, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        cluster_boot(c, i);
+    }
+    cluster_settle(c, CLUSTER_SETTLE_MS);
+}
+
 static void check_end(struct cluster *c, unsigned node)
 {
     if (c->processes[node].violation != NULL) {
@@ -431,6 +433,18 @@ unsigned cluster_up_count(const struct cluster *c)
     unsigned count = 0;
     for (unsigned i = 0; i < c->options.node_count; i++) {
         count += cluster_is_up(c, i) ? 1 : 0;
+    }
+    return count;
+}
+
+unsigned cluster_discarding(const struct cluster *c, unsigned node)
+{
+    const struct hf_list *all = &c->processes[node].node->discarding;
+    unsigned count = 0;
+    for (const struct hf_list *link = all->next; link != all;
+         link = link->next) {
+        count +=
+            HF_CONTAINER_OF(link, struct hf_discarded, link)->sessions.count;
     }
     return count;
 }

@@ -60,8 +60,6 @@ void cluster_options_init(struct cluster_options *options, uint64_t seed);
 /* Makes the nodes and starts them, all at once, unless boot_none. Does not
  * wait. */
 struct cluster *cluster_create(const struct cluster_options *options);
-/* The same, and waits until it has settled. */
-struct cluster *cluster_start(const struct cluster_options *options);
 void cluster_destroy(struct cluster *c);
 
 /* Records a failure, with the trace when there is one. */
@@ -117,6 +115,8 @@ void cluster_check(struct cluster *c, bool holds, const char *text);
 
 /* Faults. */
 void cluster_boot(struct cluster *c, unsigned node);
+/* The first @count of a cluster with boot_none, and waits until it settled. */
+void cluster_boot_first(struct cluster *c, unsigned count);
 void cluster_kill(struct cluster *c, unsigned node);
 /* Its host goes as well: silence, and no refused connections. */
 void cluster_lose(struct cluster *c, unsigned node);
@@ -137,6 +137,8 @@ void cluster_heal(struct cluster *c);
 const struct hf_view *cluster_view(const struct cluster *c);
 bool cluster_is_up(const struct cluster *c, unsigned node); /* Not paused. */
 unsigned cluster_up_count(const struct cluster *c);
+/* How many sessions that it dropped @node has yet to free. */
+unsigned cluster_discarding(const struct cluster *c, unsigned node);
 unsigned cluster_first_up(const struct cluster *c);
 /* The node a member of @view is; CLUSTER_NODES_MAX when it is gone. */
 unsigned cluster_node_of(const struct cluster *c, const struct hf_view *view,

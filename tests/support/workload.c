@@ -789,3 +789,11 @@ void workload_check(struct workload *workload)
         cluster_fail(workload->c, "%s: %s", name, verdict.text);
     }
 }
+
+void workload_end(struct workload *workload)
+{
+    workload_stop(workload);
+    cluster_settle_and_check(workload->c);
+    workload_read_all(workload);
+    workload_check(workload);
+}

@@ -120,6 +120,9 @@ void workload_read_all(struct workload *workload);
 /* Fails the cluster unless everything that was answered is linearizable, or
  * what may be with sides. */
 void workload_check(struct workload *workload);
+/* What most stories end with: stops it, and when the cluster has settled, reads
+ * all and checks it. */
+void workload_end(struct workload *workload);
 void workload_close(struct workload *workload);
 
 #endif

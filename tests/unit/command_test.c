@@ -10,8 +10,7 @@
 #include "core/command.h"
 #include "core/effects.h"
 #include "core/expiry.h"
-
-#define ARGUMENTS_MAX 16
+#include "support/steps.h"
 
 /* ---- The table of commands ---------------------------------------------- */
 
@@ -79,28 +78,11 @@ static void arity_is_checked(void **state)
 
 /* ---- SCAN --------------------------------------------------------------- */
 
-static uint32_t split(const char *line, struct hf_slice *argv)
-{
-    uint32_t argc = 0;
-    while (*line != '\0') {
-        size_t size = strcspn(line, " ");
-        assert_true(argc < ARGUMENTS_MAX);
-        argv[argc] = (struct hf_slice){(const uint8_t *)line, size};
-        if (size == 2 && memcmp(line, "''", 2) == 0) {
-            argv[argc].size = 0;
-        }
-        argc++;
-        line += size;
-        line += *line == ' ' ? 1 : 0;
-    }
-    return argc;
-}
-
 static bool parse_scan(const char *line, struct hf_scan_options *options,
                        struct hf_reply *error)
 {
-    struct hf_slice argv[ARGUMENTS_MAX];
-    struct hf_command command = {.argc = split(line, argv), .argv = argv};
+    struct hf_slice argv[STEPS_ARGUMENTS_MAX];
+    struct hf_command command = {.argc = steps_split(line, argv), .argv = argv};
     return hf_scan_parse(&command, options, error);
 }
 
