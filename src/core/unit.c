@@ -47,11 +47,6 @@ bool hf_unit_has_effects(const struct hf_unit *unit)
     return unit->effects.size > 0;
 }
 
-uint16_t hf_unit_partition(const struct hf_unit *unit)
-{
-    return unit->partition;
-}
-
 int64_t hf_unit_wall_ms(const struct hf_unit *unit)
 {
     return unit->node->wall_ms;

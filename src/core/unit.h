@@ -42,9 +42,6 @@ void hf_unit_fail(struct hf_unit *unit, const char *text);
 /* Whether some command of it had effects so far. */
 bool hf_unit_has_effects(const struct hf_unit *unit);
 
-/* The partition whose keys it may use. */
-uint16_t hf_unit_partition(const struct hf_unit *unit);
-
 /* Unix time in ms when it began; it does not move while the unit is open. */
 int64_t hf_unit_wall_ms(const struct hf_unit *unit);
 

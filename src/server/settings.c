@@ -506,8 +506,8 @@ int hf_settings_read_text(struct hf_config *config, const char *path,
     return 0;
 }
 
-int hf_settings_read_file(struct hf_config *config, const char *path,
-                          char *error, size_t error_size)
+static int read_file(struct hf_config *config, const char *path, char *error,
+                     size_t error_size)
 {
     uint8_t text[HF_SETTINGS_FILE_BYTES_MAX];
     char shown[PATH_SHOWN_MAX];
@@ -630,7 +630,7 @@ int hf_settings_read_arguments(struct hf_config *config, int count,
     }
     int rv = find_file(count, arguments, &path, error, error_size);
     if (rv == 0 && path != NULL) {
-        rv = hf_settings_read_file(config, path, error, error_size);
+        rv = read_file(config, path, error, error_size);
     }
     for (int i = 0; rv == 0 && i < count;) {
         if (!is_flag(arguments[i])) {

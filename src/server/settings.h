@@ -36,11 +36,6 @@ HF_NODISCARD int hf_settings_read_text(struct hf_config *config,
                                        const char *path, struct hf_slice text,
                                        char *error, size_t error_size);
 
-/* Reads a file. As hf_settings_set. */
-HF_NODISCARD int hf_settings_read_file(struct hf_config *config,
-                                       const char *path, char *error,
-                                       size_t error_size);
-
 /* Reads the file, if one is named, and the flags; @arguments without the name
  * of the program. --help and --version are found first, wherever they stand.
  * As hf_settings_set. */

@@ -82,8 +82,9 @@ static void write_too_few(const struct hf_node_status *status, char *text,
                    hf_info_policy_name(status->policy), when);
 }
 
-void hf_status_reason(const struct hf_node_status *status, char *text,
-                      size_t size)
+/* Why the node serves nothing, as the end of a sentence; "" when it serves. */
+static void say_reason(const struct hf_node_status *status, char *text,
+                       size_t size)
 {
     const char *why = "";
     switch (status->state) {
@@ -123,7 +124,7 @@ void hf_status_write(struct hf_buffer *out, const struct hf_node_status *status,
 {
     char lineage[16];
     char reason[256];
-    hf_status_reason(status, reason, sizeof(reason));
+    say_reason(status, reason, sizeof(reason));
     hf_reply_put_map(out, 29);
     put_number(out, "view", status->epoch >> 32);
     put_text(out, "state", hf_info_state_name(status->state));

@@ -18,10 +18,6 @@
 #include "base/bytes.h"
 #include "core/node.h"
 
-/* Why the node serves nothing, as the end of a sentence; "" when it serves. */
-void hf_status_reason(const struct hf_node_status *status, char *text,
-                      size_t size);
-
 /* Appends the reply as tokens. @self is the node that answers. */
 void hf_status_write(struct hf_buffer *out, const struct hf_node_status *status,
                      const struct hf_peer_info *self, uint32_t drain_timeout_s);

@@ -69,7 +69,6 @@ struct raw {
     struct hf_buffer out;
     size_t bytes_in;
     uint8_t in[8192];
-    bool reads_nothing;
     bool connected;
     bool closed; /* By the other end. */
     bool released;

@@ -13,7 +13,6 @@
 #include "support/cluster.h"
 
 #define TRANSACTION_WORDS_MAX 8
-#define TRANSACTION_WATCHES_MAX 4
 
 struct transaction {
     struct hf_mem mem;

@@ -87,12 +87,12 @@ static void *subject_main(void *arg)
     return NULL;
 }
 
-/* Connected to the port for clients, or -1. */
-static int dial(const struct subject *subject)
+/* Connected to @port, or -1. */
+static int dial_port(uint16_t port)
 {
     struct sockaddr_in to = {
         .sin_family = AF_INET,
-        .sin_port = htons(hf_server_port(subject->server)),
+        .sin_port = htons(port),
         .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)},
     };
     int fd = socket(AF_INET, SOCK_STREAM, 0);
@@ -102,6 +102,12 @@ static int dial(const struct subject *subject)
         return -1;
     }
     return fd;
+}
+
+/* To the port for clients. */
+static int dial(const struct subject *subject)
+{
+    return dial_port(hf_server_port(subject->server));
 }
 
 /* Runs in a thread of its own; returns a client of it. */
@@ -134,6 +140,23 @@ static void stops_once_however_often_it_is_asked(void **state)
             close(client);
         }
     }
+}
+
+/* Whoever starts nodes in one process tells them of each other by these. */
+static void the_kernel_chose_ports_that_can_be_asked_for(void **state)
+{
+    (void)state;
+    struct subject subject = {0};
+    subject_create(&subject);
+    uint16_t peers = hf_server_peer_port(subject.server);
+    assert_int_not_equal(peers, 0);
+    assert_int_not_equal(peers, hf_server_port(subject.server));
+    int peer = dial_port(peers);
+    int client = dial(&subject);
+    assert_true(peer >= 0 && client >= 0);
+    close(peer);
+    close(client);
+    hf_server_destroy(subject.server);
 }
 
 static void can_be_destroyed_without_having_run(void **state)
@@ -280,6 +303,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(stops_once_however_often_it_is_asked),
+        cmocka_unit_test(the_kernel_chose_ports_that_can_be_asked_for),
         cmocka_unit_test(can_be_destroyed_without_having_run),
         cmocka_unit_test(a_wish_before_it_runs_counts),
         cmocka_unit_test(a_loop_that_stands_still_is_counted),
