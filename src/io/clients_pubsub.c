@@ -1,9 +1,9 @@
 /* clients_pubsub.c - Messages to the clients that subscribed. */
 #include <string.h>
 
-#include "core/tally.h"
 #include "io/clients_private.h"
 #include "io/clock.h"
+#include "wire/publication.h"
 
 /* What a message keeps of its memory for the next one. */
 #define MESSAGE_KEEP_BYTES ((size_t)64 << 10)
@@ -127,31 +127,19 @@ void hf_clients_pubsub_tick(struct hf_clients *clients, hf_time now)
 }
 
 /* Something that is being published. */
-struct publication {
+struct delivery {
     struct hf_clients *clients;
-    bool shard;
-    struct hf_slice channel;
-    struct hf_slice message;
+    struct hf_publication publication;
     struct hf_slice pattern; /* Of what `messages` hold. */
 };
 
 /* As RESP of @version. */
-static void message_write(const struct publication *p, struct hf_buffer *out,
-                          int version)
+static void message_write(const struct delivery *delivery,
+                          struct hf_buffer *out, int version)
 {
-    bool by_pattern = p->pattern.data != NULL;
     struct hf_buffer tokens;
-    hf_buffer_init(&tokens, p->clients->mem);
-    hf_reply_put_push(&tokens, by_pattern ? 4 : 3);
-    if (by_pattern) {
-        hf_reply_put_bulk(&tokens, HF_SLICE_LITERAL("pmessage"));
-        hf_reply_put_bulk(&tokens, p->pattern);
-    } else {
-        hf_reply_put_bulk(&tokens, p->shard ? HF_SLICE_LITERAL("smessage")
-                                            : HF_SLICE_LITERAL("message"));
-    }
-    hf_reply_put_bulk(&tokens, p->channel);
-    hf_reply_put_bulk(&tokens, p->message);
+    hf_buffer_init(&tokens, delivery->clients->mem);
+    hf_publication_put(&delivery->publication, delivery->pattern, &tokens);
     if (tokens.failed) {
         out->failed = true;
     } else {
@@ -172,7 +160,7 @@ static void messages_clear(struct hf_clients *clients)
 static bool deliver(void *user, struct hf_subscriber *subscriber,
                     struct hf_slice pattern)
 {
-    struct publication *p = user;
+    struct delivery *delivery = user;
     struct hf_connection *connection =
         HF_CONTAINER_OF(subscriber, struct hf_connection, subscriber);
     struct client *client = connection->user;
@@ -180,14 +168,15 @@ static bool deliver(void *user, struct hf_subscriber *subscriber,
         connection->broken) {
         return false;
     }
-    if (pattern.data != p->pattern.data) {
-        messages_clear(p->clients);
-        p->pattern = pattern;
+    if (pattern.data != delivery->pattern.data) {
+        messages_clear(delivery->clients);
+        delivery->pattern = pattern;
     }
     int version = hf_connection_push_version(connection);
-    struct hf_buffer *message = &p->clients->messages[version == 3 ? 1 : 0];
+    struct hf_buffer *message =
+        &delivery->clients->messages[version == 3 ? 1 : 0];
     if (message->size == 0 && !message->failed) {
-        message_write(p, message, version);
+        message_write(delivery, message, version);
     }
     if (message->failed) {
         connection->broken = true; /* A gap would not be seen. */
@@ -201,60 +190,6 @@ static bool deliver(void *user, struct hf_subscriber *subscriber,
     return true;
 }
 
-static void put_name(void *user, struct hf_slice name)
-{
-    hf_reply_put_bulk(user, name);
-}
-
-static void count_name(void *user, struct hf_slice name)
-{
-    uint32_t *count = user;
-    (void)name;
-    (*count)++;
-}
-
-static void ask_names(const struct hf_clients *clients,
-                      enum hf_subscription_kind kind, struct hf_slice pattern,
-                      struct hf_buffer *tokens)
-{
-    uint32_t count = 0;
-    hf_subscriptions_list(&clients->subscriptions, kind, pattern, count_name,
-                          &count);
-    hf_reply_put_array(tokens, count);
-    hf_subscriptions_list(&clients->subscriptions, kind, pattern, put_name,
-                          tokens);
-}
-
-/* PUBSUB. */
-static void ask_about(const struct hf_clients *clients,
-                      const struct hf_command *command,
-                      enum hf_tally_kind tally, struct hf_buffer *tokens)
-{
-    const struct hf_subscriptions *all = &clients->subscriptions;
-    bool shard =
-        command->argv[1].size > 5 && (command->argv[1].data[0] | 0x20) == 's';
-    enum hf_subscription_kind kind =
-        shard ? HF_SUBSCRIPTION_SHARD : HF_SUBSCRIPTION_CHANNEL;
-    struct hf_slice every = {NULL, 0};
-    if (tally == HF_TALLY_COUNTS) {
-        hf_reply_put_array(tokens, 2 * (command->argc - 2));
-        for (uint32_t i = 2; i < command->argc; i++) {
-            hf_reply_put_bulk(tokens, command->argv[i]);
-            hf_reply_put_integer(
-                tokens, hf_subscriptions_count(all, kind, command->argv[i]));
-        }
-    } else if (tally == HF_TALLY_DIFFERENT) {
-        ask_names(clients, HF_SUBSCRIPTION_PATTERN, every, tokens);
-    } else {
-        ask_names(clients, kind, command->argc > 2 ? command->argv[2] : every,
-                  tokens);
-    }
-    if (tokens->size > HF_REPLY_BYTES_MAX) {
-        hf_buffer_clear(tokens);
-        hf_reply_put_error(tokens, HF_SLICE_LITERAL(HF_REPLY_TOO_LARGE));
-    }
-}
-
 void hf_clients_ask_subscribers(struct hf_clients *clients,
                                 const struct hf_command *command,
                                 struct hf_buffer *tokens)
@@ -264,18 +199,16 @@ void hf_clients_ask_subscribers(struct hf_clients *clients,
         return;
     }
     if (tally != HF_TALLY_SUM) {
-        ask_about(clients, command, tally, tokens);
+        hf_subscriptions_answer(&clients->subscriptions, command, tally,
+                                tokens);
         return;
     }
-    struct publication p = {.clients = clients,
-                            .shard = command->row->name[0] == 'S',
-                            .channel = command->argv[1],
-                            .message = command->argv[2]};
+    struct delivery delivery = {.clients = clients,
+                                .publication = hf_publication_of(command)};
     messages_clear(clients);
-    int64_t count = hf_subscriptions_publish(&clients->subscriptions,
-                                             p.shard ? HF_SUBSCRIPTION_SHARD
-                                                     : HF_SUBSCRIPTION_CHANNEL,
-                                             p.channel, deliver, &p);
+    int64_t count = hf_subscriptions_publish(
+        &clients->subscriptions, delivery.publication.kind,
+        delivery.publication.channel, deliver, &delivery);
     hf_reply_put_integer(tokens, count);
 }
 

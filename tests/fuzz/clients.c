@@ -4,9 +4,9 @@
 
 #include "base/assert.h"
 #include "core/notices.h"
-#include "core/tally.h"
 #include "fuzz/replies.h"
 #include "fuzz/scene.h"
+#include "wire/publication.h"
 
 #define OUTPUT_BYTES_SOFT 4096
 #define OUTPUT_BYTES_HARD ((size_t)1 << 20)
@@ -241,16 +241,9 @@ void clients_reply(struct scene_clients *clients, uint64_t id, uint64_t tag,
     HF_ASSERT(id <= clients->id_last); /* It went away. */
 }
 
-struct publication {
-    bool shard;
-    struct hf_slice channel;
-    struct hf_slice message;
-};
-
 static bool deliver(void *user, struct hf_subscriber *subscriber,
                     struct hf_slice pattern)
 {
-    const struct publication *p = user;
     struct hf_connection *connection =
         HF_CONTAINER_OF(subscriber, struct hf_connection, subscriber);
     if (connection->closing || connection->broken) {
@@ -258,16 +251,7 @@ static bool deliver(void *user, struct hf_subscriber *subscriber,
     }
     struct hf_buffer tokens;
     hf_buffer_init(&tokens, connection->mem);
-    hf_reply_put_push(&tokens, pattern.data != NULL ? 4 : 3);
-    if (pattern.data != NULL) {
-        hf_reply_put_bulk(&tokens, HF_SLICE_LITERAL("pmessage"));
-        hf_reply_put_bulk(&tokens, pattern);
-    } else {
-        hf_reply_put_bulk(&tokens, p->shard ? HF_SLICE_LITERAL("smessage")
-                                            : HF_SLICE_LITERAL("message"));
-    }
-    hf_reply_put_bulk(&tokens, p->channel);
-    hf_reply_put_bulk(&tokens, p->message);
+    hf_publication_put(user, pattern, &tokens);
     if (tokens.failed) {
         connection->broken = true;
     } else {
@@ -276,35 +260,6 @@ static bool deliver(void *user, struct hf_subscriber *subscriber,
     }
     hf_buffer_close(&tokens);
     return true;
-}
-
-static void put_name(void *user, struct hf_slice name)
-{
-    hf_reply_put_bulk(user, name);
-}
-
-/* PUBSUB; of channels by name all, whatever was asked for. */
-static void ask_about(const struct scene_clients *clients,
-                      const struct hf_command *command,
-                      enum hf_tally_kind tally, struct hf_buffer *tokens)
-{
-    const struct hf_subscriptions *all = &clients->subscriptions;
-    if (tally == HF_TALLY_COUNTS) {
-        hf_reply_put_array(tokens, 2 * (command->argc - 2));
-        for (uint32_t i = 2; i < command->argc; i++) {
-            hf_reply_put_bulk(tokens, command->argv[i]);
-            hf_reply_put_integer(
-                tokens, hf_subscriptions_count(all, HF_SUBSCRIPTION_CHANNEL,
-                                               command->argv[i]));
-        }
-        return;
-    }
-    enum hf_subscription_kind kind = tally == HF_TALLY_DIFFERENT
-                                         ? HF_SUBSCRIPTION_PATTERN
-                                         : HF_SUBSCRIPTION_CHANNEL;
-    hf_reply_put_array(tokens, all->counts[kind]);
-    hf_subscriptions_list(all, kind, (struct hf_slice){NULL, 0}, put_name,
-                          tokens);
 }
 
 void clients_subscribers(struct scene_clients *clients,
@@ -316,17 +271,15 @@ void clients_subscribers(struct scene_clients *clients,
         return;
     }
     if (tally != HF_TALLY_SUM) {
-        ask_about(clients, command, tally, tokens);
+        hf_subscriptions_answer(&clients->subscriptions, command, tally,
+                                tokens);
         return;
     }
-    struct publication p = {.shard = command->row->name[0] == 'S',
-                            .channel = command->argv[1],
-                            .message = command->argv[2]};
+    struct hf_publication publication = hf_publication_of(command);
     hf_reply_put_integer(
-        tokens, hf_subscriptions_publish(&clients->subscriptions,
-                                         p.shard ? HF_SUBSCRIPTION_SHARD
-                                                 : HF_SUBSCRIPTION_CHANNEL,
-                                         p.channel, deliver, &p));
+        tokens,
+        hf_subscriptions_publish(&clients->subscriptions, publication.kind,
+                                 publication.channel, deliver, &publication));
 }
 
 void clients_listened(struct scene_clients *clients)
