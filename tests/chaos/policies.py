@@ -272,17 +272,7 @@ class World:
             if watch.answers == 0:
                 problems.append("%s was not watched" % name)
         self.network.heal()
-        for server in self.cluster.servers:
-            process = server.process
-            if process is None:
-                continue
-            if process.poll() is not None:
-                text = "%s ended by itself: %s"
-                problems.append(text % (server.name, process.returncode))
-            process.kill()
-            process.wait(20)
-            server.process = None
-        return problems + self.cluster.alarms()
+        return problems + self.cluster.end() + self.cluster.alarms()
 
 
 def check(condition, what):

@@ -216,18 +216,7 @@ class Run:
         if self.workload is not None:
             self.workload.stopping.set()
         self.network.heal()
-        for server in self.cluster.servers:
-            process = server.process
-            if process is None:
-                continue
-            if process.poll() is not None:
-                text = "%s ended by itself: %s"
-                self.result.problems.append(
-                    text % (server.name, process.returncode)
-                )
-            process.kill()
-            process.wait(20)
-            server.process = None
+        self.result.problems += self.cluster.end()
         self.result.problems += self.cluster.alarms()
 
 

@@ -78,7 +78,28 @@ class HoldfastServer(Server):
             return done.returncode, None
 
 
-class Holdfast:
+class Group:
+    """Processes that belong together: @servers."""
+
+    servers = []
+
+    def end(self):
+        """Ends all; says who had ended by itself."""
+        problems = []
+        for server in self.servers:
+            process = server.process
+            if process is None:
+                continue
+            if process.poll() is not None:
+                text = "%s ended by itself: %s"
+                problems.append(text % (server.name, process.returncode))
+            process.kill()
+            process.wait(20)
+            server.process = None
+        return problems
+
+
+class Holdfast(Group):
     """@machines nodes with the default settings but for @settings."""
 
     name = "holdfast"
@@ -151,7 +172,7 @@ class RedisServer(Server):
         ]
 
 
-class Redis:
+class Redis(Group):
     """Three primaries and three replicas, each on a machine of its own, in
     memory only, like Holdfast. The settings are those of RedisServer."""
 
