@@ -71,49 +71,57 @@ static void break_link(struct cluster *c, unsigned from, unsigned to)
     cluster_run(c, 20);
 }
 
+/* A write that no backup has yet, and a read of it that was asked again. */
+struct repeated {
+    struct cluster *c;
+    unsigned primary;
+    unsigned backup;
+    struct request *set;
+    struct request *get;
+};
+
+static struct repeated read_again(void **state, uint64_t seed)
+{
+    struct cluster *c = story_start(state, 3, seed);
+    struct repeated r = {.c = c};
+    cluster_set(c, "k", "old");
+    r.primary = cluster_primary_of(c, "k");
+    r.backup = cluster_backup_of(c, "k");
+    unsigned other = cluster_stranger_to(c, "k");
+    cluster_clog(c, r.primary, r.backup, HF_CHANNEL_DATA);
+    r.set = cluster_ask(c, r.primary, "SET", "k", "new", NULL);
+    cluster_run(c, 5);
+    r.get = cluster_ask(c, other, "GETEX", "k", NULL);
+    cluster_run(c, 5);
+    break_link(c, other, r.primary);
+    return r;
+}
+
 /* GETEX without an option changes nothing, but may show a write that no backup
  * has yet. Asked again after its link broke it still has to wait for that
  * write: the primary may die, and then nobody ever wrote what was shown. */
 static void a_repeated_read_waits_for_what_it_shows(void **state)
 {
-    struct cluster *c = story_start(state, 3, 9);
-    cluster_set(c, "k", "old");
-    unsigned primary = cluster_primary_of(c, "k");
-    unsigned backup = cluster_backup_of(c, "k");
-    unsigned other = cluster_stranger_to(c, "k");
-    cluster_clog(c, primary, backup, HF_CHANNEL_DATA);
-    struct request *set = cluster_ask(c, primary, "SET", "k", "new", NULL);
-    cluster_run(c, 5);
-    struct request *get = cluster_ask(c, other, "GETEX", "k", NULL);
-    cluster_run(c, 5);
-    break_link(c, other, primary);
-    cluster_expect_answer(c, "(waiting)", set);
-    cluster_expect_answer(c, "(waiting)", get);
+    struct repeated r = read_again(state, 9);
+    struct cluster *c = r.c;
+    cluster_expect_answer(c, "(waiting)", r.set);
+    cluster_expect_answer(c, "(waiting)", r.get);
 
-    cluster_kill(c, primary);
+    cluster_kill(c, r.primary);
     cluster_settle_and_check(c);
-    cluster_expect_answer(c, "old", get);
+    cluster_expect_answer(c, "old", r.get);
     cluster_expect(c, "k", "old");
 }
 
 /* The same, and the write arrives after all: then so does the answer. */
 static void a_repeated_read_is_answered_with_what_it_shows(void **state)
 {
-    struct cluster *c = story_start(state, 3, 10);
-    cluster_set(c, "k", "old");
-    unsigned primary = cluster_primary_of(c, "k");
-    unsigned backup = cluster_backup_of(c, "k");
-    unsigned other = cluster_stranger_to(c, "k");
-    cluster_clog(c, primary, backup, HF_CHANNEL_DATA);
-    struct request *set = cluster_ask(c, primary, "SET", "k", "new", NULL);
-    cluster_run(c, 5);
-    struct request *get = cluster_ask(c, other, "GETEX", "k", NULL);
-    cluster_run(c, 5);
-    break_link(c, other, primary);
-    cluster_unclog(c, primary, backup, HF_CHANNEL_DATA);
+    struct repeated r = read_again(state, 10);
+    struct cluster *c = r.c;
+    cluster_unclog(c, r.primary, r.backup, HF_CHANNEL_DATA);
     cluster_run(c, 20);
-    cluster_expect_answer(c, "OK", set);
-    cluster_expect_answer(c, "new", get);
+    cluster_expect_answer(c, "OK", r.set);
+    cluster_expect_answer(c, "new", r.get);
     cluster_settle_and_check(c);
 }
 
