@@ -66,7 +66,7 @@ struct hf_peer {
     hf_time refused_at; /* Last, and also if there never was a link. */
     hf_time probed_at;
     hf_time heard;   /* Anything but that it dialled us, */
-    hf_time greeted; /* that, or that it was at home when we dialled. */
+    hf_time greeted; /* that, that it is at home, or that it is a member. */
     hf_time view_sent_at;
     hf_time withheld_until; /* No echoes: a view without it is to come. */
     uint8_t member;         /* Index in our view, or HF_MEMBER_NONE. */

@@ -360,6 +360,7 @@ static struct hf_peer *peer_meet(struct hf_node *node,
     *peer = (struct hf_peer){.info = *info,
                              /* Nobody is there, once it refuses. */
                              .lost = !moved && peer->lost,
+                             .greeted = node->now, /* Or told of by a view. */
                              .view_sent_at = HF_TIME_PAST,
                              .probed_at = HF_TIME_PAST,
                              .refused_at = HF_TIME_PAST,

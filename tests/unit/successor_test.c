@@ -86,6 +86,35 @@ static void who_only_greeted_was_not_silent(void **state)
     assert_true(takes(&f.earlier));
 }
 
+/* A view with @info as a member comes, by way of somebody else. */
+static void told_of_a_view_with(const struct hf_peer_info *info)
+{
+    static struct hf_view view; /* Too large for a stack. */
+    const struct hf_message message = {.type = HF_MESSAGE_VIEW, .view = &view};
+    lone_node_meet(&f.lone, 0);
+    view = *hf_node_get_view(f.lone.node);
+    view.base = view.epoch;
+    view.epoch += (hf_epoch)1 << 32;
+    view.members[view.member_count++] = *info;
+    lone_node_tell(&f.lone, 0, &message);
+    assert_true(hf_node_get_view(f.lone.node)->epoch == view.epoch);
+}
+
+/* Of a member that a view names there may be nothing but that yet, when one
+ * that was dead before it began has its greeting arrive. */
+static void who_was_only_told_of_was_not_silent(void **state)
+{
+    (void)state;
+    told_of_a_view_with(&f.later);
+    assert_true(takes(&f.later));
+    assert_false(takes(&f.earlier));
+    lone_node_wait(&f.lone, HF_SUCCESSOR_MS - 1000);
+    assert_false(takes(&f.earlier));
+    assert_true(f.lone.node->dead == 0);
+    lone_node_wait(&f.lone, 2000);
+    assert_true(takes(&f.earlier));
+}
+
 static void the_later_one_is_taken_at_once(void **state)
 {
     (void)state;
@@ -100,6 +129,7 @@ int main(void)
 #define LONE(name) cmocka_unit_test_setup_teardown(name, open_lone, close_lone)
     const struct CMUnitTest tests[] = {
         LONE(who_only_greeted_was_not_silent),
+        LONE(who_was_only_told_of_was_not_silent),
         LONE(the_later_one_is_taken_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
