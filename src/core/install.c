@@ -108,6 +108,7 @@ static void install_members(struct hf_node *node, const struct hf_view *view)
         struct hf_record_queue in_log = member->in_log;
         *member = (struct hf_member){.stream = stream, .in_log = in_log};
         member->grant = HF_TIME_PAST;
+        member->pulled_at = HF_TIME_PAST;
         member->learning = -1;
         member->learn_window = node->config.learn_bytes_max / 16;
         member->refill_wanted = true;
@@ -452,7 +453,9 @@ static bool pull_if_behind(struct hf_node *node, uint16_t p)
         struct hf_message message = {
             .type = HF_MESSAGE_PULL,
             .pull = {node->view->epoch, p, partition->version.sequence}};
-        hf_node_send_member(node, ahead->member, &message);
+        if (hf_node_send_member(node, ahead->member, &message)) {
+            node->members[ahead->member].pulled_at = node->now;
+        }
     }
     return ahead != NULL;
 }
@@ -620,11 +623,25 @@ void hf_node_suffix(struct hf_node *node, uint8_t member,
         return; /* Pulled again by hf_node_sync_tick. */
     }
     node->members[member].stream.progress_at = node->now;
+    node->members[member].pulled_at = node->now;
     partition->pulled_bytes += suffix_bytes(record);
     if (partition->version.sequence >= copy->version.sequence ||
         partition->pulled_bytes >= HF_PULL_BYTES_MAX) {
         hf_node_sync_partition(node, record->partition);
     }
+}
+
+/* Members that we asked for what they have, and who may be sending it: asked
+ * again at once they would send it twice. */
+static hf_member_set pulled_from(const struct hf_node *node)
+{
+    hf_member_set set = 0;
+    for (uint8_t i = 0; i < node->view->member_count; i++) {
+        if (node->now - node->members[i].pulled_at <= HF_RESEND_MS) {
+            set |= hf_member_set_of(i);
+        }
+    }
+    return set;
 }
 
 /* What waited for memory, or for a message that was lost. */
@@ -633,7 +650,13 @@ void hf_node_sync_tick(struct hf_node *node)
     if (node->state != HF_STATE_ACTIVE || node->unsynced == 0) {
         return;
     }
+    hf_member_set busy = pulled_from(node);
     for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
-        hf_node_sync_partition(node, p);
+        struct hf_partition *partition = &node->partitions[p];
+        const struct hf_copy *ahead =
+            partition->pulling ? hf_partition_ahead(partition) : NULL;
+        if (ahead == NULL || (hf_member_set_of(ahead->member) & busy) == 0) {
+            hf_node_sync_partition(node, p);
+        }
     }
 }

@@ -114,6 +114,7 @@ struct hf_member {
     hf_time untold_since;   /* It is not told of a commit; 0: it is. */
 
     /* Records from it to us. */
+    hf_time pulled_at;  /* When we last asked for some, or it sent one then. */
     uint64_t in_number; /* Last one applied. */
     bool ack_due;
     struct hf_record_queue in_log; /* Applied, commit not heard of. */

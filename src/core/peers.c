@@ -437,6 +437,7 @@ static void link_up(struct hf_node *node, const struct hf_link_event *link)
         send_heartbeat(node, peer);
     }
     if (link->channel == HF_CHANNEL_DATA && peer->member != HF_MEMBER_NONE) {
+        node->members[peer->member].pulled_at = HF_TIME_PAST; /* Is lost. */
         if (link->out) {
             hf_node_stream_restart(node, peer->member);
             if (node->members[peer->member].ready) {

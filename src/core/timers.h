@@ -34,7 +34,7 @@ enum {
     HF_DESERTED_MS = 10000,     /* Nobody is heard of whom we wait for. */
     HF_PROBE_MS = 100,          /* Between probes of a lost peer. */
     HF_VIEW_RESEND_MS = 50,
-    HF_RESEND_MS = 500, /* A stream without progress is sent again. */
+    HF_RESEND_MS = 500, /* Without progress: sent, or pulled, again. */
     HF_LATE_MS = 100,   /* A step that comes later than that was held up. */
     HF_LEARNER_SLOW_MS = 300, /* Within the hold: no client notices. */
     HF_SLOW_MS = 2000, /* Longer than suspicion and guard, and three resends. */

@@ -1,6 +1,7 @@
 /* turn_test.c - However much there is to send again, a turn sends a part of it:
  * who waits for the node meanwhile does not wait for all. */
 #include <stdio.h>
+#include <string.h>
 
 #include "core/node_state.h"
 #include "support/story.h"
@@ -105,11 +106,42 @@ static void a_primary_pulls_a_part_at_a_time(void **state)
     cluster_expect(c, "{cart}:1999", "v");
 }
 
+/* It takes a while until a part has come: nothing of it is asked for twice. */
+static void a_primary_pulls_nothing_twice(void **state)
+{
+    struct cluster_options options;
+    cluster_options_init(&options, 2);
+    options.backups = 2;
+    struct cluster *c = story_start_with(state, &options);
+    unsigned primary = cluster_primary_of(c, "{cart}");
+    unsigned other = cluster_backup_of(c, "{cart}");
+    unsigned heir = 3 - primary - other;
+    struct network_link *link =
+        network_link_of(&c->network, other, heir, HF_CHANNEL_DATA);
+    cluster_clog(c, primary, heir, HF_CHANNEL_DATA);
+    char value[401];
+    memset(value, 'v', 400);
+    value[400] = '\0';
+    for (unsigned i = 0; i < TAGGED_KEYS; i++) {
+        char key[24];
+        (void)snprintf(key, sizeof(key), "{cart}:%u", i);
+        cluster_forget(cluster_ask(c, primary, "SET", key, value, NULL));
+    }
+    cluster_run(c, 20);
+    link->path.faults.bytes_per_ms = 1000;
+    cluster_kill(c, primary);
+    cluster_settle_and_check(c);
+    cluster_expect(c, "{cart}:1999", value);
+    cluster_check(c, link->messages[HF_MESSAGE_SUFFIX] <= TAGGED_KEYS,
+                  "something was sent twice");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         STORY(a_stream_is_sent_again_a_part_at_a_time),
         STORY(a_primary_pulls_a_part_at_a_time),
+        STORY(a_primary_pulls_nothing_twice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
