@@ -7,7 +7,9 @@
  *   learner  counted, and no progress for HF_LEARNER_SLOW_MS: forgotten, and
  *            what waited for it is committed
  *   copy     no progress for HF_SLOW_MS: our heartbeats say so, and the next
- *            view drops it from our partitions (proposal.c)
+ *            view drops it from our partitions (proposal.c); HF_SLOW_BALLOT_MS
+ *            when it grants nothing, for then it waits for a ballot, which we
+ *            may not have heard of
  *
  * Either way it is filled again after a pause, which doubles each time. Any
  * acknowledgement is progress, so whoever is late but goes on is waited for;
@@ -148,16 +150,28 @@ static void held_up(struct hf_node *node, uint8_t member, bool *learners,
     }
 }
 
+/* Who has promised a later epoch acknowledges nothing, and says nothing else of
+ * it than that it grants nothing. The next view ends that, and should not drop
+ * a copy that is level; but where some hear others and some do not there may be
+ * none for as long as that lasts. */
+static bool is_voting(const struct hf_node *node, uint8_t member)
+{
+    const struct hf_peer *peer = node->members[member].peer;
+    return peer != NULL && peer->has_beat && peer->beat.echo == 0 &&
+           peer->beat.epoch == node->view->epoch;
+}
+
 static void stands_still(struct hf_node *node, uint8_t i, hf_time since)
 {
     struct hf_member *member = &node->members[i];
+    hf_time most = is_voting(node, i) ? HF_SLOW_BALLOT_MS : HF_SLOW_MS;
     bool learners;
     bool copies;
     held_up(node, i, &learners, &copies);
-    if (learners || since > HF_SLOW_MS) {
+    if (learners || since > most) {
         hf_node_put_off(node, i);
     }
-    if (since > HF_SLOW_MS && copies && !member->slow &&
+    if (since > most && copies && !member->slow &&
         !HF_MUTATED(SLOW_IS_AWAITED)) {
         member->slow = true;
         node->counters.slow_reported++;

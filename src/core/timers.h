@@ -38,7 +38,8 @@ enum {
     HF_LATE_MS = 100,   /* A step that comes later than that was held up. */
     HF_LEARNER_SLOW_MS = 300, /* Within the hold: no client notices. */
     HF_SLOW_MS = 2000, /* Longer than suspicion and guard, and three resends. */
-    HF_SLOW_PAUSE_MS = 1000,      /* Then it is filled again, but later and */
+    HF_SLOW_BALLOT_MS = 5000, /* Of who has promised: ballots end, mostly. */
+    HF_SLOW_PAUSE_MS = 1000,  /* Then it is filled again, but later and */
     HF_SLOW_PAUSE_MAX_MS = 60000, /* later each time, up to that. */
     HF_FILL_SOON_MS = 100, /* Acknowledged sooner: more may be under way. */
     HF_FILL_LATE_MS = 200, /* Later: less, for clients wait behind it. */

@@ -610,6 +610,83 @@ static void counts_that_wait_cost_bounded_memory(void **state)
     }
 }
 
+static bool has_promised(struct cluster *c, void *user)
+{
+    const struct hf_node *node = node_of(c, *(const unsigned *)user);
+    return node->promised > node->view->epoch;
+}
+
+/* All are in a view after that of @user. */
+static bool is_later(struct cluster *c, void *user)
+{
+    const hf_epoch *epoch = user;
+    for (unsigned i = 0; i < c->options.node_count; i++) {
+        if (node_of(c, i)->view->epoch <= *epoch) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The first to propose, P, reaches only A, of four others. It would go on with
+ * A alone, and promises that to itself; but A hears all, and does not. So P
+ * acknowledges nothing of what A writes to @key, of which it has a copy. */
+static struct cluster *start_stalemate(void **state, unsigned *a, char key[16])
+{
+    struct cluster_options options;
+    cluster_options_init(&options, 13);
+    options.node_count = 5;
+    options.policy = HF_POLICY_AVAILABLE;
+    struct cluster *c = story_start_with(state, &options);
+    const struct hf_view *view = cluster_view(c);
+    unsigned p = cluster_node_of(c, view, 0);
+    *a = cluster_node_of(c, view, 1);
+    key_with(c, *a, p, key);
+    cluster_expect_reply(c, "OK", *a, "SET", key, "2 apples", NULL);
+    for (uint8_t i = 2; i < options.node_count; i++) {
+        cluster_cut(c, p, cluster_node_of(c, view, i));
+    }
+    cluster_check(c, cluster_wait(c, 6000, has_promised, &p), "no ballot");
+    for (unsigned i = 0; i < 20; i++) {
+        cluster_forget(cluster_ask(c, *a, "SET", key, "3 apples", NULL));
+        cluster_run(c, 200);
+    }
+    cluster_check(c, demoted(c) == 0, "a copy was demoted");
+    cluster_check(c, has_promised(c, &p) && !has_promised(c, a),
+                  "it was decided");
+    return c;
+}
+
+/* A ballot took longer than what is slow. The copy that waited for it is as
+ * level as ever, and the next view keeps it: A may die at once. */
+static void a_copy_that_has_promised_is_not_slow(void **state)
+{
+    unsigned a;
+    char key[16];
+    struct cluster *c = start_stalemate(state, &a, key);
+    hf_epoch epoch = node_of(c, a)->view->epoch;
+    cluster_heal(c);
+    cluster_check(c, cluster_wait(c, 3000, is_later, &epoch), "no view");
+    cluster_check(c, demoted(c) == 0, "a copy was demoted after all");
+    cluster_kill(c, a);
+    cluster_settle_and_check(c);
+    cluster_expect(c, key, "3 apples");
+}
+
+/* As long as the links are cut no ballot ends: A goes on without that copy. */
+static void a_promise_that_leads_nowhere_is_not_waited_for(void **state)
+{
+    unsigned a;
+    char key[16];
+    struct cluster *c = start_stalemate(state, &a, key);
+    cluster_run(c, CURED_MS);
+    cluster_check(c, demoted(c) > 0, "it waits for good");
+    cluster_expect_reply(c, "OK", a, "SET", key, "4 apples", NULL);
+    cluster_heal(c);
+    cluster_settle_and_check(c);
+    cluster_expect(c, key, "4 apples");
+}
+
 /* Links stick and come loose at random under load: nothing is lost. */
 static void links_that_stick_now_and_then_lose_nothing(void **state)
 {
@@ -710,6 +787,8 @@ int main(void)
         STORY(answers_that_wait_cost_bounded_memory),
         STORY(steps_that_wait_cost_bounded_memory),
         STORY(counts_that_wait_cost_bounded_memory),
+        STORY(a_copy_that_has_promised_is_not_slow),
+        STORY(a_promise_that_leads_nowhere_is_not_waited_for),
         STORY(links_that_stick_now_and_then_lose_nothing),
         STORY(a_node_that_was_held_up_is_patient),
         STORY(at_the_bound_of_a_stream_clients_are_told),
