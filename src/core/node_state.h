@@ -66,7 +66,7 @@ struct hf_peer {
     hf_time refused_at; /* Last, and also if there never was a link. */
     hf_time probed_at;
     hf_time heard;   /* Anything but that it dialled us, */
-    hf_time greeted; /* that, that it is at home, or that it is a member. */
+    hf_time greeted; /* that, or was at home, or that a view made it known. */
     hf_time view_sent_at;
     hf_time withheld_until; /* No echoes: a view without it is to come. */
     uint8_t member;         /* Index in our view, or HF_MEMBER_NONE. */
@@ -156,7 +156,6 @@ struct hf_waiting {
 };
 
 #define HF_PARTITION_LOOK_BYTES 256
-
 /* What each command looks at comes first, within HF_PARTITION_LOOK_BYTES. */
 struct hf_partition {
     struct hf_version version;  /* Of the last record applied. */
