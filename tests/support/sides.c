@@ -134,6 +134,18 @@ bool sides_covers(const struct sides_operation *later,
            follows(&later->begin, &o->end);
 }
 
+/* Whether @other came after all that @o may have done. What was under way when
+ * the view changed may have been done in both, with one answer: its primary of
+ * before may go on as a fork, and hand it over as a change of its own. */
+static bool undoes(const struct sides_operation *other,
+                   const struct sides_operation *o)
+{
+    bool twice = sides_is_placed(o) && o->begin.epoch != o->end.epoch;
+    return sides_covers(other, o) &&
+           (!twice || other->last ||
+            o->operation.ended <= other->begin.settled_us);
+}
+
 /* The operations of one key. */
 struct history {
     const struct sides_operation **list;
@@ -151,7 +163,7 @@ static bool may_show(const struct history *history,
     for (size_t i = 0; i < history->count; i++) {
         const struct sides_operation *other = history->list[i];
         bool after = o == NULL ? other->operation.kind != MODEL_DELETE
-                               : other != o && sides_covers(other, o);
+                               : other != o && undoes(other, o);
         if (after && is_change(other) && sides_covers(read, other)) {
             return false;
         }
