@@ -227,13 +227,29 @@ void hf_node_probed(struct hf_node *node, uint64_t token,
 
 /* Links. */
 
+/* It is heard both ways, as nobody is whose process has ended. */
+static bool is_alive(const struct hf_peer *peer, hf_time now)
+{
+    return peer->in_up[HF_CHANNEL_CONTROL] &&
+           peer->out_up[HF_CHANNEL_CONTROL] &&
+           now - peer->heard < HF_SUSPECT_MS;
+}
+
 bool hf_node_takes(const struct hf_node *node, const struct hf_peer_info *info,
                    hf_time now)
 {
     const struct hf_peer *peer = hf_node_peer_by_id(node, info->id);
     if (peer == NULL || peer->info.incarnation == info->incarnation ||
-        info->started_ms >= peer->info.started_ms ||
         HF_MUTATED(LATE_GREETING)) {
+        return true;
+    }
+    /* The clock may have been set back before the present one was started: so a
+     * greeting of a dead one may say that it is the later. One that lives comes
+     * again. */
+    if (is_alive(peer, now)) {
+        return false;
+    }
+    if (info->started_ms >= peer->info.started_ms) {
         return true;
     }
     /* Its clock may have been set back before it was started again: believe
@@ -254,9 +270,7 @@ bool hf_node_name_is_used(const struct hf_node *node,
     return peer != NULL && peer->info.incarnation != info->incarnation &&
            !hf_node_address_equal(peer->info.host, peer->info.peer_port,
                                   info->host, info->peer_port) &&
-           peer->in_up[HF_CHANNEL_CONTROL] &&
-           peer->out_up[HF_CHANNEL_CONTROL] &&
-           now - peer->heard < HF_SUSPECT_MS;
+           is_alive(peer, now);
 }
 
 static bool is_dialled(const struct hf_node *node, const struct hf_peer *except,

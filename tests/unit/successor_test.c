@@ -1,6 +1,6 @@
 /* Of the processes of one name the one that started last is believed, by its
  * wall clock. That may have been set back, so an earlier one is taken when the
- * later one has been silent for long. */
+ * later one has been silent for long, and none while another is heard. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -61,6 +61,19 @@ static void dialled(struct hf_peer_info *info, bool up)
         .link = {
             .peer = info, .channel = HF_CHANNEL_DATA, .out = false, .up = up}};
     lone_node_step(&f.lone, &event);
+}
+
+/* Both ends of the control channel to @info are up: it is heard. */
+static void is_linked(struct hf_peer_info *info)
+{
+    for (unsigned out = 0; out < 2; out++) {
+        struct hf_event event = {.type = HF_EVENT_LINK,
+                                 .link = {.peer = info,
+                                          .channel = HF_CHANNEL_CONTROL,
+                                          .out = out == 1,
+                                          .up = true}};
+        lone_node_step(&f.lone, &event);
+    }
 }
 
 static bool takes(const struct hf_peer_info *info)
@@ -124,12 +137,24 @@ static void the_later_one_is_taken_at_once(void **state)
     assert_false(takes(&f.earlier));
 }
 
+/* The one that is dead says that it is the later one: the clock was set back
+ * before the one that lives was started. */
+static void who_is_heard_is_not_replaced(void **state)
+{
+    (void)state;
+    is_linked(&f.earlier);
+    assert_false(takes(&f.later));
+    lone_node_wait(&f.lone, HF_SUSPECT_MS);
+    assert_true(takes(&f.later));
+}
+
 int main(void)
 {
 #define LONE(name) cmocka_unit_test_setup_teardown(name, open_lone, close_lone)
     const struct CMUnitTest tests[] = {
         LONE(who_only_greeted_was_not_silent),
         LONE(who_was_only_told_of_was_not_silent),
+        LONE(who_is_heard_is_not_replaced),
         LONE(the_later_one_is_taken_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
