@@ -75,6 +75,17 @@ bool hf_node_is_cut_off(const struct hf_node *node)
             HF_MUTATED(FORK_AT_ONCE));
 }
 
+/* Whether the policy lets @live go on: others of them may have seen in time who
+ * died. Alone there are none, and what we did not see so does not count. */
+static bool policy_allows(const struct hf_node *node, hf_member_set live)
+{
+    bool alone = live == hf_member_set_of(node->self);
+    hf_member_set dead = alone && !HF_MUTATED(BALLOTS_IN_VAIN)
+                             ? hf_node_voteless(node)
+                             : node->dead;
+    return hf_node_may_fork(node, HF_FORK_POLICY, dead, live);
+}
+
 bool hf_node_takeover_due(const struct hf_node *node)
 {
     return node->now < node->takeover_until &&
@@ -88,8 +99,7 @@ enum hf_fork hf_node_fork_due(const struct hf_node *node, hf_member_set live)
     if (hf_node_takeover_due(node)) {
         return HF_FORK_TAKEOVER;
     }
-    bool due = hf_node_is_cut_off(node) &&
-               hf_node_may_fork(node, HF_FORK_POLICY, node->dead, live);
+    bool due = hf_node_is_cut_off(node) && policy_allows(node, live);
     return due ? HF_FORK_POLICY : HF_FORK_NO;
 }
 
@@ -105,8 +115,7 @@ void hf_node_tell_safety(const struct hf_node *node,
     hf_time wait = node->unsafe_since + FORK_WAIT_MS - node->now;
     status->unsafe_ms = node->now - node->unsafe_since;
     status->fork_in_ms = wait > 0 ? wait : 0;
-    status->fork_allowed =
-        hf_node_may_fork(node, HF_FORK_POLICY, node->dead, live);
+    status->fork_allowed = policy_allows(node, live);
 }
 
 const char *hf_node_takeover_refusal(const struct hf_node *node)

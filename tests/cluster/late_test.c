@@ -126,9 +126,10 @@ static void who_stands_still_accuses_nobody(void **state)
 }
 
 /* A stands still, C dies, B stands still, and A reads again: it heard of that
- * death too late to go on alone, and has to wait for B. It numbers no ballots
- * meanwhile, for B could hear of none, and would propose less. What either gave
- * back of the other, when it reads again, was old because they stood still. */
+ * death too late to go on alone, or as half, and has to wait for B. It numbers
+ * no ballots meanwhile, for B could hear of none, and would propose less. What
+ * either gave back of the other, when it reads again, was old because they
+ * stood still. */
 static void two_who_stood_still_in_turn_agree_at_once(void **state)
 {
     struct cluster_options options;
@@ -155,6 +156,9 @@ static void two_who_stood_still_in_turn_agree_at_once(void **state)
     cluster_check(c, promised > first->view->epoch, "A proposes to B");
     cluster_run(c, 800);
     cluster_check(c, first->promised == promised, "no ballots in vain");
+    cluster_run(c, HF_FORK_DELAY_MS + HF_STUCK_MS);
+    cluster_check(c, hf_node_is_cut_off(first), "it is cut off by now");
+    cluster_check(c, first->promised == promised, "no forks in vain");
     cluster_resume(c, b);
     for (unsigned ms = 0; ms < 300; ms++) {
         cluster_run(c, 1);
