@@ -55,15 +55,24 @@ bool operator_act(struct run *run)
     return false;
 }
 
+/* Whether @node knows that this member is dead, and is right. What that one had
+ * sent may have arrived since. */
+static bool knows_dead(const struct cluster *c, const struct hf_node *node,
+                       uint8_t member)
+{
+    return (node->dead & hf_member_set_of(member)) != 0 &&
+           cluster_node_of(c, node->view, member) == CLUSTER_NODES_MAX;
+}
+
 /* Whether those that @node heard of lately, who hear it as well and in time,
  * are a safe set with it. */
-static bool hears_safe_set(const struct hf_node *node)
+static bool hears_safe_set(const struct cluster *c, const struct hf_node *node)
 {
     hf_member_set heard = hf_member_set_of(node->self);
     for (uint8_t i = 0; i < node->view->member_count; i++) {
         const struct hf_member *member = &node->members[i];
         if (i != node->self && member->unheard_since == 0 &&
-            member->late_since == 0 &&
+            member->late_since == 0 && !knows_dead(c, node, i) &&
             node->now - member->heard < HF_SUSPECT_MS / 2) {
             heard |= hf_member_set_of(i);
         }
@@ -82,7 +91,7 @@ void operator_err(struct run *run)
     }
     struct hf_node *node = c->processes[at].node;
     if (node->state != HF_STATE_ACTIVE || node->view->absent != 0 ||
-        !hears_safe_set(node)) {
+        !hears_safe_set(c, node)) {
         return;
     }
     trace_add(&c->trace, cluster_now_us(c), "%u ! takeover, without need",
