@@ -3,9 +3,9 @@
 # says.
 #
 # The settings of README.md against --help (names, defaults, bounds), the
-# tables of docs/COMMANDS.md against that of commands, and the tests
-# and functions that docs/PROTOCOL.md names against those there are. Prints the
-# differences.
+# tables of docs/COMMANDS.md against that of commands and its CLUSTERDOWN texts
+# against those of the sources, and the tests and functions that
+# docs/PROTOCOL.md names against those there are. Prints the differences.
 set -euo pipefail
 export LC_ALL=C
 
@@ -40,6 +40,17 @@ names_there_are() {
         --include='*.py' | sort -u
 }
 
+# Whole texts: literals that C joins are joined.
+clusterdown_of_program() {
+    find src -name '*.[ch]' -exec cat {} + | sed -z 's/"[[:space:]]*"//g' |
+        grep -oE '"CLUSTERDOWN [^"]*"' | sed -E 's/^"CLUSTERDOWN |"$//g' |
+        sort -u
+}
+clusterdown_of_page() {
+    sed -n '/^## CLUSTERDOWN$/,/^## Strings$/p' docs/COMMANDS.md |
+        sed -nE 's/^\| `([a-z][^`]*)` \|.*/\1/p' | sort -u
+}
+
 # compare WHAT LEFT RIGHT: two texts of lines, neither of them empty.
 compare() {
     local what=$1 program=$2 document=$3
@@ -55,6 +66,8 @@ compare() {
 
 compare "the settings in README.md" \
     "$(settings_of_program)" "$(settings_of_readme)"
+compare "the CLUSTERDOWN texts in docs/COMMANDS.md" \
+    "$(clusterdown_of_program)" "$(clusterdown_of_page)"
 python3 tests/tidy/commands_page.py "$command_rows" || failed=1
 named=$(names_mentioned)
 compare "the names in docs/PROTOCOL.md" \
