@@ -18,6 +18,9 @@
 /* A longer value is cut in errors. */
 #define VALUE_SHOWN_MAX 200
 #define PATH_SHOWN_MAX 1024
+#define HELP_NAME_MAX 14 /* Two columns from the text. */
+#define HELP_TEXT_MAX 60
+#define HELP_NEW_LINE "\n                    "
 
 enum kind {
     KIND_PORT,     /* uint16_t. */
@@ -81,10 +84,10 @@ static const struct row rows[] = {
     {"touch-delay", KIND_UINT32, AT(touch_delay_ms), 0,
      HF_CONFIG_TOUCH_DELAY_MS_MAX, "1000",
      "ms, at most 5 %, that a touched session may outlive its time"},
-    {"fence-prefix", KIND_PREFIXES, AT(fence_prefixes), 0, 0, "sess:",
-     "keys that cannot be used again once deleted: PREFIX,...; \"\": none"},
+    {"fence-prefix", KIND_PREFIXES, AT(fence_prefixes), 0, 0,
+     "sess:", "keys not to be used again once deleted: PREFIX,...; \"\": none"},
     {"fence-lifetime", KIND_UINT32, AT(fence_lifetime_s), 1,
-     HF_CONFIG_FENCE_LIFETIME_S_MAX, "600", "s that they cannot"},
+     HF_CONFIG_FENCE_LIFETIME_S_MAX, "600", "s that they cannot be used"},
     {"notify-keyspace-events", KIND_EVENTS, AT(events), 0, 0, "none",
      "keyspace events that are published: letters as in Redis"},
     {"drain-timeout", KIND_UINT32, AT(drain_timeout_s), 0,
@@ -425,6 +428,18 @@ static char *unquote(char *value)
     return value + 1;
 }
 
+/* Of @line without its comment, which does not begin within quotes at the begin
+ * of a value. */
+static size_t content_size(const char *line)
+{
+    size_t before = strcspn(line, "#\"");
+    const char *quoted = line + before;
+    bool begins = before > 0 && (is_blank(quoted[-1]) || quoted[-1] == '=');
+    const char *end = *quoted == '"' && begins ? strchr(quoted + 1, '"') : NULL;
+    size_t from = end == NULL ? 0 : (size_t)(end - line);
+    return from + strcspn(line + from, "#");
+}
+
 /* Where a file says each setting; 0: not yet. */
 struct said {
     unsigned lines[HF_ARRAY_COUNT(rows)];
@@ -444,10 +459,7 @@ static int fail_twice(const char *name, unsigned line, char *error,
 static int read_line(struct hf_config *config, char *line, unsigned number,
                      struct said *said, char *error, size_t error_size)
 {
-    char *comment = strchr(line, '#');
-    if (comment != NULL) {
-        *comment = '\0';
-    }
+    line[content_size(line)] = '\0';
     size_t size = strlen(line);
     while (size > 0 && is_blank(line[size - 1])) {
         line[--size] = '\0';
@@ -644,6 +656,22 @@ int hf_settings_read_arguments(struct hf_config *config, int count,
     return rv;
 }
 
+/* 80 columns: what does not fit is on a line of its own. */
+static void help_row(struct hf_buffer *out, const struct row *row)
+{
+    char range[64] = "";
+    if (row->kind <= KIND_SIZE) {
+        snprintf(range, sizeof(range), "(%lld to %lld) ", (long long)row->min,
+                 (long long)row->max);
+    }
+    size_t width = strlen(row->help) + strlen(" []") + strlen(range) +
+                   strlen(row->default_text);
+    hf_buffer_append_format(
+        out, "  --%-16s%s%s%s%s[%s]\n", row->name,
+        strlen(row->name) > HELP_NAME_MAX ? HELP_NEW_LINE : "", row->help,
+        width > HELP_TEXT_MAX ? HELP_NEW_LINE : " ", range, row->default_text);
+}
+
 void hf_settings_help(struct hf_buffer *out)
 {
     hf_buffer_append_text(
@@ -655,15 +683,8 @@ void hf_settings_help(struct hf_buffer *out)
              "quotes: \"\" is empty.\n"
              "\n");
     for (size_t i = 0; i < HF_ARRAY_COUNT(rows); i++) {
-        const struct row *row = &rows[i];
-        char allowed[128] = "";
-        if (row->kind <= KIND_SIZE) {
-            snprintf(allowed, sizeof(allowed), " (%lld to %lld)",
-                     (long long)row->min, (long long)row->max);
-        }
-        hf_buffer_append_format(out, "  --%-14s %s%s [%s]\n", row->name,
-                                row->help, allowed, row->default_text);
+        help_row(out, &rows[i]);
     }
-    hf_buffer_append_text(out, "  --help           this text\n"
-                               "  --version        the version\n");
+    hf_buffer_append_text(out, "  --help            this text\n"
+                               "  --version         the version\n");
 }

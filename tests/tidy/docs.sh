@@ -20,7 +20,7 @@ failed=0
 
 # Both print lines "name|default|N to M", the last part only for numbers.
 settings_of_program() {
-    "$holdfastd" --help |
+    "$holdfastd" --help | sed -zE 's/\n {10,}/ /g' |
         sed -nE 's/^  --([a-z-]+) +(.*) \[(.*)\]$/\1|\3|\2/p' |
         sed -E 's/\|[^|]*\(([0-9]+ to [0-9]+)\)$/|\1/; t; s/\|[^|]*$/|/'
 }

@@ -388,6 +388,12 @@ static void an_empty_prefix_switches_fences_off(void **state)
     assert_string_equal(quoted.config.fence_prefixes[0], "a:");
     assert_string_equal(quoted.config.fence_prefixes[1], "b:");
     assert_string_equal(quoted.config.name, "n1");
+    quoted = read_text("fence-prefix \"a#\" # A comment, \"b\".\n");
+    assert_string_equal(quoted.error, "");
+    assert_int_equal(quoted.config.fence_prefix_count, 1);
+    assert_string_equal(quoted.config.fence_prefixes[0], "a#");
+    quoted = read_text("name # \"n1\"\nname n2\n");
+    assert_int_equal(quoted.rv, HF_EINVAL);
     /* A byte like any where it does not enclose the value. */
     quoted = read_text("fence-prefix \"a,b\"c\n");
     assert_string_equal(quoted.error, "");
@@ -495,12 +501,12 @@ static void help_names_every_setting(void **state)
 {
     (void)state;
     static const char *const names[] = {
-        "--port ",        "--peer-port ",        "--cluster-port ",
-        "--unix-socket ", "--sentinel-name ",    "--notify-keyspace-events ",
-        "--bind ",        "--advertise ",        "--seeds ",
-        "--name ",        "--host-label ",       "--cluster-name ",
-        "--backups ",     "--partition-policy ", "--hold ",
-        "--touch-delay ", "--max-clients ",      "--max-value ",
+        "--port ",        "--peer-port ",         "--cluster-port ",
+        "--unix-socket ", "--sentinel-name ",     "--notify-keyspace-events\n",
+        "--bind ",        "--advertise ",         "--seeds ",
+        "--name ",        "--host-label ",        "--cluster-name ",
+        "--backups ",     "--partition-policy\n", "--hold ",
+        "--touch-delay ", "--max-clients ",       "--max-value ",
         "--log-level ",   "--log-format ",
     };
     struct hf_mem mem;
@@ -512,6 +518,25 @@ static void help_names_every_setting(void **state)
     assert_false(out.failed);
     for (size_t i = 0; i < HF_ARRAY_COUNT(names); i++) {
         assert_non_null(strstr((const char *)out.data, names[i]));
+    }
+    hf_buffer_close(&out);
+}
+
+static void help_fits_80_columns(void **state)
+{
+    (void)state;
+    struct hf_mem mem;
+    struct hf_buffer out;
+    hf_mem_init_system(&mem);
+    hf_buffer_init(&out, &mem);
+    hf_settings_help(&out);
+    hf_buffer_put_u8(&out, 0);
+    assert_false(out.failed);
+    const char *line = (const char *)out.data;
+    while (*line != '\0') {
+        size_t size = strcspn(line, "\n");
+        assert_in_range(size, 0, 80);
+        line += size + 1; /* The last one ends so, too. */
     }
     hf_buffer_close(&out);
 }
@@ -645,6 +670,7 @@ int main(void)
         cmocka_unit_test(an_error_stays_one_line),
         cmocka_unit_test(help_and_version_win_over_everything),
         cmocka_unit_test(help_names_every_setting),
+        cmocka_unit_test(help_fits_80_columns),
         cmocka_unit_test(the_peer_port_follows_the_port),
         cmocka_unit_test(every_address_is_advertised_as_the_host_name),
         cmocka_unit_test(only_this_machine_reaches_a_loopback_address),
