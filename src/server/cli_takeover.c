@@ -79,7 +79,7 @@ static int order(redisContext *context, const struct hf_cli_options *options)
 
 static int warn(const redisReply *status)
 {
-    if (status == NULL || !say_what(status)) {
+    if (!say_what(status)) {
         fputs(warning, stderr);
     }
     return HF_CLI_NOT_YET;
@@ -91,10 +91,8 @@ int hf_cli_takeover(const struct hf_cli_options *options)
     redisReply *status =
         hf_cli_status_or_say(context, options->host, options->port);
     int rv = HF_CLI_UNREACHABLE;
-    if (!options->yes) {
-        rv = warn(status);
-    } else if (status != NULL) {
-        rv = order(context, options);
+    if (status != NULL) {
+        rv = options->yes ? order(context, options) : warn(status);
     }
     freeReplyObject(status);
     hf_cli_disconnect(context);
