@@ -235,8 +235,11 @@ static void print_serving(const redisReply *status)
                away, hf_cli_number(status, "partitions"));
         print_names(members, false);
     }
-    if (hf_cli_field(status, "no_takeover") != NULL &&
-        hf_cli_text(status, "no_takeover")[0] == '\0') {
+    if (strcmp(hf_cli_text(status, "state"), "starting") == 0) {
+        puts("to do: if it stays so, look at its setting seeds: one of those "
+             "nodes has to run and to be reached");
+    } else if (hf_cli_field(status, "no_takeover") != NULL &&
+               hf_cli_text(status, "no_takeover")[0] == '\0') {
         puts("to do: bring back those that are not heard; when they are gone "
              "for good, holdfast takeover");
     }

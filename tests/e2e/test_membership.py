@@ -268,6 +268,23 @@ class Membership(cluster.ClusterTest):
         where[-1] = str(alone.port)
         self.assertIn("1 member, 0 sessions", holdfast("status")[1])
 
+    def test_status_of_a_node_that_finds_no_seed(self):
+        c = self.cluster(1, start=False)
+        node = c.nodes[0]
+        node.seeds = [cluster.Node(c.directory, "absent")]
+        node.start().wait_answers()
+        done = subprocess.run(
+            [cluster.HOLDFAST, "status", "--port", str(node.port)],
+            stdout=subprocess.PIPE,
+            timeout=20 * cluster.PATIENCE,
+            check=False,
+        )
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(
+            done.stdout.decode(),
+            r"\nnot serving: it has not found [^\n]+\nto do: [^\n]*seeds",
+        )
+
     def test_status_exit_codes(self):
         c = self.cluster(1)
         self.assertEqual(c.nodes[0].status()[0], 0)
