@@ -312,8 +312,11 @@ static void counters_check(struct run *run)
         const struct hf_node_counters *counters =
             hf_node_get_counters(c->processes[i].node);
         /* A side may take for lost what died elsewhere, after it was handed
-         * over there; whether it is gone is judged in the end. */
-        if (counters->partitions_lost > 0 && !plan_has_sides(&run->plan)) {
+         * over there, and an order to take over gives up whoever is absent,
+         * though it may hand over later; whether it is gone is judged in the
+         * end. */
+        if (counters->partitions_lost > 0 && !plan_has_sides(&run->plan) &&
+            run->takeovers == 0) {
             cluster_fail(c, "n%u says that it lost partitions", i + 1);
         }
         if (!plan_has_sides(&run->plan) && run->takeovers == 0 &&
