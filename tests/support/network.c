@@ -1,7 +1,6 @@
 #include "support/network.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/assert.h"
@@ -94,13 +93,7 @@ static void link_send_frame(struct network_link *link)
     HF_ASSERT(!frame->failed);
     hf_frame_seal(frame, link->out.session, ++link->out.sequence,
                   link->out.peer.incarnation);
-    struct packet *packet =
-        packet_create(link, PACKET_FRAME, true, link->out.session);
-    packet->destination = link->out.peer.incarnation;
-    packet->bytes = malloc(frame->size);
-    HF_ASSERT(packet->bytes != NULL);
-    memcpy(packet->bytes, frame->data, frame->size);
-    packet->size = frame->size;
+    struct packet *packet = packet_create_frame(link, hf_buffer_slice(frame));
     link->out.sent_us = network->schedule->now_us;
     hf_buffer_clear(frame);
     packet_send(packet);

@@ -11,11 +11,19 @@
 
 static void packet_arrive(struct task *task);
 
-struct packet *packet_create(struct network_link *link, enum packet_type type,
-                             bool by_dialler, uint64_t session)
+/* With room for @size bytes behind it. */
+static struct packet *packet_allocate(size_t size)
 {
-    struct packet *packet = calloc(1, sizeof(*packet));
+    struct packet *packet = malloc(sizeof(*packet) + size);
     HF_ASSERT(packet != NULL);
+    return packet;
+}
+
+static void packet_init(struct packet *packet, struct network_link *link,
+                        enum packet_type type, bool by_dialler,
+                        uint64_t session)
+{
+    memset(packet, 0, sizeof(*packet));
     packet->task.run = packet_arrive;
     hf_list_init(&packet->place);
     hf_list_push_back(&link->network->packets, &packet->member);
@@ -27,6 +35,24 @@ struct packet *packet_create(struct network_link *link, enum packet_type type,
     packet->by_dialler = by_dialler;
     packet->session = session;
     packet->origin = link->network->nodes[packet->from].info.incarnation;
+}
+
+struct packet *packet_create(struct network_link *link, enum packet_type type,
+                             bool by_dialler, uint64_t session)
+{
+    struct packet *packet = packet_allocate(0);
+    packet_init(packet, link, type, by_dialler, session);
+    return packet;
+}
+
+struct packet *packet_create_frame(struct network_link *link,
+                                   struct hf_slice bytes)
+{
+    struct packet *packet = packet_allocate(bytes.size);
+    packet_init(packet, link, PACKET_FRAME, true, link->out.session);
+    packet->destination = link->out.peer.incarnation;
+    packet->size = bytes.size;
+    memcpy(packet->bytes, bytes.data, bytes.size);
     return packet;
 }
 
@@ -35,7 +61,6 @@ void packet_destroy(struct packet *packet)
     schedule_cancel(packet->network->schedule, &packet->task);
     hf_list_remove(&packet->place);
     hf_list_remove(&packet->member);
-    free(packet->bytes);
     free(packet);
 }
 
@@ -111,17 +136,11 @@ static void packet_travel(struct packet *packet)
 
 static struct packet *packet_copy(const struct packet *packet)
 {
-    struct packet *copy = malloc(sizeof(*copy));
-    HF_ASSERT(copy != NULL);
-    *copy = *packet;
+    struct packet *copy = packet_allocate(packet->size);
+    memcpy(copy, packet, sizeof(*packet) + packet->size);
     copy->task = (struct task){.run = packet_arrive};
     hf_list_init(&copy->place);
     hf_list_push_back(&packet->network->packets, &copy->member);
-    if (packet->bytes != NULL) {
-        copy->bytes = malloc(packet->size);
-        HF_ASSERT(copy->bytes != NULL);
-        memcpy(copy->bytes, packet->bytes, packet->size);
-    }
     return copy;
 }
 

@@ -35,13 +35,16 @@ struct packet {
     hf_incarnation origin;       /* Of the sender. */
     hf_incarnation destination;  /* 0: whoever is there. */
     struct hf_peer_info info;    /* HELLO, WELCOME. */
-    uint8_t *bytes;              /* FRAME. */
     size_t size;
+    uint8_t bytes[]; /* FRAME. */
 };
 
 /* A packet of @link's session: from its dialler, or back to it. */
 struct packet *packet_create(struct network_link *link, enum packet_type type,
                              bool by_dialler, uint64_t session);
+/* A frame of @link's session, from its dialler. Copies @bytes. */
+struct packet *packet_create_frame(struct network_link *link,
+                                   struct hf_slice bytes);
 void packet_destroy(struct packet *packet);
 
 /* Takes over @packet: it arrives after a delay, or is lost. */
