@@ -278,11 +278,6 @@ documents() {
     tests/tidy/docs.sh "$1/holdfastd" "$1/tests/command_rows"
 }
 
-# What the simulator says it runs.
-HOLDFAST_COMMIT=$(git describe --always --dirty --abbrev=12 2>/dev/null ||
-    echo unknown)
-export HOLDFAST_COMMIT
-
 runner=()
 # A cancelled thread leaves the marks of its frames on its stack, where ASan
 # then complains about its own giving back of the signal stack.

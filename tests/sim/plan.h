@@ -41,7 +41,6 @@ struct options {
     uint64_t seed;
     uint64_t seeds;
     const char *seeds_file;
-    const char *commit;   /* Only to be printed. */
     const char *mutation; /* What is broken on purpose, or NULL. */
     unsigned nodes;       /* 0: drawn. */
     enum policy policy;   /* POLICY_COUNT: drawn. */

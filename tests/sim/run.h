@@ -20,6 +20,9 @@
 #include "sim/flusher.h"
 #include "sim/plan.h"
 
+/* What it was built from, as `git describe` names it (commit.cmake). */
+extern const char sim_commit[];
+
 /* A fault of the links between two nodes, in one direction. */
 struct link_fault {
     int64_t cut_from_us; /* A cut may begin later than now. */

@@ -1,7 +1,7 @@
 /* sim.c - Random clusters from a seed, until one breaks a promise.
  *
  *   sim [--seed S] [--seeds N] [--seeds-file FILE] [--nodes N] [--ms M]
- *       [--policy P] [--behead] [--commit TEXT] [--keep-going] [--verbose]
+ *       [--policy P] [--behead] [--keep-going] [--verbose]
  *
  * A seed decides everything: the size of the cluster, the number of backups,
  * which faults there are and when, what clients ask (plan.h, run.h). Faults
@@ -9,8 +9,7 @@
  * (plan.h); without, each seed draws it, and those of a file have majority
  * unless the word is after the seed. Every tenth seed runs twice and must do
  * the same twice. With --behead each seed has cuts that hit who is the first
- * to know a view; else some draw them, and none where sides go on. --commit, or
- * HOLDFAST_COMMIT, only says what is printed first.
+ * to know a view; else some draw them, and none where sides go on.
  *
  * Exit codes: 0 all held; 1 a promise was broken; 2 the cluster made no
  * progress; 3 two runs of a seed differed; 64 bad usage. */
@@ -105,7 +104,7 @@ static int usage(void)
                   "[--nodes 2..%d] [--ms M]\n"
                   "           [--policy majority|takeover|half|available] "
                   "[--behead]\n"
-                  "           [--commit TEXT] [--keep-going] [--verbose]\n",
+                  "           [--keep-going] [--verbose]\n",
                   CLUSTER_NODES_MAX);
     return VERDICT_USAGE;
 }
@@ -149,7 +148,6 @@ static bool options_read(struct options *options, int argc, char **argv)
         .seeds = 1,
         .ms = 20000,
         .policy = POLICY_COUNT,
-        .commit = getenv("HOLDFAST_COMMIT"),
     };
     for (int i = 1; i < argc; i++) {
         const char *name = argv[i];
@@ -167,8 +165,6 @@ static bool options_read(struct options *options, int argc, char **argv)
             if (!policy_read(argv[i], &options->policy)) {
                 return false;
             }
-        } else if (strcmp(name, "--commit") == 0) {
-            options->commit = argv[i];
 #ifdef HF_MUTATIONS
         } else if (strcmp(name, "--mutate") == 0) {
             if (!mutation_choose(argv[i])) {
@@ -322,12 +318,12 @@ int main(int argc, char **argv)
     if (options.nodes != 0) {
         (void)snprintf(nodes, sizeof(nodes), "%u", options.nodes);
     }
-    (void)printf(
-        "sim: commit %s, %d partitions, seeds %" PRIu64 " to %" PRIu64
-        ", %" PRId64 " ms of faults, nodes %s, policy %s\n",
-        options.commit == NULL ? "unknown" : options.commit, HF_PARTITION_COUNT,
-        options.seed, options.seed + options.seeds - 1, options.ms, nodes,
-        options.policy == POLICY_COUNT ? "drawn" : policy_name(options.policy));
+    (void)printf("sim: commit %s, %d partitions, seeds %" PRIu64 " to %" PRIu64
+                 ", %" PRId64 " ms of faults, nodes %s, policy %s\n",
+                 sim_commit, HF_PARTITION_COUNT, options.seed,
+                 options.seed + options.seeds - 1, options.ms, nodes,
+                 options.policy == POLICY_COUNT ? "drawn"
+                                                : policy_name(options.policy));
     (void)fflush(stdout);
     struct totals totals = {.first = VERDICT_FINE};
     bool go_on = options.seeds_file == NULL || file_run(&options, &totals);
