@@ -416,6 +416,9 @@ void hf_node_record(struct hf_node *node, uint8_t member,
     }
     from->in_number = message->number;
     from->ack_due = true;
+    if (HF_MUTATED(ACKED_ONE_BY_ONE)) {
+        hf_node_send_acks(node);
+    }
 }
 
 /* Of what is about to be committed, the next few. Returns how many. */

@@ -95,7 +95,7 @@ static bool is_seed(const struct hf_node *node)
             return true;
         }
     }
-    return node->config.seed_count == 0;
+    return node->config.seed_count == 0 || HF_MUTATED(ANYBODY_FOUNDS);
 }
 
 /* A member of the view that we were left out of, who may live. */

@@ -288,7 +288,7 @@ static void page_position(struct hf_gathering *gather,
         return;
     }
     uint64_t partition = request->partition;
-    if (scan_next >= HF_SESSIONS_END) {
+    if (scan_next >= HF_SESSIONS_END || HF_MUTATED(SCAN_SKIPS)) {
         partition++;
         scan_next = 0;
     }
@@ -363,7 +363,7 @@ static void submit_keys(struct hf_node *node, struct hf_gathering *gather,
 static bool is_about(const struct hf_node *node,
                      const struct hf_command *command, uint16_t partition)
 {
-    return !command->own ||
+    return (!command->own && !HF_MUTATED(ONLY_ITS_OWN)) ||
            hf_view_front_of(node->view, partition) == node->self;
 }
 

@@ -129,6 +129,9 @@ int hf_node_create(struct hf_node **created,
     }
     node_init_data(node);
     hf_rng_init(&node->rng, config->random_seed);
+    if (HF_MUTATED(DRAWN_FROM_MEMORY)) {
+        hf_rng_init(&node->rng, (uintptr_t)node);
+    }
     node->now = now;
     node->started_at = now;
     node->stepped_at = now;

@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "base/hash.h"
+#include "base/mutation.h"
 #include "core/key.h"
 
 /* How far above its fair share a member may go, in percent. With 1,024
@@ -171,6 +172,9 @@ static void make_bids(struct placing *placing, size_t member)
     uint16_t sorted[HF_PARTITION_COUNT];
     for (size_t p = 0; p < HF_PARTITION_COUNT; p++) {
         draws[p] = draw(placing->members[member].id, p);
+        if (HF_MUTATED(PLACED_ANEW)) {
+            draws[p] = draw(draws[p], placing->count);
+        }
     }
     sort_by_draw(draws, sorted);
     for (size_t rank = 0; rank < HF_PARTITION_COUNT; rank++) {
@@ -185,6 +189,9 @@ static uint32_t load_max(uint64_t share_of, uint64_t share_among)
 {
     uint64_t even = (share_of + share_among - 1) / share_among;
     uint64_t most = share_of * LOAD_PERCENT_MAX / (share_among * 100);
+    if (HF_MUTATED(LOAD_UNSEEN)) {
+        return HF_PARTITION_COUNT;
+    }
     return (uint32_t)(most > even ? most : even);
 }
 
@@ -288,6 +295,7 @@ static int suitability(const struct placing *placing,
         label_used |=
             placing->members[owner].label == placing->members[member].label;
     }
+    label_used &= !HF_MUTATED(LABELS_UNSEEN);
     bool room = placing->copies[member] < placing->copies_max[member];
     return (label_used ? 0 : 2) + (room ? 1 : 0);
 }

@@ -238,6 +238,9 @@ static int write_record(struct hf_node *node, uint16_t p,
     HF_ASSERT(error == 0); /* Reserved. */
     node->counters.writes++;
     push_to_copies(node, p, record);
+    if (HF_MUTATED(EVENT_AT_ONCE)) {
+        hf_node_publish_notices(node, record->notices);
+    }
     return 0;
 }
 

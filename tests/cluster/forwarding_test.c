@@ -8,6 +8,7 @@
 #include "support/story.h"
 
 #define KEYS 200
+#define TAGGED 600 /* With one each, a page is one partition. */
 
 static void multi_key_commands_span_owners(void **state)
 {
@@ -54,14 +55,14 @@ static void dbsize_and_flushall_reach_everything(void **state)
 
 /* Counts the keys of one answer "[cursor [key key ...]]" into @seen. */
 static unsigned long scan_count(struct cluster *c, const char *answer,
-                                unsigned seen[KEYS])
+                                unsigned keys, unsigned seen[])
 {
     char *rest;
     cluster_check(c, answer[0] == '[', answer);
     unsigned long cursor = strtoul(answer + 1, &rest, 10);
     for (const char *at = rest; (at = strstr(at, "fill:")) != NULL; at++) {
         unsigned long key = strtoul(at + strlen("fill:"), NULL, 10);
-        cluster_check(c, key < KEYS, answer);
+        cluster_check(c, key < keys, answer);
         seen[key]++;
     }
     return cursor;
@@ -83,13 +84,44 @@ static void scan_covers_the_cluster(void **state)
             scan_count(c,
                        cluster_command(c, rounds % 3, "SCAN", text, "MATCH",
                                        "fill:*", "COUNT", "20", NULL),
-                       seen);
+                       KEYS, seen);
         rounds++;
         cluster_check(c, rounds < 5000, "the scan never ends");
     } while (cursor != 0 && !c->failed);
     for (unsigned i = 0; i < KEYS; i++) {
         cluster_check(c, seen[i] == 1, "a key was not seen exactly once");
     }
+}
+
+/* All sessions are in one partition: a page is a part of it, and the next one,
+ * asked of another node, goes on there. */
+static void scan_covers_a_partition_page_by_page(void **state)
+{
+    struct cluster *c = story_start(state, 3, 8);
+    for (unsigned i = 0; i < TAGGED; i++) {
+        char key[24];
+        (void)snprintf(key, sizeof(key), "{tag}fill:%u", i);
+        cluster_set(c, key, "x");
+    }
+    cluster_run(c, 500); /* Heartbeats say how many there are. */
+    unsigned seen[TAGGED] = {0};
+    unsigned long cursor = 0;
+    unsigned rounds = 0;
+    unsigned pages = 0;
+    do {
+        char text[32];
+        (void)snprintf(text, sizeof(text), "%lu", cursor);
+        const char *answer =
+            cluster_command(c, rounds % 3, "SCAN", text, "COUNT", "1", NULL);
+        pages += strstr(answer, "fill:") != NULL;
+        cursor = scan_count(c, answer, TAGGED, seen);
+        rounds++;
+        cluster_check(c, rounds < 5000, "the scan never ends");
+    } while (cursor != 0 && !c->failed);
+    for (unsigned i = 0; i < TAGGED; i++) {
+        cluster_check(c, seen[i] == 1, "a key was not seen exactly once");
+    }
+    cluster_check(c, pages > TAGGED / 2, "the partition came at once");
 }
 
 /* Half of it on one view, half on the next. */
@@ -104,7 +136,8 @@ static void scan_survives_the_death_of_a_node(void **state)
         char text[32];
         (void)snprintf(text, sizeof(text), "%lu", cursor);
         cursor = scan_count(
-            c, cluster_command(c, 0, "SCAN", text, "COUNT", "10", NULL), seen);
+            c, cluster_command(c, 0, "SCAN", text, "COUNT", "10", NULL), KEYS,
+            seen);
         if (++rounds == 5) {
             cluster_kill(c, 1);
         }
@@ -130,7 +163,7 @@ static void gathered_commands_are_held_in_the_gap(void **state)
     cluster_expect_answer(c, "200", size);
     cluster_expect_answer(c, "8", many);
     unsigned seen[KEYS] = {0};
-    (void)scan_count(c, cluster_answer(keys), seen);
+    (void)scan_count(c, cluster_answer(keys), KEYS, seen);
     for (unsigned i = 0; i < KEYS; i++) {
         cluster_check(c, seen[i] == 1, "a key was not seen exactly once");
     }
@@ -192,6 +225,7 @@ int main(void)
         STORY(the_same_key_twice_in_one_command),
         STORY(dbsize_and_flushall_reach_everything),
         STORY(scan_covers_the_cluster),
+        STORY(scan_covers_a_partition_page_by_page),
         STORY(scan_survives_the_death_of_a_node),
         STORY(an_older_owner_says_that_it_does_not_know),
         STORY(gathered_commands_are_held_in_the_gap),

@@ -1,5 +1,6 @@
 /* Clusters form and grow. */
 #include <stdio.h>
+#include <string.h>
 
 #include "core/node_state.h"
 #include "support/story.h"
@@ -184,6 +185,87 @@ static void what_others_took_over_is_freed_in_steps(void **state)
     cluster_settle_and_check(c);
 }
 
+/* How many copies node @i has in the view that all are in. */
+static unsigned copies_of(struct cluster *c, unsigned i, bool as_primary)
+{
+    const struct hf_view *view = cluster_view(c);
+    uint8_t self = c->processes[i].node->self;
+    unsigned count = 0;
+    for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
+        const struct hf_acting *acting = &view->acting[p];
+        count += acting->members[0] == self ||
+                 (!as_primary && acting->members[1] == self);
+    }
+    return count;
+}
+
+/* Also with four hosts for seven nodes, which is not as even by itself. */
+static void expect_apart_and_even(struct cluster *c, unsigned nodes)
+{
+    const struct hf_view *view = cluster_view(c);
+    for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
+        const struct hf_acting *acting = &view->acting[p];
+        cluster_check(c,
+                      strcmp(view->members[acting->members[0]].label,
+                             view->members[acting->members[1]].label) != 0,
+                      "both copies are on one host");
+    }
+    for (unsigned i = 0; i < nodes; i++) {
+        cluster_check(
+            c, copies_of(c, i, true) * nodes * 10 <= HF_PARTITION_COUNT * 11,
+            "a node has too many primaries");
+        cluster_check(c,
+                      copies_of(c, i, false) * nodes * 10 <=
+                          2 * HF_PARTITION_COUNT * 11,
+                      "a node has too many copies");
+    }
+}
+
+static void remember_owners(struct cluster *c,
+                            hf_node_id owners[HF_PARTITION_COUNT][2])
+{
+    const struct hf_view *view = cluster_view(c);
+    for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
+        for (unsigned i = 0; i < 2; i++) {
+            owners[p][i] = view->members[view->acting[p].members[i]].id;
+        }
+    }
+}
+
+/* Where the placement puts copies is where they go: the two of a partition are
+ * never on one host, and the load is even. When nodes join, hardly more moves
+ * than their share. */
+static void copies_are_apart_and_few_move(void **state)
+{
+    struct cluster_options options;
+    cluster_options_init(&options, 40);
+    options.node_count = 7;
+    options.boot_none = true;
+    struct cluster *c = story_create(state, &options);
+    for (unsigned i = 0; i < 7; i++) {
+        c->processes[i].config.self.label[4] = (char)('1' + i % 4);
+    }
+    cluster_boot_first(c, 5);
+    cluster_settle_and_check(c);
+    expect_apart_and_even(c, 5);
+    hf_node_id before[HF_PARTITION_COUNT][2];
+    hf_node_id after[HF_PARTITION_COUNT][2];
+    remember_owners(c, before);
+    cluster_boot(c, 5);
+    cluster_boot(c, 6);
+    cluster_settle_and_check(c);
+    expect_apart_and_even(c, 7);
+    remember_owners(c, after);
+    unsigned moved = 0;
+    for (unsigned p = 0; p < HF_PARTITION_COUNT; p++) {
+        for (unsigned i = 0; i < 2; i++) {
+            moved += after[p][i] != before[p][0] && after[p][i] != before[p][1];
+        }
+    }
+    unsigned share = 2 * HF_PARTITION_COUNT * 2 / 7;
+    cluster_check(c, moved * 10 <= share * 12, "too many copies moved");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -192,6 +274,7 @@ int main(void)
         STORY(seeds_may_be_down_at_first),
         STORY(a_new_node_serves_only_what_it_has),
         STORY(a_cluster_grows_under_load),
+        STORY(copies_are_apart_and_few_move),
         STORY(what_others_took_over_is_freed_in_steps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

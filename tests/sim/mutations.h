@@ -226,7 +226,28 @@
     X(WATCH_UNSEEN, 8, 2000, "unit",                                           \
       "a transaction is carried out though a watched key has changed")         \
     X(RENAME_DROPS_WHAT_CHANGED, 5, 2000, "transfer",                          \
-      "a session that changed while it was renamed is dropped all the same")
+      "a session that changed while it was renamed is dropped all the same")   \
+    X(ONLY_ITS_OWN, 1, 200, "forwarding",                                      \
+      "a command over all partitions reaches only those of the asked node")    \
+    X(ANYBODY_FOUNDS, 289, 2000, "join",                                       \
+      "who finds nobody starts a cluster, though it is no seed")               \
+    X(ACKED_ONE_BY_ONE, 1, 0, "write",                                         \
+      "each record is acknowledged by itself")                                 \
+    X(SCAN_SKIPS, 1, 0, "forwarding",                                          \
+      "a page of SCAN that ends within a partition is followed by the next "   \
+      "partition")                                                             \
+    X(ANY_CHECKSUM, 16, 200, "",                                               \
+      "a frame is taken whatever its checksum")                                \
+    X(LABELS_UNSEEN, 1, 0, "join",                                             \
+      "copies are placed without a look at labels")                            \
+    X(LOAD_UNSEEN, 1, 0, "join",                                               \
+      "copies are placed without a bound of the load of a node")               \
+    X(PLACED_ANEW, 1, 0, "join",                                               \
+      "where copies belong is drawn anew when the number of members changes")  \
+    X(DRAWN_FROM_MEMORY, 20, 200, "",                                          \
+      "a node draws its random numbers from where it is in memory")            \
+    X(EVENT_AT_ONCE, 1, 0, "publish",                                          \
+      "an event is told before its write is on all copies, and again then")
 /* clang-format on */
 
 enum hf_mutation {
