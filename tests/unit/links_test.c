@@ -361,6 +361,23 @@ static unsigned long wakeups_of_other_threads(void)
     return wakeups;
 }
 
+/* A hundred messages before a flush take one header. */
+static void what_is_ready_in_one_turn_is_one_frame(void **state)
+{
+    struct world *w = *state;
+    link_both(w);
+    WAIT_UNTIL(w, hf_links_queued(w->a.links, w->b.info.id) == 0);
+    send_ack(&w->a, &w->b, 1);
+    size_t one = hf_links_queued(w->a.links, w->b.info.id);
+    assert_true(one > HF_FRAME_HEADER_BYTES);
+    for (uint64_t i = 2; i <= 100; i++) {
+        send_ack(&w->a, &w->b, i);
+    }
+    assert_int_equal(hf_links_queued(w->a.links, w->b.info.id),
+                     one + 99 * (one - HF_FRAME_HEADER_BYTES));
+    WAIT_UNTIL(w, w->b.acks == 100);
+}
+
 /* Each wake-up of a thread costs more than all else a small frame does. */
 static void a_frame_wakes_no_other_thread(void **state)
 {
@@ -421,6 +438,7 @@ int main(void)
         TEST(a_probe_of_an_unknown_name_proves_nothing),
         TEST(says_when_a_port_is_taken),
         TEST(survives_many_restarts_of_a_busy_peer),
+        TEST(what_is_ready_in_one_turn_is_one_frame),
         TEST(a_frame_wakes_no_other_thread),
         cmocka_unit_test_setup_teardown(works_by_threads_alone,
                                         set_up_by_threads, tear_down),
