@@ -50,7 +50,7 @@
       "what was accepted is forgotten when a view comes under another epoch")  \
     X(LED_BACK, 2003, 2000, "agreement",                                       \
       "a view that was agreed on again is followed by who is further on")      \
-    X(DRAWN_INTO_FORK, 1, 0, "agreement",                                      \
+    X(DRAWN_INTO_FORK, 5007, 2000, "agreement half --behead",                  \
       "who went on in a view that was agreed on again follows its fork")       \
     X(GIVES_WAY_TO_EARLIER, 1, 0, "votes",                                     \
       "a fork gives way to a view before what it began at, under a later "     \
@@ -133,7 +133,7 @@
     X(REPEATED_FRAMES, 1, 0, "",                                               \
       "a frame that comes twice is taken twice; "                              \
       "harmless: all that a frame may hold can be heard twice")                \
-    X(LOST_FRAMES, 4036, 6000, "",                                             \
+    X(LOST_FRAMES, 4353, 6000, "",                                             \
       "a session goes on though frames are missing")                           \
     X(NO_DEDUP, 1, 200, "",                                                    \
       "a command that is sent twice is carried out twice")                     \
