@@ -526,7 +526,7 @@ static void send_promise(struct hf_node *node, struct hf_peer *to)
 static bool agrees_to_fork(const struct hf_node *node,
                            const struct hf_prepare *prepare)
 {
-    return (prepare->excluded & ~hf_node_suspects(node)) == 0 &&
+    return (prepare->excluded & ~hf_node_suspects_itself(node)) == 0 &&
            (prepare->fork == HF_FORK_TAKEOVER ||
             node->view->policy != HF_POLICY_MAJORITY);
 }

@@ -73,7 +73,8 @@ struct hf_heartbeat {
     uint64_t lineage; /* The same. */
     hf_epoch follows; /* MERGING: the view that it hands over to; OUT: it enters
                        * no view before this. */
-    hf_member_set reach;       /* Members it hears, in the view of epoch. */
+    hf_member_set reach;       /* Members it hears, in the view of epoch, */
+    hf_member_set suspects;    /* and those it suspects for what it sees. */
     uint64_t ops_finished;     /* All its operations below this number ended. */
     uint64_t sessions;         /* For which it is primary. */
     uint64_t under_replicated; /* Of those, with too few copies. */

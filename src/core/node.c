@@ -238,7 +238,10 @@ static void member_message(struct hf_node *node, uint8_t member,
 static void node_message(struct hf_node *node, struct hf_peer *from,
                          const struct hf_message *message)
 {
-    hf_node_heard(node, from);
+    if (hf_message_channel(message->type) == HF_CHANNEL_CONTROL ||
+        HF_MUTATED(DATA_IS_HEARD)) {
+        hf_node_heard(node, from); /* Without that there are no leases. */
+    }
     switch (message->type) {
     case HF_MESSAGE_HEARTBEAT:
         hf_node_heartbeat(node, from, &message->heartbeat);

@@ -65,8 +65,8 @@ struct hf_peer {
     bool refused;       /* And a fresh connect was refused. */
     hf_time refused_at; /* Last, and also if there never was a link. */
     hf_time probed_at;
-    hf_time heard;   /* Anything but that it dialled us, */
-    hf_time greeted; /* that, or was at home, or that a view made it known. */
+    hf_time heard;   /* On the control channel, or we dialled it, */
+    hf_time greeted; /* or it us, or was at home, or a view made it known. */
     hf_time view_sent_at;
     hf_time withheld_until; /* No echoes: a view without it is to come. */
     uint8_t member;         /* Index in our view, or HF_MEMBER_NONE. */

@@ -444,10 +444,8 @@ static void link_up(struct hf_node *node, const struct hf_link_event *link)
     peer->refused_at = HF_TIME_PAST;
     /* That it could dial us says nothing of whether it hears the answer: one
      * that hears nobody would dial on, and pass for heard. */
-    if (link->out) {
-        hf_node_heard(node, peer);
-    }
     if (link->out && link->channel == HF_CHANNEL_CONTROL) {
+        hf_node_heard(node, peer);
         send_heartbeat(node, peer);
     }
     if (link->channel == HF_CHANNEL_DATA && peer->member != HF_MEMBER_NONE) {
@@ -534,6 +532,7 @@ static void fill_heartbeat(const struct hf_node *node,
                    : node->state == HF_STATE_OUT   ? node->promised
                                                    : 0,
         .reach = reach(node),
+        .suspects = hf_node_suspects_itself(node),
         .ops_finished = hf_node_requests_finished(node),
         .leaving = (uint8_t)hf_node_told_leaving(node),
     };

@@ -1,6 +1,10 @@
 /* suspicion.c - Who is late is heard, and hears us, but what it gives back of
  * ours is older than a lease. So it is of no more use than a silent one: no
- * partition of which both have a copy is served (core/suspicion.h). */
+ * partition of which both have a copy is served (core/suspicion.h).
+ *
+ * Where some hear a member and others do not, heartbeats say who suspects whom.
+ * If those who do not suspect it are no safe set, nothing comes of waiting for
+ * it, and the others suspect it, too. */
 #include "core/suspicion.h"
 
 #include "core/node_state.h"
@@ -81,9 +85,70 @@ static hf_member_set late(const struct hf_node *node)
     return set & hf_view_voters(node->view);
 }
 
-hf_member_set hf_node_suspects(const struct hf_node *node)
+hf_member_set hf_node_suspects_itself(const struct hf_node *node)
 {
     return cut_off(node) | late(node);
+}
+
+/* What @peer said last of the view that we are in; NULL: nothing. */
+static const struct hf_heartbeat *word_of(const struct hf_node *node,
+                                          const struct hf_peer *peer)
+{
+    bool said =
+        peer != NULL && peer->has_beat && peer->beat.epoch == node->view->epoch;
+    return said ? &peer->beat : NULL;
+}
+
+/* Whom @member suspects; @own is what we do ourselves. Those of whom we do that
+ * have no say. */
+static hf_member_set suspects_of(const struct hf_node *node, uint8_t member,
+                                 hf_member_set own)
+{
+    if (member == node->self) {
+        return own;
+    }
+    const struct hf_heartbeat *said = word_of(node, node->members[member].peer);
+    bool heard = (own & hf_member_set_of(member)) == 0 && said != NULL;
+    return heard ? said->suspects : 0;
+}
+
+/* Those that so many suspect that the rest, themselves included, is no safe
+ * set: they cannot go on, whoever still hears them. */
+static hf_member_set helpless(const struct hf_node *node, hf_member_set own)
+{
+    uint8_t count = node->view->member_count;
+    hf_member_set by[HF_MEMBERS_MAX] = {0}; /* Who suspects this one. */
+    hf_member_set any = 0;
+    for (uint8_t k = 0; k < count; k++) {
+        hf_member_set suspects = suspects_of(node, k, own);
+        any |= suspects;
+        for (uint8_t i = 0; suspects != 0 && i < count; i++) {
+            bool is = (suspects & hf_member_set_of(i)) != 0;
+            by[i] |= is ? hf_member_set_of(k) : 0;
+        }
+    }
+    any &= hf_view_voters(node->view) & ~hf_member_set_of(node->self);
+    if (any == 0 || HF_MUTATED(HEARD_BY_ONE_IS_WELL)) {
+        return 0;
+    }
+    hf_member_set all = hf_view_voters(node->view);
+    hf_member_set voteless = hf_node_voteless(node);
+    for (uint8_t i = 0; i < count; i++) {
+        if (hf_view_is_safe(all, voteless, all & ~voteless & ~by[i])) {
+            any &= ~hf_member_set_of(i);
+        }
+    }
+    return any;
+}
+
+hf_member_set hf_node_suspects(const struct hf_node *node)
+{
+    hf_member_set own = hf_node_suspects_itself(node);
+    hf_member_set more = helpless(node, own) & ~own;
+    hf_member_set all = hf_view_voters(node->view);
+    bool safe = more != 0 && hf_view_is_safe(all, hf_node_voteless(node),
+                                             all & ~own & ~more);
+    return safe ? own | more : own;
 }
 
 hf_member_set hf_node_only_late(const struct hf_node *node)
@@ -101,12 +166,13 @@ hf_member_set hf_node_disputed(const struct hf_node *node,
             suspects &= ~hf_member_set_of(i);
             continue;
         }
-        if ((suspects & hf_member_set_of(i)) == 0 && peer != NULL &&
-            peer->has_beat && peer->beat.epoch == node->view->epoch) {
-            heard |= peer->beat.reach;
+        const struct hf_heartbeat *said = word_of(node, peer);
+        if ((suspects & hf_member_set_of(i)) == 0 && said != NULL) {
+            heard |= said->reach & ~said->suspects;
         }
     }
-    return suspects & heard & ~node->dead;
+    hf_member_set own = hf_node_suspects_itself(node);
+    return suspects & heard & ~helpless(node, own) & ~node->dead;
 }
 
 bool hf_node_awaits_view(const struct hf_node *node, hf_member_set suspects)
@@ -138,6 +204,11 @@ static void log_suspicion(const struct hf_node *node, uint8_t member)
                "%s is suspected: it is heard, but answers later than after "
                "%d ms",
                name, HF_LEASE_MS);
+    } else if (!is_deaf(node, of)) {
+        hf_log(&node->config.log, HF_LOG_WARNING,
+               "%s is suspected: it is heard, but so many others suspect it "
+               "that it cannot go on",
+               name);
     } else {
         hf_log(&node->config.log, HF_LOG_WARNING,
                "%s is suspected: it is heard, but has not heard this node for "

@@ -12,6 +12,9 @@ struct hf_member;
 hf_member_set hf_node_unreached(const struct hf_node *node);
 /* Members that are silent for too long, do not hear us, answer too late, or are
  * dead. */
+hf_member_set hf_node_suspects_itself(const struct hf_node *node);
+/* These, and whoever cannot go on because so many suspect it, where we can go
+ * on without it. */
 hf_member_set hf_node_suspects(const struct hf_node *node);
 /* Of these, those of whom it is only that they answer too late. */
 hf_member_set hf_node_only_late(const struct hf_node *node);
@@ -19,8 +22,8 @@ hf_member_set hf_node_only_late(const struct hf_node *node);
  * out. As long as we may not go on without them, who is only late gets some:
  * else two would not see that they answer each other in time again. */
 hf_member_set hf_node_ungranted(const struct hf_node *node);
-/* Of @suspects, those that another member hears: only our link to them, or
- * theirs to us, is cut. */
+/* Of @suspects, those that another member hears and does not suspect, and that
+ * can go on: only our link to them, or theirs to us, is cut. */
 hf_member_set hf_node_disputed(const struct hf_node *node,
                                hf_member_set suspects);
 /* Whether one of @suspects may just have been forked from our view: who went on

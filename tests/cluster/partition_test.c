@@ -16,6 +16,7 @@
 #define KEYS 200
 #define SILENCE_MS 3000
 #define PAIR_MS 5000
+#define LEFT_OUT_MS 2800
 
 #define STORY(name)                                                            \
     cmocka_unit_test_setup_teardown(name, story_setup, story_teardown)
@@ -217,6 +218,71 @@ static void who_hears_nobody_is_left_out(void **state)
     }
 }
 
+/* All that goes on here is that of @user, which is left out. */
+static bool is_left_out(struct cluster *c, void *user)
+{
+    const unsigned *out = user;
+    const struct hf_view *view = cluster_view(c);
+    for (uint8_t i = 0; view != NULL && i < view->member_count; i++) {
+        if (cluster_node_of(c, view, i) == *out) {
+            return false;
+        }
+    }
+    return view != NULL;
+}
+
+/* One of five, of any rank, and one other hear each other, or all are heard by
+ * it and it hears one only. The three, and who hears all, are more than half:
+ * they need not wait for the two, who cannot go on. */
+static void who_hears_only_one_of_five_is_left_out(void **state)
+{
+    for (unsigned i = 0; i < 10; i++) {
+        struct cluster *c = story_start(state, 5, 110 + i);
+        unsigned out = cluster_node_of(c, cluster_view(c), (uint8_t)(i / 2));
+        unsigned friend = (out + 1) % 5;
+        story_fill(c, KEYS);
+        for (unsigned other = 0; other < 5; other++) {
+            if (other != out && other != friend && i % 2 == 0) {
+                cluster_cut(c, other, out);
+            } else if (other != out && other != friend) {
+                cluster_cut_one_way(c, other, out);
+            }
+        }
+        cluster_check(c, cluster_wait(c, LEFT_OUT_MS, is_left_out, &out),
+                      "the four go on");
+        cluster_run(c, 100);
+        cluster_check(c, count_unavailable(c, friend) == 0,
+                      "those that go on have every session");
+        cluster_heal(c);
+        cluster_settle_and_check(c);
+        story_end(state);
+    }
+}
+
+/* The control links of one of three to the others are stuck, while its clients
+ * keep those for data busy: nobody has a lease from it. */
+static void a_stuck_control_link_is_silence(void **state)
+{
+    struct cluster *c = story_start(state, 3, 120);
+    unsigned out = cluster_node_of(c, cluster_view(c), 0);
+    story_fill(c, KEYS);
+    for (unsigned other = 0; other < 3; other++) {
+        if (other != out) {
+            cluster_clog(c, out, other, HF_CHANNEL_CONTROL);
+        }
+    }
+    int64_t until_us = cluster_now_us(c) + (int64_t)LEFT_OUT_MS * 1000;
+    for (unsigned i = 0; cluster_now_us(c) < until_us; i++) {
+        char key[16];
+        fill_key(key, i % KEYS);
+        cluster_forget(cluster_ask(c, out, "GET", key, NULL));
+        cluster_run(c, 20);
+    }
+    cluster_check(c, is_left_out(c, &out), "the two go on");
+    cluster_heal(c);
+    cluster_settle_and_check(c);
+}
+
 /* The last line of a log with a duration in it, for each node. */
 static char said[3][256];
 
@@ -302,6 +368,8 @@ int main(void)
         STORY(who_was_cut_off_alone_may_leave),
         STORY(a_cut_between_two_of_three_leaves_two),
         STORY(who_hears_nobody_is_left_out),
+        STORY(who_hears_only_one_of_five_is_left_out),
+        STORY(a_stuck_control_link_is_silence),
         STORY(a_suspicion_tells_what_is_true),
         STORY(status_counts_what_is_served),
         STORY(what_died_with_both_copies_is_counted_and_starts_empty),

@@ -37,6 +37,7 @@ static void make_heartbeat(struct script *s, struct hf_heartbeat *beat)
     beat->lineage = script_take_lineage(s);
     beat->follows = script_take(s) < 192 ? 0 : script_take_epoch(s);
     beat->reach = script_take_set(s);
+    beat->suspects = script_take_set(s);
     beat->ops_finished = script_near(s, 0);
     beat->sessions = script_near(s, 3);
     beat->under_replicated = script_near(s, 0);

@@ -205,6 +205,10 @@
       "a side goes on as a fork without a delay")                              \
     X(NOT_WITHHELD, 1, 0, "partition",                                         \
       "who is to be left out gets grants all the same")                        \
+    X(DATA_IS_HEARD, 1, 0, "partition",                                        \
+      "who sends no heartbeats is not suspected while its data comes")         \
+    X(HEARD_BY_ONE_IS_WELL, 1, 0, "partition",                                 \
+      "who is heard by too few to go on is waited for")                        \
     X(NIL_IN_THE_GAP, 1, 0, "failover",                                        \
       "past the hold the answer is nil")                                       \
     X(HELD_UNBOUNDED, 1, 0, "slow",                                            \
