@@ -174,6 +174,24 @@ static void two_who_stood_still_in_turn_agree_at_once(void **state)
     story_expect_filled(c, KEYS);
 }
 
+/* What others gave back when it stood still is late by its own pause: nobody
+ * takes longer to answer for that. */
+static void what_was_sent_before_a_pause_is_not_late(void **state)
+{
+    struct cluster *c = story_start(state, 3, 47);
+    cluster_pause(c, 0);
+    cluster_run(c, HF_LEASE_MS + 200);
+    cluster_resume(c, 0);
+    const struct hf_node *node = c->processes[0].node;
+    for (unsigned i = 0; i < 50; i++) {
+        cluster_run(c, 10);
+        for (uint8_t k = 0; k < node->view->member_count; k++) {
+            cluster_check(c, node->members[k].late_since == 0,
+                          "who stood still takes others for late");
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -183,6 +201,7 @@ int main(void)
         STORY(two_who_were_late_for_a_while_go_on),
         STORY(who_stands_still_accuses_nobody),
         STORY(two_who_stood_still_in_turn_agree_at_once),
+        STORY(what_was_sent_before_a_pause_is_not_late),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -20,8 +20,9 @@
 #define MUTATIONS(X)                                                           \
     X(NO_LEASE, 7, 200, "",                                                    \
       "the primary serves without any lease")                                  \
-    X(NO_LEASE_OF_COPIES, 2948, 2000, "- available",                           \
-      "the primary serves without a grant from every copy")                    \
+    X(NO_LEASE_OF_COPIES, 1, 0, "",                                            \
+      "the primary serves without a grant from every copy; harmless: "         \
+      "who goes on without it waits for all its leases")                       \
     X(NO_SAFE_SET, 81, 2000, "",                                               \
       "the primary serves though it and its grants are no safe set")           \
     X(SERVES_AFTER_PROMISE, 1, 0, "",                                          \
@@ -35,7 +36,7 @@
       "a node that stood still trusts its leases and accuses others")          \
     X(NO_GUARD, 1, 200, "",                                                    \
       "a view is agreed on before the leases it ends are over")                \
-    X(DEAD_GRANTED_NOTHING, 80001082, 2000, "votes",                           \
+    X(DEAD_GRANTED_NOTHING, 1, 0, "votes",                                     \
       "a view is agreed on while what a dead member granted still holds")      \
     X(GRANTS_AFTER_PROMISE, 1773, 2000, "",                                    \
       "grants are given after the promise of a later view")                    \
