@@ -4,7 +4,9 @@
  * That takes a view, so it is asked of a primary only while more than half of
  * the members, it and the owner of the copy among them, hear each other well
  * all the time: no cut, no stuck or slow control link, nobody stands still or
- * lacks memory, or has heard that others went on. */
+ * lacks memory, or has heard that others went on. Of the rest each may be in
+ * the way once, one after the other: heard when a ballot begins, and then
+ * silent until it is suspected and its leases are over. */
 #include "core/node_state.h"
 #include "sim/run.h"
 
@@ -12,6 +14,7 @@
     1000 /* Without progress: from now on, are they well?                      \
           */
 #define GIVEN_UP_MS 4000
+#define IN_THE_WAY_MS (HF_SUSPECT_MS + HF_GUARD_MS)
 
 static void queues_check(struct run *run)
 {
@@ -100,6 +103,13 @@ static bool is_waited_for(const struct hf_node *node, uint8_t member)
     return false;
 }
 
+/* What a primary may wait at most, with so many members as there are. */
+static int64_t wait_bound_ms(const struct hf_view *view)
+{
+    int64_t rest = (view->member_count - 1) / 2;
+    return GIVEN_UP_MS + (rest > 1 ? (rest - 1) * IN_THE_WAY_MS : 0);
+}
+
 static void stream_check(struct run *run, unsigned primary, uint8_t member)
 {
     struct cluster *c = run->c;
@@ -120,10 +130,13 @@ static void stream_check(struct run *run, unsigned primary, uint8_t member)
     if (copy == CLUSTER_NODES_MAX || !majority_is_well(run, primary, copy) ||
         !is_waited_for(node, member)) {
         still->since_us = watch_us;
-    } else if (now_us - still->since_us > GIVEN_UP_MS * SCHEDULE_US_PER_MS) {
+    } else if (now_us - still->since_us >
+               wait_bound_ms(node->view) * SCHEDULE_US_PER_MS) {
         cluster_fail(c,
-                     "n%u waits for n%u, which acknowledged nothing for %d ms",
-                     primary + 1, copy + 1, GIVEN_UP_MS);
+                     "n%u waits for n%u, which acknowledged nothing for %lld "
+                     "ms",
+                     primary + 1, copy + 1,
+                     (long long)wait_bound_ms(node->view));
     }
 }
 
