@@ -161,7 +161,7 @@ class Starting(Hosts):
         for words, text in (
             (("--nodes", "0"), "'0' is not allowed: a number from 1 to 16"),
             (("--nodes", "17"), "'17' is not allowed: a number from 1 to 16"),
-            (("--nodes", "2", "--port", "0"), "setting peer-port: '0'"),
+            (("--nodes", "2", "--port", "0"), "setting port: '0'"),
             (("--nodes", "2", "--peer-port", "65535"), "at most 65535"),
             (
                 ("--nodes", "2", "--cluster-port", "17380"),
