@@ -78,28 +78,42 @@ static void a_stream_is_sent_again_a_part_at_a_time(void **state)
     cluster_expect_reply(c, all, 1, "DBSIZE", NULL);
 }
 
-/* Of two copies the first has none of what the second has when their primary
- * dies: it asks for it, part by part. */
-static void a_primary_pulls_a_part_at_a_time(void **state)
+struct heirs {
+    unsigned primary;
+    unsigned heir; /* It is primary next, and gets nothing until then. */
+    unsigned other;
+};
+
+/* Three nodes, each with all copies. */
+static struct cluster *start_with_an_heir(void **state, struct heirs *heirs)
 {
     struct cluster_options options;
     cluster_options_init(&options, 2);
     options.backups = 2;
     struct cluster *c = story_start_with(state, &options);
-    unsigned primary = cluster_primary_of(c, "{cart}");
-    unsigned other = cluster_backup_of(c, "{cart}");
-    unsigned heir = 3 - primary - other;
-    cluster_clog(c, primary, heir, HF_CHANNEL_DATA);
+    heirs->primary = cluster_primary_of(c, "{cart}");
+    heirs->other = cluster_backup_of(c, "{cart}");
+    heirs->heir = 3 - heirs->primary - heirs->other;
+    cluster_clog(c, heirs->primary, heirs->heir, HF_CHANNEL_DATA);
+    return c;
+}
+
+/* Of two copies the first has none of what the second has when their primary
+ * dies: it asks for it, part by part. */
+static void a_primary_pulls_a_part_at_a_time(void **state)
+{
+    struct heirs at;
+    struct cluster *c = start_with_an_heir(state, &at);
     for (unsigned i = 0; i < TAGGED_KEYS; i++) {
-        ask_to_set(c, primary, "{cart}:%u", i);
+        ask_to_set(c, at.primary, "{cart}:%u", i);
     }
     cluster_run(c, 20);
-    cluster_kill(c, primary);
+    cluster_kill(c, at.primary);
     cluster_check(c,
-                  most_in_a_turn(c, other, heir, HF_MESSAGE_SUFFIX,
+                  most_in_a_turn(c, at.other, at.heir, HF_MESSAGE_SUFFIX,
                                  TAGGED_KEYS) <= PULLS_MAX,
                   "too much in one turn");
-    cluster_check(c, cluster_primary_of(c, "{cart}") == heir,
+    cluster_check(c, cluster_primary_of(c, "{cart}") == at.heir,
                   "the heir is another one");
     cluster_settle_and_check(c);
     cluster_expect(c, "{cart}:0", "v");
@@ -109,27 +123,21 @@ static void a_primary_pulls_a_part_at_a_time(void **state)
 /* It takes a while until a part has come: nothing of it is asked for twice. */
 static void a_primary_pulls_nothing_twice(void **state)
 {
-    struct cluster_options options;
-    cluster_options_init(&options, 2);
-    options.backups = 2;
-    struct cluster *c = story_start_with(state, &options);
-    unsigned primary = cluster_primary_of(c, "{cart}");
-    unsigned other = cluster_backup_of(c, "{cart}");
-    unsigned heir = 3 - primary - other;
+    struct heirs at;
+    struct cluster *c = start_with_an_heir(state, &at);
     struct network_link *link =
-        network_link_of(&c->network, other, heir, HF_CHANNEL_DATA);
-    cluster_clog(c, primary, heir, HF_CHANNEL_DATA);
+        network_link_of(&c->network, at.other, at.heir, HF_CHANNEL_DATA);
     char value[401];
     memset(value, 'v', 400);
     value[400] = '\0';
     for (unsigned i = 0; i < TAGGED_KEYS; i++) {
         char key[24];
         (void)snprintf(key, sizeof(key), "{cart}:%u", i);
-        cluster_forget(cluster_ask(c, primary, "SET", key, value, NULL));
+        cluster_forget(cluster_ask(c, at.primary, "SET", key, value, NULL));
     }
     cluster_run(c, 20);
     link->path.faults.bytes_per_ms = 1000;
-    cluster_kill(c, primary);
+    cluster_kill(c, at.primary);
     cluster_settle_and_check(c);
     cluster_expect(c, "{cart}:1999", value);
     cluster_check(c, link->messages[HF_MESSAGE_SUFFIX] <= TAGGED_KEYS,
