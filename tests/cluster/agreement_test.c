@@ -101,40 +101,11 @@ static struct cluster *start_slow(void **state, unsigned node_count,
     return story_start_with(state, &options);
 }
 
-/* Two that go on without the third. */
-struct pair {
-    unsigned proposer;
-    unsigned voter;
-};
-
-static bool has_accepted(struct cluster *c, void *user)
-{
-    const struct pair *pair = user;
-    const struct hf_node *proposer = c->processes[pair->proposer].node;
-    const struct hf_node *voter = c->processes[pair->voter].node;
-    return proposer->ballot.active &&
-           proposer->ballot.number == voter->accepted_ballot;
-}
-
-static bool is_of_two(struct cluster *c, void *user)
-{
-    const unsigned *node = user;
-    const struct hf_view *view = c->processes[*node].node->view;
-    return hf_member_set_count(hf_view_voters(view)) == 2;
-}
-
 static bool is_not_of_all(struct cluster *c, void *user)
 {
     const unsigned *node = user;
     const struct hf_view *view = c->processes[*node].node->view;
     return hf_member_set_count(hf_view_voters(view)) != c->options.node_count;
-}
-
-static bool is_of_one(struct cluster *c, void *user)
-{
-    const unsigned *node = user;
-    const struct hf_view *view = c->processes[*node].node->view;
-    return hf_member_set_count(hf_view_voters(view)) == 1;
 }
 
 /* X is cut off, and A and B agree to go on without it. A learns that they
@@ -145,24 +116,24 @@ static void what_was_accepted_is_decided(void **state)
 {
     struct cluster *c = start_slow(state, 3, 7);
     const struct hf_view *view = cluster_view(c);
-    struct pair pair = {cluster_node_of(c, view, 0),
-                        cluster_node_of(c, view, 1)};
+    struct story_pair pair = {cluster_node_of(c, view, 0),
+                              cluster_node_of(c, view, 1)};
     unsigned a = pair.proposer;
     unsigned b = pair.voter;
     unsigned x = cluster_node_of(c, view, 2);
     hf_node_id first = view->members[0].id;
     cluster_isolate(c, x);
-    cluster_check(c, cluster_wait(c, SILENCE_MS, has_accepted, &pair),
+    cluster_check(c, cluster_wait(c, SILENCE_MS, story_has_accepted, &pair),
                   "B does not accept what A proposes");
     network_cut(&c->network, a, b, true);
-    cluster_check(c, cluster_wait(c, 100, is_of_two, &a),
+    cluster_check(c, cluster_wait(c, 100, story_is_of_two, &a),
                   "A does not hear that B has accepted");
     network_cut(&c->network, b, a, true);
     network_cut(&c->network, b, x, false);
     network_cut(&c->network, x, b, false);
     cluster_run(c, 2 * SILENCE_MS);
     const struct hf_view *decided = c->processes[b].node->view;
-    cluster_check(c, is_of_two(c, &b) && decided->members[0].id == first,
+    cluster_check(c, story_is_of_two(c, &b) && decided->members[0].id == first,
                   "B and X decide something else");
     cluster_heal(c);
     cluster_settle_and_check(c);
@@ -170,18 +141,19 @@ static void what_was_accepted_is_decided(void **state)
 
 /* A and B of @pair agree on a view without X, and A, who is the only one to
  * know, goes on alone; B and X agree on the same view once more. */
-static void a_goes_on_alone(struct cluster *c, struct pair *pair, unsigned x)
+static void a_goes_on_alone(struct cluster *c, struct story_pair *pair,
+                            unsigned x)
 {
     unsigned a = pair->proposer;
     unsigned b = pair->voter;
     cluster_isolate(c, x);
-    cluster_check(c, cluster_wait(c, SILENCE_MS, has_accepted, pair),
+    cluster_check(c, cluster_wait(c, SILENCE_MS, story_has_accepted, pair),
                   "B does not accept what A proposes");
     network_cut(&c->network, a, b, true);
-    cluster_check(c, cluster_wait(c, 100, is_of_two, &a),
+    cluster_check(c, cluster_wait(c, 100, story_is_of_two, &a),
                   "A does not hear that B has accepted");
     network_cut(&c->network, b, a, true);
-    cluster_check(c, cluster_wait(c, SILENCE_MS, is_of_one, &a),
+    cluster_check(c, cluster_wait(c, SILENCE_MS, story_is_of_one, &a),
                   "A does not go on alone");
     const struct hf_node *alone = c->processes[a].node;
     hf_epoch ahead = alone->view->epoch;
@@ -227,8 +199,8 @@ static void who_is_further_on_is_not_led_back(void **state)
 {
     struct cluster *c = start_slow(state, 3, 7);
     const struct hf_view *view = cluster_view(c);
-    struct pair pair = {cluster_node_of(c, view, 0),
-                        cluster_node_of(c, view, 1)};
+    struct story_pair pair = {cluster_node_of(c, view, 0),
+                              cluster_node_of(c, view, 1)};
     unsigned a = pair.proposer;
     unsigned x = cluster_node_of(c, view, 2);
     a_goes_on_alone(c, &pair, x);
@@ -241,7 +213,7 @@ static void who_is_further_on_is_not_led_back(void **state)
         cluster_run(c, 1);
         cluster_check(c,
                       alone->view->base >= ahead ||
-                          alone->view->epoch == ahead || is_of_one(c, &a),
+                          alone->view->epoch == ahead || story_is_of_one(c, &a),
                       "A is led back");
     }
     cluster_settle_and_check(c);
@@ -266,8 +238,8 @@ static void who_went_on_is_not_drawn_into_a_fork(void **state)
     options.faults.delay_us = 20000;
     struct cluster *c = story_start_with(state, &options);
     const struct hf_view *view = cluster_view(c);
-    struct pair pair = {cluster_node_of(c, view, 0),
-                        cluster_node_of(c, view, 1)};
+    struct story_pair pair = {cluster_node_of(c, view, 0),
+                              cluster_node_of(c, view, 1)};
     unsigned a = pair.proposer;
     unsigned b = pair.voter;
     unsigned x = cluster_node_of(c, view, 2);
@@ -460,8 +432,8 @@ static void a_fork_that_failed_hides_no_decision(void **state)
 {
     struct cluster *c = start_slow(state, 4, 1);
     const struct hf_view *view = cluster_view(c);
-    struct pair pair = {cluster_node_of(c, view, 0),
-                        cluster_node_of(c, view, 1)};
+    struct story_pair pair = {cluster_node_of(c, view, 0),
+                              cluster_node_of(c, view, 1)};
     unsigned a = pair.proposer;
     unsigned b = pair.voter;
     unsigned others[] = {cluster_node_of(c, view, 2),
@@ -469,10 +441,10 @@ static void a_fork_that_failed_hides_no_decision(void **state)
     hf_node_id first = view->members[0].id;
     cluster_isolate(c, others[0]);
     cluster_isolate(c, others[1]);
-    cluster_check(c, cluster_wait(c, SILENCE_MS, has_accepted, &pair),
+    cluster_check(c, cluster_wait(c, SILENCE_MS, story_has_accepted, &pair),
                   "B does not accept what A proposes");
     network_cut(&c->network, a, b, true);
-    cluster_check(c, cluster_wait(c, 100, is_of_two, &a),
+    cluster_check(c, cluster_wait(c, 100, story_is_of_two, &a),
                   "A does not hear that B has accepted");
     cluster_heal(c);
     cluster_isolate(c, a);
@@ -480,7 +452,7 @@ static void a_fork_that_failed_hides_no_decision(void **state)
     cluster_check(c, cluster_wait(c, 2 * SILENCE_MS, is_not_of_all, &b),
                   "B, C and D decide nothing");
     const struct hf_view *decided = c->processes[b].node->view;
-    cluster_check(c, is_of_two(c, &b) && decided->members[0].id == first,
+    cluster_check(c, story_is_of_two(c, &b) && decided->members[0].id == first,
                   "B, C and D decide something else than A");
     cluster_heal(c);
     cluster_settle_and_check(c);
@@ -564,17 +536,17 @@ static void nobody_comes_back_to_a_view_it_has_left(void **state)
     cluster_check(c, cluster_wait(c, SILENCE_MS, all_are_in_it, NULL),
                   "the last one does not join");
     const struct hf_view *view = cluster_view(c);
-    struct pair pair = {cluster_node_of(c, view, 0), 3};
+    struct story_pair pair = {cluster_node_of(c, view, 0), 3};
     unsigned a = pair.proposer;
     unsigned m = pair.voter;
     unsigned b = cluster_node_of(c, view, 1);
     unsigned x = cluster_node_of(c, view, 2);
     cluster_isolate(c, b);
     cluster_isolate(c, x);
-    cluster_check(c, cluster_wait(c, SILENCE_MS, has_accepted, &pair),
+    cluster_check(c, cluster_wait(c, SILENCE_MS, story_has_accepted, &pair),
                   "M does not accept what A proposes");
     network_cut(&c->network, a, m, true);
-    cluster_check(c, cluster_wait(c, 100, is_of_two, &a),
+    cluster_check(c, cluster_wait(c, 100, story_is_of_two, &a),
                   "A does not hear that M has accepted");
     cluster_isolate(c, a);
     tell_of_another_cluster(c, m, a);
@@ -598,14 +570,14 @@ static void who_promised_binds_itself_to_nobody_while_it_merges(void **state)
     struct cluster *c = start_slow(state, 3, 7);
     story_fill(c, 20); /* So that there is something to hand over. */
     const struct hf_view *view = cluster_view(c);
-    struct pair pair = {cluster_node_of(c, view, 0),
-                        cluster_node_of(c, view, 1)};
+    struct story_pair pair = {cluster_node_of(c, view, 0),
+                              cluster_node_of(c, view, 1)};
     unsigned a = pair.proposer;
     unsigned m = pair.voter;
     unsigned b = cluster_node_of(c, view, 2);
     const struct hf_peer_info info = view->members[1];
     cluster_isolate(c, b);
-    cluster_check(c, cluster_wait(c, SILENCE_MS, has_accepted, &pair),
+    cluster_check(c, cluster_wait(c, SILENCE_MS, story_has_accepted, &pair),
                   "M does not accept what A proposes");
     cluster_isolate(c, a);
     tell_of_another_cluster(c, m, a);
@@ -635,8 +607,8 @@ static void who_accepted_what_is_lost_follows_a_fork(void **state)
     c->invariants.two_sides = true;
     story_fill(c, 50);
     const struct hf_view *view = cluster_view(c);
-    struct pair pair = {cluster_node_of(c, view, 0),
-                        cluster_node_of(c, view, 1)};
+    struct story_pair pair = {cluster_node_of(c, view, 0),
+                              cluster_node_of(c, view, 1)};
     unsigned a = pair.proposer;
     unsigned b = pair.voter;
     unsigned x = cluster_node_of(c, view, 2);
@@ -646,10 +618,10 @@ static void who_accepted_what_is_lost_follows_a_fork(void **state)
     for (unsigned i = 0; i < 4; i++) {
         cluster_cut(c, here[i / 2], there[i % 2]);
     }
-    cluster_check(c, cluster_wait(c, SILENCE_MS, has_accepted, &pair),
+    cluster_check(c, cluster_wait(c, SILENCE_MS, story_has_accepted, &pair),
                   "B does not accept what A proposes");
     network_cut(&c->network, a, b, true);
-    cluster_check(c, cluster_wait(c, 100, is_of_two, &a),
+    cluster_check(c, cluster_wait(c, 100, story_is_of_two, &a),
                   "A does not hear that B has accepted");
     cluster_lose(c, a);
     cluster_check(c, cluster_wait(c, 2 * SILENCE_MS, has_forked, &x),

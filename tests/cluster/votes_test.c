@@ -5,13 +5,6 @@
 
 #define SILENCE_MS 3000
 
-static bool is_of_one(struct cluster *c, void *user)
-{
-    const unsigned *node = user;
-    const struct hf_view *view = c->processes[*node].node->view;
-    return hf_member_set_count(hf_view_voters(view)) == 1;
-}
-
 static bool serves_anything(const struct cluster *c, unsigned node)
 {
     const struct process *process = &c->processes[node];
@@ -43,7 +36,7 @@ static void what_the_dead_granted_is_waited_for(void **state)
         cluster_check(c, serves_anything(c, x), "X serves nothing any more");
         cluster_cut(c, d, x);
         cluster_kill(c, d);
-        cluster_check(c, cluster_wait(c, SILENCE_MS, is_of_one, &a),
+        cluster_check(c, cluster_wait(c, SILENCE_MS, story_is_of_one, &a),
                       "A does not go on");
         cluster_check(c, !serves_anything(c, x),
                       "A goes on beside X, who has grants of D");
@@ -51,27 +44,6 @@ static void what_the_dead_granted_is_waited_for(void **state)
         cluster_settle(c, CLUSTER_SETTLE_MS);
         story_end(state);
     }
-}
-
-struct pair {
-    unsigned proposer;
-    unsigned voter;
-};
-
-static bool has_accepted(struct cluster *c, void *user)
-{
-    const struct pair *pair = user;
-    const struct hf_node *proposer = c->processes[pair->proposer].node;
-    const struct hf_node *voter = c->processes[pair->voter].node;
-    return proposer->ballot.active &&
-           proposer->ballot.number == voter->accepted_ballot;
-}
-
-static bool is_of_two(struct cluster *c, void *user)
-{
-    const unsigned *node = user;
-    const struct hf_view *view = c->processes[*node].node->view;
-    return hf_member_set_count(hf_view_voters(view)) == 2;
 }
 
 static bool is_of_three(struct cluster *c, void *user)
@@ -109,7 +81,7 @@ static void tell_of_a_ballot(struct cluster *c, unsigned node, unsigned from,
 /* A, who proposes, Y and B agree to go on without X and Z, and B does not hear
  * that they did. A and Y go on without B; then they are parted, and A goes on
  * alone, while Y forks. */
-static void go_on_without(struct cluster *c, struct pair pair, unsigned y,
+static void go_on_without(struct cluster *c, struct story_pair pair, unsigned y,
                           unsigned x, unsigned z)
 {
     unsigned a = pair.proposer;
@@ -120,20 +92,20 @@ static void go_on_without(struct cluster *c, struct pair pair, unsigned y,
     cluster_pause(c, b); /* So that A proposes. */
     cluster_run(c, 600);
     cluster_resume(c, b);
-    cluster_check(c, cluster_wait(c, 3 * SILENCE_MS, has_accepted, &pair),
+    cluster_check(c, cluster_wait(c, 3 * SILENCE_MS, story_has_accepted, &pair),
                   "B does not accept what A proposes");
     network_cut(&c->network, a, b, true);
     network_cut(&c->network, y, b, true);
     cluster_check(c, cluster_wait(c, 200, is_of_three, &a),
                   "A does not hear that B has accepted");
     cluster_isolate(c, b);
-    cluster_check(c, cluster_wait(c, SILENCE_MS, is_of_two, &a),
+    cluster_check(c, cluster_wait(c, SILENCE_MS, story_is_of_two, &a),
                   "A and Y do not go on");
     cluster_run(c, 200);
     cluster_cut(c, a, y);
     cluster_check(c, cluster_wait(c, 3 * SILENCE_MS, has_forked, &y),
                   "Y does not fork");
-    cluster_check(c, is_of_one(c, &a) && !has_forked(c, &a),
+    cluster_check(c, story_is_of_one(c, &a) && !has_forked(c, &a),
                   "A does not go on alone");
 }
 
@@ -157,7 +129,7 @@ static void who_agreed_to_what_came_next_does_not_give_way(void **state)
     unsigned y = cluster_node_of(c, view, 2);
     unsigned x = cluster_node_of(c, view, 3);
     unsigned z = cluster_node_of(c, view, 4);
-    go_on_without(c, (struct pair){a, b}, y, x, z);
+    go_on_without(c, (struct story_pair){a, b}, y, x, z);
     tell_of_a_ballot(c, b, x, y);
     uncut(c, b, x);
     uncut(c, b, z);

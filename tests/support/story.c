@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+#include "core/node_state.h"
+
 #define FILL_BYTES 24
 
 int story_setup(void **state)
@@ -80,4 +82,27 @@ void story_expect_filled(struct cluster *c, unsigned key_count)
         fill_words(i, key, value);
         cluster_expect(c, key, value);
     }
+}
+
+bool story_has_accepted(struct cluster *c, void *user)
+{
+    const struct story_pair *pair = user;
+    const struct hf_node *proposer = c->processes[pair->proposer].node;
+    const struct hf_node *voter = c->processes[pair->voter].node;
+    return proposer->ballot.active &&
+           proposer->ballot.number == voter->accepted_ballot;
+}
+
+bool story_is_of_two(struct cluster *c, void *user)
+{
+    const unsigned *node = user;
+    const struct hf_view *view = c->processes[*node].node->view;
+    return hf_member_set_count(hf_view_voters(view)) == 2;
+}
+
+bool story_is_of_one(struct cluster *c, void *user)
+{
+    const unsigned *node = user;
+    const struct hf_view *view = c->processes[*node].node->view;
+    return hf_member_set_count(hf_view_voters(view)) == 1;
 }

@@ -37,4 +37,18 @@ void story_end(void **state);
 void story_fill(struct cluster *c, unsigned key_count);
 void story_expect_filled(struct cluster *c, unsigned key_count);
 
+/* Two that agree on a view: members of the same one. */
+struct story_pair {
+    unsigned proposer;
+    unsigned voter;
+};
+
+/* For cluster_wait. @user is a struct story_pair: whether the voter has
+ * accepted what the proposer still tries. */
+bool story_has_accepted(struct cluster *c, void *user);
+/* @user is the number of a node, an unsigned: whether two members, or one, have
+ * a vote in its view. */
+bool story_is_of_two(struct cluster *c, void *user);
+bool story_is_of_one(struct cluster *c, void *user);
+
 #endif
