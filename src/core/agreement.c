@@ -178,6 +178,19 @@ static bool has_voter_of(const struct hf_node *node, const struct hf_view *view,
     return false;
 }
 
+/* Whether what the voters have accepted may be decided. Not when that is what
+ * we chose ourselves in an earlier ballot, and no later one took it up: only we
+ * could have decided it, and gave that ballot up; and when we chose, the voters
+ * had accepted nothing that binds, so nothing before it is decided either. By
+ * now it may count on somebody who died since. */
+static bool is_binding(const struct hf_node *node, hf_epoch accepted)
+{
+    bool own = accepted == node->chosen_ballot ||
+               (node->chosen_ballot != 0 && HF_MUTATED(ANY_CHOICE_IS_FREE));
+    return accepted != 0 && (!own || HF_MUTATED(OWN_CHOICE_BINDS)) &&
+           !HF_MUTATED(ACCEPTED_FORGOTTEN);
+}
+
 /* What was accepted before may be what others decided. A fork begins there:
  * whoever is in that view and went no further is only behind it. But not where
  * that leaves out all of us: nobody would be in such a fork. */
@@ -186,14 +199,14 @@ static void ballot_propose(struct hf_node *node, bool follows)
     struct hf_ballot *ballot = &node->ballot;
     hf_epoch forked = node->view->epoch;
     hf_epoch base = node->view->base;
-    bool binds = ballot->accepted_ballot != 0 &&
-                 (follows || has_voter_of(node, node->best, ballot->voters));
-    if (binds && !HF_MUTATED(ACCEPTED_FORGOTTEN)) {
+    if (is_binding(node, ballot->accepted_ballot) &&
+        (follows || has_voter_of(node, node->best, ballot->voters))) {
         *node->proposal = *node->best;
         forked = ballot->accepted_ballot;
         base = node->best->base;
     } else {
         hf_proposal_make(node, ballot->voters, node->proposal);
+        node->chosen_ballot = follows ? ballot->number : node->chosen_ballot;
     }
     node->proposal->epoch = ballot->number;
     if (!follows) {

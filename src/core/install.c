@@ -30,6 +30,7 @@ void hf_node_leave_epoch(struct hf_node *node)
     node->need_since = 0;
     node->unsafe_since = 0;
     node->accepted_ballot = 0;
+    node->chosen_ballot = 0;
     for (uint8_t i = 0; i < HF_MEMBERS_MAX; i++) {
         hf_stream_reset(&node->members[i].stream, node->mem);
         hf_record_queue_close(&node->members[i].in_log, node->mem);

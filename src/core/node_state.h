@@ -319,6 +319,7 @@ struct hf_node {
     hf_time promised_at;
     hf_member_set promised_without; /* Whom that ballot leaves out. */
     hf_epoch highest_ballot;        /* Seen anywhere. */
+    hf_epoch chosen_ballot;         /* The last of ours that nothing bound. */
     hf_epoch accepted_ballot;
     hf_epoch accepted_after;  /* The base of the view that it comes after. */
     struct hf_view *accepted; /* Of our lineage: others may have decided it. */
@@ -642,7 +643,6 @@ void hf_node_answer_tokens(struct hf_node *node,
 void hf_node_forwarded(struct hf_node *node, uint8_t member,
                        const struct hf_forward *forward);
 void hf_node_forget_operations(struct hf_node *node);
-
 /* Whether its origin gave it up or was answered, or is gone. */
 bool hf_node_is_over(const struct hf_node *node, struct hf_operation_id id);
 /* Makes a record of node->effects on @key, on behalf of nobody. 0, HF_ENOMEM

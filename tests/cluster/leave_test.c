@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "core/node_state.h"
 #include "support/story.h"
 #include "support/workload.h"
 
@@ -209,6 +210,62 @@ static void who_wakes_up_hands_over_to_a_stranger(void **state)
     cluster_expect(c, key, "only here");
 }
 
+/* Whether the other one has promised to decide on a view in which the leaver
+ * leaves, and that has yet to hear so. */
+static bool has_promised_to_take_over(struct cluster *c, void *user)
+{
+    const struct leaver *leaver = user;
+    const struct hf_node *node = node_of(c, leaver->node);
+    const struct hf_node *heir = node_of(c, 1 - leaver->node);
+    return node->ballot.active && !node->ballot.accepting &&
+           heir->promised == node->ballot.number;
+}
+
+/* Of two one leaves, which proposes views. It is about to drop its copies of
+ * all that the other one is primary of. */
+static struct leaver start_to_drop(void **state,
+                                   struct cluster_options *options)
+{
+    options->node_count = 2;
+    options->faults.delay_us = 20000;
+    struct cluster *c = story_start_with(state, options);
+    story_fill(c, KEYS);
+    struct leaver leaver = {c, cluster_node_of(c, cluster_view(c), 0)};
+    hf_node_drain(node_of(c, leaver.node));
+    cluster_check(c,
+                  cluster_wait(c, DRAIN_MS, has_promised_to_take_over, &leaver),
+                  "nobody takes over");
+    return leaver;
+}
+
+/* The heir has promised, and dies before it is asked to accept that it alone
+ * has something. It never did, so the leaver must not go on to that view: it
+ * has everything. */
+static void what_an_heir_never_took_over_is_kept(void **state)
+{
+    struct cluster_options options;
+    cluster_options_init(&options, 38);
+    options.policy = HF_POLICY_MAJORITY;
+    struct leaver leaver = start_to_drop(state, &options);
+    cluster_kill(leaver.c, 1 - leaver.node);
+    cluster_settle(leaver.c, CLUSTER_SETTLE_MS);
+    story_expect_filled(leaver.c, KEYS);
+}
+
+/* The same, but the host of the heir is lost, so nobody knows that it died. The
+ * leaver goes on as a fork of what they were both in. */
+static void a_fork_keeps_what_an_heir_never_took_over(void **state)
+{
+    struct cluster_options options;
+    cluster_options_init(&options, 39);
+    options.policy = HF_POLICY_AVAILABLE;
+    struct leaver leaver = start_to_drop(state, &options);
+    leaver.c->invariants.two_sides = true;
+    cluster_lose(leaver.c, 1 - leaver.node);
+    cluster_settle(leaver.c, CLUSTER_SETTLE_MS);
+    story_expect_filled(leaver.c, KEYS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -218,6 +275,8 @@ int main(void)
         STORY(a_node_may_die_while_it_leaves),
         STORY(who_wakes_up_alone_stops_soon),
         STORY(who_wakes_up_hands_over_to_a_stranger),
+        STORY(what_an_heir_never_took_over_is_kept),
+        STORY(a_fork_keeps_what_an_heir_never_took_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

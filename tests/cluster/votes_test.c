@@ -145,11 +145,52 @@ static void who_agreed_to_what_came_next_does_not_give_way(void **state)
     story_expect_filled(c, 50);
 }
 
+/* A chooses to go on with B and without X, and B accepts, but A does not hear
+ * that. B takes that up, and goes on so; only it knows that X has accepted. A
+ * and X are enough to decide, but now what A has chosen itself binds it. */
+static void what_another_took_up_binds_who_chose_it(void **state)
+{
+    struct cluster_options options;
+    cluster_options_init(&options, 7);
+    options.faults.delay_us = 20000;
+    options.policy = HF_POLICY_MAJORITY;
+    struct cluster *c = story_start_with(state, &options);
+    const struct hf_view *view = cluster_view(c);
+    unsigned a = cluster_node_of(c, view, 0);
+    unsigned b = cluster_node_of(c, view, 1);
+    unsigned x = cluster_node_of(c, view, 2);
+    hf_node_id second = view->members[1].id;
+    struct story_pair first = {a, b};
+    struct story_pair again = {b, x};
+    cluster_isolate(c, x);
+    cluster_check(c, cluster_wait(c, SILENCE_MS, story_has_accepted, &first),
+                  "B does not accept what A proposes");
+    cluster_isolate(c, a);
+    cluster_run(c, 200);
+    cluster_check(c, is_of_three(c, &a), "A hears that B has accepted");
+    uncut(c, b, x);
+    cluster_check(c, cluster_wait(c, SILENCE_MS, story_has_accepted, &again),
+                  "X does not accept what B proposes");
+    network_cut(&c->network, b, x, true);
+    cluster_check(c, cluster_wait(c, 100, story_is_of_two, &b),
+                  "B does not hear that X has accepted");
+    cluster_isolate(c, b);
+    tell_of_a_ballot(c, a, x, b);
+    uncut(c, a, x);
+    cluster_check(c, cluster_wait(c, 2 * SILENCE_MS, story_is_of_two, &a),
+                  "A and X decide nothing");
+    cluster_check(c, c->processes[a].node->view->members[1].id == second,
+                  "A and X decide something else than B");
+    cluster_heal(c);
+    cluster_settle_and_check(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         STORY(what_the_dead_granted_is_waited_for),
         STORY(who_agreed_to_what_came_next_does_not_give_way),
+        STORY(what_another_took_up_binds_who_chose_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -47,6 +47,10 @@
       "a view is accepted whose ballot is lower than the promised one")        \
     X(ACCEPTED_FORGOTTEN, 82, 2000, "agreement",                               \
       "a proposer ignores what others have accepted")                          \
+    X(OWN_CHOICE_BINDS, 120060415, 1, "leave",                                 \
+      "what a proposer chose and nobody decided binds its next ballot")        \
+    X(ANY_CHOICE_IS_FREE, 1, 0, "votes",                                       \
+      "who chose once is bound neither by that nor by who took it up")         \
     X(ACCEPTED_LEFT_BEHIND, 116, 2000, "agreement",                            \
       "what was accepted is forgotten when a view comes under another epoch")  \
     X(LED_BACK, 2003, 2000, "agreement",                                       \
