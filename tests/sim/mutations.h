@@ -51,7 +51,7 @@
       "what a proposer chose and nobody decided binds its next ballot")        \
     X(ANY_CHOICE_IS_FREE, 1, 0, "votes",                                       \
       "who chose once is bound neither by that nor by who took it up")         \
-    X(ACCEPTED_LEFT_BEHIND, 116, 2000, "agreement",                            \
+    X(ACCEPTED_LEFT_BEHIND, 348, 2000, "agreement",                            \
       "what was accepted is forgotten when a view comes under another epoch")  \
     X(LED_BACK, 2003, 2000, "agreement",                                       \
       "a view that was agreed on again is followed by who is further on")      \
@@ -60,13 +60,13 @@
     X(GIVES_WAY_TO_EARLIER, 1, 0, "votes",                                     \
       "a fork gives way to a view before what it began at, under a later "     \
       "epoch")                                                                 \
-    X(ACCEPTED_IS_NOTHING, 276, 2000, "agreement takeover",                    \
+    X(ACCEPTED_IS_NOTHING, 696, 2000, "agreement takeover",                    \
       "who has nothing by its view starts over, whatever it accepted")         \
     X(ANY_SET_DECIDES, 4, 200, "",                                             \
       "a view is agreed on by a set that is not safe")                         \
     X(STALE_CERTIFICATE, 896, 2000, "agreement",                               \
       "every proof of a death counts as fresh")                                \
-    X(GONE_STILL_VOTE, 810, 2000, "fork half --behead",                        \
+    X(GONE_STILL_VOTE, 928, 2000, "fork half --behead",                        \
       "members that gave way for good are still counted as voters")            \
     X(FORK_AGAINST_POLICY, 1, 200, "fork",                                     \
       "a side that is no safe set goes on whatever the policy")                \
@@ -96,9 +96,9 @@
       "what a fork lacks is served though somebody may live who has it")       \
     X(OTHERS_UNTOLD, 1, 0, "awaited",                                          \
       "only who proposes a view has to know of who may bring what it lacks")   \
-    X(ABSENT_IS_EMPTY, 7, 200, "",                                             \
+    X(ABSENT_IS_EMPTY, 24, 200, "",                                            \
       "what only silent nodes have starts empty")                              \
-    X(LEAVES_WITH_COPIES, 6203, 2000, "",                                      \
+    X(LEAVES_WITH_COPIES, 6222, 2000, "",                                      \
       "a leaving node is let go before it has handed over")                    \
     X(ALONE_THOUGH_COPIED, 1, 200, "",                                         \
       "a write is carried out as if there were no copies")                     \
@@ -119,7 +119,7 @@
       "harmless: nobody saw it; a copy that has more is filled anew")          \
     X(NO_LEVELLING, 1, 200, "",                                                \
       "a copy that lags counts as full in a new view")                         \
-    X(SEQUENCE_ALONE, 109, 2000, "",                                           \
+    X(SEQUENCE_ALONE, 152, 2000, "",                                           \
       "copies that diverged pass for level")                                   \
     X(OLD_RECORDS, 1, 0, "",                                                   \
       "records of another epoch are applied; "                                 \
@@ -138,7 +138,7 @@
     X(REPEATED_FRAMES, 1, 0, "",                                               \
       "a frame that comes twice is taken twice; "                              \
       "harmless: all that a frame may hold can be heard twice")                \
-    X(LOST_FRAMES, 4353, 6000, "",                                             \
+    X(LOST_FRAMES, 4575, 6000, "",                                             \
       "a session goes on though frames are missing")                           \
     X(NO_DEDUP, 1, 200, "",                                                    \
       "a command that is sent twice is carried out twice")                     \
@@ -150,11 +150,11 @@
       "a command whose origin gave it up is carried out all the same")         \
     X(OPERATIONS_KEPT, 1, 200, "repeat",                                       \
       "operations are remembered though nobody can ask for them again")        \
-    X(COPY_DIRTY_READ, 378, 2000, "",                                          \
+    X(COPY_DIRTY_READ, 1216, 2000, "",                                         \
       "a copy shows what it does not know to be on all copies")                \
     X(COPY_WITHOUT_LEASE, 15, 200, "",                                         \
       "a copy answers reads without a lease")                                  \
-    X(COPY_READ_AFTER_PROMISE, 477, 2000, "copy",                              \
+    X(COPY_READ_AFTER_PROMISE, 780, 2000, "copy",                              \
       "a copy answers reads after the promise of a view that may drop it")     \
     X(COPY_NOT_LEVEL, 1, 200, "",                                              \
       "a copy answers reads before it is level in this epoch")                 \
@@ -182,7 +182,7 @@
       "a write where there is a fence is carried out")                         \
     X(FENCE_NOT_REFILLED, 1, 200, "",                                          \
       "a learner does not get the fences")                                     \
-    X(MERGE_TAKES_ALL, 1, 200, "fork half",                                    \
+    X(MERGE_TAKES_ALL, 33, 200, "fork half",                                   \
       "what another lineage hands over replaces whatever is there")            \
     X(MERGE_LOSES_FENCE, 1, 200, "fork half",                                  \
       "a session that the other side changed later wins over its fence")       \
