@@ -229,6 +229,9 @@ static void note_accepted(struct hf_node *node, hf_epoch ballot,
         node->accepted_ballot = ballot;
         node->accepted_after = node->view->base;
         *node->accepted = *view;
+        if (!HF_MUTATED(VOTE_FORGOTTEN)) {
+            hf_visits_vote(&node->visits, node->view);
+        }
     }
 }
 

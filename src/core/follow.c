@@ -144,6 +144,19 @@ static bool is_behind_us(const struct hf_node *node, const struct hf_view *view)
     return view->epoch <= node->promised && votes_in(node, view);
 }
 
+/* Whether we agreed to what comes after @view, or were in a later one of its
+ * lineage, and are not in that any more: then we do not remember what it was.
+ * Were we to enter it we might vote twice, and were we to give way to it those
+ * in it would go on as if we had never voted. So we wait for a later one. */
+static bool is_past(const struct hf_node *node, const struct hf_view *view)
+{
+    bool takes_part = node->state == HF_STATE_ACTIVE ||
+                      (node->state == HF_STATE_MERGING && !node->merge_out);
+    bool ours = takes_part && hf_lineage_of(view) == hf_lineage_of(node->view);
+    return !ours && hf_visits_passed(&node->visits, view) &&
+           !HF_MUTATED(BACK_TO_THE_PAST);
+}
+
 /* Whether somebody to whom we handed over has yet to come to that lineage, and
  * brings what it expects of us. */
 static bool others_bring_it(const struct hf_node *node,
@@ -265,7 +278,9 @@ void hf_node_view_heard(struct hf_node *node, const struct hf_view *view)
         return; /* It does not come back, also not to a lineage from before. */
     }
     if (node->state == HF_STATE_MERGING) {
-        hf_node_merge_view_heard(node, view);
+        if (!is_past(node, view)) {
+            hf_node_merge_view_heard(node, view);
+        }
         return;
     }
     if (node->view->epoch == 0) {
@@ -278,7 +293,14 @@ void hf_node_view_heard(struct hf_node *node, const struct hf_view *view)
         /* For all we know it was: we wait a while for who decided it. */
         decided = node->accepted;
     }
-    switch (hf_lineage_compare(node->view, decided, view, &forked)) {
+    enum hf_relation relation =
+        hf_lineage_compare(node->view, decided, view, &forked);
+    bool further =
+        relation == HF_RELATION_SAME || relation == HF_RELATION_AHEAD;
+    if (!further && is_past(node, view)) {
+        return;
+    }
+    switch (relation) {
     case HF_RELATION_BEHIND:
         if (is_forked_without_us(node, view)) {
             lose_to(node, view, forked);

@@ -299,6 +299,7 @@ void hf_node_install(struct hf_node *node, const struct hf_view *view)
     hf_node_leave_epoch(node);
     hf_node_merge_adopt(node, view);
     install_members(node, view);
+    hf_visits_enter(&node->visits, view);
     if (view->epoch > node->promised) {
         node->promised = view->epoch;
     }

@@ -37,7 +37,6 @@
 #include "core/expiry.h"
 #include "core/gathers.h"
 #include "core/knowledge.h"
-#include "core/lineage.h"
 #include "core/merge.h"
 #include "core/node.h"
 #include "core/operations.h"
@@ -50,6 +49,7 @@
 #include "core/timers.h"
 #include "core/transfers.h"
 #include "core/turn.h"
+#include "core/visits.h"
 
 #define HF_PEERS_MAX 128
 #define HF_ASKED_PLACES 4096 /* A power of two. */
@@ -326,6 +326,7 @@ struct hf_node {
     struct hf_view *proposal;
     struct hf_view *best; /* Accepted view of the highest ballot promised. */
     struct hf_ballot ballot;
+    struct hf_visits visits;   /* Which views we do not go back to. */
     hf_time need_since;        /* A change is needed since; 0: none. */
     hf_time unsafe_since;      /* Those we hear are no safe set since; or 0. */
     hf_time takeover_until;    /* An operator's order holds until then, */
@@ -720,8 +721,7 @@ void hf_node_partition_clear(struct hf_node *node, uint16_t partition);
 struct hf_copy *hf_partition_ahead(struct hf_partition *partition);
 
 /* reads.c */
-/* Whether we have a copy of @partition that may stand for it: level, with the
- * leases that serving takes. */
+/* Whether our copy of @partition is level, under the leases of serving. */
 bool hf_node_copy_serves(struct hf_node *node, uint16_t partition);
 /* Whether this copy's answer to @command, about the key of @hash, is what the
  * primary's would be. @asked: how many requests are counted in the place of the

@@ -59,10 +59,34 @@ static bool has_forked(struct cluster *c, void *user)
     return c->processes[*node].node->view->lineage_count > 1;
 }
 
+static bool is_in_state(struct cluster *c, void *user,
+                        enum hf_member_state state)
+{
+    const unsigned *node = user;
+    return c->processes[*node].node->state == state;
+}
+
+static bool is_out(struct cluster *c, void *user)
+{
+    return is_in_state(c, user, HF_STATE_OUT);
+}
+
+static bool is_active(struct cluster *c, void *user)
+{
+    return is_in_state(c, user, HF_STATE_ACTIVE);
+}
+
 static void uncut(struct cluster *c, unsigned one, unsigned other)
 {
     network_cut(&c->network, one, other, false);
     network_cut(&c->network, other, one, false);
+}
+
+static void tell(struct cluster *c, unsigned from, unsigned to,
+                 const struct hf_message *message)
+{
+    const struct hf_peer_info *info = &c->processes[from].node->config.self;
+    process_on_message(&c->processes[to], info->id, info->incarnation, message);
 }
 
 /* @node hears of a ballot above all that @later has heard of, which came to
@@ -70,12 +94,27 @@ static void uncut(struct cluster *c, unsigned one, unsigned other)
 static void tell_of_a_ballot(struct cluster *c, unsigned node, unsigned from,
                              unsigned later)
 {
-    const struct hf_peer_info *info = &c->processes[from].node->config.self;
     hf_epoch ballot = c->processes[later].node->highest_ballot + (1ull << 32);
     const struct hf_message message = {
         .type = HF_MESSAGE_PREPARE, .prepare = {.ballot = ballot, .base = 1}};
-    process_on_message(&c->processes[node], info->id, info->incarnation,
-                       &message);
+    tell(c, from, node, &message);
+}
+
+/* @to hears where @from is, and cannot say yet where it is itself. */
+static void show_view_of(struct cluster *c, unsigned from, unsigned to)
+{
+    const struct hf_node *node = c->processes[from].node;
+    const struct hf_message beat = {
+        .type = HF_MESSAGE_HEARTBEAT,
+        .heartbeat = {.epoch = node->view->epoch,
+                      .sent_at = node->now,
+                      .state = (uint8_t)node->state,
+                      .cluster = node->view->cluster,
+                      .lineage = hf_lineage_of(node->view)}};
+    const struct hf_message view = {.type = HF_MESSAGE_VIEW,
+                                    .view = node->view};
+    tell(c, from, to, &beat);
+    tell(c, from, to, &view);
 }
 
 /* A, who proposes, Y and B agree to go on without X and Z, and B does not hear
@@ -185,12 +224,107 @@ static void what_another_took_up_binds_who_chose_it(void **state)
     cluster_settle_and_check(c);
 }
 
+/* What D does before it meets B. */
+enum {
+    MISSES_A_VIEW = 1, /* It does not hear that what it agreed to is decided. */
+    IS_TAKEN_IN = 2,   /* It is not only out of the fork. */
+};
+
+/* C and D agree to go on without B. */
+static void agree_without_b(struct cluster *c, unsigned of_c, unsigned d,
+                            unsigned what)
+{
+    struct story_pair pair = {of_c, d};
+    cluster_check(c, cluster_wait(c, SILENCE_MS, story_has_accepted, &pair),
+                  "D does not accept what C proposes");
+    network_cut(&c->network, of_c, d, (what & MISSES_A_VIEW) != 0);
+    cluster_check(c, cluster_wait(c, SILENCE_MS, story_is_of_two, &of_c),
+                  "C does not hear that D has accepted");
+    cluster_run(c, 100);
+    cluster_check(c, is_of_three(c, &d) == ((what & MISSES_A_VIEW) != 0),
+                  "D is not in the view that it should be in");
+}
+
+/* Of five, three go on without the first two, who cannot hear them. B sleeps
+ * then, C and D go on without it, and C without D, which C does not hear any
+ * more. In the end C is alone in the lineage of the three, D is out of it, and
+ * the first two have forked. */
+static void leave_out_one_by_one(struct cluster *c, unsigned node[5],
+                                 unsigned what)
+{
+    unsigned b = node[2];
+    unsigned of_c = node[3];
+    unsigned d = node[4];
+    for (unsigned i = 2; i < 5; i++) {
+        cluster_cut(c, node[0], node[i]);
+        cluster_cut(c, node[1], node[i]);
+    }
+    cluster_check(c, cluster_wait(c, SILENCE_MS, is_of_three, &b),
+                  "B, C and D do not go on");
+    cluster_run(c, 1000);
+    cluster_isolate(c, b);
+    cluster_pause(c, b);
+    agree_without_b(c, of_c, d, what);
+    cluster_isolate(c, of_c);
+    cluster_check(c, cluster_wait(c, SILENCE_MS, story_is_of_one, &of_c),
+                  "C does not go on alone");
+    show_view_of(c, of_c, d);
+    cluster_check(c, is_out(c, &d), "D is not left out");
+    cluster_check(c, cluster_wait(c, 2 * SILENCE_MS, has_forked, &node[0]),
+                  "the first two do not fork");
+}
+
+/* D has agreed with C to what came after the last view that B knows, and was
+ * left out later. Then it goes with a fork that began before, and is still out
+ * of that, or is taken in, when it meets B. It does not give way: it would pass
+ * for one who has no vote in that view, and B would go on beside C. */
+static void who_was_left_out_gives_way_to_nothing_before(void **state)
+{
+    for (unsigned what = 0; what <= (MISSES_A_VIEW | IS_TAKEN_IN); what++) {
+        struct cluster_options options;
+        cluster_options_init(&options, 11);
+        options.policy = HF_POLICY_AVAILABLE;
+        options.node_count = 5;
+        options.faults.delay_us = 20000;
+        options.backups = 2; /* So B, C and D have all that they go on with. */
+        struct cluster *c = story_start_with(state, &options);
+        c->invariants.two_sides = true;
+        story_fill(c, 50);
+        unsigned node[5];
+        for (uint8_t i = 0; i < 5; i++) {
+            node[i] = cluster_node_of(c, cluster_view(c), i);
+        }
+        unsigned b = node[2];
+        unsigned d = node[4];
+        leave_out_one_by_one(c, node, what);
+        cluster_run(c, HF_SUSPECT_MS + 100); /* D does not hear C any more. */
+        show_view_of(c, node[0], d);
+        cluster_check(c, has_forked(c, &d), "D does not go with the fork");
+        if ((what & IS_TAKEN_IN) != 0) {
+            uncut(c, node[0], d);
+            uncut(c, node[1], d);
+            cluster_check(c, cluster_wait(c, SILENCE_MS, is_active, &d),
+                          "the fork does not take D in");
+        }
+        uncut(c, b, d);
+        cluster_resume(c, b);
+        cluster_run(c, 4 * SILENCE_MS);
+        cluster_heal(c);
+        cluster_settle(c, CLUSTER_SETTLE_MS);
+        c->invariants.two_sides = false;
+        cluster_settle_and_check(c);
+        story_expect_filled(c, 50);
+        story_end(state);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         STORY(what_the_dead_granted_is_waited_for),
         STORY(who_agreed_to_what_came_next_does_not_give_way),
         STORY(what_another_took_up_binds_who_chose_it),
+        STORY(who_was_left_out_gives_way_to_nothing_before),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -53,6 +53,11 @@
       "who chose once is bound neither by that nor by who took it up")         \
     X(ACCEPTED_LEFT_BEHIND, 348, 2000, "agreement",                            \
       "what was accepted is forgotten when a view comes under another epoch")  \
+    X(BACK_TO_THE_PAST, 120070126, 2000, "votes available",                    \
+      "who voted for what came after a view enters that again, or gives way "  \
+      "to it, when it has been in another lineage")                            \
+    X(VOTE_FORGOTTEN, 1, 0, "votes",                                           \
+      "the same, when it voted in that view and entered none that followed")   \
     X(LED_BACK, 2003, 2000, "agreement",                                       \
       "a view that was agreed on again is followed by who is further on")      \
     X(DRAWN_INTO_FORK, 5007, 2000, "agreement half --behead",                  \

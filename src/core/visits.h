@@ -1,0 +1,35 @@
+/* visits.h - Up to where a node has taken part in each lineage.
+ *
+ * Whoever agreed to what comes after a view forgets that when it goes on in
+ * another lineage. So it does not come back to that view, nor to one before: it
+ * would pass for somebody who has no vote there, or have a second one. What
+ * counts are bases, for the epochs of a view may be several (lineage.h). */
+#ifndef HF_CORE_VISITS_H
+#define HF_CORE_VISITS_H
+
+#include "core/lineage.h"
+
+#define HF_VISITS_MAX 16
+
+struct hf_visits {
+    struct hf_visit {
+        uint64_t lineage;
+        hf_epoch from; /* Views of it with an earlier base are past. */
+    } of[HF_VISITS_MAX];
+    uint8_t count;
+    hf_epoch forgotten; /* The same for lineages that are not listed. */
+};
+
+/* Notes that we are in @view: those before it are past. Of more lineages than
+ * there is room for, the one that was left earliest is forgotten. */
+void hf_visits_enter(struct hf_visits *visits, const struct hf_view *view);
+
+/* Notes that we agreed to what comes after @view: it is past, too. */
+void hf_visits_vote(struct hf_visits *visits, const struct hf_view *view);
+
+/* Whether @view is past. In a lineage that may have been forgotten that is
+ * taken for granted of views as early as what was forgotten. */
+bool hf_visits_passed(const struct hf_visits *visits,
+                      const struct hf_view *view);
+
+#endif
