@@ -7,18 +7,22 @@
 #ifndef HF_TESTS_SCHEDULE_H
 #define HF_TESTS_SCHEDULE_H
 
-#include "base/heap.h"
+#include "base/mem.h"
 
 #define SCHEDULE_US_PER_MS INT64_C(1000)
 
 /* Embedded in what it is for; zero it, then set run. */
 struct task {
-    struct hf_heap_item item;
+    size_t place; /* Among those that are planned, plus one; 0: it is not. */
     void (*run)(struct task *task);
 };
 
 struct schedule {
-    struct hf_heap heap;
+    struct hf_mem *mem;
+    struct schedule_slot *slots; /* A heap of those that are planned. */
+    size_t count;
+    size_t capacity;
+    uint64_t order_next;
     int64_t now_us;
     uint64_t steps; /* Tasks run so far. */
 };
