@@ -12,10 +12,14 @@
 #endif
 #define HF_SLOTS_PER_PARTITION (HF_SLOT_COUNT / HF_PARTITION_COUNT)
 
-#define HF_MEMBERS_MAX 64 /* Members of a view. */
-#define HF_BACKUPS_MAX 3  /* Backups of a partition. */
-#define HF_COPIES_MAX 8   /* Copies during a hand-off: old and new owners. */
-#define HF_SEEDS_MAX 64   /* Addresses in --seeds. */
+/* Members of a view. Only the simulator, which runs few nodes, is also built
+ * with fewer. */
+#ifndef HF_MEMBERS_MAX
+#define HF_MEMBERS_MAX 64
+#endif
+#define HF_BACKUPS_MAX 3 /* Backups of a partition. */
+#define HF_COPIES_MAX 8  /* Copies during a hand-off: old and new owners. */
+#define HF_SEEDS_MAX 64  /* Addresses in --seeds. */
 #define HF_NAME_BYTES_MAX 64
 #define HF_HOST_BYTES_MAX 255
 
