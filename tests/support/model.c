@@ -44,6 +44,7 @@ struct search {
     struct model_operation *operations;
     size_t count;
     const struct model_operation *open[MODEL_OVERLAP_MAX];
+    unsigned slots;             /* Of these, that were ever in use. */
     enum model_kind loose_kind; /* Of operations of unknown outcome. */
     uint32_t loose;             /* Begun so far, */
     uint32_t flushes;           /* and of flushes. */
@@ -239,7 +240,7 @@ static bool changes_nothing(const struct model_operation *operation,
  * they change nothing, and later they might not fit. */
 static void search_visit(struct search *search, struct state state)
 {
-    for (unsigned slot = 0; slot < MODEL_OVERLAP_MAX; slot++) {
+    for (unsigned slot = 0; slot < search->slots; slot++) {
         const struct model_operation *open = search->open[slot];
         if (open != NULL && changes_nothing(open, &state)) {
             state.done |= UINT64_C(1) << slot;
@@ -251,7 +252,7 @@ static void search_visit(struct search *search, struct state state)
 /* Everything that one more step from @from can lead to. */
 static void search_extend(struct search *search, const struct state *from)
 {
-    for (unsigned slot = 0; slot < MODEL_OVERLAP_MAX; slot++) {
+    for (unsigned slot = 0; slot < search->slots; slot++) {
         const struct model_operation *open = search->open[slot];
         struct state to = *from;
         if (open != NULL && !is_look(open) && !(from->done >> slot & 1) &&
@@ -324,6 +325,7 @@ static void search_begin(struct search *search,
         HF_ASSERT(slot < MODEL_OVERLAP_MAX);
     }
     search->open[slot] = operation;
+    search->slots = slot < search->slots ? search->slots : slot + 1;
 }
 
 static unsigned search_slot(const struct search *search,
@@ -337,10 +339,8 @@ static unsigned search_slot(const struct search *search,
     return slot;
 }
 
-static int moment_compare(const void *left, const void *right)
+static int moment_compare(const struct moment *a, const struct moment *b)
 {
-    const struct moment *a = left;
-    const struct moment *b = right;
     if (a->time != b->time) {
         return a->time < b->time ? -1 : 1;
     }
@@ -348,6 +348,20 @@ static int moment_compare(const void *left, const void *right)
         return a->end ? 1 : -1; /* Begins first: equal times overlap. */
     }
     return a->operation < b->operation ? -1 : a->operation > b->operation;
+}
+
+/* In order. Operations are by when they began, so each moment is near to where
+ * it belongs, and to shift those after it is less work than to sort them. */
+static size_t moment_add(struct moment *moments, size_t count,
+                         const struct moment *moment)
+{
+    size_t at = count;
+    while (at > 0 && moment_compare(&moments[at - 1], moment) > 0) {
+        moments[at] = moments[at - 1];
+        at--;
+    }
+    moments[at] = *moment;
+    return count + 1;
 }
 
 /* The operation that cannot have ended as it did, or NULL. */
@@ -358,14 +372,13 @@ static const struct model_operation *search_run(struct search *search)
     HF_ASSERT(moments != NULL);
     for (size_t i = 0; i < search->count; i++) {
         const struct model_operation *operation = &search->operations[i];
-        moments[count++] =
-            (struct moment){operation->started, false, operation};
+        const struct moment begin = {operation->started, false, operation};
+        const struct moment end = {operation->ended, true, operation};
+        count = moment_add(moments, count, &begin);
         if (operation->ended != MODEL_UNKNOWN) {
-            moments[count++] =
-                (struct moment){operation->ended, true, operation};
+            count = moment_add(moments, count, &end);
         }
     }
-    qsort(moments, count, sizeof(*moments), moment_compare);
     const struct model_operation *culprit = NULL;
     const struct state first = {.value = MODEL_NIL};
     states_add(&search->now, &first);
