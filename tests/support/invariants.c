@@ -207,31 +207,44 @@ static bool rights_are_the_same(struct invariants *invariants,
     return same;
 }
 
+/* @process committed more of a watched partition, of which it is the primary,
+ * than @since, and that was all in this turn. */
+static void check_commits(struct cluster *c, const struct process *process,
+                          uint16_t p, uint64_t since,
+                          struct invariants_commits *commits)
+{
+    if (!hf_node_serves(process->node, p, process_now(process))) {
+        cluster_fail(c,
+                     "n%u acknowledges a write to partition %u, which it does "
+                     "not serve",
+                     process->number + 1, p);
+    }
+    invariants_count_commits(c, process, p, since, commits);
+}
+
 static void check_watched(struct cluster *c, const struct process *process)
 {
     struct invariants *invariants = &c->invariants;
-    const struct hf_node *node = process->node;
+    const struct hf_partition *partitions = process->node->partitions;
     uint64_t *committed = invariants->committed[process->number];
     bool same = rights_are_the_same(invariants, process);
     struct invariants_commits commits = {0};
     hf_time now = process_now(process);
-    for (size_t i = 0; i < invariants->watched_count; i++) {
+    size_t count = invariants->watched_count;
+    for (size_t i = 0; i < count; i++) {
         uint16_t p = invariants->watched[i];
-        const struct hf_partition *partition = &node->partitions[p];
-        if (partition->primary &&
-            invariants->servers[i] != process->number + 1) {
+        const struct hf_partition *partition = &partitions[p];
+        uint64_t before = committed[i];
+        committed[i] = partition->committed;
+        if (!partition->primary) {
+            continue;
+        }
+        if (invariants->servers[i] != process->number + 1) {
             check_server(c, process, i, now);
         }
-        if (same && partition->primary && partition->committed > committed[i]) {
-            if (!hf_node_serves(node, p, now)) {
-                cluster_fail(c,
-                             "n%u acknowledges a write to partition %u, which "
-                             "it does not serve",
-                             process->number + 1, p);
-            }
-            invariants_count_commits(c, process, p, committed[i], &commits);
+        if (same && partition->committed > before) {
+            check_commits(c, process, p, before, &commits);
         }
-        committed[i] = partition->committed;
     }
     invariants_check_commits(c, process, same ? &commits : NULL);
     invariants_check_fill(c, process);
