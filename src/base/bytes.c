@@ -87,13 +87,10 @@ void hf_buffer_trim(struct hf_buffer *buffer, size_t keep_bytes)
     }
 }
 
-uint8_t *hf_buffer_reserve(struct hf_buffer *buffer, size_t size)
+static HF_RARE uint8_t *buffer_grow(struct hf_buffer *buffer, size_t size)
 {
     if (buffer->failed) {
         return NULL;
-    }
-    if (buffer->capacity - buffer->size >= size && buffer->data != NULL) {
-        return buffer->data + buffer->size;
     }
     size_t need = buffer->size + size;
     size_t capacity = buffer->capacity < BUFFER_CAPACITY_MIN
@@ -111,6 +108,15 @@ uint8_t *hf_buffer_reserve(struct hf_buffer *buffer, size_t size)
     buffer->data = data;
     buffer->capacity = capacity;
     return data + buffer->size;
+}
+
+uint8_t *hf_buffer_reserve(struct hf_buffer *buffer, size_t size)
+{
+    if (!buffer->failed && buffer->data != NULL &&
+        buffer->capacity - buffer->size >= size) {
+        return buffer->data + buffer->size;
+    }
+    return buffer_grow(buffer, size);
 }
 
 void hf_buffer_commit(struct hf_buffer *buffer, size_t size)
@@ -175,40 +181,51 @@ void hf_buffer_append_format(struct hf_buffer *buffer, const char *format, ...)
                      size < sizeof(text) ? size : sizeof(text) - 1);
 }
 
-static void put_bytes(uint8_t *to, uint64_t value, size_t size)
+/* Written out, for compilers to make a single store of it. */
+static void put_u32(uint8_t *to, uint32_t value)
 {
-    for (size_t i = 0; i < size; i++) {
-        to[i] = (uint8_t)(value >> (8 * i));
-    }
-}
-
-static void put_integer(struct hf_buffer *buffer, uint64_t value, size_t size)
-{
-    uint8_t *to = hf_buffer_reserve(buffer, size);
-    if (to != NULL) {
-        put_bytes(to, value, size);
-        buffer->size += size;
-    }
+    to[0] = (uint8_t)value;
+    to[1] = (uint8_t)(value >> 8);
+    to[2] = (uint8_t)(value >> 16);
+    to[3] = (uint8_t)(value >> 24);
 }
 
 void hf_buffer_put_u8(struct hf_buffer *buffer, uint8_t value)
 {
-    put_integer(buffer, value, 1);
+    uint8_t *to = hf_buffer_reserve(buffer, 1);
+    if (to != NULL) {
+        to[0] = value;
+        buffer->size += 1;
+    }
 }
 
 void hf_buffer_put_u16(struct hf_buffer *buffer, uint16_t value)
 {
-    put_integer(buffer, value, 2);
+    uint8_t *to = hf_buffer_reserve(buffer, 2);
+    if (to != NULL) {
+        to[0] = (uint8_t)value;
+        to[1] = (uint8_t)(value >> 8);
+        buffer->size += 2;
+    }
 }
 
 void hf_buffer_put_u32(struct hf_buffer *buffer, uint32_t value)
 {
-    put_integer(buffer, value, 4);
+    uint8_t *to = hf_buffer_reserve(buffer, 4);
+    if (to != NULL) {
+        put_u32(to, value);
+        buffer->size += 4;
+    }
 }
 
 void hf_buffer_put_u64(struct hf_buffer *buffer, uint64_t value)
 {
-    put_integer(buffer, value, 8);
+    uint8_t *to = hf_buffer_reserve(buffer, 8);
+    if (to != NULL) {
+        put_u32(to, (uint32_t)value);
+        put_u32(to + 4, (uint32_t)(value >> 32));
+        buffer->size += 8;
+    }
 }
 
 void hf_buffer_put_slice(struct hf_buffer *buffer, struct hf_slice slice)

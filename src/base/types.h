@@ -27,6 +27,9 @@ typedef uint64_t hf_epoch;
 #define HF_PRINTF(format_index, first_index)                                   \
     __attribute__((format(printf, format_index, first_index)))
 
+/* What hardly ever runs, and so should not burden who calls it. */
+#define HF_RARE __attribute__((cold, noinline))
+
 #define HF_ARRAY_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 /* What a noun ends with after the number @n, in a text for people. */
