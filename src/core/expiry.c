@@ -130,15 +130,18 @@ bool hf_expiry_run(struct hf_expiry *expiry, hf_time now, uint32_t visits_max,
 {
     struct run run = {
         .now = now, .visits_left = visits_max, .due = due, .user = user};
-    for (uint32_t i = 0; i < HF_PARTITION_COUNT; i++) {
-        struct hf_expiry_table *table = &expiry->tables[expiry->cursor];
-        if (table->due <= now) {
-            if (!run_table(&run, table->sessions)) {
-                return true;
-            }
-            table->due = hf_table_first_due(&table->sessions->table);
+    size_t first = expiry->cursor;
+    for (size_t i = 0; i < HF_PARTITION_COUNT; i++) {
+        size_t at = (first + i) % HF_PARTITION_COUNT;
+        struct hf_expiry_table *table = &expiry->tables[at];
+        if (table->due > now) {
+            continue;
         }
-        expiry->cursor = (uint16_t)((expiry->cursor + 1) % HF_PARTITION_COUNT);
+        if (!run_table(&run, table->sessions)) {
+            expiry->cursor = (uint16_t)at;
+            return true;
+        }
+        table->due = hf_table_first_due(&table->sessions->table);
     }
     return false;
 }

@@ -184,24 +184,28 @@ static void stands_still(struct hf_node *node, uint8_t i, hf_time since)
     }
 }
 
+static bool is_silent(const struct hf_node *node, uint8_t member)
+{
+    hf_member_set silent = hf_node_suspects(node) | node->view->absent;
+    return (silent & hf_member_set_of(member)) != 0;
+}
+
 void hf_node_slow_tick(struct hf_node *node)
 {
     if (node->state != HF_STATE_ACTIVE || node->promised > node->view->epoch) {
         return; /* After a promise nobody acknowledges anything. */
     }
-    hf_member_set silent = hf_node_suspects(node) | node->view->absent;
     hf_member_set waited = awaited(node);
     for (uint8_t i = 0; i < node->view->member_count; i++) {
         struct hf_member *member = &node->members[i];
         const struct hf_stream *stream = &member->stream;
-        hf_member_set bit = hf_member_set_of(i);
-        bool owes =
-            stream->acked + 1 < hf_stream_next(stream) || (waited & bit) != 0;
+        bool owes = stream->acked + 1 < hf_stream_next(stream) ||
+                    (waited & hf_member_set_of(i)) != 0;
         hf_time from = stream->progress_at > node->installed_at
                            ? stream->progress_at
                            : node->installed_at;
-        if (!owes || !member->ready || (silent & bit) != 0 ||
-            node->now - from <= HF_LEARNER_SLOW_MS) {
+        if (!owes || !member->ready || node->now - from <= HF_LEARNER_SLOW_MS ||
+            is_silent(node, i)) {
             member->slow = false;
         } else {
             stands_still(node, i, node->now - from);

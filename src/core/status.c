@@ -26,15 +26,6 @@ static void count_to_fill(const struct hf_partition *partition,
     }
 }
 
-static uint64_t share_clients(const struct hf_sessions_totals *share)
-{
-    uint64_t sessions = 0;
-    for (unsigned i = 0; i < HF_DATABASE_COUNT; i++) {
-        sessions += share->counts[i];
-    }
-    return sessions;
-}
-
 /* Copies of a partition that there could be, its primary included. */
 static unsigned copies_wanted(const struct hf_view *view)
 {
@@ -72,11 +63,15 @@ void hf_node_count_local(const struct hf_node *node, struct hf_heartbeat *beat)
     beat->bytes +=
         node->shares[HF_SHARE_OTHER].bytes + alone->bytes + safe->bytes;
     beat->fences += alone->fences + safe->fences;
+    uint64_t sessions_alone = 0;
+    uint64_t sessions_safe = 0;
     for (unsigned i = 0; i < HF_DATABASE_COUNT; i++) {
         beat->databases[i] += alone->counts[i] + safe->counts[i];
+        sessions_alone += alone->counts[i];
+        sessions_safe += safe->counts[i];
     }
-    beat->under_replicated += share_clients(alone);
-    beat->sessions += share_clients(alone) + share_clients(safe);
+    beat->under_replicated += sessions_alone;
+    beat->sessions += sessions_alone + sessions_safe;
     bool filling = node->unsynced > 0 || node->taught > 0;
     for (uint16_t p = 0; filling && p < HF_PARTITION_COUNT; p++) {
         if (node->partitions[p].primary) {

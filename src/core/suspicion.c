@@ -112,29 +112,36 @@ static hf_member_set suspects_of(const struct hf_node *node, uint8_t member,
     return heard ? said->suspects : 0;
 }
 
+/* Who suspects @member. */
+static hf_member_set suspected_by(const struct hf_node *node, uint8_t member,
+                                  hf_member_set own)
+{
+    hf_member_set by = 0;
+    for (uint8_t k = 0; k < node->view->member_count; k++) {
+        bool is = (suspects_of(node, k, own) & hf_member_set_of(member)) != 0;
+        by |= is ? hf_member_set_of(k) : 0;
+    }
+    return by;
+}
+
 /* Those that so many suspect that the rest, themselves included, is no safe
  * set: they cannot go on, whoever still hears them. */
 static hf_member_set helpless(const struct hf_node *node, hf_member_set own)
 {
-    uint8_t count = node->view->member_count;
-    hf_member_set by[HF_MEMBERS_MAX] = {0}; /* Who suspects this one. */
+    hf_member_set all = hf_view_voters(node->view);
     hf_member_set any = 0;
-    for (uint8_t k = 0; k < count; k++) {
-        hf_member_set suspects = suspects_of(node, k, own);
-        any |= suspects;
-        for (uint8_t i = 0; suspects != 0 && i < count; i++) {
-            bool is = (suspects & hf_member_set_of(i)) != 0;
-            by[i] |= is ? hf_member_set_of(k) : 0;
-        }
+    for (uint8_t k = 0; k < node->view->member_count; k++) {
+        any |= suspects_of(node, k, own);
     }
-    any &= hf_view_voters(node->view) & ~hf_member_set_of(node->self);
+    any &= all & ~hf_member_set_of(node->self);
     if (any == 0 || HF_MUTATED(HEARD_BY_ONE_IS_WELL)) {
         return 0;
     }
-    hf_member_set all = hf_view_voters(node->view);
     hf_member_set voteless = hf_node_voteless(node);
-    for (uint8_t i = 0; i < count; i++) {
-        if (hf_view_is_safe(all, voteless, all & ~voteless & ~by[i])) {
+    for (hf_member_set rest = any; rest != 0; rest &= rest - 1) {
+        uint8_t i = hf_member_set_first(rest);
+        hf_member_set by = suspected_by(node, i, own);
+        if (hf_view_is_safe(all, voteless, all & ~voteless & ~by)) {
             any &= ~hf_member_set_of(i);
         }
     }
