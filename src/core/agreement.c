@@ -563,7 +563,7 @@ void hf_node_prepared(struct hf_node *node, struct hf_peer *from,
     hf_member_set after = ~(hf_member_set_of(from->member) |
                             (hf_member_set_of(from->member) - 1));
     withhold(node, prepare->excluded & after & ~node->dead);
-    if (prepare->ballot < node->promised ||
+    if (prepare->ballot >= node->promised &&
         !guard_is_over(node, prepare->excluded)) {
         return; /* The proposer asks again. */
     }
@@ -574,7 +574,19 @@ void hf_node_prepared(struct hf_node *node, struct hf_peer *from,
         node->promised_without = prepare->excluded;
         hf_node_lease_changed(node);
     }
-    send_promise(node, from);
+    send_promise(node, from); /* Of a higher one, when it is outbid. */
+}
+
+/* Somebody has promised more, perhaps to one whom we do not hear, and who does
+ * not get through to all. That may just be ending, so it counts when we ask
+ * once more. It may keep whomever we suspect. */
+static void note_outbid(struct hf_node *node)
+{
+    if (node->now - node->ballot.started_at > HF_BALLOT_RETRY_MS &&
+        !HF_MUTATED(OUTBID_WAITS)) {
+        node->ballot.active = false;
+        node->promised_without = 0;
+    }
 }
 
 void hf_node_promised(struct hf_node *node, struct hf_peer *from,
@@ -583,8 +595,14 @@ void hf_node_promised(struct hf_node *node, struct hf_peer *from,
     struct hf_ballot *ballot = &node->ballot;
     saw_ballot(node, promise->ballot);
     if (!is_our_decision(node, from, promise->base) || !ballot->active ||
-        ballot->accepting || promise->ballot != ballot->number ||
         (ballot->voters & hf_member_set_of(from->member)) == 0) {
+        return;
+    }
+    if (promise->ballot > ballot->number) {
+        note_outbid(node);
+        return;
+    }
+    if (ballot->accepting || promise->ballot != ballot->number) {
         return;
     }
     ballot->answered |= hf_member_set_of(from->member);

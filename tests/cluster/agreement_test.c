@@ -51,6 +51,48 @@ static void proposers_do_not_outbid_each_other(void **state)
     }
 }
 
+static bool is_not_of_all(struct cluster *c, void *user)
+{
+    const unsigned *node = user;
+    const struct hf_view *view = c->processes[*node].node->view;
+    return hf_member_set_count(hf_view_voters(view)) != c->options.node_count;
+}
+
+/* @to hears of a ballot of @from above all that it has heard of. */
+static void outbid(struct cluster *c, unsigned from, unsigned to)
+{
+    const struct hf_node *node = c->processes[to].node;
+    const struct hf_peer_info *info = &c->processes[from].node->config.self;
+    const struct hf_message message = {
+        .type = HF_MESSAGE_PREPARE,
+        .prepare = {.ballot = node->highest_ballot + (1ull << 32),
+                    .base = node->view->epoch}};
+    process_on_message(&c->processes[to], info->id, info->incarnation,
+                       &message);
+}
+
+/* What B says does not reach A, who begins a ballot, and so waits for B until
+ * it can go on without. Just before, B proposes, too, for that ballot led
+ * nowhere, and C and D promise more than A offers then. They say so, and A does
+ * not wait until somebody else proposes, or its own ballot is given up. */
+static void who_is_outbid_by_one_unheard_bids_again(void **state)
+{
+    struct cluster *c = story_start(state, 4, 1);
+    const struct hf_view *view = cluster_view(c);
+    unsigned a = cluster_node_of(c, view, 0);
+    unsigned b = cluster_node_of(c, view, 1);
+    cluster_clog(c, b, a, HF_CHANNEL_CONTROL);
+    hf_node_drain(c->processes[cluster_node_of(c, view, 3)].node);
+    cluster_run(c, HF_GUARD_MS - 100);
+    outbid(c, b, cluster_node_of(c, view, 2));
+    outbid(c, b, cluster_node_of(c, view, 3));
+    cluster_check(
+        c, cluster_wait(c, 100 + 4 * HF_BALLOT_RETRY_MS, is_not_of_all, &a),
+        "A does not go on without B");
+    cluster_heal(c);
+    cluster_settle(c, CLUSTER_SETTLE_MS);
+}
+
 /* B was cut off and knows only the first view; the two others have gone on, and
  * parted in turn, so that only Y serves. When X, which is out, reaches B, what
  * it says is of a later view: it promises B nothing, and its death is no reason
@@ -99,13 +141,6 @@ static struct cluster *start_slow(void **state, unsigned node_count,
     options.faults.delay_us = 20000;
     options.policy = HF_POLICY_MAJORITY; /* A fork would be none of it. */
     return story_start_with(state, &options);
-}
-
-static bool is_not_of_all(struct cluster *c, void *user)
-{
-    const unsigned *node = user;
-    const struct hf_view *view = c->processes[*node].node->view;
-    return hf_member_set_count(hf_view_voters(view)) != c->options.node_count;
 }
 
 /* X is cut off, and A and B agree to go on without it. A learns that they
@@ -723,6 +758,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         STORY(proposers_do_not_outbid_each_other),
+        STORY(who_is_outbid_by_one_unheard_bids_again),
         STORY(who_is_in_a_later_view_does_not_bind),
         STORY(what_was_accepted_is_decided),
         STORY(who_is_further_on_is_not_led_back),

@@ -93,6 +93,8 @@
       "who stood still suspects others of giving back what it sent before")    \
     X(BALLOTS_IN_VAIN, 1, 0, "late",                                           \
       "who may not decide alone tries again and again")                        \
+    X(OUTBID_WAITS, 1, 0, "agreement",                                         \
+      "who is told of a higher ballot waits until its own is given up")        \
     X(LATE_GREETING, 20, 2000, "restart",                                      \
       "a greeting of an older process counts as of a newer one")               \
     X(STALE_IS_LOST, 1, 0, "fork half",                                        \
