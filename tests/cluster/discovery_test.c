@@ -150,6 +150,16 @@ static void expect_waits_for(struct cluster *c, unsigned node, unsigned other)
         "it does not say for whom it waits");
 }
 
+/* @nodes are kept as absent, and hear so. */
+static void leave_out_copies(struct cluster *c, unsigned nodes[2])
+{
+    nodes[0] = cluster_primary_of(c, "k");
+    nodes[1] = cluster_backup_of(c, "k");
+    cluster_isolate(c, nodes[0]);
+    cluster_isolate(c, nodes[1]);
+    cluster_run(c, SILENCE_MS);
+}
+
 /* Two were kept as absent with the only copies of something, hear so, and then
  * all others die. Each may be taken in by somebody whom the other one does not
  * know of, and of both together none has a vote: so they wait, and say for
@@ -163,11 +173,7 @@ static void two_that_are_kept_wait_for_each_other(void **state)
     struct cluster *c = story_start_with(state, &options);
     unsigned nodes[2];
     cluster_set(c, "k", "v");
-    nodes[0] = cluster_primary_of(c, "k");
-    nodes[1] = cluster_backup_of(c, "k");
-    cluster_isolate(c, nodes[0]);
-    cluster_isolate(c, nodes[1]);
-    cluster_run(c, SILENCE_MS);
+    leave_out_copies(c, nodes);
     cluster_heal(c);
     cluster_check(c, cluster_wait(c, SILENCE_MS, are_out, nodes),
                   "they do not hear that they were left out");
@@ -176,6 +182,45 @@ static void two_that_are_kept_wait_for_each_other(void **state)
             cluster_kill(c, i);
         }
     }
+    cluster_run(c, 2 * ALONE_MS);
+    expect_waits_for(c, nodes[0], nodes[1]);
+    expect_waits_for(c, nodes[1], nodes[0]);
+
+    cluster_kill(c, nodes[1]);
+    cluster_settle_and_check(c);
+    cluster_expect(c, "k", "v");
+}
+
+/* The same when the last of the others takes them back, which needs no vote but
+ * its own, and dies before anybody has heard of that. They cannot tell it from
+ * a view with somebody else in it. */
+static void two_that_were_taken_back_unheard_wait(void **state)
+{
+    struct cluster_options options;
+    cluster_options_init(&options, 9);
+    options.node_count = 5;
+    options.policy = HF_POLICY_MAJORITY;
+    struct cluster *c = story_start_with(state, &options);
+    unsigned nodes[2];
+    cluster_set(c, "k", "v");
+    unsigned last = cluster_stranger_to(c, "k");
+    leave_out_copies(c, nodes);
+    for (unsigned i = 0; i < 5; i++) {
+        if (i != nodes[0] && i != nodes[1] && i != last) {
+            cluster_kill(c, i);
+            cluster_run(c, SILENCE_MS);
+        }
+    }
+    cluster_check(c, story_is_of_one(c, &last), "somebody else has a vote");
+    cluster_heal(c);
+    int64_t until_us = cluster_now_us(c) + SILENCE_MS * SCHEDULE_US_PER_MS;
+    while (story_is_of_one(c, &last) && cluster_step(c, until_us)) {
+    }
+    cluster_check(c, !story_is_of_one(c, &last), "it takes nobody back");
+    cluster_isolate(c, last);
+    cluster_run(c, HF_HEARTBEAT_MS);
+    cluster_kill(c, last);
+    cluster_heal(c);
     cluster_run(c, 2 * ALONE_MS);
     expect_waits_for(c, nodes[0], nodes[1]);
     expect_waits_for(c, nodes[1], nodes[0]);
@@ -281,6 +326,7 @@ int main(void)
         STORY(an_excluded_node_starts_anew_when_all_others_are_dead),
         STORY(an_excluded_node_knows_that_others_may_have_joined),
         STORY(two_that_are_kept_wait_for_each_other),
+        STORY(two_that_were_taken_back_unheard_wait),
         STORY(of_two_clusters_the_older_goes_on),
         STORY(the_older_goes_on_though_it_is_smaller),
         STORY(a_clock_set_back_makes_no_second_cluster),

@@ -269,6 +269,40 @@ static bool is_voter(const struct cluster *c, const struct hf_view *view,
            (view->absent & hf_member_set_of(member)) == 0;
 }
 
+/* The newest view that is known to anybody but @victim, who is in it or was
+ * left out of it. */
+static const struct hf_view *known_without(const struct cluster *c,
+                                           unsigned victim)
+{
+    const struct hf_view *newest = NULL;
+    for (unsigned i = 0; i < c->options.node_count; i++) {
+        const struct process *process = &c->processes[i];
+        if (i == victim || !process->running ||
+            process->node->state == HF_STATE_STARTING) {
+            continue;
+        }
+        const struct hf_view *view = process->node->view;
+        if (newest == NULL || cluster_is_newer(view, newest)) {
+            newest = view;
+        }
+    }
+    return newest;
+}
+
+/* Whether those who are left may go on by what they know. A view that one node
+ * decides alone, because nobody else has a vote, may give votes to those it
+ * takes in: to members that were kept as absent, say. Until one of them hears
+ * of it they know of an earlier view, in which they have none; and somebody
+ * whom they do not know of might have been taken in with them. So they wait,
+ * and when the one that decided dies, then for ever. Who has a vote in both
+ * views is not affected: it accepted the later one, and decides it again. */
+static bool heirs_go_on(const struct run *run, unsigned victim, bool proven)
+{
+    const struct hf_view *known = known_without(run->c, victim);
+    return known == NULL || !is_voter(run->c, known, victim) ||
+           rest_goes_on(run, known, victim, proven);
+}
+
 /* Members that leave stop being copies soon, also when that leaves fewer than
  * wanted. */
 static uint64_t leaving_few(const struct cluster *c, const struct hf_view *view)
@@ -334,6 +368,7 @@ bool budget_allows_death(const struct run *run, unsigned node, bool proven)
     }
     uint64_t out = left_out(c);
     if (!view_allows(run, newest, node, proven, out) ||
+        !heirs_go_on(run, node, proven) ||
         (plan_has_sides(&run->plan) && !sides_allow(run, node, out))) {
         return false;
     }

@@ -462,7 +462,7 @@ unsigned cluster_first_up(const struct cluster *c)
 
 /* One that was agreed on again has a later epoch than some that came after it,
  * but an earlier base. */
-static bool is_newer(const struct hf_view *a, const struct hf_view *b)
+bool cluster_is_newer(const struct hf_view *a, const struct hf_view *b)
 {
     bool one = hf_lineage_of(a) == hf_lineage_of(b);
     return one && a->base != b->base ? a->base > b->base : a->epoch > b->epoch;
@@ -476,7 +476,8 @@ const struct hf_view *cluster_view(const struct cluster *c)
             continue;
         }
         const struct hf_view *view = hf_node_get_view(c->processes[i].node);
-        if (view != NULL && (newest == NULL || is_newer(view, newest))) {
+        if (view != NULL &&
+            (newest == NULL || cluster_is_newer(view, newest))) {
             newest = view;
         }
     }

@@ -135,6 +135,7 @@ void cluster_heal(struct cluster *c);
 
 /* What the newest view of a running node says. */
 const struct hf_view *cluster_view(const struct cluster *c);
+bool cluster_is_newer(const struct hf_view *a, const struct hf_view *b);
 bool cluster_is_up(const struct cluster *c, unsigned node); /* Not paused. */
 unsigned cluster_up_count(const struct cluster *c);
 /* How many sessions that it dropped @node has yet to free. */
