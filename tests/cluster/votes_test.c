@@ -318,6 +318,93 @@ static void who_was_left_out_gives_way_to_nothing_before(void **state)
     }
 }
 
+static uint64_t lineage_of(const struct cluster *c, unsigned node)
+{
+    return hf_lineage_of(c->processes[node].node->view);
+}
+
+/* The third of @user, by the first two, who have not forked. */
+static bool is_taken_in(struct cluster *c, void *user)
+{
+    const unsigned *node = user;
+    return lineage_of(c, node[2]) == lineage_of(c, node[0]) &&
+           c->processes[node[2]].node->state == HF_STATE_ACTIVE;
+}
+
+/* Of four, the first two go on, and B and D fork. D stands still then, B goes
+ * on alone, changes what it has, and gives way to the first two. */
+static void fork_and_go_over(struct cluster *c, unsigned node[4],
+                             uint64_t *fork)
+{
+    unsigned b = node[2];
+    unsigned d = node[3];
+    for (unsigned i = 0; i < 2; i++) {
+        cluster_cut(c, node[i], b);
+        cluster_cut(c, node[i], d);
+    }
+    cluster_check(c, cluster_wait(c, 3 * SILENCE_MS, has_forked, &d),
+                  "B and D do not fork");
+    cluster_run(c, 1000);
+    cluster_isolate(c, d);
+    cluster_pause(c, d);
+    cluster_check(c, cluster_wait(c, SILENCE_MS, story_is_of_one, &b),
+                  "B does not go on alone");
+    *fork = lineage_of(c, b);
+    cluster_check(c, lineage_of(c, d) == *fork, "D has another lineage");
+    cluster_expect_reply(c, "OK", b, "SET", "late", "two", NULL);
+    uncut(c, node[0], b);
+    uncut(c, node[1], b);
+    cluster_check(c, cluster_wait(c, 3 * SILENCE_MS, is_taken_in, node),
+                  "B is not taken in by the first two");
+}
+
+/* B and D were one fork, and B has gone on there without D, handed that over,
+ * and forked from where it was taken in. Then it meets D, who knows only what
+ * both were in. It is D's lineage that B gives way to, but not where D is: D
+ * would go on beside what B has acknowledged there. So D forks. */
+static void who_handed_over_gives_way_to_nothing_before(void **state)
+{
+    unsigned gives_way = 0; /* In how many the later fork of B does. */
+    for (uint64_t seed = 1; seed <= 6; seed++) {
+        struct cluster_options options;
+        cluster_options_init(&options, 20 + seed);
+        options.policy = HF_POLICY_AVAILABLE;
+        options.node_count = 4;
+        options.backups = 3; /* So B and D have all that they go on with. */
+        struct cluster *c = story_start_with(state, &options);
+        c->invariants.two_sides = true;
+        story_fill(c, 50);
+        cluster_set(c, "late", "one");
+        unsigned node[4];
+        for (uint8_t i = 0; i < 4; i++) {
+            node[i] = cluster_node_of(c, cluster_view(c), i);
+        }
+        unsigned b = node[2];
+        unsigned d = node[3];
+        uint64_t fork;
+        fork_and_go_over(c, node, &fork);
+        cluster_isolate(c, b);
+        cluster_check(c, cluster_wait(c, 3 * SILENCE_MS, has_forked, &b),
+                      "B does not fork again");
+        gives_way += lineage_of(c, b) > fork ? 1 : 0;
+        uncut(c, b, d);
+        cluster_resume(c, d);
+        for (unsigned i = 0; i < 40; i++) {
+            cluster_run(c, 100);
+            cluster_check(c, !serves_anything(c, d) || lineage_of(c, d) != fork,
+                          "D goes on beside what was acknowledged without it");
+        }
+        cluster_heal(c);
+        cluster_settle(c, CLUSTER_SETTLE_MS);
+        c->invariants.two_sides = false;
+        cluster_settle_and_check(c);
+        cluster_expect(c, "late", "two");
+        story_expect_filled(c, 50);
+        story_end(state);
+    }
+    assert_true(gives_way > 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -325,6 +412,7 @@ int main(void)
         STORY(who_agreed_to_what_came_next_does_not_give_way),
         STORY(what_another_took_up_binds_who_chose_it),
         STORY(who_was_left_out_gives_way_to_nothing_before),
+        STORY(who_handed_over_gives_way_to_nothing_before),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
