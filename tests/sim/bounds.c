@@ -3,10 +3,11 @@
  * A copy that acknowledges nothing is given up, whatever is the matter with it.
  * That takes a view, so it is asked of a primary only while more than half of
  * the members, it and the owner of the copy among them, hear each other well
- * all the time: no cut, no stuck or slow control link, nobody stands still or
- * lacks memory, or has heard that others went on. Of the rest each may be in
- * the way once, one after the other: heard when a ballot begins, and then
- * silent until it is suspected and its leases are over. */
+ * all the time: no cut, no stuck or slow control link, nor one on which bytes
+ * of while it was slow have yet to pass, nobody stands still or lacks memory,
+ * or has heard that others went on. Of the rest each may be in the way once,
+ * one after the other: heard when a ballot begins, and then silent until it is
+ * suspected and its leases are over. */
 #include "core/node_state.h"
 #include "sim/run.h"
 
@@ -58,7 +59,10 @@ static bool takes_part(const struct run *run, unsigned node,
 static bool path_is_well(const struct run *run, unsigned from, unsigned to)
 {
     const struct link_fault *fault = &run->links[from][to];
-    return !fault->cut && !fault->slow && !fault->clogged[HF_CHANNEL_CONTROL];
+    const struct network_path *path =
+        &run->c->network.links[from][to][HF_CHANNEL_CONTROL].path;
+    return !fault->cut && !fault->slow && !fault->clogged[HF_CHANNEL_CONTROL] &&
+           path->free_us <= cluster_now_us(run->c);
 }
 
 /* Whether @primary and @copy are two of more than half of the members that all
