@@ -30,10 +30,9 @@ uint8_t hf_view_find_id(const struct hf_view *view, hf_node_id id)
 
 hf_member_set hf_view_all(const struct hf_view *view)
 {
-    if (view->member_count == HF_MEMBERS_MAX) {
-        return ~(hf_member_set)0;
-    }
-    return hf_member_set_of(view->member_count) - 1;
+    return view->member_count == 0
+               ? 0
+               : ~(hf_member_set)0 >> (64 - view->member_count);
 }
 
 hf_member_set hf_view_voters(const struct hf_view *view)

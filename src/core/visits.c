@@ -2,7 +2,7 @@
 
 static struct hf_visit *find(struct hf_visits *visits, uint64_t lineage)
 {
-    for (uint8_t i = 0; i < visits->count; i++) {
+    for (uint16_t i = 0; i < visits->count; i++) {
         if (visits->of[i].lineage == lineage) {
             return &visits->of[i];
         }
@@ -14,7 +14,7 @@ static struct hf_visit *find(struct hf_visits *visits, uint64_t lineage)
 static struct hf_visit *forget_one(struct hf_visits *visits)
 {
     struct hf_visit *first = &visits->of[0];
-    for (uint8_t i = 1; i < visits->count; i++) {
+    for (uint16_t i = 1; i < visits->count; i++) {
         if (visits->of[i].from < first->from) {
             first = &visits->of[i];
         }
@@ -51,7 +51,7 @@ bool hf_visits_passed(const struct hf_visits *visits,
                       const struct hf_view *view)
 {
     uint64_t lineage = hf_lineage_of(view);
-    for (uint8_t i = 0; i < visits->count; i++) {
+    for (uint16_t i = 0; i < visits->count; i++) {
         if (visits->of[i].lineage == lineage) {
             return view->base < visits->of[i].from;
         }

@@ -9,14 +9,14 @@
 
 #include "core/lineage.h"
 
-#define HF_VISITS_MAX 16
+#define HF_VISITS_MAX 256
 
 struct hf_visits {
     struct hf_visit {
         uint64_t lineage;
         hf_epoch from; /* Views of it with an earlier base are past. */
     } of[HF_VISITS_MAX];
-    uint8_t count;
+    uint16_t count;
     hf_epoch forgotten; /* The same for lineages that are not listed. */
 };
 
