@@ -183,8 +183,10 @@ static void target_heard(struct hf_node *node, const struct hf_view *view,
 }
 
 /* We take up our own lineage, in a later view: what is changed from now on is
- * newer than what was handed over. Who was out of it stays so, also where the
- * view counts on him, but for one that takes him in. */
+ * newer than what was handed over, of which those who have it remember in which
+ * view it was held. So the promise of a later one comes first; entering the old
+ * one carries out what waits. Who was out of it stays so, also where the view
+ * counts on him, but for one that takes him in. */
 static void resume(struct hf_node *node)
 {
     uint8_t self = hf_view_find(node->view, node->config.self.id,
@@ -197,8 +199,10 @@ static void resume(struct hf_node *node)
         return;
     }
     *node->proposal = *node->view;
+    if (!HF_MUTATED(RESUMES_WHERE_IT_WAS)) {
+        hf_node_grant_no_more(node);
+    }
     hf_node_install(node, node->proposal);
-    hf_node_grant_no_more(node);
 }
 
 /* Whether @view is in the lineage that we hand over to, or came from it, and

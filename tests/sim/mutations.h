@@ -189,6 +189,8 @@
       "a write where there is a fence is carried out")                         \
     X(FENCE_NOT_REFILLED, 1, 200, "",                                          \
       "a learner does not get the fences")                                     \
+    X(RESUMES_WHERE_IT_WAS, 145200732, 1, "merge half",                        \
+      "who hands over and is cut off goes on in the view that it handed over") \
     X(MERGE_TAKES_ALL, 33, 200, "fork half",                                   \
       "what another lineage hands over replaces whatever is there")            \
     X(MERGE_LOSES_FENCE, 1, 200, "fork half",                                  \
