@@ -75,8 +75,9 @@ static bool leads_to(const struct hf_view *view, const struct hf_view *theirs,
 
 /* Whether the lineage @next of ours came after @view, whatever the epochs. When
  * @view was agreed on again under one above ours, those in it cannot follow us
- * yet. We do not give way all the same: some of us agreed to what came after
- * @view, and would pass for members who have no vote in that. */
+ * before ours is later. We do not give way: some of us agreed to what came
+ * after @view, so they never could (visits.h), and when those in it are too few
+ * to go on both would wait for ever. */
 static bool came_after(const struct hf_view *view,
                        const struct hf_lineage *next)
 {

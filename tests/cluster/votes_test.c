@@ -148,11 +148,22 @@ static void go_on_without(struct cluster *c, struct story_pair pair, unsigned y,
                   "A does not go on alone");
 }
 
+/* Whether the voter takes part in the lineage of the proposer. */
+static bool is_of_fork(struct cluster *c, void *user)
+{
+    const struct story_pair *pair = user;
+    const struct hf_node *b = c->processes[pair->voter].node;
+    const struct hf_node *y = c->processes[pair->proposer].node;
+    return b->state == HF_STATE_ACTIVE &&
+           hf_lineage_of(b->view) == hf_lineage_of(y->view);
+}
+
 /* Y forks from a view that it has agreed to with A, who has gone on from there.
  * B knows only the view before that, and agrees on it with X and Z once more,
  * under a number that is later than that of the fork. When Y meets B it does
  * not give way: it would pass for one who has no vote in that view, and B, who
- * ranks first, would go on beside A, in the same lineage. */
+ * ranks first, would go on beside A, in the same lineage. Nor do they wait for
+ * each other: Y takes a later number, and B follows. */
 static void who_agreed_to_what_came_next_does_not_give_way(void **state)
 {
     struct cluster_options options;
@@ -175,8 +186,10 @@ static void who_agreed_to_what_came_next_does_not_give_way(void **state)
     cluster_check(c, cluster_wait(c, 3 * SILENCE_MS, is_of_three, &b),
                   "B, X and Z do not agree");
     cluster_isolate(c, b);
+    struct story_pair forked = {y, b};
     uncut(c, b, y);
-    cluster_run(c, 4 * SILENCE_MS);
+    cluster_check(c, cluster_wait(c, 4 * SILENCE_MS, is_of_fork, &forked),
+                  "B does not follow the fork");
     cluster_heal(c);
     cluster_settle(c, CLUSTER_SETTLE_MS);
     c->invariants.two_sides = false;

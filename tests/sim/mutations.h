@@ -64,7 +64,7 @@
       "who went on in a view that was agreed on again follows its fork")       \
     X(GIVES_WAY_TO_EARLIER, 1, 0, "votes",                                     \
       "a fork gives way to a view before what it began at, under a later "     \
-      "epoch")                                                                 \
+      "epoch, or, where it may not, both wait for ever")                       \
     X(ACCEPTED_IS_NOTHING, 696, 2000, "agreement takeover",                    \
       "who has nothing by its view starts over, whatever it accepted")         \
     X(ANY_SET_DECIDES, 4, 200, "",                                             \
