@@ -86,6 +86,19 @@ static bool votes_in(const struct hf_node *node, const struct hf_view *view)
            (view->absent & hf_member_set_of(self)) == 0;
 }
 
+/* Whether we look for a cluster anew, and those of @view do not take us in, for
+ * we are to leave, and keep nothing that they wait for. Then we are gone:
+ * anyone else would join them, and not come back to what it was in before
+ * either. */
+static bool is_gone_from(const struct hf_node *node, const struct hf_view *view)
+{
+    return node->state == HF_STATE_STARTING && node->leaving != HF_LEAVING_NO &&
+           node->merge_deferred == 0 &&
+           hf_view_find(view, node->config.self.id,
+                        node->config.self.incarnation) == HF_MEMBER_NONE &&
+           !HF_MUTATED(LEAVER_STAYS);
+}
+
 /* What comes after our view, with us or without. */
 static void follow(struct hf_node *node, const struct hf_view *view)
 {
@@ -98,6 +111,8 @@ static void follow(struct hf_node *node, const struct hf_view *view)
         if (node->state == HF_STATE_OUT) {
             hf_node_merge_adopt(node, view);
             *node->view = *view;
+        } else if (is_gone_from(node, view)) {
+            node->state = HF_STATE_LEFT;
         }
     }
 }

@@ -210,6 +210,50 @@ static void who_wakes_up_hands_over_to_a_stranger(void **state)
     cluster_expect(c, key, "only here");
 }
 
+static bool looks_for_a_cluster(struct cluster *c, void *user)
+{
+    const struct leaver *leaver = user;
+    struct hf_node_status status;
+    hf_node_get_status(node_of(c, leaver->node), &status);
+    return status.state == HF_STATE_STARTING;
+}
+
+/* It is cut off when it has handed over all, and is ready. The others go on
+ * without it, take in a fourth, and leave. It only sees that they have ended,
+ * so it looks for a cluster anew, and nobody takes in who is about to leave. */
+static void who_looks_anew_while_it_leaves_is_gone(void **state)
+{
+    struct cluster_options options;
+    cluster_options_init(&options, 40);
+    options.node_count = 4;
+    options.boot_none = true;
+    struct cluster *c = story_create(state, &options);
+    struct leaver leaver = {c, 2};
+    unsigned heir = 3;
+    cluster_boot_first(c, 3);
+    story_fill(c, KEYS);
+    hf_node_drain(node_of(c, leaver.node));
+    cluster_check(c, cluster_wait(c, DRAIN_MS, is_drained, &leaver),
+                  "others take over what a leaving node held");
+    cluster_isolate(c, leaver.node);
+    hf_node_leave(node_of(c, leaver.node));
+    cluster_run(c, 5000);
+    cluster_boot(c, heir);
+    cluster_run(c, 5000);
+    leave(c, 0);
+    leave(c, 1);
+    cluster_heal(c);
+    cluster_cut(c, leaver.node, heir);
+    cluster_check(c, cluster_wait(c, 5000, looks_for_a_cluster, &leaver),
+                  "all that it was in a view with are dead");
+    cluster_heal(c);
+    cluster_check(c, cluster_wait(c, DRAIN_MS, has_left, &leaver),
+                  "it has left when it hears who goes on without it");
+    cluster_kill(c, leaver.node);
+    cluster_settle(c, CLUSTER_SETTLE_MS);
+    story_expect_filled(c, KEYS);
+}
+
 /* Whether the other one has promised to decide on a view in which the leaver
  * leaves, and that has yet to hear so. */
 static bool has_promised_to_take_over(struct cluster *c, void *user)
@@ -275,6 +319,7 @@ int main(void)
         STORY(a_node_may_die_while_it_leaves),
         STORY(who_wakes_up_alone_stops_soon),
         STORY(who_wakes_up_hands_over_to_a_stranger),
+        STORY(who_looks_anew_while_it_leaves_is_gone),
         STORY(what_an_heir_never_took_over_is_kept),
         STORY(a_fork_keeps_what_an_heir_never_took_over),
     };

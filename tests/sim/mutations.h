@@ -47,6 +47,8 @@
       "a view is accepted whose ballot is lower than the promised one")        \
     X(ACCEPTED_FORGOTTEN, 82, 2000, "agreement",                               \
       "a proposer ignores what others have accepted")                          \
+    X(LEAVER_STAYS, 145201948, 1, "leave half",                                \
+      "who looks for a cluster anew while it leaves never leaves")             \
     X(OWN_CHOICE_BINDS, 120060415, 1, "leave",                                 \
       "what a proposer chose and nobody decided binds its next ballot")        \
     X(ANY_CHOICE_IS_FREE, 1, 0, "votes",                                       \
