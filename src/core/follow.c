@@ -99,10 +99,19 @@ static bool is_gone_from(const struct hf_node *node, const struct hf_view *view)
            !HF_MUTATED(LEAVER_STAYS);
 }
 
+/* Whether @view is the one that we are out of, though under a later number.
+ * Others may have gone on by now as if we had no vote in it. */
+static bool is_out_of(const struct hf_node *node, const struct hf_view *view)
+{
+    return node->state == HF_STATE_OUT && view->base == node->view->base &&
+           hf_lineage_of(view) == hf_lineage_of(node->view) &&
+           !HF_MUTATED(VOTE_TAKEN_BACK);
+}
+
 /* What comes after our view, with us or without. */
 static void follow(struct hf_node *node, const struct hf_view *view)
 {
-    if (votes_in(node, view)) {
+    if (votes_in(node, view) && !is_out_of(node, view)) {
         hf_node_install(node, view);
     } else if (node->state == HF_STATE_ACTIVE) {
         go_out(node, view);
@@ -201,15 +210,14 @@ static void wait_for_it(struct hf_node *node, const struct hf_view *view)
     *node->view = *view;
 }
 
-/* @view counts on what we handed over to the lineage that we are out of. Those
- * who decided it go on without us, or wait for us as absent: then we come back
- * with nothing, after those who bring it. */
+/* @view counts on what we handed over to the lineage that we are out of. It is
+ * not past, so we agreed to nothing that follows. Those in it go on without us,
+ * or wait for us as absent: then we come back with nothing, after those who
+ * bring it. */
 static void come_with_nothing(struct hf_node *node, const struct hf_view *view)
 {
     if (votes_in(node, view)) {
-        if (!is_behind_us(node, view)) {
-            wait_for_it(node, view);
-        }
+        wait_for_it(node, view);
     } else if (!others_bring_it(node, view)) {
         follow(node, view);
     }

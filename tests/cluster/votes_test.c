@@ -418,6 +418,146 @@ static void who_handed_over_gives_way_to_nothing_before(void **state)
     assert_true(gives_way > 0);
 }
 
+static bool is_out_of(struct cluster *c, void *user)
+{
+    const unsigned *node = user;
+    return is_out(c, user) && lineage_of(c, node[0]) == lineage_of(c, node[1]);
+}
+
+/* X, A and Q go on without B, and are parted. X and B go on alone, by order. If
+ * X is to give way, it hands over to B, and is out of its lineage then. */
+static bool give_way_by_order(struct cluster *c, const unsigned node[4])
+{
+    unsigned x = node[0];
+    unsigned b = node[3];
+    cluster_isolate(c, b);
+    cluster_check(c, cluster_wait(c, 2 * SILENCE_MS, is_of_three, &x),
+                  "X, A and Q do not go on");
+    cluster_run(c, 1000);
+    for (unsigned i = 0; i < 3; i++) {
+        cluster_isolate(c, node[i]);
+    }
+    cluster_run(c, SILENCE_MS);
+    for (unsigned i = 0; i < 4; i += 3) {
+        cluster_check(c, hf_node_takeover(c->processes[node[i]].node) == NULL,
+                      "the order is refused");
+    }
+    cluster_run(c, 2 * SILENCE_MS);
+    if (lineage_of(c, x) < lineage_of(c, b)) {
+        return false;
+    }
+    cluster_expect_reply(c, "OK", x, "SET", "late", "two", NULL);
+    uncut(c, x, b);
+    unsigned out[] = {x, b};
+    cluster_check(c, cluster_wait(c, 2 * SILENCE_MS, is_out_of, out),
+                  "X does not hand over");
+    uncut(c, x, node[1]);
+    cluster_isolate(c, b);
+    return true;
+}
+
+/* The second of @user goes on alone, where the first is waited for, or not. */
+static bool is_alone_beside(struct cluster *c, void *user)
+{
+    unsigned *node = user;
+    return story_is_of_one(c, &node[1]) && !has_forked(c, &node[1]) &&
+           !is_active(c, &node[0]);
+}
+
+/* X has agreed to nothing that follows the view in which it was with A, though
+ * it has promised later numbers elsewhere; nor has it any more what that counts
+ * on. So it is out of that view, and A, who hears nobody else, does not wait
+ * for its vote. What X had B brings. */
+static void who_handed_over_elsewhere_is_not_waited_for(void **state)
+{
+    unsigned gives_way = 0; /* In how many X does. */
+    for (uint64_t seed = 1; seed <= 8; seed++) {
+        struct cluster_options options;
+        cluster_options_init(&options, 60 + seed);
+        options.policy = HF_POLICY_MAJORITY;
+        options.node_count = 4;
+        options.backups = 3; /* So B goes on with all there is. */
+        struct cluster *c = story_start_with(state, &options);
+        c->invariants.two_sides = true;
+        story_fill(c, 50);
+        cluster_set(c, "late", "one");
+        unsigned node[4];
+        for (uint8_t i = 0; i < 4; i++) {
+            node[i] = cluster_node_of(c, cluster_view(c), i);
+        }
+        if (give_way_by_order(c, node)) {
+            gives_way++;
+            cluster_check(c, cluster_wait(c, SILENCE_MS, is_alone_beside, node),
+                          "A waits for the vote of X");
+            cluster_heal(c);
+            cluster_settle(c, CLUSTER_SETTLE_MS);
+            c->invariants.two_sides = false;
+            cluster_settle_and_check(c);
+            cluster_expect(c, "late", "two");
+            story_expect_filled(c, 50);
+        }
+        story_end(state);
+    }
+    assert_true(gives_way > 0);
+}
+
+/* @node hears of an earlier view that was agreed on again, and so gives its own
+ * a later number. */
+static void renumber(struct cluster *c, unsigned node, unsigned from)
+{
+    struct hf_view other = *c->processes[node].node->view;
+    other.epoch = c->processes[from].node->highest_ballot + (1ull << 32);
+    other.base--;
+    const struct hf_message message = {.type = HF_MESSAGE_VIEW, .view = &other};
+    tell(c, from, node, &message);
+}
+
+/* The same, and X does not hear that A has gone on without it. Then it meets Q,
+ * in the view that it is out of, under a later number. Did it take part there,
+ * the two were enough to go on beside A. */
+static void who_gave_up_its_vote_does_not_get_it_back(void **state)
+{
+    unsigned gives_way = 0;
+    for (uint64_t seed = 1; seed <= 8; seed++) {
+        struct cluster_options options;
+        cluster_options_init(&options, 60 + seed);
+        options.policy = HF_POLICY_MAJORITY;
+        options.node_count = 4;
+        options.backups = 3;
+        struct cluster *c = story_start_with(state, &options);
+        c->invariants.two_sides = true;
+        story_fill(c, 50);
+        unsigned node[4];
+        for (uint8_t i = 0; i < 4; i++) {
+            node[i] = cluster_node_of(c, cluster_view(c), i);
+        }
+        if (give_way_by_order(c, node)) {
+            gives_way++;
+            unsigned x = node[0];
+            cluster_check(c, cluster_wait(c, SILENCE_MS, is_out_of, node),
+                          "X does not wait for A");
+            network_cut(&c->network, node[1], x, true);
+            cluster_check(c, cluster_wait(c, SILENCE_MS, is_alone_beside, node),
+                          "A waits for the vote of X");
+            cluster_isolate(c, x);
+            cluster_check(c, is_of_three(c, &x), "X hears that A has gone on");
+            renumber(c, node[2], x);
+            uncut(c, x, node[2]);
+            for (unsigned i = 0; i < 40; i++) {
+                cluster_run(c, 100);
+                cluster_check(c, !is_active(c, &x), "X votes once more");
+            }
+            cluster_heal(c);
+            cluster_settle(c, CLUSTER_SETTLE_MS);
+            c->invariants.two_sides = false;
+            cluster_settle_and_check(c);
+            story_expect_filled(c, 50);
+        }
+        story_end(state);
+    }
+    assert_true(gives_way > 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -426,6 +566,8 @@ int main(void)
         STORY(what_another_took_up_binds_who_chose_it),
         STORY(who_was_left_out_gives_way_to_nothing_before),
         STORY(who_handed_over_gives_way_to_nothing_before),
+        STORY(who_handed_over_elsewhere_is_not_waited_for),
+        STORY(who_gave_up_its_vote_does_not_get_it_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -60,6 +60,9 @@
       "to it, when it has been in another lineage")                            \
     X(VOTE_FORGOTTEN, 1, 0, "votes",                                           \
       "the same, when it voted in that view and entered none that followed")   \
+    X(VOTE_TAKEN_BACK, 1, 0, "votes",                                          \
+      "who is out of a view, where nobody waits for its vote any more, votes " \
+      "in it when it hears of it under a later number")                        \
     X(LED_BACK, 2003, 2000, "agreement",                                       \
       "a view that was agreed on again is followed by who is further on")      \
     X(DRAWN_INTO_FORK, 5007, 2000, "agreement half --behead",                  \
