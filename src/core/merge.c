@@ -191,9 +191,8 @@ static void resume(struct hf_node *node)
 {
     uint8_t self = hf_view_find(node->view, node->config.self.id,
                                 node->config.self.incarnation);
-    if (self == HF_MEMBER_NONE ||
-        (node->view->absent & hf_member_set_of(self)) != 0 ||
-        (node->merge_out && node->view->epoch <= node->promised)) {
+    if (self == HF_MEMBER_NONE || node->merge_out ||
+        (node->view->absent & hf_member_set_of(self)) != 0) {
         *node->proposal = *node->view;
         hf_node_stay_out(node, node->proposal);
         return;
