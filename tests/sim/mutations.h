@@ -49,7 +49,7 @@
       "a proposer ignores what others have accepted")                          \
     X(LEAVER_STAYS, 145201948, 1, "leave half",                                \
       "who looks for a cluster anew while it leaves never leaves")             \
-    X(OWN_CHOICE_BINDS, 120060415, 1, "leave",                                 \
+    X(OWN_CHOICE_BINDS, 1, 0, "leave",                                         \
       "what a proposer chose and nobody decided binds its next ballot")        \
     X(ANY_CHOICE_IS_FREE, 1, 0, "votes",                                       \
       "who chose once is bound neither by that nor by who took it up")         \
