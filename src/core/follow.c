@@ -15,6 +15,7 @@ bool hf_node_is_kept(const struct hf_node *node)
 
 void hf_node_stay_out(struct hf_node *node, const struct hf_view *view)
 {
+    hf_visits_give_up(&node->visits, view, &node->config.self);
     hf_node_merge_adopt(node, view);
     *node->view = *view;
     node->state = HF_STATE_OUT;
@@ -99,19 +100,12 @@ static bool is_gone_from(const struct hf_node *node, const struct hf_view *view)
            !HF_MUTATED(LEAVER_STAYS);
 }
 
-/* Whether @view is the one that we are out of, though under a later number.
- * Others may have gone on by now as if we had no vote in it. */
-static bool is_out_of(const struct hf_node *node, const struct hf_view *view)
-{
-    return node->state == HF_STATE_OUT && view->base == node->view->base &&
-           hf_lineage_of(view) == hf_lineage_of(node->view) &&
-           !HF_MUTATED(VOTE_TAKEN_BACK);
-}
-
 /* What comes after our view, with us or without. */
 static void follow(struct hf_node *node, const struct hf_view *view)
 {
-    if (votes_in(node, view) && !is_out_of(node, view)) {
+    bool gave_up =
+        hf_visits_given_up(&node->visits, view) && !HF_MUTATED(VOTE_TAKEN_BACK);
+    if (votes_in(node, view) && !gave_up) {
         hf_node_install(node, view);
     } else if (node->state == HF_STATE_ACTIVE) {
         go_out(node, view);
@@ -205,6 +199,7 @@ static bool others_bring_it(const struct hf_node *node,
 /* Out of our view, we are out of @view from now on, though it counts on us. */
 static void wait_for_it(struct hf_node *node, const struct hf_view *view)
 {
+    hf_visits_give_up(&node->visits, view, &node->config.self);
     hf_node_peers_meet(node, view);
     hf_node_merge_adopt(node, view);
     *node->view = *view;

@@ -94,6 +94,7 @@ static void spread(struct hf_node *node)
 static void aim_at(struct hf_node *node, const struct hf_view *view,
                    hf_epoch forked)
 {
+    hf_visits_give_up(&node->visits, view, &node->config.self);
     *node->target = *view;
     node->forked = forked;
     node->merge_heard = node->now;

@@ -62,6 +62,33 @@ static void who_voted_in_a_view_has_left_it_behind(void **state)
     assert_true(hf_visits_passed(&visits, &again));
 }
 
+/* It gives way to later views there, and may be taken in by them, but votes in
+ * none that it gave up, under any epoch; also after it was elsewhere. */
+static void who_gave_up_its_vote_is_to_be_taken_in_anew(void **state)
+{
+    (void)state;
+    struct hf_visits visits = {.count = 0};
+    struct hf_peer_info self = {.id = 1, .incarnation = 5};
+    struct hf_view view = view_of(7, 20);
+    view.member_count = 1;
+    view.members[0] = self;
+    self.incarnation = 6; /* Another process of the name has no vote there. */
+    hf_visits_give_up(&visits, &view, &self);
+    assert_false(hf_visits_given_up(&visits, &view));
+    self.incarnation = 5;
+    view.absent = 1; /* Nor has who is absent. */
+    hf_visits_give_up(&visits, &view, &self);
+    assert_false(hf_visits_given_up(&visits, &view));
+    view.absent = 0;
+    hf_visits_give_up(&visits, &view, &self);
+    enter(&visits, 9, 30);
+    view.epoch = 1000;
+    assert_true(hf_visits_given_up(&visits, &view));
+    assert_false(hf_visits_passed(&visits, &view));
+    view.base = 21;
+    assert_false(hf_visits_given_up(&visits, &view));
+}
+
 /* Of many lineages the earliest is forgotten, but not that it was early. */
 static void what_is_forgotten_was_early(void **state)
 {
@@ -82,6 +109,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_lineage_counts_for_itself),
         cmocka_unit_test(who_voted_in_a_view_has_left_it_behind),
+        cmocka_unit_test(who_gave_up_its_vote_is_to_be_taken_in_anew),
         cmocka_unit_test(what_is_forgotten_was_early),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
