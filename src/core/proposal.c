@@ -349,12 +349,11 @@ bool hf_proposal_ends_await(const struct hf_node *node)
 }
 
 /* Whether what starts empty, or with an older copy, because all are dead who
- * had it is to wait for somebody to whom they may have passed it on. */
+ * had it is to wait for somebody to whom they may have passed it on: also in a
+ * lineage that never forked, for they may have been in a fork of it. */
 static bool is_awaited(const struct hf_node *node)
 {
-    bool fork =
-        node->view->lineage_count > 1 || node->ballot.fork == HF_FORK_POLICY;
-    return fork && node->view->policy != HF_POLICY_MAJORITY &&
+    return node->view->policy != HF_POLICY_MAJORITY &&
            node->ballot.fork != HF_FORK_TAKEOVER &&
            hf_proposal_others_live(node) && !HF_MUTATED(STALE_IS_LOST);
 }

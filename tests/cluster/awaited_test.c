@@ -264,6 +264,46 @@ static void what_is_awaited_has_no_copy_that_answers(void **state)
     go_together(c);
 }
 
+/* There are no backups. The last two of five go on as a fork, of the same view
+ * as the three others, who are in no fork. The fourth hands over to the fifth,
+ * ends, and comes back to the three: they wait for it by its name no more, and
+ * not for the fifth either, which had none of it when they parted. */
+static void a_root_awaits_what_a_fork_may_have(void **state)
+{
+    for (uint64_t seed = 440; seed < 443; seed++) {
+        struct cluster_options options;
+        cluster_options_init(&options, seed);
+        options.node_count = 5;
+        options.backups = 0;
+        options.policy = HF_POLICY_AVAILABLE;
+        struct cluster *c = story_start_with(state, &options);
+        fill(c);
+        c->invariants.two_sides = true;
+        for (unsigned i = 0; i < 6; i++) {
+            cluster_cut(c, i % 3, 3 + i / 3);
+        }
+        cluster_run(c, SIDES_MS);
+        cluster_check(c, drains(c, 3), "it hands over what it has");
+        see_dead(c, 3, 0);
+        link_between(c, 3, 4, true);
+        for (unsigned i = 0; i < 3; i++) {
+            link_between(c, 3, i, false);
+        }
+        cluster_boot(c, 3);
+        cluster_run(c, SIDES_MS);
+        const struct hf_view *root = c->processes[0].node->view;
+        cluster_check(c,
+                      root->lineage_count == 1 &&
+                          hf_member_set_count(hf_view_voters(root)) == 4,
+                      "who comes back is taken in, and nobody forked");
+        for (unsigned i = 0; i < 4; i++) {
+            cluster_check(c, count_refused(c, i) > 0, "nothing is unavailable");
+        }
+        go_together(c);
+        story_end(state);
+    }
+}
+
 /* There are no backups. X cannot reach B, and is out of the view of A and B,
  * which waits for what only X has. D goes on as a fork. When X hears D alone
  * for a moment, that is no reason to hand over to it; nor is another such
@@ -491,6 +531,7 @@ int main(void)
         STORY(what_nobody_can_bring_is_lost),
         STORY(what_one_member_knows_counts_for_all),
         STORY(what_is_awaited_has_no_copy_that_answers),
+        STORY(a_root_awaits_what_a_fork_may_have),
         STORY(who_hears_its_lineage_again_waits_anew),
         STORY(who_was_replaced_is_not_waited_for),
         STORY(what_was_handed_over_is_served_when_it_is_back),
