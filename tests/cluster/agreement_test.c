@@ -292,10 +292,7 @@ static void who_went_on_is_not_drawn_into_a_fork(void **state)
                   "B forks from no later epoch");
     bool done[KEYS];
     set_some(c, a, done);
-    cluster_heal(c);
-    cluster_settle(c, CLUSTER_SETTLE_MS);
-    c->invariants.two_sides = false;
-    cluster_settle_and_check(c);
+    story_bring_together(c);
     expect_some(c, done);
 }
 
@@ -729,10 +726,7 @@ static void who_leaves_a_fork_does_not_go_back(void **state)
     cluster_isolate(c, y);
     cluster_check(c, cluster_wait(c, 4 * SILENCE_MS, is_not_of_all, &x),
                   "A, B and X do not go on");
-    cluster_heal(c);
-    cluster_settle(c, CLUSTER_SETTLE_MS);
-    c->invariants.two_sides = false;
-    cluster_settle_and_check(c);
+    story_bring_together(c);
     story_expect_filled(c, 50);
 }
 

@@ -412,10 +412,7 @@ static void who_was_replaced_is_not_waited_for(void **state)
         cluster_check(c, drains(c, first), "it hands over what it has");
         cluster_kill(c, first);
         cluster_run(c, SEEN_MS);
-        cluster_heal(c);
-        cluster_settle(c, CLUSTER_SETTLE_MS);
-        c->invariants.two_sides = false;
-        cluster_settle_and_check(c);
+        story_bring_together(c);
         cluster_check(c, c->processes[third].node->counters.merges == 1,
                       "the third does not give way"); /* Try other seeds. */
         expect_new(c, done);

@@ -44,10 +44,7 @@ static void go_apart(struct cluster *c, unsigned side)
 
 static void go_together(struct cluster *c)
 {
-    cluster_heal(c);
-    cluster_settle(c, CLUSTER_SETTLE_MS);
-    c->invariants.two_sides = false;
-    cluster_settle_and_check(c);
+    story_bring_together(c);
 }
 
 static void key_of(char *key, const char *kind, unsigned i)

@@ -60,10 +60,7 @@ static struct two start(void **state, uint64_t seed)
 static void end(const struct two *two)
 {
     struct cluster *c = two->c;
-    cluster_heal(c);
-    cluster_settle(c, CLUSTER_SETTLE_MS);
-    c->invariants.two_sides = false;
-    cluster_settle_and_check(c);
+    story_bring_together(c);
     story_expect_filled(c, KEYS);
 }
 

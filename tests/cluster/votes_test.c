@@ -59,6 +59,14 @@ static bool has_forked(struct cluster *c, void *user)
     return c->processes[*node].node->view->lineage_count > 1;
 }
 
+/* The first @count members of the view, by rank. */
+static void by_rank(struct cluster *c, unsigned *node, uint8_t count)
+{
+    for (uint8_t i = 0; i < count; i++) {
+        node[i] = cluster_node_of(c, cluster_view(c), i);
+    }
+}
+
 static bool is_in_state(struct cluster *c, void *user,
                         enum hf_member_state state)
 {
@@ -190,10 +198,7 @@ static void who_agreed_to_what_came_next_does_not_give_way(void **state)
     uncut(c, b, y);
     cluster_check(c, cluster_wait(c, 4 * SILENCE_MS, is_of_fork, &forked),
                   "B does not follow the fork");
-    cluster_heal(c);
-    cluster_settle(c, CLUSTER_SETTLE_MS);
-    c->invariants.two_sides = false;
-    cluster_settle_and_check(c);
+    story_bring_together(c);
     story_expect_filled(c, 50);
 }
 
@@ -304,9 +309,7 @@ static void who_was_left_out_gives_way_to_nothing_before(void **state)
         c->invariants.two_sides = true;
         story_fill(c, 50);
         unsigned node[5];
-        for (uint8_t i = 0; i < 5; i++) {
-            node[i] = cluster_node_of(c, cluster_view(c), i);
-        }
+        by_rank(c, node, 5);
         unsigned b = node[2];
         unsigned d = node[4];
         leave_out_one_by_one(c, node, what);
@@ -322,10 +325,7 @@ static void who_was_left_out_gives_way_to_nothing_before(void **state)
         uncut(c, b, d);
         cluster_resume(c, b);
         cluster_run(c, 4 * SILENCE_MS);
-        cluster_heal(c);
-        cluster_settle(c, CLUSTER_SETTLE_MS);
-        c->invariants.two_sides = false;
-        cluster_settle_and_check(c);
+        story_bring_together(c);
         story_expect_filled(c, 50);
         story_end(state);
     }
@@ -389,9 +389,7 @@ static void who_handed_over_gives_way_to_nothing_before(void **state)
         story_fill(c, 50);
         cluster_set(c, "late", "one");
         unsigned node[4];
-        for (uint8_t i = 0; i < 4; i++) {
-            node[i] = cluster_node_of(c, cluster_view(c), i);
-        }
+        by_rank(c, node, 4);
         unsigned b = node[2];
         unsigned d = node[3];
         uint64_t fork;
@@ -407,10 +405,7 @@ static void who_handed_over_gives_way_to_nothing_before(void **state)
             cluster_check(c, !serves_anything(c, d) || lineage_of(c, d) != fork,
                           "D goes on beside what was acknowledged without it");
         }
-        cluster_heal(c);
-        cluster_settle(c, CLUSTER_SETTLE_MS);
-        c->invariants.two_sides = false;
-        cluster_settle_and_check(c);
+        story_bring_together(c);
         cluster_expect(c, "late", "two");
         story_expect_filled(c, 50);
         story_end(state);
@@ -482,17 +477,12 @@ static void who_handed_over_elsewhere_is_not_waited_for(void **state)
         story_fill(c, 50);
         cluster_set(c, "late", "one");
         unsigned node[4];
-        for (uint8_t i = 0; i < 4; i++) {
-            node[i] = cluster_node_of(c, cluster_view(c), i);
-        }
+        by_rank(c, node, 4);
         if (give_way_by_order(c, node)) {
             gives_way++;
             cluster_check(c, cluster_wait(c, SILENCE_MS, is_alone_beside, node),
                           "A waits for the vote of X");
-            cluster_heal(c);
-            cluster_settle(c, CLUSTER_SETTLE_MS);
-            c->invariants.two_sides = false;
-            cluster_settle_and_check(c);
+            story_bring_together(c);
             cluster_expect(c, "late", "two");
             story_expect_filled(c, 50);
         }
@@ -528,9 +518,7 @@ static void who_gave_up_its_vote_does_not_get_it_back(void **state)
         c->invariants.two_sides = true;
         story_fill(c, 50);
         unsigned node[4];
-        for (uint8_t i = 0; i < 4; i++) {
-            node[i] = cluster_node_of(c, cluster_view(c), i);
-        }
+        by_rank(c, node, 4);
         if (give_way_by_order(c, node)) {
             gives_way++;
             unsigned x = node[0];
@@ -547,10 +535,7 @@ static void who_gave_up_its_vote_does_not_get_it_back(void **state)
                 cluster_run(c, 100);
                 cluster_check(c, !is_active(c, &x), "X votes once more");
             }
-            cluster_heal(c);
-            cluster_settle(c, CLUSTER_SETTLE_MS);
-            c->invariants.two_sides = false;
-            cluster_settle_and_check(c);
+            story_bring_together(c);
             story_expect_filled(c, 50);
         }
         story_end(state);

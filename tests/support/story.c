@@ -84,6 +84,14 @@ void story_expect_filled(struct cluster *c, unsigned key_count)
     }
 }
 
+void story_bring_together(struct cluster *c)
+{
+    cluster_heal(c);
+    cluster_settle(c, CLUSTER_SETTLE_MS);
+    c->invariants.two_sides = false;
+    cluster_settle_and_check(c);
+}
+
 bool story_has_accepted(struct cluster *c, void *user)
 {
     const struct story_pair *pair = user;

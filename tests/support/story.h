@@ -37,6 +37,10 @@ void story_end(void **state);
 void story_fill(struct cluster *c, unsigned key_count);
 void story_expect_filled(struct cluster *c, unsigned key_count);
 
+/* Heals all cuts. Sides that had gone on apart (invariants.two_sides) become
+ * one, and all copies the same. */
+void story_bring_together(struct cluster *c);
+
 /* Two that agree on a view: members of the same one. */
 struct story_pair {
     unsigned proposer;
