@@ -136,7 +136,7 @@ static void ballot_send(struct hf_node *node)
         message = (struct hf_message){
             .type = HF_MESSAGE_PREPARE,
             .prepare = {ballot->number, node->view->epoch, ballot->excluded,
-                        node->dead, (uint8_t)ballot->fork}};
+                        ballot->dead, (uint8_t)ballot->fork}};
     }
     for (uint8_t i = 0; i < node->view->member_count; i++) {
         hf_member_set bit = hf_member_set_of(i);
@@ -299,6 +299,15 @@ static void ballot_choose(struct hf_node *node)
     }
 }
 
+/* Who has kept aside what the dead had says so before it promises: the view
+ * that comes of it would begin that empty. */
+static void claim_inheritance(struct hf_node *node)
+{
+    if (node->merge_deferred > 0 && !HF_MUTATED(HEIR_UNTOLD)) {
+        hf_node_nominate(node);
+    }
+}
+
 static void promise_self(struct hf_node *node)
 {
     struct hf_ballot *ballot = &node->ballot;
@@ -323,10 +332,12 @@ static void ballot_start(struct hf_node *node, hf_member_set excluded,
         .number = ballot_above(node),
         .fork = fork,
         .excluded = excluded,
+        .dead = node->dead,
         .voters = hf_view_voters(node->view) & ~excluded,
         .started_at = node->now,
     };
     saw_ballot(node, ballot->number);
+    claim_inheritance(node);
     promise_self(node);
     ballot_send(node);
     if (ballot->answered == ballot->voters) {
@@ -574,6 +585,7 @@ void hf_node_prepared(struct hf_node *node, struct hf_peer *from,
         node->promised_without = prepare->excluded;
         hf_node_lease_changed(node);
     }
+    claim_inheritance(node);
     send_promise(node, from); /* Of a higher one, when it is outbid. */
 }
 

@@ -246,6 +246,7 @@ struct hf_ballot {
     hf_epoch number;
     hf_member_set voters;
     hf_member_set excluded;
+    hf_member_set dead; /* All voters were told so. */
     hf_member_set answered;
     hf_member_set fresh;
     hf_time started_at;
@@ -254,7 +255,6 @@ struct hf_ballot {
 };
 
 enum hf_probe_kind { HF_PROBE_SEED, HF_PROBE_PEER };
-
 struct hf_probe {
     uint64_t token;
     enum hf_probe_kind kind;
@@ -735,6 +735,8 @@ void hf_node_refill(struct hf_node *node, uint8_t member);
 /* @member acknowledged something: how much may be under way to it? */
 void hf_node_refill_acked(struct hf_node *node, uint8_t member);
 void hf_node_refill_tick(struct hf_node *node);
+/* Tells everybody, until a view answers it, of all our nominations. */
+void hf_node_nominate(struct hf_node *node);
 /* @member has handed over all that it kept aside of @partition. */
 void hf_node_refill_allowed(struct hf_node *node, uint16_t partition,
                             uint8_t member);
@@ -748,8 +750,7 @@ struct hf_copy *hf_partition_copy(struct hf_partition *partition,
 /* slow.c: members that are alive but do not keep up. */
 /* Whether no copies on @member are to be filled for now. */
 bool hf_node_is_put_off(const struct hf_node *node, uint8_t member);
-/* A learner of ours stands in the way: @member is filled later, from the
- * start. Nothing waits for it any more but what waits for a view. */
+/* Fills @member later, from the start: a learner of ours stands in the way. */
 void hf_node_put_off(struct hf_node *node, uint8_t member);
 void hf_node_slow_tick(struct hf_node *node);
 /* Members that some of our partitions cannot go on without. */
@@ -768,8 +769,7 @@ void hf_node_request_done(struct hf_node *node, uint64_t number,
 void hf_node_bounced(struct hf_node *node, const struct hf_bounce *bounce);
 /* Sends held requests that can be sent now, in order. */
 void hf_node_route_held(struct hf_node *node);
-/* The view changes: all requests are to be sent anew, in order. Who carried
- * one out already recognises it (core/operations.h). */
+/* The view changes: sends all anew, in order (core/operations.h). */
 void hf_node_requests_reset(struct hf_node *node);
 void hf_node_requests_entered(struct hf_node *node);
 /* A link to or from @member is new: repeat what it may not have heard. */

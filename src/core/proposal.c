@@ -368,16 +368,21 @@ static bool stays_awaited(const struct hf_node *node)
 hf_member_set hf_proposal_gone(const struct hf_node *node)
 {
     const struct hf_view *view = node->view;
+    /* Of others a voter may be the heir, and have yet to say so. */
+    hf_member_set dead = node->dead;
+    if (node->ballot.active && !HF_MUTATED(HEIR_UNTOLD)) {
+        dead &= node->ballot.dead;
+    }
     bool fork = view->lineage_count > 1 ||
                 (node->ballot.active && node->ballot.fork == HF_FORK_POLICY);
     if (view->policy == HF_POLICY_MAJORITY || HF_MUTATED(STALE_IS_LOST) ||
         (!fork && !others_may_have_it(node))) {
-        return node->dead;
+        return dead;
     }
-    hf_member_set set = node->dead & node->fresh;
+    hf_member_set set = dead & node->fresh;
     for (uint8_t i = 0; i < view->member_count; i++) {
         hf_member_set bit = hf_member_set_of(i);
-        if ((node->dead & bit) != 0 && is_back_anew(node, &view->members[i])) {
+        if ((dead & bit) != 0 && is_back_anew(node, &view->members[i])) {
             set |= bit;
         }
     }

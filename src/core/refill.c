@@ -580,24 +580,8 @@ static size_t nominees_of(const struct hf_node *node, uint16_t p,
     return count;
 }
 
-/* Tells everybody, until a view answers it, of all our nominations. */
-void hf_node_refill_tick(struct hf_node *node)
+void hf_node_nominate(struct hf_node *node)
 {
-    if (node->state != HF_STATE_ACTIVE) {
-        return;
-    }
-    /* The rate is shared: not always the same one first. */
-    uint8_t count = node->view->member_count;
-    node->fill_turn = (uint8_t)((node->fill_turn + 1) % count);
-    for (uint8_t i = 0; i < count; i++) {
-        uint8_t member = (uint8_t)((node->fill_turn + i) % count);
-        look_again(node, member);
-        hf_node_refill(node, member);
-    }
-    if ((!node->nominate_due && node->merge_deferred == 0) ||
-        node->now - node->nominated_at < HF_HEARTBEAT_MS) {
-        return;
-    }
     node->nominated_at = node->now;
     struct hf_nomination nominations[NOMINATIONS_PER_MESSAGE];
     struct hf_nominate out = {.epoch = node->view->epoch,
@@ -611,5 +595,24 @@ void hf_node_refill_tick(struct hf_node *node)
     }
     if (out.count > 0) {
         nominate(node, &out);
+    }
+}
+
+void hf_node_refill_tick(struct hf_node *node)
+{
+    if (node->state != HF_STATE_ACTIVE) {
+        return;
+    }
+    /* The rate is shared: not always the same one first. */
+    uint8_t count = node->view->member_count;
+    node->fill_turn = (uint8_t)((node->fill_turn + 1) % count);
+    for (uint8_t i = 0; i < count; i++) {
+        uint8_t member = (uint8_t)((node->fill_turn + i) % count);
+        look_again(node, member);
+        hf_node_refill(node, member);
+    }
+    if ((node->nominate_due || node->merge_deferred > 0) &&
+        node->now - node->nominated_at >= HF_HEARTBEAT_MS) {
+        hf_node_nominate(node);
     }
 }

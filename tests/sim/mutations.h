@@ -98,6 +98,8 @@
       "who stood still suspects others of giving back what it sent before")    \
     X(BALLOTS_IN_VAIN, 1, 0, "late",                                           \
       "who may not decide alone tries again and again")                        \
+    X(HEIR_UNTOLD, 1, 0, "adopt",                                              \
+      "who has kept aside what the dead had promises before it has said so")   \
     X(OUTBID_WAITS, 1, 0, "agreement",                                         \
       "who is told of a higher ballot waits until its own is given up")        \
     X(LATE_GREETING, 20, 2000, "restart",                                      \
