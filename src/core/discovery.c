@@ -107,9 +107,9 @@ static const char *member_awaited(const struct hf_node *node)
         if (info->id == node->config.self.id) {
             continue;
         }
-        bool replaced = peer != NULL &&
+        bool replaced = peer != NULL && /* As in certify_replaced(). */
                         peer->info.incarnation != info->incarnation &&
-                        peer->info.started_ms >= info->started_ms;
+                        peer->echoed >= node->started_at;
         if (peer == NULL || (!replaced && !peer->refused)) {
             return info->name;
         }
@@ -174,7 +174,10 @@ bool hf_node_peer_matters(const struct hf_node *node,
         return !hf_peer_has_links(peer) && node->state == HF_STATE_ACTIVE &&
                (node->view->absent != 0 || node->view_awaited > 0);
     }
-    if (peer->member != HF_MEMBER_NONE) {
+    uint8_t member = hf_node_named(node, peer);
+    if (member != HF_MEMBER_NONE &&
+        (member == peer->member ||
+         (node->dead & hf_member_set_of(member)) == 0)) {
         return true;
     }
     return node->state == HF_STATE_ACTIVE

@@ -77,6 +77,8 @@ static void member_carry(struct hf_node *node, const struct hf_view *old_view,
     }
     const struct hf_member *before = &node->previous[old];
     member->heard = before->heard;
+    member->given = before->given;
+    member->bound = before->bound;
     if ((old_dead & hf_member_set_of(old)) != 0) {
         node->dead |= hf_member_set_of(index);
         member->died_at = before->died_at;
@@ -109,6 +111,8 @@ static void install_members(struct hf_node *node, const struct hf_view *view)
         struct hf_record_queue in_log = member->in_log;
         *member = (struct hf_member){.stream = stream, .in_log = in_log};
         member->grant = HF_TIME_PAST;
+        member->given = HF_TIME_PAST;
+        member->bound = HF_TIME_PAST;
         member->pulled_at = HF_TIME_PAST;
         member->learning = -1;
         member->learn_window = node->config.learn_bytes_max / 16;

@@ -145,8 +145,8 @@ HF_NODISCARD int hf_node_create(struct hf_node **node,
 void hf_node_destroy(struct hf_node *node);
 
 /* Whether to take a session with @peer, which just introduced itself: false
- * when it is an older incarnation of a node we know by a newer one, whose
- * greeting comes late. Ask before a LINK event reports it. */
+ * while another incarnation of that node is heard, so that its greeting comes
+ * late. Ask before a LINK event reports it. */
 bool hf_node_takes(const struct hf_node *node, const struct hf_peer_info *peer,
                    hf_time now);
 

@@ -118,14 +118,15 @@ hf_member_set hf_node_voteless(const struct hf_node *node)
 
 bool hf_node_is_bound(const struct hf_node *node, uint8_t member)
 {
-    const struct hf_peer *peer = node->members[member].peer;
-    return peer != NULL && peer->bound + HF_LEASE_MS > node->now;
+    const struct hf_member *of = &node->members[member];
+    hf_time bound = of->peer == NULL ? of->bound : of->peer->bound;
+    return bound + HF_LEASE_MS > node->now;
 }
 
 hf_time hf_node_given(const struct hf_node *node, uint8_t member)
 {
-    const struct hf_peer *peer = node->members[member].peer;
-    return peer == NULL ? HF_TIME_PAST : peer->given;
+    const struct hf_member *of = &node->members[member];
+    return of->peer == NULL ? of->given : of->peer->given;
 }
 
 /* Deaths. */
@@ -149,18 +150,18 @@ static void certify(struct hf_node *node, uint8_t member)
     hf_node_lease_changed(node);
 }
 
-/* @id introduced itself as @incarnation: any other one is dead. */
-static void certify_replaced(struct hf_node *node, hf_node_id id,
-                             hf_incarnation incarnation)
+/* @peer runs under the name of a member, and gives back what we sent when that
+ * one existed already: so it lives since, and the member does not, for a name
+ * has one process at a time. A greeting alone proves nothing: it may be of a
+ * process that died before. */
+static void certify_replaced(struct hf_node *node, const struct hf_peer *peer)
 {
-    if (node->state != HF_STATE_ACTIVE) {
-        return;
-    }
-    uint8_t member = hf_view_find_id(node->view, id);
-    if (member != HF_MEMBER_NONE &&
-        node->view->members[member].incarnation != incarnation &&
+    uint8_t member = hf_view_find_id(node->view, peer->info.id);
+    if (peer->member == HF_MEMBER_NONE && member != HF_MEMBER_NONE &&
+        (peer->echoed >= node->installed_at || HF_MUTATED(GREETING_IS_DEATH)) &&
         !HF_MUTATED(ANY_INCARNATION)) {
         certify(node, member);
+        hf_node_consider_change(node);
     }
 }
 
@@ -169,7 +170,8 @@ uint64_t hf_node_probe_start(struct hf_node *node, enum hf_probe_kind kind,
 {
     uint64_t token = ++node->probe_token;
     struct hf_probe *probe = &node->probes[token % HF_PROBES_MAX];
-    *probe = (struct hf_probe){.token = token, .kind = kind};
+    *probe =
+        (struct hf_probe){.token = token, .kind = kind, .sent_at = node->now};
     node->out->probe(node->out->user, address, token);
     return token;
 }
@@ -190,11 +192,26 @@ static void probe_peer(struct hf_node *node, struct hf_peer *peer)
     node->probes[token % HF_PROBES_MAX].incarnation = peer->info.incarnation;
 }
 
-static void peer_refused(struct hf_node *node, hf_incarnation incarnation)
+uint8_t hf_node_named(const struct hf_node *node, const struct hf_peer *peer)
+{
+    if (node->state != HF_STATE_ACTIVE || peer->member != HF_MEMBER_NONE) {
+        return peer->member;
+    }
+    uint8_t member = hf_view_find_id(node->view, peer->info.id);
+    if (member == HF_MEMBER_NONE || member == node->self) {
+        return HF_MEMBER_NONE;
+    }
+    const struct hf_peer_info *info = &node->view->members[member];
+    bool same = hf_node_address_equal(info->host, info->peer_port,
+                                      peer->info.host, peer->info.peer_port);
+    return same ? member : HF_MEMBER_NONE;
+}
+
+static void peer_refused(struct hf_node *node, const struct hf_probe *probe)
 {
     for (size_t i = 0; i < node->peer_count; i++) {
         struct hf_peer *peer = &node->peers[i];
-        if (peer->info.incarnation != incarnation ||
+        if (peer->info.incarnation != probe->incarnation ||
             (!peer->lost && hf_peer_has_links(peer))) {
             continue;
         }
@@ -203,8 +220,10 @@ static void peer_refused(struct hf_node *node, hf_incarnation incarnation)
             continue; /* Perhaps only we have a wrong address. */
         }
         peer->refused = true;
-        if (peer->member != HF_MEMBER_NONE) {
-            certify(node, peer->member);
+        uint8_t member = hf_node_named(node, peer);
+        if (member != HF_MEMBER_NONE &&
+            (member == peer->member || probe->sent_at >= node->installed_at)) {
+            certify(node, member); /* It was there before. */
             hf_node_consider_change(node);
         }
     }
@@ -221,7 +240,7 @@ void hf_node_probed(struct hf_node *node, uint64_t token,
         node->seeds[probe->seed].refused = result == HF_PROBE_REFUSED;
         node->seeds[probe->seed].accepted = result == HF_PROBE_CONNECTED;
     } else if (result == HF_PROBE_REFUSED || HF_MUTATED(ANY_PROBE_IS_DEATH)) {
-        peer_refused(node, probe->incarnation);
+        peer_refused(node, probe);
     }
 }
 
@@ -235,28 +254,15 @@ static bool is_alive(const struct hf_peer *peer, hf_time now)
            now - peer->heard < HF_SUSPECT_MS;
 }
 
+/* Clocks do not tell which of two processes of a name is the later one. While
+ * one is heard, a greeting of another is late. Else it is taken: if that one is
+ * dead, whoever lives dials again, and is taken in turn. */
 bool hf_node_takes(const struct hf_node *node, const struct hf_peer_info *info,
                    hf_time now)
 {
     const struct hf_peer *peer = hf_node_peer_by_id(node, info->id);
-    if (peer == NULL || peer->info.incarnation == info->incarnation ||
-        HF_MUTATED(LATE_GREETING)) {
-        return true;
-    }
-    /* The clock may have been set back before the present one was started: so a
-     * greeting of a dead one may say that it is the later. One that lives comes
-     * again. */
-    if (is_alive(peer, now)) {
-        return false;
-    }
-    if (info->started_ms >= peer->info.started_ms) {
-        return true;
-    }
-    /* Its clock may have been set back before it was started again: believe
-     * that when the newer one is not heard of any more. Of that one a greeting
-     * may be all there was, when it was dead, and more of them on their way. */
-    return now - peer->heard > HF_SUCCESSOR_MS &&
-           now - peer->greeted > HF_SUCCESSOR_MS;
+    return peer == NULL || peer->info.incarnation == info->incarnation ||
+           !is_alive(peer, now) || HF_MUTATED(LATE_GREETING);
 }
 
 bool hf_node_name_is_used(const struct hf_node *node,
@@ -333,6 +339,11 @@ static struct hf_peer *peer_place(struct hf_node *node)
     return oldest;
 }
 
+static hf_time max_time(hf_time a, hf_time b)
+{
+    return a > b ? a : b;
+}
+
 static void peer_attach(struct hf_node *node, struct hf_peer *peer)
 {
     peer->member = HF_MEMBER_NONE;
@@ -342,7 +353,21 @@ static void peer_attach(struct hf_node *node, struct hf_peer *peer)
     peer->member =
         hf_view_find(node->view, peer->info.id, peer->info.incarnation);
     if (peer->member != HF_MEMBER_NONE) {
-        node->members[peer->member].peer = peer;
+        struct hf_member *member = &node->members[peer->member];
+        member->peer = peer;
+        peer->given = max_time(peer->given, member->given);
+        peer->bound = max_time(peer->bound, member->bound);
+    }
+}
+
+/* Another process of its name introduced itself. It may live all the same. */
+static void peer_detach(struct hf_node *node, const struct hf_peer *peer)
+{
+    if (peer->member != HF_MEMBER_NONE) {
+        struct hf_member *member = &node->members[peer->member];
+        member->peer = NULL;
+        member->given = peer->given;
+        member->bound = peer->bound;
     }
 }
 
@@ -354,7 +379,6 @@ static struct hf_peer *peer_meet(struct hf_node *node,
     if (peer != NULL && peer->info.incarnation == info->incarnation) {
         return peer;
     }
-    certify_replaced(node, info->id, info->incarnation);
     bool moved = peer == NULL ||
                  !hf_node_address_equal(peer->info.host, peer->info.peer_port,
                                         info->host, info->peer_port);
@@ -362,9 +386,7 @@ static struct hf_peer *peer_meet(struct hf_node *node,
         if (moved) {
             peer_undial(node, peer);
         }
-        if (peer->member != HF_MEMBER_NONE) {
-            node->members[peer->member].peer = NULL;
-        }
+        peer_detach(node, peer);
     } else {
         peer = peer_place(node);
         if (peer == NULL) {
@@ -374,7 +396,8 @@ static struct hf_peer *peer_meet(struct hf_node *node,
     *peer = (struct hf_peer){.info = *info,
                              /* Nobody is there, once it refuses. */
                              .lost = !moved && peer->lost,
-                             .greeted = node->now, /* Or told of by a view. */
+                             .met_at = node->now,
+                             .echoed = HF_TIME_PAST,
                              .view_sent_at = HF_TIME_PAST,
                              .probed_at = HF_TIME_PAST,
                              .refused_at = HF_TIME_PAST,
@@ -407,10 +430,9 @@ void hf_node_peers_attach(struct hf_node *node)
             continue;
         } else if (!hf_peer_has_links(peer)) {
             (void)peer_meet(node, info); /* Whatever its clock said. */
-        } else if (peer->info.started_ms >= info->started_ms &&
-                   node->now - peer->heard <= HF_SUSPECT_MS) {
-            certify_replaced(node, peer->info.id, peer->info.incarnation);
-        } /* Else its clock was set back, or news of its end is on the way. */
+        } else if (node->members[i].given == HF_TIME_PAST) {
+            node->members[i].given = node->now; /* When, is not known. */
+        }
     }
 }
 
@@ -438,10 +460,12 @@ static void link_up(struct hf_node *node, const struct hf_link_event *link)
     }
     bool *up = link->out ? peer->out_up : peer->in_up;
     up[link->channel] = true;
-    peer->greeted = node->now;
     peer->lost = false;
     peer->refused = false;
     peer->refused_at = HF_TIME_PAST;
+    if (HF_MUTATED(GREETING_IS_DEATH)) {
+        certify_replaced(node, peer);
+    }
     /* That it could dial us says nothing of whether it hears the answer: one
      * that hears nobody would dial on, and pass for heard. */
     if (link->out && link->channel == HF_CHANNEL_CONTROL) {
@@ -695,6 +719,9 @@ void hf_node_heartbeat(struct hf_node *node, struct hf_peer *peer,
     if (binds && beat->echo > peer->bound && beat->echo <= node->now) {
         peer->bound = beat->echo;
     }
+    if (beat->echo >= peer->met_at && beat->echo <= node->now) {
+        peer->echoed = max_time(peer->echoed, beat->echo);
+    }
     hf_epoch above = beat->follows > beat->epoch ? beat->follows : beat->epoch;
     if (above > node->highest_ballot) {
         node->highest_ballot = above;
@@ -713,6 +740,7 @@ void hf_node_heartbeat(struct hf_node *node, struct hf_peer *peer,
     if (node->state != HF_STATE_ACTIVE) {
         return;
     }
+    certify_replaced(node, peer);
     bool apart = beat->cluster != 0 && !includes && !is_later(node, beat);
     if (peer->member != HF_MEMBER_NONE) {
         note_place(node, &node->members[peer->member], beat, apart);

@@ -26,7 +26,6 @@ enum {
     HF_LISTEN_MS = 600,         /* A cluster that knows us would have called. */
     HF_DISCOVERY_MS = 3000,     /* Looking for a cluster before starting one. */
     HF_ANSWERED_MS = 15000,     /* The same while a seed accepts connections. */
-    HF_SUCCESSOR_MS = 10000,    /* Until an older start may be a newer one. */
     HF_ORIGIN_GONE_MS = 120000, /* Longer than any hold time. */
     HF_UNHEARD_MS = 300,        /* It says that it does not hear us. */
     HF_LATE_LASTS_MS = 3000,    /* It gave back what is older than a lease. */

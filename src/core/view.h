@@ -21,7 +21,7 @@ typedef uint64_t hf_member_set;
 struct hf_peer_info {
     hf_node_id id; /* hf_hash of the name. */
     hf_incarnation incarnation;
-    uint64_t started_ms;   /* Unix time at its start: orders incarnations. */
+    uint64_t started_ms;   /* Unix time at its start. */
     uint16_t peer_port;    /* Where peers connect. */
     uint16_t client_port;  /* Where clients connect, */
     uint16_t cluster_port; /* and those that speak the cluster protocol; 0:

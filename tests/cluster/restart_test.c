@@ -136,6 +136,44 @@ static void a_late_word_of_a_dead_process_does_no_harm(void **state)
     }
 }
 
+/* The same, and by its clock the dead process is the later one. Its greetings
+ * are all that is heard of it, some when a link of the other one has just
+ * ended. */
+static void a_late_word_of_a_later_clock_does_no_harm(void **state)
+{
+    unsigned node = 1;
+    for (uint64_t seed = 18; seed < 21; seed++) {
+        struct cluster *c = story_start(state, 2, seed);
+        story_fill(c, KEYS);
+        cluster_kill(c, node);
+        cluster_run(c, 1000);
+        struct network_faults faults = c->options.faults;
+        faults.late_hello = 10000;
+        faults.late_us_max = 12000000;
+        network_set_faults_all(&c->network, &faults);
+        cluster_cut(c, 0, 1);
+        c->processes[node].clock.wall_ms += 60000;
+        cluster_boot(c, node);
+        cluster_run(c, 2500); /* It dials, and starts no cluster yet. */
+        network_set_faults_all(&c->network, &c->options.faults);
+        cluster_heal(c);
+        c->processes[node].clock.wall_ms -= 60000;
+        cluster_restart(c, node);
+        cluster_settle_and_check(c);
+        for (unsigned i = 0; i < 12000; i++) {
+            if (i % 300 == 0) {
+                network_break(&c->network, node, 0, HF_CHANNEL_CONTROL);
+            }
+            cluster_run(c, 1);
+            cluster_check(c, is_member(c, &node),
+                          "a live process was taken for dead");
+        }
+        cluster_settle_and_check(c);
+        story_expect_filled(c, KEYS);
+        story_end(state);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -145,6 +183,7 @@ int main(void)
         STORY(a_node_that_keeps_dying_does_no_harm),
         STORY(one_of_two_is_restarted),
         STORY(a_late_word_of_a_dead_process_does_no_harm),
+        STORY(a_late_word_of_a_later_clock_does_no_harm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -88,6 +88,8 @@
       "a probe without an answer proves a death")                              \
     X(OLDER_VIEW, 2656, 2000, "",                                              \
       "a view is entered that is older than the one held")                     \
+    X(GREETING_IS_DEATH, 1, 0, "restart",                                      \
+      "of two processes of a name the one whose greeting came last is alive")  \
     X(ANY_INCARNATION, 1, 200, "",                                             \
       "a node that was started again passes for the one before")               \
     X(ALONE_THOUGH_AHEAD, 1, 0, "follow",                                      \
@@ -102,7 +104,7 @@
       "who has kept aside what the dead had promises before it has said so")   \
     X(OUTBID_WAITS, 1, 0, "agreement",                                         \
       "who is told of a higher ballot waits until its own is given up")        \
-    X(LATE_GREETING, 20, 2000, "restart",                                      \
+    X(LATE_GREETING, 1, 0, "restart",                                          \
       "a greeting of an older process counts as of a newer one")               \
     X(STALE_IS_LOST, 1, 0, "fork half",                                        \
       "what only dead members had is lost, though they may have passed it on") \

@@ -1,6 +1,6 @@
-/* Of the processes of one name the one that started last is believed, by its
- * wall clock. That may have been set back, so an earlier one is taken when the
- * later one has been silent for long, and none while another is heard. */
+/* successor_test.c - Of two processes of one name only one lives, and clocks do
+ * not tell which: it is who gives back what it was sent since both are known.
+ * While one is heard no greeting of another is taken. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -40,7 +40,7 @@ static int open_lone(void **state)
     hf_mem_init_system(&f.system);
     assert_int_equal(lone_node_open(&f.lone, &config, &f.system), 0);
     lone_node_start(&f.lone);
-    lone_node_wait(&f.lone, 10 * HF_SUCCESSOR_MS);
+    lone_node_wait(&f.lone, 10000);
     f.earlier = process_of(1000);
     f.later = process_of(2000);
     return 0;
@@ -54,7 +54,7 @@ static int close_lone(void **state)
 }
 
 /* A session that @info dialled came, or ended. */
-static void dialled(struct hf_peer_info *info, bool up)
+static void dialled(const struct hf_peer_info *info, bool up)
 {
     struct hf_event event = {
         .type = HF_EVENT_LINK,
@@ -64,7 +64,7 @@ static void dialled(struct hf_peer_info *info, bool up)
 }
 
 /* Both ends of the control channel to @info are up: it is heard. */
-static void is_linked(struct hf_peer_info *info)
+static void is_linked(const struct hf_peer_info *info)
 {
     for (unsigned out = 0; out < 2; out++) {
         struct hf_event event = {.type = HF_EVENT_LINK,
@@ -81,24 +81,6 @@ static bool takes(const struct hf_peer_info *info)
     return hf_node_takes(f.lone.node, info, f.lone.now);
 }
 
-/* Of the later one there may be nothing but a greeting that came when it was
- * dead. More of these may be on their way: each would pass for the news that
- * the earlier one is dead, which is then a member. */
-static void who_only_greeted_was_not_silent(void **state)
-{
-    (void)state;
-    for (unsigned i = 0; i < 2; i++) {
-        dialled(&f.later, true);
-        dialled(&f.later, false);
-        assert_true(takes(&f.later));
-        assert_false(takes(&f.earlier));
-        lone_node_wait(&f.lone, HF_SUCCESSOR_MS - 1000);
-        assert_false(takes(&f.earlier));
-    }
-    lone_node_wait(&f.lone, 2000);
-    assert_true(takes(&f.earlier));
-}
-
 /* A view with @info as a member comes, by way of somebody else. */
 static void told_of_a_view_with(const struct hf_peer_info *info)
 {
@@ -113,32 +95,114 @@ static void told_of_a_view_with(const struct hf_peer_info *info)
     assert_true(hf_node_get_view(f.lone.node)->epoch == view.epoch);
 }
 
-/* Of a member that a view names there may be nothing but that yet, when one
- * that was dead before it began has its greeting arrive. */
-static void who_was_only_told_of_was_not_silent(void **state)
+/* @info gives back what was sent at @echo. */
+static void gives_back(const struct hf_peer_info *info, hf_time echo)
 {
-    (void)state;
-    told_of_a_view_with(&f.later);
-    assert_true(takes(&f.later));
-    assert_false(takes(&f.earlier));
-    lone_node_wait(&f.lone, HF_SUCCESSOR_MS - 1000);
-    assert_false(takes(&f.earlier));
-    assert_true(f.lone.node->dead == 0);
-    lone_node_wait(&f.lone, 2000);
-    assert_true(takes(&f.earlier));
+    const struct hf_message message = {
+        .type = HF_MESSAGE_HEARTBEAT,
+        .heartbeat = {.echo = echo, .sent_at = 1, .state = HF_STATE_STARTING}};
+    struct hf_event event = {.type = HF_EVENT_MESSAGE,
+                             .message = {.from = info->id,
+                                         .incarnation = info->incarnation,
+                                         .message = &message}};
+    lone_node_step(&f.lone, &event);
 }
 
-static void the_later_one_is_taken_at_once(void **state)
+/* Then the view goes on without it at once, for it is the only other one. */
+static bool is_dead(const struct hf_peer_info *info)
+{
+    const struct hf_view *view = hf_node_get_view(f.lone.node);
+    return hf_view_find(view, info->id, info->incarnation) == HF_MEMBER_NONE;
+}
+
+/* Whichever is the later one by its clock. */
+static void a_greeting_is_no_proof(void **state)
 {
     (void)state;
-    dialled(&f.earlier, true);
+    const struct hf_peer_info *member = &f.earlier;
+    const struct hf_peer_info *other = &f.later;
+    hf_time before = f.lone.now;
+    lone_node_wait(&f.lone, 50);
+    if (*state == &f) {
+        member = &f.later;
+        other = &f.earlier;
+    }
+    told_of_a_view_with(member);
+    dialled(member, true);
+    dialled(member, false);
+    assert_true(takes(other));
+    dialled(other, true);
+    assert_false(is_dead(member));
+    gives_back(other, before);
+    assert_false(is_dead(member));
+    lone_node_wait(&f.lone, 50);
+    gives_back(other, f.lone.now - 50);
+    assert_true(is_dead(member));
+}
+
+static void a_greeting_is_no_proof_whatever_the_clock_says(void **state)
+{
+    *state = &f;
+    a_greeting_is_no_proof(state);
+}
+
+/* What we sent before we met it proves nothing: it may be of an earlier time of
+ * its, and the member have started since. */
+static void what_was_given_back_before_is_no_proof(void **state)
+{
+    (void)state;
+    told_of_a_view_with(&f.earlier);
+    lone_node_wait(&f.lone, 50);
+    hf_time before = f.lone.now;
+    lone_node_wait(&f.lone, 50);
+    dialled(&f.later, true);
+    gives_back(&f.later, before);
+    assert_false(is_dead(&f.earlier));
+    gives_back(&f.later, f.lone.now + 1); /* Of another process of ours. */
+    assert_false(is_dead(&f.earlier));
+    gives_back(&f.later, f.lone.now);
+    assert_true(is_dead(&f.earlier));
+}
+
+/* A refusal proves it for both, as long as nobody is at their address. */
+static void who_greeted_does_not_hide_that_all_are_dead(void **state)
+{
+    (void)state;
+    told_of_a_view_with(&f.earlier);
+    dialled(&f.later, true);
+    assert_false(is_dead(&f.earlier));
+    f.lone.probe = 0;
+    dialled(&f.later, false);
+    assert_int_not_equal(f.lone.probe, 0);
+    struct hf_event event = {
+        .type = HF_EVENT_PROBED,
+        .probed = {.token = f.lone.probe, .result = HF_PROBE_REFUSED}};
+    lone_node_step(&f.lone, &event);
+    assert_true(is_dead(&f.earlier));
+}
+
+/* What it was granted before still binds us: it may live. */
+static void who_is_hidden_by_a_greeting_keeps_what_it_was_granted(void **state)
+{
+    (void)state;
+    told_of_a_view_with(&f.earlier);
+    is_linked(&f.earlier);
+    gives_back(&f.earlier, f.lone.now);
+    lone_node_wait(&f.lone, HF_HEARTBEAT_MS);
+    struct hf_node *node = f.lone.node;
+    uint8_t member = hf_view_find_id(node->view, f.earlier.id);
+    hf_time given = hf_node_given(node, member);
+    assert_true(given > 0);
+    node->members[member].peer->in_up[HF_CHANNEL_CONTROL] = false;
     assert_true(takes(&f.later));
     dialled(&f.later, true);
-    assert_false(takes(&f.earlier));
+    assert_true(node->members[member].peer == NULL);
+    assert_int_equal(hf_node_given(node, member), given);
+    dialled(&f.earlier, true);
+    assert_int_equal(hf_node_given(node, member), given);
 }
 
-/* The one that is dead says that it is the later one: the clock was set back
- * before the one that lives was started. */
+/* The one that is dead may say that it is the later one. */
 static void who_is_heard_is_not_replaced(void **state)
 {
     (void)state;
@@ -146,16 +210,20 @@ static void who_is_heard_is_not_replaced(void **state)
     assert_false(takes(&f.later));
     lone_node_wait(&f.lone, HF_SUSPECT_MS);
     assert_true(takes(&f.later));
+    dialled(&f.later, true);
+    assert_true(takes(&f.earlier)); /* It lives, and dials again. */
 }
 
 int main(void)
 {
 #define LONE(name) cmocka_unit_test_setup_teardown(name, open_lone, close_lone)
     const struct CMUnitTest tests[] = {
-        LONE(who_only_greeted_was_not_silent),
-        LONE(who_was_only_told_of_was_not_silent),
+        LONE(a_greeting_is_no_proof),
+        LONE(a_greeting_is_no_proof_whatever_the_clock_says),
+        LONE(what_was_given_back_before_is_no_proof),
+        LONE(who_greeted_does_not_hide_that_all_are_dead),
+        LONE(who_is_hidden_by_a_greeting_keeps_what_it_was_granted),
         LONE(who_is_heard_is_not_replaced),
-        LONE(the_later_one_is_taken_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
