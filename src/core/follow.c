@@ -103,8 +103,10 @@ static bool is_gone_from(const struct hf_node *node, const struct hf_view *view)
 /* What comes after our view, with us or without. */
 static void follow(struct hf_node *node, const struct hf_view *view)
 {
-    bool gave_up =
-        hf_visits_given_up(&node->visits, view) && !HF_MUTATED(VOTE_TAKEN_BACK);
+    bool elsewhere = hf_lineage_of(view) != hf_lineage_of(node->view);
+    bool gave_up = hf_visits_given_up(&node->visits, view) &&
+                   !HF_MUTATED(VOTE_TAKEN_BACK) &&
+                   !(elsewhere && HF_MUTATED(VOTE_TAKEN_BACK_LATER));
     if (votes_in(node, view) && !gave_up) {
         hf_node_install(node, view);
     } else if (node->state == HF_STATE_ACTIVE) {

@@ -192,7 +192,8 @@ static void resume(struct hf_node *node)
 {
     uint8_t self = hf_view_find(node->view, node->config.self.id,
                                 node->config.self.incarnation);
-    if (self == HF_MEMBER_NONE || node->merge_out ||
+    bool was_out = node->merge_out && !HF_MUTATED(OUT_COMES_BACK);
+    if (self == HF_MEMBER_NONE || was_out ||
         (node->view->absent & hf_member_set_of(self)) != 0) {
         *node->proposal = *node->view;
         hf_node_stay_out(node, node->proposal);

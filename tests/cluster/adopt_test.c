@@ -23,18 +23,6 @@ static void cut_off(struct cluster *c, unsigned side, bool cut)
     }
 }
 
-/* How fast copies are filled: hardly at all, or as usual. */
-static void fill_copies(struct cluster *c, bool fast)
-{
-    for (unsigned i = 0; i < c->options.node_count; i++) {
-        struct process *process = &c->processes[i];
-        if (process->node != NULL) {
-            process->node->config.learn_bytes_per_second =
-                fast ? process->config.learn_bytes_per_second : 1;
-        }
-    }
-}
-
 static void set_all(struct cluster *c, unsigned node, const char *kind,
                     bool done[KEYS])
 {
@@ -87,7 +75,7 @@ static struct cluster *fork_twice(void **state, uint64_t seed,
     options.policy = HF_POLICY_AVAILABLE;
     struct cluster *c = story_start_with(state, &options);
     set_all(c, 0, "old", written->old);
-    fill_copies(c, false);
+    story_fill_copies(c, false);
     c->invariants.two_sides = true;
 
     cut_off(c, 0x1, true);
@@ -122,7 +110,7 @@ static void what_was_given_up_for_another_copy_is_news(void **state)
                       "a takeover is refused");
         cluster_run(c, SIDES_MS);
 
-        fill_copies(c, true);
+        story_fill_copies(c, true);
         cluster_heal(c);
         cluster_settle(c, 2 * CLUSTER_SETTLE_MS);
         c->invariants.two_sides = false;
@@ -186,7 +174,7 @@ static void an_heir_says_so_in_time(void **state)
                           "what the heir has begins empty");
         }
         cluster_boot(c, 1);
-        fill_copies(c, true);
+        story_fill_copies(c, true);
         story_bring_together(c);
         expect_those(c, "zero", written.zero);
         story_end(state);

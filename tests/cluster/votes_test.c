@@ -543,6 +543,130 @@ static void who_gave_up_its_vote_does_not_get_it_back(void **state)
     assert_true(gives_way > 0);
 }
 
+static bool is_merging(struct cluster *c, void *user)
+{
+    return is_in_state(c, user, HF_STATE_MERGING);
+}
+
+/* X is out of its view, and hears nobody who is in that, but somebody of a fork
+ * that would give way to it: after ten seconds it hands over to that one. */
+static void hand_over_to_a_fork(struct cluster *c, unsigned x, unsigned b)
+{
+    cluster_isolate(c, x);
+    cluster_run(c, SILENCE_MS);
+    uncut(c, x, b);
+    cluster_check(c, cluster_wait(c, 2 * HF_DESERTED_MS, is_merging, &x),
+                  "X waits for ever");
+}
+
+/* The same again: X takes over the later number, and is still out. Then it
+ * begins to hand over to B, who gives way to A but is the only one whom X
+ * hears, and in vain: it does not take part in the view that it was out of. */
+static void who_was_out_stays_out_when_it_hands_over_in_vain(void **state)
+{
+    unsigned gives_way = 0;
+    for (uint64_t seed = 1; seed <= 8; seed++) {
+        struct cluster_options options;
+        cluster_options_init(&options, 60 + seed);
+        options.policy = HF_POLICY_MAJORITY;
+        options.node_count = 4;
+        options.backups = 3;
+        struct cluster *c = story_start_with(state, &options);
+        c->invariants.two_sides = true;
+        story_fill(c, 50);
+        unsigned node[4];
+        by_rank(c, node, 4);
+        if (give_way_by_order(c, node)) {
+            gives_way++;
+            unsigned x = node[0];
+            cluster_check(c, cluster_wait(c, SILENCE_MS, is_out_of, node),
+                          "X does not wait for A");
+            network_cut(&c->network, node[1], x, true);
+            cluster_check(c, cluster_wait(c, SILENCE_MS, is_alone_beside, node),
+                          "A waits for the vote of X");
+            cluster_isolate(c, x);
+            renumber(c, node[2], x);
+            show_view_of(c, node[2], x);
+            hand_over_to_a_fork(c, x, node[3]);
+            cluster_isolate(c, x);
+            for (unsigned i = 0; i < 60; i++) {
+                cluster_run(c, 100);
+                cluster_check(c, !is_active(c, &x), "X votes once more");
+            }
+            cluster_check(c, is_out(c, &x), "X hands over to nobody");
+            story_bring_together(c);
+            story_expect_filled(c, 50);
+        }
+        story_end(state);
+    }
+    assert_true(gives_way > 0);
+}
+
+/* Of three, X has no copy of anything yet. */
+static struct cluster *start_with_one_to_fill(void **state, uint64_t seed,
+                                              unsigned node[4])
+{
+    struct cluster_options options;
+    cluster_options_init(&options, seed);
+    options.policy = HF_POLICY_MAJORITY;
+    options.node_count = 4;
+    options.backups = 2;
+    options.boot_none = true;
+    struct cluster *c = story_create(state, &options);
+    c->invariants.two_sides = true;
+    cluster_boot_first(c, 3);
+    story_fill(c, 50);
+    unsigned others[3];
+    by_rank(c, others, 3);
+    cluster_boot(c, 3);
+    story_fill_copies(c, false);
+    node[0] = 3;
+    node[1] = others[0];
+    node[2] = others[1];
+    node[3] = others[2];
+    cluster_check(c, cluster_wait(c, 2 * SILENCE_MS, is_active, &node[0]),
+                  "X is not taken in");
+    return c;
+}
+
+/* X has no copies, so no view counts on any that it has handed over. It is out
+ * of the view that it was in with A, who goes on without its vote, and then out
+ * of a fork. It does not vote in that view when it meets Q there, later. */
+static void who_gave_up_its_vote_has_none_when_it_comes_back(void **state)
+{
+    unsigned gives_way = 0;
+    for (uint64_t seed = 1; seed <= 8; seed++) {
+        unsigned node[4];
+        struct cluster *c = start_with_one_to_fill(state, 80 + seed, node);
+        if (give_way_by_order(c, node)) {
+            gives_way++;
+            unsigned x = node[0];
+            unsigned in_fork[] = {x, node[3]};
+            cluster_check(c, cluster_wait(c, SILENCE_MS, is_out_of, node),
+                          "X does not wait for A");
+            network_cut(&c->network, node[1], x, true);
+            cluster_check(c, cluster_wait(c, SILENCE_MS, is_alone_beside, node),
+                          "A waits for the vote of X");
+            hand_over_to_a_fork(c, x, node[3]);
+            cluster_check(c, cluster_wait(c, SILENCE_MS, is_out_of, in_fork),
+                          "X does not go with the fork");
+            cluster_isolate(c, x);
+            renumber(c, node[2], x);
+            uncut(c, x, node[2]);
+            for (unsigned i = 0; i < 40; i++) {
+                cluster_run(c, 100);
+                cluster_check(c, !is_active(c, &x), "X votes once more");
+            }
+            cluster_check(c, is_out_of(c, node), "X does not meet Q");
+            story_fill_copies(c, true);
+            story_bring_together(c);
+            story_expect_filled(c, 50);
+        }
+        story_end(state);
+    }
+    assert_true(gives_way > 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -553,6 +677,8 @@ int main(void)
         STORY(who_handed_over_gives_way_to_nothing_before),
         STORY(who_handed_over_elsewhere_is_not_waited_for),
         STORY(who_gave_up_its_vote_does_not_get_it_back),
+        STORY(who_was_out_stays_out_when_it_hands_over_in_vain),
+        STORY(who_gave_up_its_vote_has_none_when_it_comes_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

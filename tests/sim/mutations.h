@@ -63,6 +63,10 @@
     X(VOTE_TAKEN_BACK, 1, 0, "votes",                                          \
       "who is out of a view, where nobody waits for its vote any more, votes " \
       "in it when it hears of it under a later number")                        \
+    X(VOTE_TAKEN_BACK_LATER, 1, 0, "votes",                                    \
+      "the same, when it has been out of another lineage meanwhile")           \
+    X(OUT_COMES_BACK, 1, 0, "votes",                                           \
+      "who was out of a view votes in it when it has handed over in vain")     \
     X(LED_BACK, 2003, 2000, "agreement",                                       \
       "a view that was agreed on again is followed by who is further on")      \
     X(DRAWN_INTO_FORK, 5007, 2000, "agreement half --behead",                  \

@@ -84,6 +84,17 @@ void story_expect_filled(struct cluster *c, unsigned key_count)
     }
 }
 
+void story_fill_copies(struct cluster *c, bool fast)
+{
+    for (unsigned i = 0; i < c->options.node_count; i++) {
+        struct process *process = &c->processes[i];
+        size_t rate = fast ? process->config.learn_bytes_per_second : 1;
+        if (process->running) {
+            process->node->config.learn_bytes_per_second = rate;
+        }
+    }
+}
+
 void story_bring_together(struct cluster *c)
 {
     cluster_heal(c);

@@ -37,6 +37,9 @@ void story_end(void **state);
 void story_fill(struct cluster *c, unsigned key_count);
 void story_expect_filled(struct cluster *c, unsigned key_count);
 
+/* How fast the nodes that run fill copies: hardly at all, or as usual. */
+void story_fill_copies(struct cluster *c, bool fast);
+
 /* Heals all cuts. Sides that had gone on apart (invariants.two_sides) become
  * one, and all copies the same. */
 void story_bring_together(struct cluster *c);
