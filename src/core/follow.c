@@ -177,6 +177,25 @@ static bool is_past(const struct hf_node *node, const struct hf_view *view)
            !HF_MUTATED(BACK_TO_THE_PAST);
 }
 
+/* @view is past, and goes on instead of ours. The rest of our lineage, who gave
+ * way to it, would wait for us to do so, too (merge.c): we say that we do not.
+ */
+static void refuse(struct hf_node *node, const struct hf_view *view)
+{
+    if (node->state != HF_STATE_ACTIVE || node->refused == view->epoch ||
+        HF_MUTATED(REFUSAL_UNTOLD)) {
+        return;
+    }
+    node->refused = view->epoch;
+    node->beat_at = node->now;
+    hf_log(&node->config.log, HF_LOG_WARNING,
+           "met view %u of lineage %08x, which goes on instead of ours (%08x), "
+           "but this node has agreed there to what came after it: staying "
+           "apart until a later view of it is heard, or a takeover there",
+           (unsigned)(view->epoch >> 32), (unsigned)(hf_lineage_of(view) >> 32),
+           (unsigned)(hf_lineage_of(node->view) >> 32));
+}
+
 /* Whether somebody to whom we handed over has yet to come to that lineage, and
  * brings what it expects of us. */
 static bool others_bring_it(const struct hf_node *node,
@@ -318,6 +337,9 @@ void hf_node_view_heard(struct hf_node *node, const struct hf_view *view)
     bool further =
         relation == HF_RELATION_SAME || relation == HF_RELATION_AHEAD;
     if (!further && is_past(node, view)) {
+        if (relation != HF_RELATION_WINS) {
+            refuse(node, view);
+        }
         return;
     }
     switch (relation) {

@@ -2,7 +2,8 @@
  *
  *   ACTIVE --- hears a view of a lineage that goes on instead ---> MERGING
  *   MERGING -- all is handed over ---> OUT, and joins that lineage as if new
- *   MERGING -- nobody of it is heard for long ---> ACTIVE, as before
+ *   MERGING -- nobody of it is heard for long, or others of our own lineage
+ *              do not give way to it ---> ACTIVE, as before
  *
  * A MERGING node serves nothing, tells the members of its own lineage of the
  * view that goes on, and waits until those it hears have stopped serving, too.
@@ -144,12 +145,31 @@ static void aim_again(struct hf_node *node, const struct hf_view *view,
     aim_at(node, view, forked);
 }
 
+/* Whether somebody of our lineage says that it does not give way to that view:
+ * it has voted past it (follow.c). As long as it takes part we would wait. */
+static bool is_refused(const struct hf_node *node, hf_epoch epoch)
+{
+    for (size_t i = 0; i < node->peer_count; i++) {
+        const struct hf_peer *peer = &node->peers[i];
+        if (peer->has_beat && peer->beat.state == HF_STATE_ACTIVE &&
+            peer->beat.follows == epoch &&
+            peer->beat.lineage == hf_lineage_of(node->view) &&
+            node->now - peer->heard <= HF_SUSPECT_MS) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool hf_node_merge_is_vain(const struct hf_node *node,
                            const struct hf_view *view)
 {
     if (hf_lineage_of(view) != node->given_up ||
         view->epoch > node->given_up_epoch) {
         return false;
+    }
+    if (is_refused(node, view->epoch)) {
+        return true;
     }
     for (size_t i = 0; i < node->peer_count; i++) {
         const struct hf_peer *peer = &node->peers[i];
@@ -651,6 +671,13 @@ void hf_node_merged(struct hf_node *node, const struct hf_merged *merged)
     }
 }
 
+static void give_up(struct hf_node *node)
+{
+    node->given_up = hf_lineage_of(node->target);
+    node->given_up_epoch = node->target->epoch;
+    resume(node);
+}
+
 void hf_node_merge_tick(struct hf_node *node)
 {
     if (node->state != HF_STATE_MERGING) {
@@ -664,9 +691,17 @@ void hf_node_merge_tick(struct hf_node *node)
                "nobody of lineage %08x is heard any more, perhaps cut off "
                "again: going on with ours",
                (unsigned)(hf_lineage_of(node->target) >> 32));
-        node->given_up = hf_lineage_of(node->target);
-        node->given_up_epoch = node->target->epoch;
-        resume(node);
+        give_up(node);
+        return;
+    }
+    /* Those there had time to make a later view, to which all give way. */
+    if (node->now - node->merge_moved > HF_MERGE_ALONE_MS &&
+        is_refused(node, node->target->epoch)) {
+        hf_log(&node->config.log, HF_LOG_WARNING,
+               "others of our lineage do not give way to lineage %08x: going "
+               "on with them",
+               (unsigned)(hf_lineage_of(node->target) >> 32));
+        give_up(node);
         return;
     }
     go_on(node);

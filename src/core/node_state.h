@@ -305,6 +305,7 @@ struct hf_node {
     hf_time deserted_since;  /* OUT, kept, nobody of it is heard; or 0. */
     uint64_t given_up;       /* A lineage that we waited for in vain, */
     hf_epoch given_up_epoch; /* in this view. */
+    hf_epoch refused;        /* A past view that we did not give way to. */
     hf_time conflicts_since; /* When conflicts_logged was last 0. */
     uint32_t conflicts_logged;
     hf_time merge_refused_at; /* When it was last logged. */
@@ -476,8 +477,7 @@ void hf_node_offer_view(struct hf_node *node, struct hf_peer *peer);
 void hf_node_view_heard(struct hf_node *node, const struct hf_view *view);
 /* The node is in no view any more but knows @view, and wants to join it. */
 void hf_node_stay_out(struct hf_node *node, const struct hf_view *view);
-/* Out of a view, with copies that only we have: it lists us as absent, or we
- * have yet to hand them over. */
+/* Out, with copies that our view counts on, or that are to be handed over. */
 bool hf_node_is_kept(const struct hf_node *node);
 /* Out: it heard its lineage again, or it was to leave and is needed no more:
  * then it is LEFT. */

@@ -543,6 +543,19 @@ static hf_member_set reach(const struct hf_node *node)
     return set;
 }
 
+/* Which view we hand over to, enter nothing before, or do not give way to. */
+static hf_epoch followed(const struct hf_node *node)
+{
+    switch (node->state) {
+    case HF_STATE_MERGING:
+        return node->target->epoch;
+    case HF_STATE_OUT:
+        return node->promised;
+    default:
+        return node->refused;
+    }
+}
+
 static void fill_heartbeat(const struct hf_node *node,
                            struct hf_heartbeat *beat)
 {
@@ -552,9 +565,7 @@ static void fill_heartbeat(const struct hf_node *node,
         .state = (uint8_t)node->state,
         .cluster = node->view->cluster,
         .lineage = hf_lineage_of(node->view),
-        .follows = node->state == HF_STATE_MERGING ? node->target->epoch
-                   : node->state == HF_STATE_OUT   ? node->promised
-                                                   : 0,
+        .follows = followed(node),
         .reach = reach(node),
         .suspects = hf_node_suspects_itself(node),
         .ops_finished = hf_node_requests_finished(node),

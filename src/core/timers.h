@@ -15,6 +15,7 @@ enum {
     HF_MERGE_RESEND_MS = 200,     /* What was handed over without an answer. */
     HF_MERGE_DEFER_MS = 1000,     /* Who is to take it over is away. */
     HF_MERGE_LOST_MS = 3000,      /* Nobody to hand over to: go on ourselves. */
+    HF_MERGE_ALONE_MS = 5000,     /* Others of ours do not give way with us. */
     HF_TAKEOVER_ORDER_MS = 10000, /* How long an operator's order holds. */
     HF_TAKEOVER_STEP_MS = 200, /* Per rank, when lower ranks do not propose. */
     HF_BALLOT_RETRY_MS = 50,   /* Repeat PREPARE and ACCEPT. */

@@ -266,7 +266,7 @@ static void agree_without_b(struct cluster *c, unsigned of_c, unsigned d,
 /* Of five, three go on without the first two, who cannot hear them. B sleeps
  * then, C and D go on without it, and C without D, which C does not hear any
  * more. In the end C is alone in the lineage of the three, D is out of it, and
- * the first two have forked. */
+ * the first two have forked, by order where policies do not allow that. */
 static void leave_out_one_by_one(struct cluster *c, unsigned node[5],
                                  unsigned what)
 {
@@ -288,6 +288,10 @@ static void leave_out_one_by_one(struct cluster *c, unsigned node[5],
                   "C does not go on alone");
     show_view_of(c, of_c, d);
     cluster_check(c, is_out(c, &d), "D is not left out");
+    if (c->options.policy != HF_POLICY_AVAILABLE) {
+        cluster_check(c, hf_node_takeover(c->processes[node[0]].node) == NULL,
+                      "the order is refused");
+    }
     cluster_check(c, cluster_wait(c, 2 * SILENCE_MS, has_forked, &node[0]),
                   "the first two do not fork");
 }
@@ -325,6 +329,84 @@ static void who_was_left_out_gives_way_to_nothing_before(void **state)
         uncut(c, b, d);
         cluster_resume(c, b);
         cluster_run(c, 4 * SILENCE_MS);
+        story_bring_together(c);
+        story_expect_filled(c, 50);
+        story_end(state);
+    }
+}
+
+static bool serve_again(struct cluster *c, void *user)
+{
+    const unsigned *node = user;
+    return is_active(c, user) && serves_anything(c, *node) &&
+           serves_anything(c, node[1]) && serves_anything(c, node[4]);
+}
+
+/* The same, and D is in the fork, with the first two. Then they meet B. */
+static struct cluster *meet_in_the_fork(void **state, unsigned node[5],
+                                        enum hf_partition_policy policy)
+{
+    struct cluster_options options;
+    cluster_options_init(&options, 11);
+    options.policy = policy;
+    options.node_count = 5;
+    options.faults.delay_us = 20000;
+    options.backups = 2;
+    struct cluster *c = story_start_with(state, &options);
+    c->invariants.two_sides = true;
+    story_fill(c, 50);
+    by_rank(c, node, 5);
+    leave_out_one_by_one(c, node, 0);
+    cluster_run(c, HF_SUSPECT_MS + 100);
+    show_view_of(c, node[0], node[4]);
+    uncut(c, node[0], node[4]);
+    uncut(c, node[1], node[4]);
+    cluster_check(c, cluster_wait(c, 2 * SILENCE_MS, serve_again, node),
+                  "the fork does not take D in");
+    uncut(c, node[2], node[0]);
+    uncut(c, node[2], node[1]);
+    uncut(c, node[2], node[4]);
+    cluster_resume(c, node[2]);
+    return c;
+}
+
+static bool serve_with_b(struct cluster *c, void *user)
+{
+    const unsigned *node = user;
+    return serve_again(c, user) && serves_anything(c, node[2]);
+}
+
+/* The first two give way to B, who is too few to go on, and D does not, for it
+ * has voted past what B knows. So it says so, and the others come back to it:
+ * else all of them would wait for each other. They do not go to and fro after
+ * that. When C is back, or B is ordered to go on, all become one. */
+static void who_does_not_give_way_tells_the_others(void **state)
+{
+    const enum hf_partition_policy policies[] = {HF_POLICY_MAJORITY,
+                                                 HF_POLICY_HALF};
+    for (unsigned i = 0; i < 4; i++) {
+        unsigned node[5];
+        struct cluster *c = meet_in_the_fork(state, node, policies[i % 2]);
+        cluster_run(c, SILENCE_MS);
+        cluster_check(c,
+                      is_in_state(c, &node[0], HF_STATE_MERGING) &&
+                          is_in_state(c, &node[1], HF_STATE_MERGING),
+                      "the first two do not give way to B");
+        cluster_check(c, cluster_wait(c, HF_MERGE_ALONE_MS, serve_again, node),
+                      "they wait for D, and D for them");
+        for (unsigned k = 0; k < 200; k++) {
+            cluster_run(c, 100);
+            cluster_check(c, serve_again(c, node), "they give way once more");
+        }
+        cluster_check(c, !serves_anything(c, node[2]), "B goes on beside C");
+        if (i >= 2) {
+            cluster_check(c,
+                          hf_node_takeover(c->processes[node[2]].node) == NULL,
+                          "the order is refused");
+            cluster_check(c,
+                          cluster_wait(c, 4 * SILENCE_MS, serve_with_b, node),
+                          "an order changes nothing");
+        }
         story_bring_together(c);
         story_expect_filled(c, 50);
         story_end(state);
@@ -674,6 +756,7 @@ int main(void)
         STORY(who_agreed_to_what_came_next_does_not_give_way),
         STORY(what_another_took_up_binds_who_chose_it),
         STORY(who_was_left_out_gives_way_to_nothing_before),
+        STORY(who_does_not_give_way_tells_the_others),
         STORY(who_handed_over_gives_way_to_nothing_before),
         STORY(who_handed_over_elsewhere_is_not_waited_for),
         STORY(who_gave_up_its_vote_does_not_get_it_back),

@@ -67,6 +67,8 @@
       "the same, when it has been out of another lineage meanwhile")           \
     X(OUT_COMES_BACK, 1, 0, "votes",                                           \
       "who was out of a view votes in it when it has handed over in vain")     \
+    X(REFUSAL_UNTOLD, 1, 0, "votes",                                           \
+      "who does not give way to what is past for it does not tell the rest")   \
     X(LED_BACK, 2003, 2000, "agreement",                                       \
       "a view that was agreed on again is followed by who is further on")      \
     X(DRAWN_INTO_FORK, 5007, 2000, "agreement half --behead",                  \
