@@ -74,9 +74,11 @@ enum hf_leaving hf_node_told_leaving(const struct hf_node *node)
         return node->leaving;
     }
     /* With what it keeps aside it has to come back first. */
-    return node->state == HF_STATE_OUT || node->leaving == HF_LEAVING_NO
-               ? HF_LEAVING_NO
-               : HF_LEAVING_DRAIN;
+    bool outside =
+        node->state == HF_STATE_OUT || (node->state == HF_STATE_STARTING &&
+                                        !HF_MUTATED(LEAVER_IS_NOT_TAKEN_IN));
+    return outside || node->leaving == HF_LEAVING_NO ? HF_LEAVING_NO
+                                                     : HF_LEAVING_DRAIN;
 }
 
 static bool votes_in(const struct hf_node *node, const struct hf_view *view)

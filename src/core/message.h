@@ -71,8 +71,8 @@ struct hf_heartbeat {
     uint8_t state;    /* enum hf_member_state. */
     uint64_t cluster; /* Of its view; 0 when it has none. */
     uint64_t lineage; /* The same. */
-    hf_epoch follows; /* MERGING: the view that it hands over to; OUT: it enters
-                       * no view before this; ACTIVE: the last one that
+    hf_epoch follows; /* MERGING: the view that it hands over to; OUT, STARTING:
+                       * it enters none before this; ACTIVE: the last one that
                        * it did not give way to, for it is past; or 0. */
     hf_member_set reach;       /* Members it hears, in the view of epoch, */
     hf_member_set suspects;    /* and those it suspects for what it sees. */

@@ -543,7 +543,8 @@ static hf_member_set reach(const struct hf_node *node)
     return set;
 }
 
-/* Which view we hand over to, enter nothing before, or do not give way to. */
+/* Which view we hand over to, enter nothing before, or do not give way to. Who
+ * starts over has promised something, too. */
 static hf_epoch followed(const struct hf_node *node)
 {
     switch (node->state) {
@@ -551,6 +552,8 @@ static hf_epoch followed(const struct hf_node *node)
         return node->target->epoch;
     case HF_STATE_OUT:
         return node->promised;
+    case HF_STATE_STARTING:
+        return HF_MUTATED(STARTS_WITHOUT_PROMISE) ? 0 : node->promised;
     default:
         return node->refused;
     }

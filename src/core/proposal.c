@@ -435,8 +435,9 @@ struct passage {
 /* Whether a view of the ballot under way is not too low for it. */
 static bool may_enter(const struct hf_node *node, const struct hf_peer *peer)
 {
-    return peer->beat.state != HF_STATE_OUT ||
-           peer->beat.follows <= node->ballot.number;
+    bool waits = peer->beat.state == HF_STATE_OUT ||
+                 peer->beat.state == HF_STATE_STARTING;
+    return !waits || peer->beat.follows <= node->ballot.number;
 }
 
 static hf_member_set absent_back(const struct hf_node *node)

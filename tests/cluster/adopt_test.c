@@ -53,8 +53,7 @@ static void expect_those(struct cluster *c, const char *kind,
 
 static bool has_joined(struct cluster *c, void *user)
 {
-    (void)user;
-    const struct hf_node *node = c->processes[0].node;
+    const struct hf_node *node = c->processes[*(unsigned *)user].node;
     return node->state == HF_STATE_ACTIVE && node->merge_deferred > 0 &&
            node->view->member_count >= 3;
 }
@@ -63,10 +62,11 @@ struct written {
     bool old[KEYS], one[KEYS], zero[KEYS]; /* What each has written. */
 };
 
-/* Node 0 goes on alone; the others go on without it, change what is on node 1,
- * and lose that one, which goes on alone, too. Node 0 joins the two that are
- * left, with what it has of partitions that they keep for node 1. */
-static struct cluster *fork_twice(void **state, uint64_t seed,
+/* The first goes on alone; the others go on without it, change what is on the
+ * second, and lose that one, which goes on alone, too. The first joins the two
+ * that are left, with what it has of partitions that they keep for the second.
+ */
+static struct cluster *fork_twice(void **state, uint64_t seed, unsigned node[4],
                                   struct written *written)
 {
     struct cluster_options options;
@@ -74,27 +74,27 @@ static struct cluster *fork_twice(void **state, uint64_t seed,
     options.node_count = 4;
     options.policy = HF_POLICY_AVAILABLE;
     struct cluster *c = story_start_with(state, &options);
-    set_all(c, 0, "old", written->old);
+    set_all(c, node[0], "old", written->old);
     story_fill_copies(c, false);
     c->invariants.two_sides = true;
 
-    cut_off(c, 0x1, true);
+    cut_off(c, 1u << node[0], true);
     cluster_run(c, SIDES_MS);
-    set_all(c, 1, "one", written->one);
+    set_all(c, node[1], "one", written->one);
     for (unsigned i = 0; i < 4; i++) {
-        set_all(c, 0, "zero", written->zero);
+        set_all(c, node[0], "zero", written->zero);
     }
     for (unsigned i = 0; i < BUMPS; i++) { /* Views of higher numbers. */
-        cluster_pause(c, 3);
+        cluster_pause(c, node[3]);
         cluster_run(c, 3000);
-        cluster_resume(c, 3);
+        cluster_resume(c, node[3]);
         cluster_run(c, 2000);
     }
-    cut_off(c, 0x2, true);
+    cut_off(c, 1u << node[1], true);
     cluster_run(c, SIDES_MS);
-    cut_off(c, 0x1, false);
-    cluster_cut(c, 0, 1);
-    cluster_check(c, cluster_wait(c, 20000, has_joined, NULL),
+    cut_off(c, 1u << node[0], false);
+    cluster_cut(c, node[0], node[1]);
+    cluster_check(c, cluster_wait(c, 20000, has_joined, &node[0]),
                   "it does not join with what it keeps aside");
     return c;
 }
@@ -105,7 +105,8 @@ static void what_was_given_up_for_another_copy_is_news(void **state)
 {
     for (uint64_t seed = 300; seed < 303; seed++) {
         struct written written;
-        struct cluster *c = fork_twice(state, seed, &written);
+        unsigned node[] = {0, 1, 2, 3};
+        struct cluster *c = fork_twice(state, seed, node, &written);
         cluster_check(c, hf_node_takeover(c->processes[2].node) == NULL,
                       "a takeover is refused");
         cluster_run(c, SIDES_MS);
@@ -156,7 +157,8 @@ static void an_heir_says_so_in_time(void **state)
 {
     for (uint64_t seed = 300; seed < 303; seed++) {
         struct written written;
-        struct cluster *c = fork_twice(state, seed, &written);
+        unsigned node[] = {0, 1, 2, 3};
+        struct cluster *c = fork_twice(state, seed, node, &written);
         cluster_kill(c, 1);
         cluster_heal(c);
         cluster_cut(c, 1, 2);
@@ -181,11 +183,102 @@ static void an_heir_says_so_in_time(void **state)
     }
 }
 
+/* By their ids, the highest first. */
+static void order_by_id(struct cluster *c, unsigned node[4])
+{
+    for (unsigned i = 0; i < 4; i++) {
+        unsigned before = 0;
+        for (unsigned k = 0; k < 4; k++) {
+            before +=
+                c->processes[k].config.self.id > c->processes[i].config.self.id
+                    ? 1
+                    : 0;
+        }
+        node[before] = i;
+    }
+}
+
+static bool looks_for_a_cluster(struct cluster *c, void *user)
+{
+    return c->processes[*(unsigned *)user].node->state == HF_STATE_STARTING;
+}
+
+static bool is_drained(struct cluster *c, void *user)
+{
+    struct hf_node_status status;
+    hf_node_get_status(c->processes[*(unsigned *)user].node, &status);
+    return status.drained;
+}
+
+/* Of what @node wrote, only that it keeps aside counts from now on. */
+static void keep_those_aside(struct cluster *c, unsigned node, bool zero[KEYS])
+{
+    for (unsigned i = 0; i < KEYS; i++) {
+        char key[24];
+        (void)snprintf(key, sizeof(key), "zero:%u", i);
+        uint16_t p = hf_partition_of_key(hf_slice_text(key));
+        zero[i] =
+            zero[i] && c->processes[node].node->partitions[p].merge.deferred;
+    }
+}
+
+/* The first is to leave, and is cut off for a moment in which all others die.
+ * It has no copy that its view counts on, so it looks for a cluster anew. Those
+ * who start again take it in, or it them, though it is to leave: only it has
+ * what it keeps aside. When it has handed that over it leaves. */
+static void who_starts_over_hands_over_what_it_keeps_aside(void **state)
+{
+    for (uint64_t seed = 310; seed < 316; seed++) {
+        unsigned node[4];
+        struct written written;
+        struct cluster_options options;
+        cluster_options_init(&options, seed);
+        options.node_count = 4;
+        options.boot_none = true;
+        struct cluster *c = story_create(state, &options);
+        order_by_id(c, node);
+        story_end(state);
+        if (seed % 2 == 0) { /* It starts the cluster, and others join. */
+            unsigned highest = node[0];
+            node[0] = node[3];
+            node[3] = highest;
+        }
+        c = fork_twice(state, seed, node, &written);
+        unsigned leaver = node[0];
+        keep_those_aside(c, leaver, written.zero);
+        hf_node_drain(c->processes[leaver].node);
+        cluster_run(c, 300);
+        cluster_isolate(c, leaver);
+        cluster_run(c, HF_LEASE_MS + 200);
+        for (unsigned i = 1; i < 4; i++) {
+            cluster_kill(c, node[i]);
+        }
+        story_fill_copies(c, true);
+        cluster_heal(c);
+        cluster_check(c, cluster_wait(c, 2000, looks_for_a_cluster, &leaver),
+                      "it does not look for a cluster");
+        cluster_boot(c, node[2]);
+        cluster_boot(c, node[3]);
+        cluster_check(c, cluster_wait(c, 20000, is_drained, &leaver),
+                      "nobody takes over what it keeps aside");
+        hf_node_leave(c->processes[leaver].node);
+        cluster_run(c, 3000);
+        cluster_kill(c, leaver);
+        cluster_boot(c, leaver);
+        cluster_boot(c, node[1]);
+        c->invariants.two_sides = false;
+        cluster_settle_and_check(c);
+        expect_those(c, "zero", written.zero);
+        story_end(state);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         STORY(what_was_given_up_for_another_copy_is_news),
         STORY(an_heir_says_so_in_time),
+        STORY(who_starts_over_hands_over_what_it_keeps_aside),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

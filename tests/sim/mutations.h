@@ -49,6 +49,11 @@
       "a proposer ignores what others have accepted")                          \
     X(LEAVER_STAYS, 145201948, 1, "leave half",                                \
       "who looks for a cluster anew while it leaves never leaves")             \
+    X(LEAVER_IS_NOT_TAKEN_IN, 1, 0, "adopt",                                   \
+      "who starts over while it leaves says so, though it keeps what others "  \
+      "lack")                                                                  \
+    X(STARTS_WITHOUT_PROMISE, 1, 0, "adopt",                                   \
+      "who starts over joins views below what it has promised")                \
     X(OWN_CHOICE_BINDS, 1, 0, "leave",                                         \
       "what a proposer chose and nobody decided binds its next ballot")        \
     X(ANY_CHOICE_IS_FREE, 1, 0, "votes",                                       \
