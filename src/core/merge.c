@@ -49,7 +49,11 @@ static void merge_again(struct hf_merge_out *merge)
     merge->asked = false;
 }
 
-static void reset(struct hf_node *node)
+/* @again: we were handing over already. Then our view may be a later one by
+ * now, without us, and who has a copy there may have left it to us, who were to
+ * bring ours (is_kept_by_another). So what we had before is handed over, too.
+ */
+static void reset(struct hf_node *node, bool again)
 {
     uint8_t self = hf_view_find(node->view, node->config.self.id,
                                 node->config.self.incarnation);
@@ -62,7 +66,11 @@ static void reset(struct hf_node *node)
         bool silent = node->forked == 0 && partition->sessions.count == 0 &&
                       partition->sessions.fences.count == 0;
         struct hf_merge_out *merge = &partition->merge;
-        if (merge->deferred) { /* From the time before; parted then, or now. */
+        bool left_to_us = again && merge->wanted && !full &&
+                          partition->learnt == HF_SESSIONS_END &&
+                          !HF_MUTATED(LEFT_TO_NOBODY);
+        /* From the time before; parted then, or now. */
+        if (merge->deferred || left_to_us) {
             hf_epoch forked =
                 merge->forked < node->forked ? merge->forked : node->forked;
             merge_again(merge);
@@ -126,7 +134,7 @@ void hf_node_merge_begin(struct hf_node *node, const struct hf_view *view,
     hf_node_lease_changed(node);
     hf_node_peers_attach(node);
     aim_at(node, view, forked);
-    reset(node);
+    reset(node, false);
     hf_node_route_held(node);
 }
 
@@ -196,7 +204,7 @@ static void target_heard(struct hf_node *node, const struct hf_view *view,
         return;
     case HF_RELATION_LOSES:
         aim_at(node, view, forked);
-        reset(node);
+        reset(node, true);
         return;
     default:
         return;
@@ -250,7 +258,7 @@ static void lineage_went_on(struct hf_node *node, const struct hf_view *view)
         resume(node);
         return;
     }
-    reset(node);
+    reset(node, true);
     spread(node);
 }
 

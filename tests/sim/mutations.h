@@ -209,6 +209,9 @@
       "a write where there is a fence is carried out")                         \
     X(FENCE_NOT_REFILLED, 1, 200, "",                                          \
       "a learner does not get the fences")                                     \
+    X(LEFT_TO_NOBODY, 220000913, 1, "- available",                             \
+      "who hears that its lineage went on without it drops what it had there, "\
+      "though others left that to it")                                         \
     X(RESUMES_WHERE_IT_WAS, 145200732, 1, "merge half",                        \
       "who hands over and is cut off goes on in the view that it handed over") \
     X(MERGE_TAKES_ALL, 33, 200, "fork half",                                   \
