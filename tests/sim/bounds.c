@@ -7,7 +7,20 @@
  * of while it was slow have yet to pass, nobody stands still or lacks memory,
  * or has heard that others went on. Of the rest each may be in the way once,
  * one after the other: heard when a ballot begins, and then silent until it is
- * suspected and its leases are over. */
+ * suspected and its leases are over.
+ *
+ * Who has promised acknowledges nothing until that ballot, or the next one, has
+ * made a view. The first in the way may then be one who is heard all the time,
+ * but answers later and later, which takes longest:
+ *
+ *   stuck      what was promised before all were well has led nowhere
+ *   lease      all promise, just in time
+ *   lease      what it was sent then is answered later than that,
+ *   suspect    which is seen when the next answer comes; or it is silent
+ *   lease      it stays so, and is suspected
+ *   guard      the proposer gave it a grant until then,
+ *   guard      and so did who hears it well until the ballot without it began
+ */
 #include "core/node_state.h"
 #include "sim/run.h"
 
@@ -15,6 +28,8 @@
     1000 /* Without progress: from now on, are they well?                      \
           */
 #define GIVEN_UP_MS 4000
+#define BALLOT_MS                                                              \
+    (HF_STUCK_MS + 3 * HF_LEASE_MS + HF_SUSPECT_MS + 2 * HF_GUARD_MS)
 #define IN_THE_WAY_MS (HF_SUSPECT_MS + HF_GUARD_MS)
 
 static void queues_check(struct run *run)
@@ -108,10 +123,13 @@ static bool is_waited_for(const struct hf_node *node, uint8_t member)
 }
 
 /* What a primary may wait at most, with so many members as there are. */
-static int64_t wait_bound_ms(const struct hf_view *view)
+static int64_t wait_bound_ms(const struct hf_view *view,
+                             const struct hf_node *copy)
 {
     int64_t rest = (view->member_count - 1) / 2;
-    return GIVEN_UP_MS + (rest > 1 ? (rest - 1) * IN_THE_WAY_MS : 0);
+    bool votes = copy->promised > view->epoch;
+    return (votes ? WATCH_AFTER_MS + BALLOT_MS : GIVEN_UP_MS) +
+           (rest > 1 ? (rest - 1) * IN_THE_WAY_MS : 0);
 }
 
 static void stream_check(struct run *run, unsigned primary, uint8_t member)
@@ -134,13 +152,14 @@ static void stream_check(struct run *run, unsigned primary, uint8_t member)
     if (copy == CLUSTER_NODES_MAX || !majority_is_well(run, primary, copy) ||
         !is_waited_for(node, member)) {
         still->since_us = watch_us;
-    } else if (now_us - still->since_us >
-               wait_bound_ms(node->view) * SCHEDULE_US_PER_MS) {
+        return;
+    }
+    int64_t most_ms = wait_bound_ms(node->view, c->processes[copy].node);
+    if (now_us - still->since_us > most_ms * SCHEDULE_US_PER_MS) {
         cluster_fail(c,
                      "n%u waits for n%u, which acknowledged nothing for %lld "
                      "ms",
-                     primary + 1, copy + 1,
-                     (long long)wait_bound_ms(node->view));
+                     primary + 1, copy + 1, (long long)most_ms);
     }
 }
 
