@@ -5,10 +5,12 @@
 #include "core/node_state.h"
 #include "support/cluster.h"
 
-/* Clients' sessions in each database. They are added up after every turn of a
- * node, so in loops without conditions, which compilers make vectors of. */
+/* Sessions in each database, the last of which is the node's own. They are
+ * added up after every turn of a node, so in loops without conditions, which
+ * compilers make vectors of; no node here has so many that 32 bits do not do.
+ */
 struct databases {
-    uint64_t counts[HF_DATABASE_COUNT];
+    uint32_t counts[HF_DATABASE_OWN + 1];
 };
 
 /* What a node has. */
@@ -26,11 +28,12 @@ struct totals {
 static void databases_add(struct databases *restrict to,
                           const uint32_t *restrict counts)
 {
-    for (unsigned i = 0; i < HF_DATABASE_COUNT; i++) {
+    for (unsigned i = 0; i <= HF_DATABASE_OWN; i++) {
         to->counts[i] += counts[i];
     }
 }
 
+/* Those of clients. */
 static uint64_t databases_sum(const struct databases *databases)
 {
     uint64_t sum = 0;
@@ -40,21 +43,39 @@ static uint64_t databases_sum(const struct databases *databases)
     return sum;
 }
 
+static bool is_to_fill(const struct hf_copy *copy)
+{
+    switch (copy->state) {
+    case HF_COPY_WANTED:
+    case HF_COPY_LEARNING:
+    case HF_COPY_STREAMED:
+    case HF_COPY_LEARNT:
+        return !copy->kept_aside;
+    default:
+        return false;
+    }
+}
+
 static void count_to_fill(const struct hf_partition *partition,
                           struct totals *is)
 {
     const struct hf_sessions *sessions = &partition->sessions;
     for (uint8_t i = 0; i < partition->copy_count; i++) {
-        const struct hf_copy *copy = &partition->copies[i];
-        if (!copy->kept_aside &&
-            (copy->state == HF_COPY_WANTED || copy->state == HF_COPY_LEARNING ||
-             copy->state == HF_COPY_STREAMED ||
-             copy->state == HF_COPY_LEARNT)) {
+        if (is_to_fill(&partition->copies[i])) {
             is->refill_partitions++;
             is->refill_sessions += sessions->count;
             is->refill_bytes += sessions->bytes;
         }
     }
+}
+
+static void count_primary(const struct hf_partition *partition, bool safe,
+                          struct totals *is)
+{
+    const struct hf_sessions *sessions = &partition->sessions;
+    databases_add(safe ? &is->safe : &is->alone, sessions->counts);
+    is->fences += sessions->fences.count;
+    count_to_fill(partition, is);
 }
 
 static void count_partitions(const struct hf_node *node, struct totals *is)
@@ -63,19 +84,20 @@ static void count_partitions(const struct hf_node *node, struct totals *is)
     if (wanted > node->view->member_count) {
         wanted = node->view->member_count;
     }
+    uint64_t bytes = 0;
+    uint64_t fence_bytes = 0;
     for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
         const struct hf_partition *partition = &node->partitions[p];
-        const struct hf_sessions *sessions = &partition->sessions;
-        is->bytes += sessions->bytes;
-        is->fence_bytes += sessions->fence_bytes;
-        if (!partition->primary) {
-            continue;
+        bytes += partition->sessions.bytes;
+        fence_bytes += partition->sessions.fence_bytes;
+        if (partition->primary) {
+            bool safe =
+                node->view->acting[p].count >= wanted && partition->synced;
+            count_primary(partition, safe, is);
         }
-        bool safe = node->view->acting[p].count >= wanted && partition->synced;
-        databases_add(safe ? &is->safe : &is->alone, sessions->counts);
-        is->fences += sessions->fences.count;
-        count_to_fill(partition, is);
     }
+    is->bytes = bytes;
+    is->fence_bytes = fence_bytes;
 }
 
 static uint64_t fence_bytes_told(const struct hf_node *node)
