@@ -234,11 +234,12 @@ static void check_watched(struct cluster *c, const struct process *process)
     for (size_t i = 0; i < count; i++) {
         uint16_t p = invariants->watched[i];
         const struct hf_partition *partition = &partitions[p];
-        uint64_t before = committed[i];
-        committed[i] = partition->committed;
         if (!partition->primary) {
+            committed[i] = partition->committed;
             continue;
         }
+        uint64_t before = committed[i];
+        committed[i] = partition->committed;
         if (invariants->servers[i] != process->number + 1) {
             check_server(c, process, i, now);
         }
@@ -261,7 +262,8 @@ struct answerer {
     const struct process *copy;
     const struct process *primary;
     uint16_t partition;
-    bool nominee; /* A learner that any view may make a copy. */
+    bool nominee;  /* A learner that any view may make a copy. */
+    uint32_t both; /* Entries on the primary that the copy has, too. */
 };
 
 static void answers_differ(const struct answerer *answerer, struct hf_slice key,
@@ -331,9 +333,10 @@ static const struct hf_session *entry_on(const struct process *process,
 /* What is committed on the primary, and @own there. */
 static void check_own(void *user, const struct hf_session *own)
 {
-    const struct answerer *answerer = user;
+    struct answerer *answerer = user;
     uint16_t p = answerer->partition;
     const struct hf_session *copied = entry_on(answerer->copy, p, own);
+    answerer->both += copied != NULL ? 1 : 0;
     if (!is_committed(answerer->primary, p, own) ||
         !is_shown(answerer, copied)) {
         return;
@@ -398,10 +401,13 @@ static void check_operations(const struct answerer *answerer)
 static void answerer_check(struct answerer *answerer)
 {
     uint16_t p = answerer->partition;
+    const struct hf_sessions *copied =
+        hf_node_get_sessions(answerer->copy->node, p);
     hf_sessions_scan(hf_node_get_sessions(answerer->primary->node, p), 0,
                      UINT32_MAX, check_own, answerer);
-    hf_sessions_scan(hf_node_get_sessions(answerer->copy->node, p), 0,
-                     UINT32_MAX, check_copied, answerer);
+    if (copied->table.count != answerer->both) {
+        hf_sessions_scan(copied, 0, UINT32_MAX, check_copied, answerer);
+    }
     check_operations(answerer);
 }
 
@@ -412,8 +418,9 @@ static void check_copy(struct cluster *c, const struct process *process,
     for (unsigned i = 0; i < c->options.node_count; i++) {
         const struct process *other = &c->processes[i];
         if (other != process && other->running &&
+            other->node->partitions[p].primary &&
             hf_node_serves(other->node, p, process_now(other))) {
-            answerer_check(&(struct answerer){c, process, other, p, false});
+            answerer_check(&(struct answerer){c, process, other, p, false, 0});
         }
     }
 }
@@ -432,7 +439,8 @@ static void check_learners(struct cluster *c, const struct process *process,
             const struct process *copy = &c->processes[learner];
             const struct hf_view *view = hf_node_get_view(copy->node);
             if (view != NULL && view->epoch == node->view->epoch) {
-                answerer_check(&(struct answerer){c, copy, process, p, true});
+                answerer_check(
+                    &(struct answerer){c, copy, process, p, true, 0});
             }
         }
     }
