@@ -23,22 +23,32 @@
 #define DESTINATION_AT 32
 #define CHECKSUM_AT 40
 
-#define MAGIC UINT64_C(0x54534648) /* "HFST" in the order of the bytes. */
+#define MAGIC UINT32_C(0x54534648) /* "HFST" in the order of the bytes. */
 
-static void write_integer(uint8_t *to, uint64_t value, size_t size)
+/* Byte by byte and without loops, which compilers make one access of. */
+static void write_u32(uint8_t *to, uint32_t value)
 {
-    for (size_t i = 0; i < size; i++) {
-        to[i] = (uint8_t)(value >> (8 * i));
-    }
+    to[0] = (uint8_t)value;
+    to[1] = (uint8_t)(value >> 8);
+    to[2] = (uint8_t)(value >> 16);
+    to[3] = (uint8_t)(value >> 24);
 }
 
-static uint64_t read_integer(const uint8_t *from, size_t size)
+static void write_u64(uint8_t *to, uint64_t value)
 {
-    uint64_t value = 0;
-    for (size_t i = 0; i < size; i++) {
-        value |= (uint64_t)from[i] << (8 * i);
-    }
-    return value;
+    write_u32(to, (uint32_t)value);
+    write_u32(to + 4, (uint32_t)(value >> 32));
+}
+
+static uint32_t read_u32(const uint8_t *from)
+{
+    return (uint32_t)from[0] | (uint32_t)from[1] << 8 |
+           (uint32_t)from[2] << 16 | (uint32_t)from[3] << 24;
+}
+
+static uint64_t read_u64(const uint8_t *from)
+{
+    return (uint64_t)read_u32(from) | (uint64_t)read_u32(from + 4) << 32;
 }
 
 /* The hash of the header seeds that of the payload: both are covered, and the
@@ -48,12 +58,12 @@ static uint64_t checksum_of(const uint8_t header[HF_FRAME_HEADER_BYTES],
 {
     uint8_t copy[HF_FRAME_HEADER_BYTES];
     memcpy(copy, header, sizeof(copy));
-    write_integer(copy + CHECKSUM_AT, 0, 8);
+    write_u64(copy + CHECKSUM_AT, 0);
     uint64_t seed = hf_hash((struct hf_slice){copy, sizeof(copy)});
     return hf_hash_seeded(payload, seed);
 }
 
-static bool type_is_known(uint64_t type)
+static bool type_is_known(uint8_t type)
 {
     return type >= HF_FRAME_HELLO && type <= HF_FRAME_MESSAGES;
 }
@@ -67,8 +77,8 @@ static size_t payload_max(enum hf_frame_type type)
 int hf_frame_read_header(const uint8_t bytes[HF_FRAME_HEADER_BYTES],
                          struct hf_frame_header *header, const char **reason)
 {
-    uint64_t type = read_integer(bytes + TYPE_AT, 1);
-    if (read_integer(bytes + MAGIC_AT, 4) != MAGIC) {
+    uint8_t type = bytes[TYPE_AT];
+    if (read_u32(bytes + MAGIC_AT) != MAGIC) {
         *reason = "not the protocol of Holdfast peers";
         return HF_EPROTO;
     }
@@ -77,12 +87,12 @@ int hf_frame_read_header(const uint8_t bytes[HF_FRAME_HEADER_BYTES],
         return HF_EPROTO;
     }
     header->type = (enum hf_frame_type)type;
-    header->version = (uint8_t)read_integer(bytes + VERSION_AT, 1);
-    header->payload_size = (uint32_t)read_integer(bytes + PAYLOAD_SIZE_AT, 4);
-    header->session = read_integer(bytes + SESSION_AT, 8);
-    header->sequence = read_integer(bytes + SEQUENCE_AT, 8);
-    header->destination = read_integer(bytes + DESTINATION_AT, 8);
-    header->checksum = read_integer(bytes + CHECKSUM_AT, 8);
+    header->version = bytes[VERSION_AT];
+    header->payload_size = read_u32(bytes + PAYLOAD_SIZE_AT);
+    header->session = read_u64(bytes + SESSION_AT);
+    header->sequence = read_u64(bytes + SEQUENCE_AT);
+    header->destination = read_u64(bytes + DESTINATION_AT);
+    header->checksum = read_u64(bytes + CHECKSUM_AT);
     if (header->payload_size > payload_max(header->type)) {
         *reason = "frame larger than its type may be";
         return HF_EPROTO;
@@ -95,8 +105,8 @@ int hf_frame_read_header(const uint8_t bytes[HF_FRAME_HEADER_BYTES],
         *reason = "frame of another protocol version";
         return HF_EPROTO;
     }
-    if (read_integer(bytes + ZEROS_AT, 2) != 0 ||
-        read_integer(bytes + MORE_ZEROS_AT, 4) != 0) {
+    if (bytes[ZEROS_AT] != 0 || bytes[ZEROS_AT + 1] != 0 ||
+        read_u32(bytes + MORE_ZEROS_AT) != 0) {
         *reason = "frame with unknown options";
         return HF_EPROTO;
     }
@@ -106,9 +116,9 @@ int hf_frame_read_header(const uint8_t bytes[HF_FRAME_HEADER_BYTES],
 bool hf_frame_is_intact(const uint8_t bytes[HF_FRAME_HEADER_BYTES],
                         struct hf_slice payload)
 {
-    return read_integer(bytes + PAYLOAD_SIZE_AT, 4) == payload.size &&
-           (HF_MUTATED(ANY_CHECKSUM) || read_integer(bytes + CHECKSUM_AT, 8) ==
-                                            checksum_of(bytes, payload));
+    return read_u32(bytes + PAYLOAD_SIZE_AT) == payload.size &&
+           (HF_MUTATED(ANY_CHECKSUM) ||
+            read_u64(bytes + CHECKSUM_AT) == checksum_of(bytes, payload));
 }
 
 /* Fills the header at @start of @out for the payload that follows it to the
@@ -128,14 +138,14 @@ static void seal(struct hf_buffer *out, size_t start,
         return;
     }
     memset(bytes, 0, HF_FRAME_HEADER_BYTES);
-    write_integer(bytes + MAGIC_AT, MAGIC, 4);
-    write_integer(bytes + VERSION_AT, header->version, 1);
-    write_integer(bytes + TYPE_AT, header->type, 1);
-    write_integer(bytes + PAYLOAD_SIZE_AT, payload.size, 4);
-    write_integer(bytes + SESSION_AT, header->session, 8);
-    write_integer(bytes + SEQUENCE_AT, header->sequence, 8);
-    write_integer(bytes + DESTINATION_AT, header->destination, 8);
-    write_integer(bytes + CHECKSUM_AT, checksum_of(bytes, payload), 8);
+    write_u32(bytes + MAGIC_AT, MAGIC);
+    bytes[VERSION_AT] = (uint8_t)header->version;
+    bytes[TYPE_AT] = (uint8_t)header->type;
+    write_u32(bytes + PAYLOAD_SIZE_AT, (uint32_t)payload.size);
+    write_u64(bytes + SESSION_AT, header->session);
+    write_u64(bytes + SEQUENCE_AT, header->sequence);
+    write_u64(bytes + DESTINATION_AT, header->destination);
+    write_u64(bytes + CHECKSUM_AT, checksum_of(bytes, payload));
 }
 
 /* Leaves room for a header; returns where it starts. */
