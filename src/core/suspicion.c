@@ -9,19 +9,20 @@
 
 #include "core/node_state.h"
 
+static bool is_unreached(const struct hf_node *node, uint8_t i)
+{
+    const struct hf_member *member = &node->members[i];
+    return i != node->self &&
+           (member->astray || node->now - member->heard > HF_SUSPECT_MS);
+}
+
 hf_member_set hf_node_unreached(const struct hf_node *node)
 {
-    hf_member_set voters = hf_view_voters(node->view);
-    hf_member_set set = node->dead & voters;
+    hf_member_set set = node->dead;
     for (uint8_t i = 0; i < node->view->member_count; i++) {
-        hf_member_set bit = hf_member_set_of(i);
-        if (i != node->self && (voters & bit) != 0 &&
-            (node->members[i].astray ||
-             node->now - node->members[i].heard > HF_SUSPECT_MS)) {
-            set |= bit;
-        }
+        set |= is_unreached(node, i) ? hf_member_set_of(i) : 0;
     }
-    return set;
+    return set & hf_view_voters(node->view);
 }
 
 void hf_node_note_answer(struct hf_node *node, struct hf_member *member,
@@ -85,9 +86,18 @@ static hf_member_set late(const struct hf_node *node)
     return set & hf_view_voters(node->view);
 }
 
+/* In one walk: this is asked several times in each tick. */
 hf_member_set hf_node_suspects_itself(const struct hf_node *node)
 {
-    return cut_off(node) | late(node);
+    hf_member_set set = node->dead;
+    for (uint8_t i = 0; i < node->view->member_count; i++) {
+        const struct hf_member *member = &node->members[i];
+        if (is_unreached(node, i) || is_deaf(node, member) ||
+            is_late(node, member)) {
+            set |= hf_member_set_of(i);
+        }
+    }
+    return set & hf_view_voters(node->view);
 }
 
 /* What @peer said last of the view that we are in; NULL: nothing. */
@@ -107,9 +117,11 @@ static hf_member_set suspects_of(const struct hf_node *node, uint8_t member,
     if (member == node->self) {
         return own;
     }
+    if ((own & hf_member_set_of(member)) != 0) {
+        return 0;
+    }
     const struct hf_heartbeat *said = word_of(node, node->members[member].peer);
-    bool heard = (own & hf_member_set_of(member)) == 0 && said != NULL;
-    return heard ? said->suspects : 0;
+    return said != NULL ? said->suspects : 0;
 }
 
 /* Who suspects @member. */
