@@ -649,7 +649,9 @@ void hf_node_acked(struct hf_node *node, uint8_t member,
 static void tell_committed(struct hf_node *node, uint8_t i)
 {
     struct hf_member *member = &node->members[i];
-    stream_drop_done(node, i);
+    if (member->stream.head <= member->stream.acked) {
+        stream_drop_done(node, i);
+    }
     uint64_t done = member->stream.head - 1;
     if (done <= member->stream.told || member->peer == NULL ||
         !member->peer->out_up[HF_CHANNEL_DATA]) {
