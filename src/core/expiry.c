@@ -125,23 +125,32 @@ static bool run_table(struct run *run, struct hf_sessions *sessions)
     return true;
 }
 
+/* False when there is more to do: at the cursor. */
+static bool run_tables(struct run *run, struct hf_expiry *expiry, size_t from,
+                       size_t to)
+{
+    struct hf_expiry_table *tables = expiry->tables;
+    hf_time now = run->now;
+    for (size_t at = from; at < to; at++) {
+        struct hf_expiry_table *table = &tables[at];
+        if (table->due > now) {
+            continue;
+        }
+        if (!run_table(run, table->sessions)) {
+            expiry->cursor = (uint16_t)at;
+            return false;
+        }
+        table->due = hf_table_first_due(&table->sessions->table);
+    }
+    return true;
+}
+
 bool hf_expiry_run(struct hf_expiry *expiry, hf_time now, uint32_t visits_max,
                    hf_expiry_due *due, void *user)
 {
     struct run run = {
         .now = now, .visits_left = visits_max, .due = due, .user = user};
     size_t first = expiry->cursor;
-    for (size_t i = 0; i < HF_PARTITION_COUNT; i++) {
-        size_t at = (first + i) % HF_PARTITION_COUNT;
-        struct hf_expiry_table *table = &expiry->tables[at];
-        if (table->due > now) {
-            continue;
-        }
-        if (!run_table(&run, table->sessions)) {
-            expiry->cursor = (uint16_t)at;
-            return true;
-        }
-        table->due = hf_table_first_due(&table->sessions->table);
-    }
-    return false;
+    return !run_tables(&run, expiry, first, HF_PARTITION_COUNT) ||
+           !run_tables(&run, expiry, 0, first);
 }
