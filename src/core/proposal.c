@@ -226,10 +226,9 @@ static bool slowness_make(const struct hf_node *node, struct slowness *slowness)
         hf_member_set bit = hf_member_set_of(i);
         slowness->by[i] &= (voters & bit) != 0 ? voters & ~bit : 0;
         slow |= slowness->by[i];
-        for (uint8_t k = 0; k < node->view->member_count; k++) {
-            if ((slowness->by[i] & hf_member_set_of(k)) != 0) {
-                slowness->count[k]++;
-            }
+        for (hf_member_set rest = slowness->by[i]; rest != 0;
+             rest &= rest - 1) {
+            slowness->count[hf_member_set_first(rest)]++;
         }
     }
     return slow != 0;
