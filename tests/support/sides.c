@@ -150,6 +150,10 @@ static bool undoes(const struct sides_operation *other,
 struct history {
     const struct sides_operation **list;
     size_t count;
+    bool guesses; /* With increments of unknown outcome values are not known. */
+    /* Of the read that is judged: the changes that it surely came after. */
+    const struct sides_operation **before;
+    size_t before_count;
 };
 
 /* Whether @read may still show what @o left; NULL: that nothing ever was. */
@@ -160,11 +164,10 @@ static bool may_show(const struct history *history,
     if (o != NULL && o->operation.started > read->operation.ended) {
         return false;
     }
-    for (size_t i = 0; i < history->count; i++) {
-        const struct sides_operation *other = history->list[i];
-        bool after = o == NULL ? other->operation.kind != MODEL_DELETE
-                               : other != o && undoes(other, o);
-        if (after && is_change(other) && sides_covers(read, other)) {
+    for (size_t i = 0; i < history->before_count; i++) {
+        const struct sides_operation *other = history->before[i];
+        if (o == NULL ? other->operation.kind != MODEL_DELETE
+                      : other != o && undoes(other, o)) {
             return false;
         }
     }
@@ -189,7 +192,6 @@ static bool leaves(const struct sides_operation *o,
            operation->value == read->operation.value;
 }
 
-/* With increments of unknown outcome, values are not known either. */
 static bool has_guesses(const struct history *history)
 {
     for (size_t i = 0; i < history->count; i++) {
@@ -201,12 +203,24 @@ static bool has_guesses(const struct history *history)
     return false;
 }
 
-static const char *read_judge(const struct history *history,
+static void find_before(struct history *history,
+                        const struct sides_operation *read)
+{
+    history->before_count = 0;
+    for (size_t i = 0; i < history->count; i++) {
+        const struct sides_operation *o = history->list[i];
+        if (is_change(o) && sides_covers(read, o)) {
+            history->before[history->before_count++] = o;
+        }
+    }
+}
+
+static const char *read_judge(struct history *history,
                               const struct sides_operation *read)
 {
     bool nil = read->operation.value == MODEL_NIL;
     bool known = nil;
-    bool guesses = has_guesses(history);
+    find_before(history, read);
     if (nil && may_show(history, read, NULL)) {
         return NULL;
     }
@@ -216,7 +230,7 @@ static const char *read_judge(const struct history *history,
             o->operation.fenced && sides_covers(read, o)) {
             return "is back, though fenced and deleted";
         }
-        if (leaves(o, read, guesses)) {
+        if (leaves(o, read, history->guesses)) {
             known = true;
             if (may_show(history, read, o)) {
                 return NULL;
@@ -261,9 +275,10 @@ static void report(const struct history *history,
     }
 }
 
-static bool key_judge(const struct history *history, uint32_t key,
+static bool key_judge(struct history *history, uint32_t key,
                       struct model_verdict *verdict)
 {
+    history->guesses = has_guesses(history);
     for (size_t i = 0; i < history->count; i++) {
         const struct sides_operation *o = history->list[i];
         if (o->operation.kind != MODEL_READ || !is_acknowledged(o)) {
@@ -300,7 +315,9 @@ void sides_check(const struct sides *sides, struct model_verdict *verdict)
         return;
     }
     const struct sides_operation **all = calloc(sides->count, sizeof(*all));
-    HF_ASSERT(all != NULL);
+    const struct sides_operation **before =
+        calloc(sides->count, sizeof(*before));
+    HF_ASSERT(all != NULL && before != NULL);
     for (size_t i = 0; i < sides->count; i++) {
         all[i] = &sides->operations[i];
     }
@@ -312,8 +329,10 @@ void sides_check(const struct sides *sides, struct model_verdict *verdict)
         while (to < sides->count && all[to]->operation.key == key) {
             to++;
         }
-        fine =
-            key_judge(&(struct history){all + from, to - from}, key, verdict);
+        struct history history = {
+            .list = all + from, .count = to - from, .before = before};
+        fine = key_judge(&history, key, verdict);
     }
+    free(before);
     free(all);
 }
