@@ -211,9 +211,11 @@ static void link_update(struct run *run, unsigned from, unsigned to)
 static void links_update(struct run *run)
 {
     unsigned count = run->c->options.node_count;
-    for (unsigned i = 0; i < count * count; i++) {
-        if (i / count != i % count) {
-            link_update(run, i / count, i % count);
+    for (unsigned from = 0; from < count; from++) {
+        for (unsigned to = 0; to < count; to++) {
+            if (from != to) {
+                link_update(run, from, to);
+            }
         }
     }
 }

@@ -225,10 +225,14 @@ bool cluster_step(struct cluster *c, int64_t until_us)
     return stepped;
 }
 
+/* As so many steps, until one fails. */
 static void cluster_run_until(struct cluster *c, int64_t until_us)
 {
-    while (cluster_step(c, until_us)) {
+    c->stepping = true;
+    while (!c->failed && schedule_step(&c->schedule, until_us)) {
     }
+    c->stepping = false;
+    cluster_report(c);
 }
 
 void cluster_run(struct cluster *c, int64_t ms)
@@ -263,10 +267,14 @@ bool cluster_is_settled(struct cluster *c)
             return false;
         }
         epoch = view->epoch;
+    }
+    for (unsigned i = 0; i < c->options.node_count; i++) {
         struct hf_node_status status;
-        hf_node_get_status(c->processes[i].node, &status);
-        if (status.state != HF_STATE_ACTIVE || !status.settled) {
-            return false;
+        if (cluster_is_up(c, i)) {
+            hf_node_get_status(c->processes[i].node, &status);
+            if (status.state != HF_STATE_ACTIVE || !status.settled) {
+                return false;
+            }
         }
     }
     return up_count > 0;

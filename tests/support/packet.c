@@ -23,7 +23,7 @@ static void packet_init(struct packet *packet, struct network_link *link,
                         enum packet_type type, bool by_dialler,
                         uint64_t session)
 {
-    memset(packet, 0, sizeof(*packet));
+    memset(packet, 0, offsetof(struct packet, info));
     packet->task.run = packet_arrive;
     hf_list_init(&packet->place);
     hf_list_push_back(&link->network->packets, &packet->member);

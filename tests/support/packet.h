@@ -34,9 +34,9 @@ struct packet {
     enum hf_probe_result result; /* PROBED. */
     hf_incarnation origin;       /* Of the sender. */
     hf_incarnation destination;  /* 0: whoever is there. */
-    struct hf_peer_info info;    /* HELLO, WELCOME. */
     size_t size;
-    uint8_t bytes[]; /* FRAME. */
+    struct hf_peer_info info; /* HELLO, WELCOME; of others never set. */
+    uint8_t bytes[];          /* FRAME. */
 };
 
 /* A packet of @link's session: from its dialler, or back to it. */

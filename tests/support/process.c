@@ -38,6 +38,16 @@ void process_init(struct process *process, unsigned number,
         .turned = turned,
         .user = user,
     };
+    process->outbox = (struct hf_outbox){
+        .user = process,
+        .send = on_send,
+        .reply = on_reply,
+        .connect = on_connect,
+        .forget = on_forget,
+        .probe = on_probe,
+        .subscribers = on_subscribers,
+        .listened = on_listened,
+    };
     hf_mem_init_system(&process->mem);
     failing_mem_init(&process->failing);
     hf_rng_init(&process->rng, seed);
@@ -57,10 +67,14 @@ hf_time process_now(const struct process *process)
     return clock_at(&process->clock, process->schedule->now_us);
 }
 
+static int64_t wall_at(const struct process *process, hf_time now)
+{
+    return process->clock.wall_ms + now - process->clock.offset_ms;
+}
+
 int64_t process_wall_ms(const struct process *process)
 {
-    return process->clock.wall_ms + process_now(process) -
-           process->clock.offset_ms;
+    return wall_at(process, process_now(process));
 }
 
 /* When the clock of @process first shows @time. */
@@ -80,19 +94,9 @@ static int64_t process_when(const struct process *process, hf_time time)
 
 static void process_step(struct process *process, struct hf_event *event)
 {
-    const struct hf_outbox outbox = {
-        .user = process,
-        .send = on_send,
-        .reply = on_reply,
-        .connect = on_connect,
-        .forget = on_forget,
-        .probe = on_probe,
-        .subscribers = on_subscribers,
-        .listened = on_listened,
-    };
     event->now = process_now(process);
-    event->wall_ms = process_wall_ms(process);
-    hf_node_step(process->node, event, &outbox);
+    event->wall_ms = wall_at(process, event->now);
+    hf_node_step(process->node, event, &process->outbox);
 }
 
 static void process_wake(struct process *process, int64_t at_us)

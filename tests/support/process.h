@@ -67,6 +67,7 @@ struct process {
     struct hf_node_config config;
     struct process_clock clock;
     struct hf_node *node;
+    struct hf_outbox outbox; /* For its actions. */
     struct task turn;
     struct hf_list queue;      /* Requests not yet given to the node. */
     struct hf_list unanswered; /* Requests that the node has. */
