@@ -11,7 +11,7 @@
 #define ELEMENT "x"                /* Of lists that count. */
 #define DOUBT_US INT64_C(60000000) /* Longer than any pause. */
 #define VALUE_BYTES_MAX 300
-#define KEY_BYTES_MAX 24
+#define KEY_BYTES_MAX WORKLOAD_KEY_BYTES_MAX
 #define RETRY_US INT64_C(20000)
 #define WORDS_MAX 6
 #define UNIT_KEYS 20
@@ -107,12 +107,15 @@ static bool key_is_fenced(const struct workload *workload, uint32_t key)
     return key_class_of(workload, key) <= KEY_COLD && key % 4 == 2;
 }
 
-static void key_name(const struct workload *workload, uint32_t key,
-                     char name[KEY_BYTES_MAX])
+static const char *key_name(struct workload *workload, uint32_t key)
 {
+    char *name = workload->keys[key].name;
+    if (name[0] != '\0') {
+        return name;
+    }
     if (key_class_of(workload, key) == KEY_TRIO) {
         (void)snprintf(name, KEY_BYTES_MAX, "{trio%" PRIu32 "}a", key);
-        return;
+        return name;
     }
     const char *kind = key_is_counter(workload, key) ? "count"
                        : key_is_fenced(workload, key)
@@ -122,6 +125,7 @@ static void key_name(const struct workload *workload, uint32_t key,
         workload->options.crowded && key_class_of(workload, key) == KEY_COLD;
     (void)snprintf(name, KEY_BYTES_MAX, "%s:%s%" PRIu32, kind,
                    tagged ? "{crowd}" : "", key);
+    return name;
 }
 
 /* A class to ask about now; one that has keys. */
@@ -606,16 +610,15 @@ static void client_ask(struct workload_client *client)
     sides_place(&workload->sides, c, client->node, false, &client->begin);
     operation->kind = kind_pick(workload, operation->key);
     operation->fenced = key_is_fenced(workload, operation->key);
-    char name[KEY_BYTES_MAX];
-    key_name(workload, operation->key, name);
+    const char *name = key_name(workload, operation->key);
     char value[VALUE_BYTES_MAX] = "";
     if (operation->kind == MODEL_WRITE) {
         operation->value = ++workload->value_last;
         int padding = (int)hf_rng_below(&workload->rng, 250);
         bool score =
             key_type(workload, operation->key) == HF_SESSION_SORTED_SET;
-        (void)snprintf(value, sizeof(value), "%" PRId64 "%*s", operation->value,
-                       score ? 0 : padding + 1, "");
+        int size = snprintf(value, sizeof(value), "%" PRId64, operation->value);
+        memset(value + size, ' ', score ? 0 : (size_t)padding + 1);
     }
     if (operation_is_write(operation)) {
         workload->keys[operation->key].under_way++;
@@ -718,9 +721,8 @@ void workload_flush_ends(struct workload *workload,
                      key->started_us == request->started_us &&
                      key->ended_us < request->started_us;
         if (done && alone && !workload->options.sides) {
-            char name[KEY_BYTES_MAX];
-            key_name(workload, number, name);
-            invariants_after_ack(workload->c, hf_slice_text(name), NULL);
+            invariants_after_ack(
+                workload->c, hf_slice_text(key_name(workload, number)), NULL);
         }
         key->ended_us = now_us;
         key->doubt_us = done ? key->doubt_us : now_us + DOUBT_US;
@@ -732,8 +734,7 @@ void workload_flush_ends(struct workload *workload,
 static void read_key(struct workload *workload, uint32_t key, unsigned node)
 {
     struct cluster *c = workload->c;
-    char name[KEY_BYTES_MAX];
-    key_name(workload, key, name);
+    const char *name = key_name(workload, key);
     struct model_operation operation = {
         .key = key,
         .kind = MODEL_READ,
@@ -784,9 +785,8 @@ void workload_check(struct workload *workload)
         model_check(&workload->model, &verdict);
     }
     if (!verdict.linearizable) {
-        char name[KEY_BYTES_MAX];
-        key_name(workload, verdict.key, name);
-        cluster_fail(workload->c, "%s: %s", name, verdict.text);
+        cluster_fail(workload->c, "%s: %s", key_name(workload, verdict.key),
+                     verdict.text);
     }
 }
 

@@ -70,8 +70,11 @@ struct workload_client {
     int64_t ttl_ms;           /* Of that operation; 0: none. */
 };
 
-/* What is known about writes to a key. */
+#define WORKLOAD_KEY_BYTES_MAX 24
+
+/* A key, and what is known about writes to it. */
 struct workload_key {
+    char name[WORKLOAD_KEY_BYTES_MAX]; /* Empty until it is asked for. */
     unsigned under_way;
     int64_t started_us; /* When the last one began. */
     int64_t ended_us;   /* When the last answer came. */
