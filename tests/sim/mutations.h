@@ -212,7 +212,7 @@
     X(LEFT_TO_NOBODY, 220000913, 1, "- available",                             \
       "who hears that its lineage went on without it drops what it had there, "\
       "though others left that to it")                                         \
-    X(RESUMES_WHERE_IT_WAS, 145200732, 1, "merge half",                        \
+    X(RESUMES_WHERE_IT_WAS, 1, 0, "merge half",                                \
       "who hands over and is cut off goes on in the view that it handed over") \
     X(MERGE_TAKES_ALL, 33, 200, "fork half",                                   \
       "what another lineage hands over replaces whatever is there")            \
