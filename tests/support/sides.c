@@ -134,15 +134,20 @@ bool sides_covers(const struct sides_operation *later,
            follows(&later->begin, &o->end);
 }
 
-/* Whether @other came after all that @o may have done. What was under way when
- * the view changed may have been done in both, with one answer: its primary of
- * before may go on as a fork, and hand it over as a change of its own. */
+/* What was under way when the view changed may have been done in both, with one
+ * answer: its primary of before may go on as a fork, and hand it over as a
+ * change of its own. */
+static bool is_twice(const struct sides_operation *o)
+{
+    return sides_is_placed(o) && o->begin.epoch != o->end.epoch;
+}
+
+/* Whether @other came after all that @o may have done. */
 static bool undoes(const struct sides_operation *other,
                    const struct sides_operation *o)
 {
-    bool twice = sides_is_placed(o) && o->begin.epoch != o->end.epoch;
     return sides_covers(other, o) &&
-           (!twice || other->last ||
+           (!is_twice(o) || other->last ||
             o->operation.ended <= other->begin.settled_us);
 }
 
@@ -185,8 +190,9 @@ static bool leaves(const struct sides_operation *o,
     if (read->operation.value == MODEL_NIL) {
         return operation->kind == MODEL_DELETE || o->fades;
     }
-    if (operation->kind == MODEL_ADD) {
-        return guesses || operation->value == read->operation.value;
+    if (operation->kind == MODEL_ADD) { /* The first time may leave anything. */
+        return guesses || is_twice(o) || !sides_is_placed(o) ||
+               operation->value == read->operation.value;
     }
     return operation->kind == MODEL_WRITE &&
            operation->value == read->operation.value;

@@ -16,9 +16,10 @@
  * A deletion that found a value in a fenced key is final, on whatever side. A
  * FLUSHALL is a deletion of every key that says of none whether it was there.
  *
- * Expiry may be early here, and increments may be done twice by those who
- * never had an answer: model.h judges both, where there is one side. When a
- * session that is kept alive may end, tests/sim/keepers.h knows here as well.
+ * Expiry may be early here, and increments may be done twice, by those who
+ * never had an answer or where the view changed meanwhile: model.h judges both,
+ * where there is one side. When a session that is kept alive may end,
+ * tests/sim/keepers.h knows here as well.
  */
 #ifndef HF_TESTS_SIDES_H
 #define HF_TESTS_SIDES_H
