@@ -349,12 +349,16 @@ bool hf_proposal_ends_await(const struct hf_node *node)
 
 /* Whether what starts empty, or with an older copy, because all are dead who
  * had it is to wait for somebody to whom they may have passed it on: also in a
- * lineage that never forked, for they may have been in a fork of it. */
+ * lineage that never forked, for they may have been in a fork of it. Who joins
+ * with this view may know somebody, and says so when it is in. */
 static bool is_awaited(const struct hf_node *node)
 {
+    bool may_live =
+        hf_proposal_others_live(node) ||
+        (hf_proposal_joins(node) && !HF_MUTATED(JOINERS_KNOW_NOBODY));
     return node->view->policy != HF_POLICY_MAJORITY &&
-           node->ballot.fork != HF_FORK_TAKEOVER &&
-           hf_proposal_others_live(node) && !HF_MUTATED(STALE_IS_LOST);
+           node->ballot.fork != HF_FORK_TAKEOVER && may_live &&
+           !HF_MUTATED(STALE_IS_LOST);
 }
 
 /* Whether what is awaited still is. */

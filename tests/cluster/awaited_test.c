@@ -520,6 +520,53 @@ static void an_order_answers_who_waits_for_what_was_handed_over(void **state)
     cluster_forget(waiting);
 }
 
+/* There are no backups. Of two nodes one goes on as a fork, where nothing is
+ * served that the other one has. A third joins that one, is given all, and that
+ * one ends. It comes back to the fork, which has never met the third, but it
+ * has, by a link on which nothing is said. */
+static void what_a_joiner_knows_counts_for_all(void **state)
+{
+    for (uint64_t seed = 440; seed < 443; seed++) {
+        struct cluster_options options;
+        cluster_options_init(&options, seed);
+        options.node_count = 3;
+        options.backups = 0;
+        options.policy = HF_POLICY_AVAILABLE;
+        options.boot_none = true;
+        struct cluster *c = story_create(state, &options);
+        cluster_boot_first(c, 2);
+        cluster_settle(c, CLUSTER_SETTLE_MS);
+        fill(c);
+        unsigned back = cluster_node_of(c, cluster_view(c), 0);
+        unsigned fork = 1 - back;
+        c->invariants.two_sides = true;
+        cluster_isolate(c, fork);
+        cluster_run(c, SIDES_MS);
+        cluster_boot(c, 2);
+        cluster_run(c, SIDES_MS);
+        cluster_check(c, drains(c, back), "it hands over what it has");
+        see_dead(c, back, fork);
+        link_between(c, back, fork, false);
+        cluster_clog(c, back, 2, HF_CHANNEL_CONTROL);
+        cluster_clog(c, 2, back, HF_CHANNEL_CONTROL);
+        cluster_boot(c, back);
+        unsigned refused = 0;
+        for (unsigned i = 0; i < 50; i++) {
+            cluster_run(c, 20);
+            refused = count_refused(c, fork);
+        }
+        cluster_check(c, c->processes[fork].node->view->member_count == 2,
+                      "who comes back is not taken in");
+        cluster_check(c, refused > 0 && refused < KEYS,
+                      "some sessions, and not all, are unavailable");
+        cluster_check(c, count_refused(c, back) == refused, "on whatever node");
+        cluster_unclog(c, back, 2, HF_CHANNEL_CONTROL);
+        cluster_unclog(c, 2, back, HF_CHANNEL_CONTROL);
+        go_together(c);
+        story_end(state);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -528,6 +575,7 @@ int main(void)
         STORY(what_nobody_can_bring_is_lost),
         STORY(what_one_member_knows_counts_for_all),
         STORY(what_is_awaited_has_no_copy_that_answers),
+        STORY(what_a_joiner_knows_counts_for_all),
         STORY(a_root_awaits_what_a_fork_may_have),
         STORY(who_hears_its_lineage_again_waits_anew),
         STORY(who_was_replaced_is_not_waited_for),

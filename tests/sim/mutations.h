@@ -123,6 +123,8 @@
       "what a fork lacks is served though somebody may live who has it")       \
     X(OTHERS_UNTOLD, 1, 0, "awaited",                                          \
       "only who proposes a view has to know of who may bring what it lacks")   \
+    X(JOINERS_KNOW_NOBODY, 1, 0, "awaited",                                    \
+      "who joins with a view is not asked whom it knows that is not in it")    \
     X(ABSENT_IS_EMPTY, 24, 200, "",                                            \
       "what only silent nodes have starts empty")                              \
     X(LEAVES_WITH_COPIES, 6222, 2000, "",                                      \
