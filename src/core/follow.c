@@ -241,6 +241,18 @@ static void come_with_nothing(struct hf_node *node, const struct hf_view *view)
     }
 }
 
+/* Nobody is left of the lineage that we are out of, and @view is of another. */
+static void come_back(struct hf_node *node, const struct hf_view *view)
+{
+    if (!is_beyond_us(node, view)) {
+        if (!is_behind_us(node, view)) {
+            follow(node, view);
+        }
+    } else if (!HF_MUTATED(STAYS_AWAY)) {
+        come_with_nothing(node, view);
+    }
+}
+
 static void lose_to(struct hf_node *node, const struct hf_view *view,
                     hf_epoch forked)
 {
@@ -356,9 +368,8 @@ void hf_node_view_heard(struct hf_node *node, const struct hf_view *view)
         lose_to(node, view, forked);
         return;
     case HF_RELATION_WINS:
-        if (node->state == HF_STATE_OUT && is_abandoned(node) &&
-            !is_beyond_us(node, view) && !is_behind_us(node, view)) {
-            follow(node, view);
+        if (node->state == HF_STATE_OUT && is_abandoned(node)) {
+            come_back(node, view);
         } else if (node->state == HF_STATE_OUT && hf_node_is_kept(node)) {
             wait_or_lose_to(node, view, forked);
         }
