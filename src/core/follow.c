@@ -181,14 +181,20 @@ static bool is_past(const struct hf_node *node, const struct hf_view *view)
 
 /* @view is past, and goes on instead of ours. The rest of our lineage, who gave
  * way to it, would wait for us to do so, too (merge.c): we say that we do not.
- */
+ * And up to where not: others may be where it has not come to yet, and who
+ * hears them all would be told of one now, and of another then. */
 static void refuse(struct hf_node *node, const struct hf_view *view)
 {
-    if (node->state != HF_STATE_ACTIVE || node->refused == view->epoch ||
-        HF_MUTATED(REFUSAL_UNTOLD)) {
+    uint64_t lineage = hf_lineage_of(view);
+    hf_epoch before = HF_MUTATED(REFUSES_ONE_VIEW)
+                          ? view->base + 1
+                          : hf_visits_past(&node->visits, view);
+    bool told = node->refused == lineage && node->refused_before == before;
+    if (node->state != HF_STATE_ACTIVE || told || HF_MUTATED(REFUSAL_UNTOLD)) {
         return;
     }
-    node->refused = view->epoch;
+    node->refused = lineage;
+    node->refused_before = before;
     node->beat_at = node->now;
     hf_log(&node->config.log, HF_LOG_WARNING,
            "met view %u of lineage %08x, which goes on instead of ours (%08x), "

@@ -153,14 +153,15 @@ static void aim_again(struct hf_node *node, const struct hf_view *view,
     aim_at(node, view, forked);
 }
 
-/* Whether somebody of our lineage says that it does not give way to that view:
- * it has voted past it (follow.c). As long as it takes part we would wait. */
-static bool is_refused(const struct hf_node *node, hf_epoch epoch)
+/* Whether somebody of our lineage says that it does not give way to @view: it
+ * has voted past it (follow.c). As long as it takes part we would wait. */
+static bool is_refused(const struct hf_node *node, const struct hf_view *view)
 {
     for (size_t i = 0; i < node->peer_count; i++) {
         const struct hf_peer *peer = &node->peers[i];
         if (peer->has_beat && peer->beat.state == HF_STATE_ACTIVE &&
-            peer->beat.follows == epoch &&
+            peer->beat.refuses == hf_lineage_of(view) &&
+            view->base < peer->beat.follows &&
             peer->beat.lineage == hf_lineage_of(node->view) &&
             node->now - peer->heard <= HF_SUSPECT_MS) {
             return true;
@@ -176,7 +177,7 @@ bool hf_node_merge_is_vain(const struct hf_node *node,
         view->epoch > node->given_up_epoch) {
         return false;
     }
-    if (is_refused(node, view->epoch)) {
+    if (is_refused(node, view)) {
         return true;
     }
     for (size_t i = 0; i < node->peer_count; i++) {
@@ -704,7 +705,7 @@ void hf_node_merge_tick(struct hf_node *node)
     }
     /* Those there had time to make a later view, to which all give way. */
     if (node->now - node->merge_moved > HF_MERGE_ALONE_MS &&
-        is_refused(node, node->target->epoch)) {
+        is_refused(node, node->target)) {
         hf_log(&node->config.log, HF_LOG_WARNING,
                "others of our lineage do not give way to lineage %08x: going "
                "on with them",

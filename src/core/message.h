@@ -72,8 +72,9 @@ struct hf_heartbeat {
     uint64_t cluster; /* Of its view; 0 when it has none. */
     uint64_t lineage; /* The same. */
     hf_epoch follows; /* MERGING: the view that it hands over to; OUT, STARTING:
-                       * it enters none before this; ACTIVE: the last one that
-                       * it did not give way to, for it is past; or 0. */
+                       * it enters none before this; ACTIVE: it gives way to
+                       * none with an earlier base, for these are past, */
+    uint64_t refuses; /* of this lineage; or both 0. */
     hf_member_set reach;       /* Members it hears, in the view of epoch, */
     hf_member_set suspects;    /* and those it suspects for what it sees. */
     uint64_t ops_finished;     /* All its operations below this number ended. */

@@ -305,7 +305,8 @@ struct hf_node {
     hf_time deserted_since;  /* OUT, kept, nobody of it is heard; or 0. */
     uint64_t given_up;       /* A lineage that we waited for in vain, */
     hf_epoch given_up_epoch; /* in this view. */
-    hf_epoch refused;        /* A past view that we did not give way to. */
+    uint64_t refused;        /* A lineage that we did not give way to, for */
+    hf_epoch refused_before; /* its views with an earlier base are past. */
     hf_time conflicts_since; /* When conflicts_logged was last 0. */
     uint32_t conflicts_logged;
     hf_time merge_refused_at; /* When it was last logged. */

@@ -543,8 +543,8 @@ static hf_member_set reach(const struct hf_node *node)
     return set;
 }
 
-/* Which view we hand over to, enter nothing before, or do not give way to. Who
- * starts over has promised something, too. */
+/* Which view we hand over to, enter nothing before, or before which we give way
+ * to none. Who starts over has promised something, too. */
 static hf_epoch followed(const struct hf_node *node)
 {
     switch (node->state) {
@@ -555,7 +555,7 @@ static hf_epoch followed(const struct hf_node *node)
     case HF_STATE_STARTING:
         return HF_MUTATED(STARTS_WITHOUT_PROMISE) ? 0 : node->promised;
     default:
-        return node->refused;
+        return node->refused_before;
     }
 }
 
@@ -569,6 +569,7 @@ static void fill_heartbeat(const struct hf_node *node,
         .cluster = node->view->cluster,
         .lineage = hf_lineage_of(node->view),
         .follows = followed(node),
+        .refuses = node->state == HF_STATE_ACTIVE ? node->refused : 0,
         .reach = reach(node),
         .suspects = hf_node_suspects_itself(node),
         .ops_finished = hf_node_requests_finished(node),

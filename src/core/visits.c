@@ -80,9 +80,15 @@ bool hf_visits_given_up(const struct hf_visits *visits,
     return view->base < (visit != NULL ? visit->given_up : visits->forgotten);
 }
 
+hf_epoch hf_visits_past(const struct hf_visits *visits,
+                        const struct hf_view *view)
+{
+    const struct hf_visit *visit = find(visits, view);
+    return visit != NULL ? visit->from : visits->forgotten;
+}
+
 bool hf_visits_passed(const struct hf_visits *visits,
                       const struct hf_view *view)
 {
-    const struct hf_visit *visit = find(visits, view);
-    return view->base < (visit != NULL ? visit->from : visits->forgotten);
+    return view->base < hf_visits_past(visits, view);
 }

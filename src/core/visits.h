@@ -39,8 +39,13 @@ void hf_visits_give_up(struct hf_visits *visits, const struct hf_view *view,
 bool hf_visits_given_up(const struct hf_visits *visits,
                         const struct hf_view *view);
 
-/* Whether @view is past. In a lineage that may have been forgotten that is
- * taken for granted of views as early as what was forgotten. */
+/* Views of the lineage of @view with an earlier base than this are past. In one
+ * that may have been forgotten those that are as early as what was forgotten
+ * are taken for past. */
+hf_epoch hf_visits_past(const struct hf_visits *visits,
+                        const struct hf_view *view);
+
+/* Whether @view is past. */
 bool hf_visits_passed(const struct hf_visits *visits,
                       const struct hf_view *view);
 

@@ -252,6 +252,7 @@ void hf_field_put_heartbeat(struct hf_buffer *out,
     hf_buffer_put_u64(out, heartbeat->cluster);
     hf_buffer_put_u64(out, heartbeat->lineage);
     hf_buffer_put_u64(out, heartbeat->follows);
+    hf_buffer_put_u64(out, heartbeat->refuses);
     hf_buffer_put_u64(out, heartbeat->reach);
     hf_buffer_put_u64(out, heartbeat->suspects);
     hf_buffer_put_u64(out, heartbeat->ops_finished);
@@ -295,6 +296,7 @@ bool hf_field_read_heartbeat(struct hf_reader *reader,
     heartbeat->cluster = hf_reader_u64(reader);
     heartbeat->lineage = hf_reader_u64(reader);
     heartbeat->follows = hf_reader_u64(reader);
+    heartbeat->refuses = hf_reader_u64(reader);
     heartbeat->reach = hf_reader_u64(reader);
     heartbeat->suspects = hf_reader_u64(reader);
     heartbeat->ops_finished = hf_reader_u64(reader);

@@ -255,12 +255,6 @@ static void who_is_further_on_is_not_led_back(void **state)
     expect_some(c, done);
 }
 
-static bool has_forked(struct cluster *c, void *user)
-{
-    const unsigned *node = user;
-    return c->processes[*node].node->view->lineage_count > 1;
-}
-
 /* A and B agree on a view, and A goes on alone in it. B and X, who have not
  * heard that, agree on it again, under a later epoch; then B forks. What A
  * decided has an earlier epoch than what the fork began at, but is not part of
@@ -284,7 +278,7 @@ static void who_went_on_is_not_drawn_into_a_fork(void **state)
     const struct hf_node *fork = c->processes[b].node;
     hf_epoch ahead = alone->view->epoch;
     cluster_isolate(c, b);
-    cluster_check(c, cluster_wait(c, 3 * SILENCE_MS, has_forked, &b),
+    cluster_check(c, cluster_wait(c, 3 * SILENCE_MS, story_has_forked, &b),
                   "B does not fork");
     cluster_check(c,
                   alone->view->epoch == ahead &&
@@ -305,12 +299,6 @@ static bool enters(struct cluster *c, unsigned node)
            cluster_step(c, until_us)) {
     }
     return c->processes[node].node->view->epoch != before;
-}
-
-static void uncut(struct cluster *c, unsigned one, unsigned other)
-{
-    network_cut(&c->network, one, other, false);
-    network_cut(&c->network, other, one, false);
 }
 
 static bool has_member(struct cluster *c, unsigned in, unsigned node)
@@ -375,14 +363,14 @@ static void what_was_accepted_holds_under_a_later_epoch(void **state)
                       c->processes[x].node->view->epoch == before,
                   "B and X do not agree again");
     cluster_isolate(c, b);
-    uncut(c, a, x);
-    uncut(c, a, d);
-    uncut(c, x, d);
+    story_uncut(c, a, x);
+    story_uncut(c, a, d);
+    story_uncut(c, x, d);
     unsigned first = first_without(c, b);
     cluster_isolate(c, first);
     unsigned rest[] = {first == a ? x : a, first == d ? x : d};
-    uncut(c, b, rest[0]);
-    uncut(c, b, rest[1]);
+    story_uncut(c, b, rest[0]);
+    story_uncut(c, b, rest[1]);
     cluster_check(c, cluster_wait(c, 2 * SILENCE_MS, is_not_of_all, &rest[0]),
                   "B and the others decide nothing");
     cluster_check(c,
@@ -656,7 +644,7 @@ static void who_accepted_what_is_lost_follows_a_fork(void **state)
     cluster_check(c, cluster_wait(c, 100, story_is_of_two, &a),
                   "A does not hear that B has accepted");
     cluster_lose(c, a);
-    cluster_check(c, cluster_wait(c, 2 * SILENCE_MS, has_forked, &x),
+    cluster_check(c, cluster_wait(c, 2 * SILENCE_MS, story_has_forked, &x),
                   "C and D do not fork");
     for (unsigned i = 0; i < 2; i++) {
         network_cut(&c->network, b, there[i], false);
@@ -710,17 +698,17 @@ static void who_leaves_a_fork_does_not_go_back(void **state)
     cluster_check(c,
                   first->view->base == base &&
                       first->view->epoch < last->view->epoch &&
-                      has_forked(c, &x) && !has_forked(c, &a),
+                      story_has_forked(c, &x) && !story_has_forked(c, &a),
                   "X and Y do not fork");
     cluster_cut(c, x, y);
     cluster_run(c, SILENCE_MS);
-    uncut(c, x, y);
+    story_uncut(c, x, y);
     cluster_check(c, cluster_wait(c, SILENCE_MS, is_out, &x),
                   "Y does not go on without X");
     cluster_cut(c, x, y);
-    uncut(c, x, a);
+    story_uncut(c, x, a);
     cluster_run(c, SILENCE_MS);
-    cluster_check(c, is_out(c, &x) && !has_forked(c, &x),
+    cluster_check(c, is_out(c, &x) && !story_has_forked(c, &x),
                   "X does not wait for A");
     cluster_heal(c);
     cluster_isolate(c, y);

@@ -5,17 +5,6 @@
 
 #define SILENCE_MS 3000
 
-static bool serves_anything(const struct cluster *c, unsigned node)
-{
-    const struct process *process = &c->processes[node];
-    for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
-        if (hf_node_serves(process->node, p, process_now(process))) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* A and X do not hear each other, D hears both. D dies when A has just waited
  * for what it granted to X itself: A could go on alone, but X still has what D
  * granted, and does not know of its death. */
@@ -33,68 +22,18 @@ static void what_the_dead_granted_is_waited_for(void **state)
         unsigned x = cluster_node_of(c, view, 2);
         cluster_cut(c, a, x);
         cluster_run(c, HF_GUARD_MS - 50 * (int64_t)(seed - 1));
-        cluster_check(c, serves_anything(c, x), "X serves nothing any more");
+        cluster_check(c, story_serves_anything(c, x),
+                      "X serves nothing any more");
         cluster_cut(c, d, x);
         cluster_kill(c, d);
         cluster_check(c, cluster_wait(c, SILENCE_MS, story_is_of_one, &a),
                       "A does not go on");
-        cluster_check(c, !serves_anything(c, x),
+        cluster_check(c, !story_serves_anything(c, x),
                       "A goes on beside X, who has grants of D");
         cluster_heal(c);
         cluster_settle(c, CLUSTER_SETTLE_MS);
         story_end(state);
     }
-}
-
-static bool is_of_three(struct cluster *c, void *user)
-{
-    const unsigned *node = user;
-    const struct hf_view *view = c->processes[*node].node->view;
-    return hf_member_set_count(hf_view_voters(view)) == 3;
-}
-
-static bool has_forked(struct cluster *c, void *user)
-{
-    const unsigned *node = user;
-    return c->processes[*node].node->view->lineage_count > 1;
-}
-
-/* The first @count members of the view, by rank. */
-static void by_rank(struct cluster *c, unsigned *node, uint8_t count)
-{
-    for (uint8_t i = 0; i < count; i++) {
-        node[i] = cluster_node_of(c, cluster_view(c), i);
-    }
-}
-
-static bool is_in_state(struct cluster *c, void *user,
-                        enum hf_member_state state)
-{
-    const unsigned *node = user;
-    return c->processes[*node].node->state == state;
-}
-
-static bool is_out(struct cluster *c, void *user)
-{
-    return is_in_state(c, user, HF_STATE_OUT);
-}
-
-static bool is_active(struct cluster *c, void *user)
-{
-    return is_in_state(c, user, HF_STATE_ACTIVE);
-}
-
-static void uncut(struct cluster *c, unsigned one, unsigned other)
-{
-    network_cut(&c->network, one, other, false);
-    network_cut(&c->network, other, one, false);
-}
-
-static void tell(struct cluster *c, unsigned from, unsigned to,
-                 const struct hf_message *message)
-{
-    const struct hf_peer_info *info = &c->processes[from].node->config.self;
-    process_on_message(&c->processes[to], info->id, info->incarnation, message);
 }
 
 /* @node hears of a ballot above all that @later has heard of, which came to
@@ -105,24 +44,7 @@ static void tell_of_a_ballot(struct cluster *c, unsigned node, unsigned from,
     hf_epoch ballot = c->processes[later].node->highest_ballot + (1ull << 32);
     const struct hf_message message = {
         .type = HF_MESSAGE_PREPARE, .prepare = {.ballot = ballot, .base = 1}};
-    tell(c, from, node, &message);
-}
-
-/* @to hears where @from is, and cannot say yet where it is itself. */
-static void show_view_of(struct cluster *c, unsigned from, unsigned to)
-{
-    const struct hf_node *node = c->processes[from].node;
-    const struct hf_message beat = {
-        .type = HF_MESSAGE_HEARTBEAT,
-        .heartbeat = {.epoch = node->view->epoch,
-                      .sent_at = node->now,
-                      .state = (uint8_t)node->state,
-                      .cluster = node->view->cluster,
-                      .lineage = hf_lineage_of(node->view)}};
-    const struct hf_message view = {.type = HF_MESSAGE_VIEW,
-                                    .view = node->view};
-    tell(c, from, to, &beat);
-    tell(c, from, to, &view);
+    story_tell(c, from, node, &message);
 }
 
 /* A, who proposes, Y and B agree to go on without X and Z, and B does not hear
@@ -143,16 +65,16 @@ static void go_on_without(struct cluster *c, struct story_pair pair, unsigned y,
                   "B does not accept what A proposes");
     network_cut(&c->network, a, b, true);
     network_cut(&c->network, y, b, true);
-    cluster_check(c, cluster_wait(c, 200, is_of_three, &a),
+    cluster_check(c, cluster_wait(c, 200, story_is_of_three, &a),
                   "A does not hear that B has accepted");
     cluster_isolate(c, b);
     cluster_check(c, cluster_wait(c, SILENCE_MS, story_is_of_two, &a),
                   "A and Y do not go on");
     cluster_run(c, 200);
     cluster_cut(c, a, y);
-    cluster_check(c, cluster_wait(c, 3 * SILENCE_MS, has_forked, &y),
+    cluster_check(c, cluster_wait(c, 3 * SILENCE_MS, story_has_forked, &y),
                   "Y does not fork");
-    cluster_check(c, story_is_of_one(c, &a) && !has_forked(c, &a),
+    cluster_check(c, story_is_of_one(c, &a) && !story_has_forked(c, &a),
                   "A does not go on alone");
 }
 
@@ -189,13 +111,13 @@ static void who_agreed_to_what_came_next_does_not_give_way(void **state)
     unsigned z = cluster_node_of(c, view, 4);
     go_on_without(c, (struct story_pair){a, b}, y, x, z);
     tell_of_a_ballot(c, b, x, y);
-    uncut(c, b, x);
-    uncut(c, b, z);
-    cluster_check(c, cluster_wait(c, 3 * SILENCE_MS, is_of_three, &b),
+    story_uncut(c, b, x);
+    story_uncut(c, b, z);
+    cluster_check(c, cluster_wait(c, 3 * SILENCE_MS, story_is_of_three, &b),
                   "B, X and Z do not agree");
     cluster_isolate(c, b);
     struct story_pair forked = {y, b};
-    uncut(c, b, y);
+    story_uncut(c, b, y);
     cluster_check(c, cluster_wait(c, 4 * SILENCE_MS, is_of_fork, &forked),
                   "B does not follow the fork");
     story_bring_together(c);
@@ -224,8 +146,8 @@ static void what_another_took_up_binds_who_chose_it(void **state)
                   "B does not accept what A proposes");
     cluster_isolate(c, a);
     cluster_run(c, 200);
-    cluster_check(c, is_of_three(c, &a), "A hears that B has accepted");
-    uncut(c, b, x);
+    cluster_check(c, story_is_of_three(c, &a), "A hears that B has accepted");
+    story_uncut(c, b, x);
     cluster_check(c, cluster_wait(c, SILENCE_MS, story_has_accepted, &again),
                   "X does not accept what B proposes");
     network_cut(&c->network, b, x, true);
@@ -233,184 +155,13 @@ static void what_another_took_up_binds_who_chose_it(void **state)
                   "B does not hear that X has accepted");
     cluster_isolate(c, b);
     tell_of_a_ballot(c, a, x, b);
-    uncut(c, a, x);
+    story_uncut(c, a, x);
     cluster_check(c, cluster_wait(c, 2 * SILENCE_MS, story_is_of_two, &a),
                   "A and X decide nothing");
     cluster_check(c, c->processes[a].node->view->members[1].id == second,
                   "A and X decide something else than B");
     cluster_heal(c);
     cluster_settle_and_check(c);
-}
-
-/* What D does before it meets B. */
-enum {
-    MISSES_A_VIEW = 1, /* It does not hear that what it agreed to is decided. */
-    IS_TAKEN_IN = 2,   /* It is not only out of the fork. */
-};
-
-/* C and D agree to go on without B. */
-static void agree_without_b(struct cluster *c, unsigned of_c, unsigned d,
-                            unsigned what)
-{
-    struct story_pair pair = {of_c, d};
-    cluster_check(c, cluster_wait(c, SILENCE_MS, story_has_accepted, &pair),
-                  "D does not accept what C proposes");
-    network_cut(&c->network, of_c, d, (what & MISSES_A_VIEW) != 0);
-    cluster_check(c, cluster_wait(c, SILENCE_MS, story_is_of_two, &of_c),
-                  "C does not hear that D has accepted");
-    cluster_run(c, 100);
-    cluster_check(c, is_of_three(c, &d) == ((what & MISSES_A_VIEW) != 0),
-                  "D is not in the view that it should be in");
-}
-
-/* Of five, three go on without the first two, who cannot hear them. B sleeps
- * then, C and D go on without it, and C without D, which C does not hear any
- * more. In the end C is alone in the lineage of the three, D is out of it, and
- * the first two have forked, by order where policies do not allow that. */
-static void leave_out_one_by_one(struct cluster *c, unsigned node[5],
-                                 unsigned what)
-{
-    unsigned b = node[2];
-    unsigned of_c = node[3];
-    unsigned d = node[4];
-    for (unsigned i = 2; i < 5; i++) {
-        cluster_cut(c, node[0], node[i]);
-        cluster_cut(c, node[1], node[i]);
-    }
-    cluster_check(c, cluster_wait(c, SILENCE_MS, is_of_three, &b),
-                  "B, C and D do not go on");
-    cluster_run(c, 1000);
-    cluster_isolate(c, b);
-    cluster_pause(c, b);
-    agree_without_b(c, of_c, d, what);
-    cluster_isolate(c, of_c);
-    cluster_check(c, cluster_wait(c, SILENCE_MS, story_is_of_one, &of_c),
-                  "C does not go on alone");
-    show_view_of(c, of_c, d);
-    cluster_check(c, is_out(c, &d), "D is not left out");
-    if (c->options.policy != HF_POLICY_AVAILABLE) {
-        cluster_check(c, hf_node_takeover(c->processes[node[0]].node) == NULL,
-                      "the order is refused");
-    }
-    cluster_check(c, cluster_wait(c, 2 * SILENCE_MS, has_forked, &node[0]),
-                  "the first two do not fork");
-}
-
-/* D has agreed with C to what came after the last view that B knows, and was
- * left out later. Then it goes with a fork that began before, and is still out
- * of that, or is taken in, when it meets B. It does not give way: it would pass
- * for one who has no vote in that view, and B would go on beside C. */
-static void who_was_left_out_gives_way_to_nothing_before(void **state)
-{
-    for (unsigned what = 0; what <= (MISSES_A_VIEW | IS_TAKEN_IN); what++) {
-        struct cluster_options options;
-        cluster_options_init(&options, 11);
-        options.policy = HF_POLICY_AVAILABLE;
-        options.node_count = 5;
-        options.faults.delay_us = 20000;
-        options.backups = 2; /* So B, C and D have all that they go on with. */
-        struct cluster *c = story_start_with(state, &options);
-        c->invariants.two_sides = true;
-        story_fill(c, 50);
-        unsigned node[5];
-        by_rank(c, node, 5);
-        unsigned b = node[2];
-        unsigned d = node[4];
-        leave_out_one_by_one(c, node, what);
-        cluster_run(c, HF_SUSPECT_MS + 100); /* D does not hear C any more. */
-        show_view_of(c, node[0], d);
-        cluster_check(c, has_forked(c, &d), "D does not go with the fork");
-        if ((what & IS_TAKEN_IN) != 0) {
-            uncut(c, node[0], d);
-            uncut(c, node[1], d);
-            cluster_check(c, cluster_wait(c, SILENCE_MS, is_active, &d),
-                          "the fork does not take D in");
-        }
-        uncut(c, b, d);
-        cluster_resume(c, b);
-        cluster_run(c, 4 * SILENCE_MS);
-        story_bring_together(c);
-        story_expect_filled(c, 50);
-        story_end(state);
-    }
-}
-
-static bool serve_again(struct cluster *c, void *user)
-{
-    const unsigned *node = user;
-    return is_active(c, user) && serves_anything(c, *node) &&
-           serves_anything(c, node[1]) && serves_anything(c, node[4]);
-}
-
-/* The same, and D is in the fork, with the first two. Then they meet B. */
-static struct cluster *meet_in_the_fork(void **state, unsigned node[5],
-                                        enum hf_partition_policy policy)
-{
-    struct cluster_options options;
-    cluster_options_init(&options, 11);
-    options.policy = policy;
-    options.node_count = 5;
-    options.faults.delay_us = 20000;
-    options.backups = 2;
-    struct cluster *c = story_start_with(state, &options);
-    c->invariants.two_sides = true;
-    story_fill(c, 50);
-    by_rank(c, node, 5);
-    leave_out_one_by_one(c, node, 0);
-    cluster_run(c, HF_SUSPECT_MS + 100);
-    show_view_of(c, node[0], node[4]);
-    uncut(c, node[0], node[4]);
-    uncut(c, node[1], node[4]);
-    cluster_check(c, cluster_wait(c, 2 * SILENCE_MS, serve_again, node),
-                  "the fork does not take D in");
-    uncut(c, node[2], node[0]);
-    uncut(c, node[2], node[1]);
-    uncut(c, node[2], node[4]);
-    cluster_resume(c, node[2]);
-    return c;
-}
-
-static bool serve_with_b(struct cluster *c, void *user)
-{
-    const unsigned *node = user;
-    return serve_again(c, user) && serves_anything(c, node[2]);
-}
-
-/* The first two give way to B, who is too few to go on, and D does not, for it
- * has voted past what B knows. So it says so, and the others come back to it:
- * else all of them would wait for each other. They do not go to and fro after
- * that. When C is back, or B is ordered to go on, all become one. */
-static void who_does_not_give_way_tells_the_others(void **state)
-{
-    const enum hf_partition_policy policies[] = {HF_POLICY_MAJORITY,
-                                                 HF_POLICY_HALF};
-    for (unsigned i = 0; i < 4; i++) {
-        unsigned node[5];
-        struct cluster *c = meet_in_the_fork(state, node, policies[i % 2]);
-        cluster_run(c, SILENCE_MS);
-        cluster_check(c,
-                      is_in_state(c, &node[0], HF_STATE_MERGING) &&
-                          is_in_state(c, &node[1], HF_STATE_MERGING),
-                      "the first two do not give way to B");
-        cluster_check(c, cluster_wait(c, HF_MERGE_ALONE_MS, serve_again, node),
-                      "they wait for D, and D for them");
-        for (unsigned k = 0; k < 200; k++) {
-            cluster_run(c, 100);
-            cluster_check(c, serve_again(c, node), "they give way once more");
-        }
-        cluster_check(c, !serves_anything(c, node[2]), "B goes on beside C");
-        if (i >= 2) {
-            cluster_check(c,
-                          hf_node_takeover(c->processes[node[2]].node) == NULL,
-                          "the order is refused");
-            cluster_check(c,
-                          cluster_wait(c, 4 * SILENCE_MS, serve_with_b, node),
-                          "an order changes nothing");
-        }
-        story_bring_together(c);
-        story_expect_filled(c, 50);
-        story_end(state);
-    }
 }
 
 static uint64_t lineage_of(const struct cluster *c, unsigned node)
@@ -437,7 +188,7 @@ static void fork_and_go_over(struct cluster *c, unsigned node[4],
         cluster_cut(c, node[i], b);
         cluster_cut(c, node[i], d);
     }
-    cluster_check(c, cluster_wait(c, 3 * SILENCE_MS, has_forked, &d),
+    cluster_check(c, cluster_wait(c, 3 * SILENCE_MS, story_has_forked, &d),
                   "B and D do not fork");
     cluster_run(c, 1000);
     cluster_isolate(c, d);
@@ -447,8 +198,8 @@ static void fork_and_go_over(struct cluster *c, unsigned node[4],
     *fork = lineage_of(c, b);
     cluster_check(c, lineage_of(c, d) == *fork, "D has another lineage");
     cluster_expect_reply(c, "OK", b, "SET", "late", "two", NULL);
-    uncut(c, node[0], b);
-    uncut(c, node[1], b);
+    story_uncut(c, node[0], b);
+    story_uncut(c, node[1], b);
     cluster_check(c, cluster_wait(c, 3 * SILENCE_MS, is_taken_in, node),
                   "B is not taken in by the first two");
 }
@@ -471,21 +222,22 @@ static void who_handed_over_gives_way_to_nothing_before(void **state)
         story_fill(c, 50);
         cluster_set(c, "late", "one");
         unsigned node[4];
-        by_rank(c, node, 4);
+        story_by_rank(c, node, 4);
         unsigned b = node[2];
         unsigned d = node[3];
         uint64_t fork;
         fork_and_go_over(c, node, &fork);
         cluster_isolate(c, b);
-        cluster_check(c, cluster_wait(c, 3 * SILENCE_MS, has_forked, &b),
+        cluster_check(c, cluster_wait(c, 3 * SILENCE_MS, story_has_forked, &b),
                       "B does not fork again");
         gives_way += lineage_of(c, b) > fork ? 1 : 0;
-        uncut(c, b, d);
+        story_uncut(c, b, d);
         cluster_resume(c, d);
         for (unsigned i = 0; i < 40; i++) {
             cluster_run(c, 100);
-            cluster_check(c, !serves_anything(c, d) || lineage_of(c, d) != fork,
-                          "D goes on beside what was acknowledged without it");
+            cluster_check(
+                c, !story_serves_anything(c, d) || lineage_of(c, d) != fork,
+                "D goes on beside what was acknowledged without it");
         }
         story_bring_together(c);
         cluster_expect(c, "late", "two");
@@ -498,7 +250,8 @@ static void who_handed_over_gives_way_to_nothing_before(void **state)
 static bool is_out_of(struct cluster *c, void *user)
 {
     const unsigned *node = user;
-    return is_out(c, user) && lineage_of(c, node[0]) == lineage_of(c, node[1]);
+    return story_is_out(c, user) &&
+           lineage_of(c, node[0]) == lineage_of(c, node[1]);
 }
 
 /* X, A and Q go on without B, and are parted. X and B go on alone, by order. If
@@ -508,7 +261,7 @@ static bool give_way_by_order(struct cluster *c, const unsigned node[4])
     unsigned x = node[0];
     unsigned b = node[3];
     cluster_isolate(c, b);
-    cluster_check(c, cluster_wait(c, 2 * SILENCE_MS, is_of_three, &x),
+    cluster_check(c, cluster_wait(c, 2 * SILENCE_MS, story_is_of_three, &x),
                   "X, A and Q do not go on");
     cluster_run(c, 1000);
     for (unsigned i = 0; i < 3; i++) {
@@ -524,11 +277,11 @@ static bool give_way_by_order(struct cluster *c, const unsigned node[4])
         return false;
     }
     cluster_expect_reply(c, "OK", x, "SET", "late", "two", NULL);
-    uncut(c, x, b);
+    story_uncut(c, x, b);
     unsigned out[] = {x, b};
     cluster_check(c, cluster_wait(c, 2 * SILENCE_MS, is_out_of, out),
                   "X does not hand over");
-    uncut(c, x, node[1]);
+    story_uncut(c, x, node[1]);
     cluster_isolate(c, b);
     return true;
 }
@@ -537,8 +290,8 @@ static bool give_way_by_order(struct cluster *c, const unsigned node[4])
 static bool is_alone_beside(struct cluster *c, void *user)
 {
     unsigned *node = user;
-    return story_is_of_one(c, &node[1]) && !has_forked(c, &node[1]) &&
-           !is_active(c, &node[0]);
+    return story_is_of_one(c, &node[1]) && !story_has_forked(c, &node[1]) &&
+           !story_is_active(c, &node[0]);
 }
 
 /* X has agreed to nothing that follows the view in which it was with A, though
@@ -559,7 +312,7 @@ static void who_handed_over_elsewhere_is_not_waited_for(void **state)
         story_fill(c, 50);
         cluster_set(c, "late", "one");
         unsigned node[4];
-        by_rank(c, node, 4);
+        story_by_rank(c, node, 4);
         if (give_way_by_order(c, node)) {
             gives_way++;
             cluster_check(c, cluster_wait(c, SILENCE_MS, is_alone_beside, node),
@@ -581,7 +334,7 @@ static void renumber(struct cluster *c, unsigned node, unsigned from)
     other.epoch = c->processes[from].node->highest_ballot + (1ull << 32);
     other.base--;
     const struct hf_message message = {.type = HF_MESSAGE_VIEW, .view = &other};
-    tell(c, from, node, &message);
+    story_tell(c, from, node, &message);
 }
 
 /* The same, and X does not hear that A has gone on without it. Then it meets Q,
@@ -600,7 +353,7 @@ static void who_gave_up_its_vote_does_not_get_it_back(void **state)
         c->invariants.two_sides = true;
         story_fill(c, 50);
         unsigned node[4];
-        by_rank(c, node, 4);
+        story_by_rank(c, node, 4);
         if (give_way_by_order(c, node)) {
             gives_way++;
             unsigned x = node[0];
@@ -610,12 +363,13 @@ static void who_gave_up_its_vote_does_not_get_it_back(void **state)
             cluster_check(c, cluster_wait(c, SILENCE_MS, is_alone_beside, node),
                           "A waits for the vote of X");
             cluster_isolate(c, x);
-            cluster_check(c, is_of_three(c, &x), "X hears that A has gone on");
+            cluster_check(c, story_is_of_three(c, &x),
+                          "X hears that A has gone on");
             renumber(c, node[2], x);
-            uncut(c, x, node[2]);
+            story_uncut(c, x, node[2]);
             for (unsigned i = 0; i < 40; i++) {
                 cluster_run(c, 100);
-                cluster_check(c, !is_active(c, &x), "X votes once more");
+                cluster_check(c, !story_is_active(c, &x), "X votes once more");
             }
             story_bring_together(c);
             story_expect_filled(c, 50);
@@ -625,19 +379,14 @@ static void who_gave_up_its_vote_does_not_get_it_back(void **state)
     assert_true(gives_way > 0);
 }
 
-static bool is_merging(struct cluster *c, void *user)
-{
-    return is_in_state(c, user, HF_STATE_MERGING);
-}
-
 /* X is out of its view, and hears nobody who is in that, but somebody of a fork
  * that would give way to it: after ten seconds it hands over to that one. */
 static void hand_over_to_a_fork(struct cluster *c, unsigned x, unsigned b)
 {
     cluster_isolate(c, x);
     cluster_run(c, SILENCE_MS);
-    uncut(c, x, b);
-    cluster_check(c, cluster_wait(c, 2 * HF_DESERTED_MS, is_merging, &x),
+    story_uncut(c, x, b);
+    cluster_check(c, cluster_wait(c, 2 * HF_DESERTED_MS, story_is_merging, &x),
                   "X waits for ever");
 }
 
@@ -657,7 +406,7 @@ static void who_was_out_stays_out_when_it_hands_over_in_vain(void **state)
         c->invariants.two_sides = true;
         story_fill(c, 50);
         unsigned node[4];
-        by_rank(c, node, 4);
+        story_by_rank(c, node, 4);
         if (give_way_by_order(c, node)) {
             gives_way++;
             unsigned x = node[0];
@@ -668,14 +417,14 @@ static void who_was_out_stays_out_when_it_hands_over_in_vain(void **state)
                           "A waits for the vote of X");
             cluster_isolate(c, x);
             renumber(c, node[2], x);
-            show_view_of(c, node[2], x);
+            story_show_view_of(c, node[2], x);
             hand_over_to_a_fork(c, x, node[3]);
             cluster_isolate(c, x);
             for (unsigned i = 0; i < 60; i++) {
                 cluster_run(c, 100);
-                cluster_check(c, !is_active(c, &x), "X votes once more");
+                cluster_check(c, !story_is_active(c, &x), "X votes once more");
             }
-            cluster_check(c, is_out(c, &x), "X hands over to nobody");
+            cluster_check(c, story_is_out(c, &x), "X hands over to nobody");
             story_bring_together(c);
             story_expect_filled(c, 50);
         }
@@ -699,14 +448,14 @@ static struct cluster *start_with_one_to_fill(void **state, uint64_t seed,
     cluster_boot_first(c, 3);
     story_fill(c, 50);
     unsigned others[3];
-    by_rank(c, others, 3);
+    story_by_rank(c, others, 3);
     cluster_boot(c, 3);
     story_fill_copies(c, false);
     node[0] = 3;
     node[1] = others[0];
     node[2] = others[1];
     node[3] = others[2];
-    cluster_check(c, cluster_wait(c, 2 * SILENCE_MS, is_active, &node[0]),
+    cluster_check(c, cluster_wait(c, 2 * SILENCE_MS, story_is_active, &node[0]),
                   "X is not taken in");
     return c;
 }
@@ -734,10 +483,10 @@ static void who_gave_up_its_vote_has_none_when_it_comes_back(void **state)
                           "X does not go with the fork");
             cluster_isolate(c, x);
             renumber(c, node[2], x);
-            uncut(c, x, node[2]);
+            story_uncut(c, x, node[2]);
             for (unsigned i = 0; i < 40; i++) {
                 cluster_run(c, 100);
-                cluster_check(c, !is_active(c, &x), "X votes once more");
+                cluster_check(c, !story_is_active(c, &x), "X votes once more");
             }
             cluster_check(c, is_out_of(c, node), "X does not meet Q");
             story_fill_copies(c, true);
@@ -755,8 +504,6 @@ int main(void)
         STORY(what_the_dead_granted_is_waited_for),
         STORY(who_agreed_to_what_came_next_does_not_give_way),
         STORY(what_another_took_up_binds_who_chose_it),
-        STORY(who_was_left_out_gives_way_to_nothing_before),
-        STORY(who_does_not_give_way_tells_the_others),
         STORY(who_handed_over_gives_way_to_nothing_before),
         STORY(who_handed_over_elsewhere_is_not_waited_for),
         STORY(who_gave_up_its_vote_does_not_get_it_back),

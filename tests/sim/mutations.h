@@ -63,7 +63,7 @@
     X(BACK_TO_THE_PAST, 120070126, 2000, "votes available",                    \
       "who voted for what came after a view enters that again, or gives way "  \
       "to it, when it has been in another lineage")                            \
-    X(VOTE_FORGOTTEN, 1, 0, "votes",                                           \
+    X(VOTE_FORGOTTEN, 1, 0, "refusal",                                         \
       "the same, when it voted in that view and entered none that followed")   \
     X(VOTE_TAKEN_BACK, 1, 0, "votes",                                          \
       "who is out of a view, where nobody waits for its vote any more, votes " \
@@ -72,7 +72,9 @@
       "the same, when it has been out of another lineage meanwhile")           \
     X(OUT_COMES_BACK, 1, 0, "votes",                                           \
       "who was out of a view votes in it when it has handed over in vain")     \
-    X(REFUSAL_UNTOLD, 1, 0, "votes",                                           \
+    X(REFUSES_ONE_VIEW, 1, 0, "refusal",                                       \
+      "who does not give way says so of one view, not of all that are past")   \
+    X(REFUSAL_UNTOLD, 1, 0, "refusal",                                         \
       "who does not give way to what is past for it does not tell the rest")   \
     X(LED_BACK, 2003, 2000, "agreement",                                       \
       "a view that was agreed on again is followed by who is further on")      \

@@ -75,6 +75,7 @@ static void expect_heartbeat(const struct hf_heartbeat *a,
     assert_int_equal(a->cluster, b->cluster);
     assert_int_equal(a->lineage, b->lineage);
     assert_int_equal(a->follows, b->follows);
+    assert_int_equal(a->refuses, b->refuses);
     assert_int_equal(a->reach, b->reach);
     assert_int_equal(a->suspects, b->suspects);
     assert_int_equal(a->ops_finished, b->ops_finished);

@@ -91,6 +91,7 @@ static void add_heartbeats(struct messages *m)
         .cluster = unlike(m),
         .lineage = unlike(m),
         .follows = unlike(m),
+        .refuses = unlike(m),
         .reach = unlike(m),
         .suspects = unlike(m),
         .ops_finished = unlike(m),

@@ -125,3 +125,85 @@ bool story_is_of_one(struct cluster *c, void *user)
     const struct hf_view *view = c->processes[*node].node->view;
     return hf_member_set_count(hf_view_voters(view)) == 1;
 }
+
+bool story_is_of_three(struct cluster *c, void *user)
+{
+    const unsigned *node = user;
+    const struct hf_view *view = c->processes[*node].node->view;
+    return hf_member_set_count(hf_view_voters(view)) == 3;
+}
+
+bool story_has_forked(struct cluster *c, void *user)
+{
+    const unsigned *node = user;
+    return c->processes[*node].node->view->lineage_count > 1;
+}
+
+static bool is_in_state(struct cluster *c, void *user,
+                        enum hf_member_state state)
+{
+    const unsigned *node = user;
+    return c->processes[*node].node->state == state;
+}
+
+bool story_is_out(struct cluster *c, void *user)
+{
+    return is_in_state(c, user, HF_STATE_OUT);
+}
+
+bool story_is_active(struct cluster *c, void *user)
+{
+    return is_in_state(c, user, HF_STATE_ACTIVE);
+}
+
+bool story_is_merging(struct cluster *c, void *user)
+{
+    return is_in_state(c, user, HF_STATE_MERGING);
+}
+
+bool story_serves_anything(const struct cluster *c, unsigned node)
+{
+    const struct process *process = &c->processes[node];
+    for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
+        if (hf_node_serves(process->node, p, process_now(process))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void story_by_rank(struct cluster *c, unsigned *node, uint8_t count)
+{
+    for (uint8_t i = 0; i < count; i++) {
+        node[i] = cluster_node_of(c, cluster_view(c), i);
+    }
+}
+
+void story_uncut(struct cluster *c, unsigned one, unsigned other)
+{
+    network_cut(&c->network, one, other, false);
+    network_cut(&c->network, other, one, false);
+}
+
+void story_tell(struct cluster *c, unsigned from, unsigned to,
+                const struct hf_message *message)
+{
+    const struct hf_peer_info *info = &c->processes[from].node->config.self;
+    process_on_message(&c->processes[to], info->id, info->incarnation, message);
+}
+
+void story_show_view_of(struct cluster *c, unsigned from, unsigned to)
+{
+    const struct hf_node *node = c->processes[from].node;
+    const struct hf_message beat = {
+        .type = HF_MESSAGE_HEARTBEAT,
+        .heartbeat = {.epoch = node->view->epoch,
+                      .sent_at = node->now,
+                      .state = (uint8_t)node->state,
+                      .cluster = node->view->cluster,
+                      .lineage = hf_lineage_of(node->view)}};
+    const struct hf_message view = {.type = HF_MESSAGE_VIEW,
+                                    .view = node->view};
+    story_tell(c, from, to, &beat);
+    story_tell(c, from, to, &view);
+}

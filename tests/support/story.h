@@ -57,5 +57,23 @@ bool story_has_accepted(struct cluster *c, void *user);
  * a vote in its view. */
 bool story_is_of_two(struct cluster *c, void *user);
 bool story_is_of_one(struct cluster *c, void *user);
+bool story_is_of_three(struct cluster *c, void *user);
+/* The same: whether its view is of a fork, and what it is in. */
+bool story_has_forked(struct cluster *c, void *user);
+bool story_is_out(struct cluster *c, void *user);
+bool story_is_active(struct cluster *c, void *user);
+bool story_is_merging(struct cluster *c, void *user);
+
+/* Whether @node serves a partition. */
+bool story_serves_anything(const struct cluster *c, unsigned node);
+/* The first @count members of the view, by rank. */
+void story_by_rank(struct cluster *c, unsigned *node, uint8_t count);
+/* Both ways. */
+void story_uncut(struct cluster *c, unsigned one, unsigned other);
+/* @from says @message to @to, whatever cuts there are. */
+void story_tell(struct cluster *c, unsigned from, unsigned to,
+                const struct hf_message *message);
+/* @to hears where @from is, and cannot say yet where it is itself. */
+void story_show_view_of(struct cluster *c, unsigned from, unsigned to);
 
 #endif
