@@ -2,7 +2,8 @@
  *
  *   node.c        the dispatcher: one call per event
  *   status.c      what a node tells of itself
- *   peers.c       who is out there: links, probes, heartbeats, leases, deaths
+ *   peers.c       who is out there: links, heartbeats, leases
+ *   deaths.c      who is lost: probes; who is proven dead
  *   suspicion.c   which members are of no use for now
  *   discovery.c   finding a cluster to join, or starting one
  *   agreement.c   agreeing on the next view: ballots, and what to propose

@@ -1,14 +1,4 @@
-/* peers.c - Who is out there, who is alive, who grants us a lease.
- *
- * Three grades of bad news about a member:
- *   silent     nothing heard for HF_SUSPECT_MS. It may be paused or cut off
- *              and may come back: never proof of death.
- *   lost       its end of a link closed or was reset. We probe.
- *   certified  lost, and a fresh connect is refused by a live kernel; or its
- *              name introduced itself with another incarnation. It is dead.
- * A certificate is fresh when we saw it while a lease from the dead one was
- * still running: then it died before it could agree to any view without us
- * (reliability: "safe set"). */
+/* peers.c - Who is out there: links, heartbeats, leases. */
 #include <string.h>
 
 #include "base/assert.h"
@@ -129,121 +119,6 @@ hf_time hf_node_given(const struct hf_node *node, uint8_t member)
     return of->peer == NULL ? of->given : of->peer->given;
 }
 
-/* Deaths. */
-
-static void certify(struct hf_node *node, uint8_t member)
-{
-    hf_member_set bit = hf_member_set_of(member);
-    if (member == node->self || (node->dead & bit) != 0) {
-        return;
-    }
-    node->dead |= bit;
-    node->members[member].died_at = node->now;
-    bool fresh =
-        (hf_node_is_bound(node, member) || HF_MUTATED(STALE_CERTIFICATE)) &&
-        !HF_MUTATED(NO_CERTIFICATE);
-    if (fresh) {
-        node->fresh |= bit;
-    }
-    hf_log(&node->config.log, HF_LOG_WARNING, "%s died (certified%s)",
-           node->view->members[member].name, fresh ? "" : ", not fresh");
-    hf_node_lease_changed(node);
-}
-
-/* @peer runs under the name of a member, and gives back what we sent when that
- * one existed already: so it lives since, and the member does not, for a name
- * has one process at a time. A greeting alone proves nothing: it may be of a
- * process that died before. */
-static void certify_replaced(struct hf_node *node, const struct hf_peer *peer)
-{
-    uint8_t member = hf_view_find_id(node->view, peer->info.id);
-    if (peer->member == HF_MEMBER_NONE && member != HF_MEMBER_NONE &&
-        (peer->echoed >= node->installed_at || HF_MUTATED(GREETING_IS_DEATH)) &&
-        !HF_MUTATED(ANY_INCARNATION)) {
-        certify(node, member);
-        hf_node_consider_change(node);
-    }
-}
-
-uint64_t hf_node_probe_start(struct hf_node *node, enum hf_probe_kind kind,
-                             const struct hf_address *address)
-{
-    uint64_t token = ++node->probe_token;
-    struct hf_probe *probe = &node->probes[token % HF_PROBES_MAX];
-    *probe =
-        (struct hf_probe){.token = token, .kind = kind, .sent_at = node->now};
-    node->out->probe(node->out->user, address, token);
-    return token;
-}
-
-static void address_of(const struct hf_peer_info *info,
-                       struct hf_address *address)
-{
-    memcpy(address->host, info->host, sizeof(address->host));
-    address->port = info->peer_port;
-}
-
-static void probe_peer(struct hf_node *node, struct hf_peer *peer)
-{
-    struct hf_address address;
-    address_of(&peer->info, &address);
-    peer->probed_at = node->now;
-    uint64_t token = hf_node_probe_start(node, HF_PROBE_PEER, &address);
-    node->probes[token % HF_PROBES_MAX].incarnation = peer->info.incarnation;
-}
-
-uint8_t hf_node_named(const struct hf_node *node, const struct hf_peer *peer)
-{
-    if (node->state != HF_STATE_ACTIVE || peer->member != HF_MEMBER_NONE) {
-        return peer->member;
-    }
-    uint8_t member = hf_view_find_id(node->view, peer->info.id);
-    if (member == HF_MEMBER_NONE || member == node->self) {
-        return HF_MEMBER_NONE;
-    }
-    const struct hf_peer_info *info = &node->view->members[member];
-    bool same = hf_node_address_equal(info->host, info->peer_port,
-                                      peer->info.host, peer->info.peer_port);
-    return same ? member : HF_MEMBER_NONE;
-}
-
-static void peer_refused(struct hf_node *node, const struct hf_probe *probe)
-{
-    for (size_t i = 0; i < node->peer_count; i++) {
-        struct hf_peer *peer = &node->peers[i];
-        if (peer->info.incarnation != probe->incarnation ||
-            (!peer->lost && hf_peer_has_links(peer))) {
-            continue;
-        }
-        peer->refused_at = node->now;
-        if (!peer->lost) {
-            continue; /* Perhaps only we have a wrong address. */
-        }
-        peer->refused = true;
-        uint8_t member = hf_node_named(node, peer);
-        if (member != HF_MEMBER_NONE &&
-            (member == peer->member || probe->sent_at >= node->installed_at)) {
-            certify(node, member); /* It was there before. */
-            hf_node_consider_change(node);
-        }
-    }
-}
-
-void hf_node_probed(struct hf_node *node, uint64_t token,
-                    enum hf_probe_result result)
-{
-    const struct hf_probe *probe = &node->probes[token % HF_PROBES_MAX];
-    if (probe->token != token) {
-        return; /* Older than the last HF_PROBES_MAX. */
-    }
-    if (probe->kind == HF_PROBE_SEED) {
-        node->seeds[probe->seed].refused = result == HF_PROBE_REFUSED;
-        node->seeds[probe->seed].accepted = result == HF_PROBE_CONNECTED;
-    } else if (result == HF_PROBE_REFUSED || HF_MUTATED(ANY_PROBE_IS_DEATH)) {
-        peer_refused(node, probe);
-    }
-}
-
 /* Links. */
 
 /* It is heard both ways, as nobody is whose process has ended. */
@@ -303,7 +178,7 @@ static bool is_dialled(const struct hf_node *node, const struct hf_peer *except,
 static void peer_dial(struct hf_node *node, const struct hf_peer *peer)
 {
     struct hf_address address;
-    address_of(&peer->info, &address);
+    hf_node_address_of(&peer->info, &address);
     if (!is_dialled(node, peer, &address) &&
         !hf_node_is_own_address(node, &address)) {
         node->out->connect(node->out->user, &address);
@@ -313,7 +188,7 @@ static void peer_dial(struct hf_node *node, const struct hf_peer *peer)
 static void peer_undial(struct hf_node *node, const struct hf_peer *peer)
 {
     struct hf_address address;
-    address_of(&peer->info, &address);
+    hf_node_address_of(&peer->info, &address);
     if (!is_dialled(node, peer, &address)) {
         node->out->forget(node->out->user, &address);
     }
@@ -464,7 +339,7 @@ static void link_up(struct hf_node *node, const struct hf_link_event *link)
     peer->refused = false;
     peer->refused_at = HF_TIME_PAST;
     if (HF_MUTATED(GREETING_IS_DEATH)) {
-        certify_replaced(node, peer);
+        hf_node_certify_replaced(node, peer);
     }
     /* That it could dial us says nothing of whether it hears the answer: one
      * that hears nobody would dial on, and pass for heard. */
@@ -497,7 +372,7 @@ static void link_down(struct hf_node *node, const struct hf_link_event *link)
     up[link->channel] = false;
     if (link->abrupt || !hf_peer_has_links(peer)) {
         peer->lost = true;
-        probe_peer(node, peer);
+        hf_node_probe_peer(node, peer);
     }
 }
 
@@ -755,7 +630,6 @@ void hf_node_heartbeat(struct hf_node *node, struct hf_peer *peer,
     if (node->state != HF_STATE_ACTIVE) {
         return;
     }
-    certify_replaced(node, peer);
     bool apart = beat->cluster != 0 && !includes && !is_later(node, beat);
     if (peer->member != HF_MEMBER_NONE) {
         note_place(node, &node->members[peer->member], beat, apart);
@@ -767,6 +641,7 @@ void hf_node_heartbeat(struct hf_node *node, struct hf_peer *peer,
                      : beat->epoch < node->view->epoch) {
         hf_node_offer_view(node, peer); /* It may only learn whom to dial. */
     }
+    hf_node_certify_replaced(node, peer); /* We may enter another view. */
 }
 
 void hf_node_peers_tick(struct hf_node *node)
@@ -781,7 +656,7 @@ void hf_node_peers_tick(struct hf_node *node)
         struct hf_peer *peer = &node->peers[i];
         if (hf_node_peer_matters(node, peer) &&
             node->now - peer->probed_at >= HF_PROBE_MS) {
-            probe_peer(node, peer);
+            hf_node_probe_peer(node, peer);
         }
     }
     if (node->state == HF_STATE_STARTING || node->state == HF_STATE_OUT) {

@@ -65,12 +65,22 @@ bool hf_node_address_equal(const char *host_a, uint16_t port_a,
 bool hf_node_is_own_address(const struct hf_node *node,
                             const struct hf_address *address);
 struct hf_peer *hf_node_peer_by_id(const struct hf_node *node, hf_node_id id);
+void hf_node_address_of(const struct hf_peer_info *info,
+                        struct hf_address *address);
 /* The member whose name and address @peer has, in whatever incarnation, or
  * HF_MEMBER_NONE. */
 uint8_t hf_node_named(const struct hf_node *node, const struct hf_peer *peer);
 /* Asks for a probe; its token. */
 uint64_t hf_node_probe_start(struct hf_node *node, enum hf_probe_kind kind,
                              const struct hf_address *address);
+void hf_node_probe_peer(struct hf_node *node, struct hf_peer *peer);
+void hf_node_probed(struct hf_node *node, uint64_t token,
+                    enum hf_probe_result result);
+/* @peer runs under the name of a member, and gives back what we sent when that
+ * one existed already: so it lives since, and the member does not, for a name
+ * has one process at a time. A greeting alone proves nothing: it may be of a
+ * process that died before. */
+void hf_node_certify_replaced(struct hf_node *node, const struct hf_peer *peer);
 /* Dials members of a view that we are not in yet. */
 void hf_node_peers_meet(struct hf_node *node, const struct hf_view *view);
 /* The view changed: who of the peers is which member. */
@@ -78,8 +88,6 @@ void hf_node_peers_attach(struct hf_node *node);
 void hf_node_peers_tick(struct hf_node *node);
 void hf_node_link_changed(struct hf_node *node,
                           const struct hf_link_event *link);
-void hf_node_probed(struct hf_node *node, uint64_t token,
-                    enum hf_probe_result result);
 struct hf_peer *hf_node_peer_find(const struct hf_node *node, hf_node_id id,
                                   hf_incarnation incarnation);
 void hf_node_heard(struct hf_node *node, struct hf_peer *peer);
