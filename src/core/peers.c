@@ -304,7 +304,10 @@ void hf_node_peers_attach(struct hf_node *node)
         } else if (peer->info.incarnation == info->incarnation) {
             continue;
         } else if (!hf_peer_has_links(peer)) {
-            (void)peer_meet(node, info); /* Whatever its clock said. */
+            struct hf_peer *met = peer_meet(node, info);
+            if (met != NULL && met->given == HF_TIME_PAST) {
+                met->given = node->now; /* Who was there hid it. */
+            }
         } else if (node->members[i].given == HF_TIME_PAST) {
             node->members[i].given = node->now; /* When, is not known. */
         }

@@ -42,7 +42,7 @@ static int open_lone(void **state)
     lone_node_start(&f.lone);
     lone_node_wait(&f.lone, 10000);
     f.earlier = process_of(1000);
-    f.later = process_of(2000);
+    f.later = process_of(9000);
     return 0;
 }
 
@@ -214,6 +214,62 @@ static void who_is_heard_is_not_replaced(void **state)
     assert_true(takes(&f.earlier)); /* It lives, and dials again. */
 }
 
+/* All links to @info end, the one that it dialled as when a process ends. */
+static void is_cut(const struct hf_peer_info *info, bool abrupt)
+{
+    for (unsigned i = 0; i < 2 * HF_CHANNEL_COUNT; i++) {
+        struct hf_event event = {.type = HF_EVENT_LINK,
+                                 .link = {.peer = info,
+                                          .channel = (enum hf_channel)(i / 2),
+                                          .out = i % 2 == 1,
+                                          .abrupt = abrupt}};
+        lone_node_step(&f.lone, &event);
+    }
+}
+
+/* @view of another cluster that goes on instead, of the first peer alone. */
+static void told_of_an_older_cluster(void)
+{
+    static struct hf_view view; /* Too large for a stack. */
+    const struct hf_message message = {.type = HF_MESSAGE_VIEW, .view = &view};
+    view = *f.lone.node->view;
+    view.cluster = 3;
+    view.founded_ms = 1;
+    view.lineages[0].id = 3;
+    view.members[0] = f.lone.node->peers[0].info;
+    view.member_count = 1;
+    for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
+        view.acting[p] = (struct hf_acting){.count = 1};
+    }
+    lone_node_tell(&f.lone, 0, &message);
+    assert_int_equal(f.lone.node->state, HF_STATE_MERGING);
+}
+
+/* Nobody is attached to a member then, but what was granted binds us when we
+ * take up our view again. */
+static void what_was_granted_while_merging_is_kept(void **state)
+{
+    (void)state;
+    struct hf_node *node = f.lone.node;
+    told_of_a_view_with(&f.earlier);
+    is_linked(&f.earlier);
+    gives_back(&f.earlier, f.lone.now);
+    told_of_an_older_cluster();
+    lone_node_wait(&f.lone, HF_MERGE_LOST_MS - 250);
+    gives_back(&f.earlier, f.lone.now); /* Its last heartbeat. */
+    lone_node_wait(&f.lone, HF_HEARTBEAT_MS + 10);
+    hf_time given = hf_node_peer_by_id(node, f.earlier.id)->given;
+    assert_true(given > f.lone.now - HF_HEARTBEAT_MS * 2);
+    is_cut(&f.earlier, false);
+    assert_true(takes(&f.later));
+    dialled(&f.later, true);
+    dialled(&f.later, false);
+    lone_node_wait(&f.lone, 250);
+    assert_int_equal(node->state, HF_STATE_ACTIVE);
+    uint8_t member = hf_view_find_id(node->view, f.earlier.id);
+    assert_true(hf_node_given(node, member) >= given);
+}
+
 int main(void)
 {
 #define LONE(name) cmocka_unit_test_setup_teardown(name, open_lone, close_lone)
@@ -224,6 +280,7 @@ int main(void)
         LONE(who_greeted_does_not_hide_that_all_are_dead),
         LONE(who_is_hidden_by_a_greeting_keeps_what_it_was_granted),
         LONE(who_is_heard_is_not_replaced),
+        LONE(what_was_granted_while_merging_is_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
