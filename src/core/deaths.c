@@ -45,6 +45,11 @@ void hf_node_certify_replaced(struct hf_node *node, const struct hf_peer *peer)
     }
 }
 
+bool hf_node_is_replaced(const struct hf_node *node, const struct hf_peer *peer)
+{
+    return node->state == HF_STATE_OUT && peer->echoed >= node->started_at;
+}
+
 uint64_t hf_node_probe_start(struct hf_node *node, enum hf_probe_kind kind,
                              const struct hf_address *address)
 {

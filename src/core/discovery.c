@@ -107,10 +107,10 @@ static const char *member_awaited(const struct hf_node *node)
         if (info->id == node->config.self.id) {
             continue;
         }
-        bool replaced = peer != NULL && /* As in certify_replaced(). */
-                        peer->info.incarnation != info->incarnation &&
-                        peer->echoed >= node->started_at;
-        if (peer == NULL || (!replaced && !peer->refused)) {
+        bool same = peer != NULL && peer->info.incarnation == info->incarnation;
+        bool dead = same ? peer->refused
+                         : peer != NULL && hf_node_is_replaced(node, peer);
+        if (!dead) {
             return info->name;
         }
     }

@@ -318,9 +318,16 @@ void hf_node_peers_meet(struct hf_node *node, const struct hf_view *view)
 {
     for (uint8_t i = 0; i < view->member_count; i++) {
         const struct hf_peer_info *info = &view->members[i];
-        if (info->id != node->config.self.id &&
-            hf_node_peer_by_id(node, info->id) == NULL) {
+        struct hf_peer *peer = hf_node_peer_by_id(node, info->id);
+        if (info->id == node->config.self.id ||
+            (peer != NULL && peer->info.incarnation == info->incarnation)) {
+            continue;
+        }
+        if (peer == NULL || !hf_peer_has_links(peer)) {
             (void)peer_meet(node, info);
+        } else { /* This one may have started after what that gave back. */
+            peer->met_at = node->now;
+            peer->echoed = HF_TIME_PAST;
         }
     }
 }
@@ -647,6 +654,28 @@ void hf_node_heartbeat(struct hf_node *node, struct hf_peer *peer,
     hf_node_certify_replaced(node, peer); /* We may enter another view. */
 }
 
+/* Who greeted under the name of a member, and is gone, may have run elsewhere,
+ * and been there before: then the member is to be dialled and probed again. */
+static void meet_hidden(struct hf_node *node)
+{
+    bool knows = node->state == HF_STATE_ACTIVE || node->state == HF_STATE_OUT;
+    for (uint8_t i = 0; knows && i < node->view->member_count; i++) {
+        const struct hf_peer_info *info = &node->view->members[i];
+        const struct hf_peer *peer = hf_node_peer_by_id(node, info->id);
+        if (info->id == node->config.self.id || peer == NULL ||
+            peer->info.incarnation == info->incarnation ||
+            hf_peer_has_links(peer) || !peer->refused ||
+            (node->dead & hf_member_set_of(i)) != 0 ||
+            hf_node_is_replaced(node, peer)) {
+            continue;
+        }
+        struct hf_peer *met = peer_meet(node, info);
+        if (met != NULL) {
+            met->lost = true;
+        }
+    }
+}
+
 void hf_node_peers_tick(struct hf_node *node)
 {
     hf_node_follow_tick(node);
@@ -655,6 +684,7 @@ void hf_node_peers_tick(struct hf_node *node)
         node->beat_at = node->now + HF_HEARTBEAT_MS;
         hf_node_send_heartbeats(node);
     }
+    meet_hidden(node);
     for (size_t i = 0; i < node->peer_count; i++) {
         struct hf_peer *peer = &node->peers[i];
         if (hf_node_peer_matters(node, peer) &&

@@ -23,7 +23,7 @@ struct hf_peer {
     bool refused;       /* And a fresh connect was refused. */
     hf_time refused_at; /* Last, and also if there never was a link. */
     hf_time probed_at;
-    hf_time met_at; /* In this incarnation. */
+    hf_time met_at; /* In this incarnation, or in a view in another one. */
     hf_time echoed; /* Our sent_at it last gave back, since: it lived then. */
     hf_time heard;  /* On the control channel, or we dialled it. */
     hf_time view_sent_at;
@@ -81,6 +81,9 @@ void hf_node_probed(struct hf_node *node, uint64_t token,
  * has one process at a time. A greeting alone proves nothing: it may be of a
  * process that died before. */
 void hf_node_certify_replaced(struct hf_node *node, const struct hf_peer *peer);
+/* The same of a member of the view that we are out of. */
+bool hf_node_is_replaced(const struct hf_node *node,
+                         const struct hf_peer *peer);
 /* Dials members of a view that we are not in yet. */
 void hf_node_peers_meet(struct hf_node *node, const struct hf_view *view);
 /* The view changed: who of the peers is which member. */

@@ -227,6 +227,122 @@ static void is_cut(const struct hf_peer_info *info, bool abrupt)
     }
 }
 
+static void is_refused(void)
+{
+    struct hf_event event = {
+        .type = HF_EVENT_PROBED,
+        .probed = {.token = f.lone.probe, .result = HF_PROBE_REFUSED}};
+    lone_node_step(&f.lone, &event);
+}
+
+/* A view comes of the first peer, whom we know, and of @also, if any, without
+ * us. */
+static void left_out_of(const struct hf_peer_info *first,
+                        const struct hf_peer_info *also)
+{
+    static struct hf_view view; /* Too large for a stack. */
+    const struct hf_message message = {.type = HF_MESSAGE_VIEW, .view = &view};
+    view = *f.lone.node->view;
+    view.base = view.epoch;
+    view.epoch += (hf_epoch)1 << 32;
+    view.members[0] = *first;
+    view.member_count = 1;
+    if (also != NULL) {
+        view.members[view.member_count++] = *also;
+    }
+    lone_node_tell(&f.lone, 0, &message);
+    assert_int_equal(f.lone.node->state, HF_STATE_OUT);
+    assert_true(f.lone.node->view->epoch == view.epoch);
+}
+
+/* It gave back what we sent before the later one had started, which we do not
+ * reach. That one lives, and takes part in a cluster: we start no other. */
+static void
+who_gave_back_before_a_view_is_no_proof_against_who_is_in_it(void **state)
+{
+    (void)state;
+    lone_node_meet(&f.lone, 0);
+    struct hf_peer_info first = f.lone.node->peers[0].info;
+    left_out_of(&first, NULL);
+    lone_node_wait(&f.lone, 100);
+    is_linked(&f.earlier);
+    lone_node_wait(&f.lone, 100);
+    gives_back(&f.earlier, f.lone.now);
+    if (*state != &f) { /* Else its end is not noticed yet. */
+        is_cut(&f.earlier, true);
+        is_refused();
+        lone_node_wait(&f.lone, 100);
+    }
+    left_out_of(&first, &f.later);
+    lone_node_wait(&f.lone, 100);
+    uint64_t cluster = f.lone.node->view->cluster;
+    if (*state == &f) {
+        is_cut(&f.earlier, true);
+        is_refused();
+    }
+    is_cut(&first, true);
+    is_refused();
+    assert_non_null(hf_node_waits_for(f.lone.node));
+    lone_node_wait(&f.lone, 20000);
+    assert_non_null(hf_node_waits_for(f.lone.node));
+    assert_true(f.lone.node->view->cluster == cluster);
+}
+
+static void the_same_of_who_still_has_links(void **state)
+{
+    *state = &f;
+    who_gave_back_before_a_view_is_no_proof_against_who_is_in_it(state);
+}
+
+/* Nor is a refusal where the later one does not run, though the view came while
+ * the earlier one had links. */
+static void a_refusal_elsewhere_is_no_proof_when_out(void **state)
+{
+    (void)state;
+    lone_node_meet(&f.lone, 0);
+    struct hf_peer_info first = f.lone.node->peers[0].info;
+    struct hf_peer_info moved = f.earlier;
+    moved.peer_port = 8888;
+    left_out_of(&first, NULL);
+    is_linked(&moved);
+    left_out_of(&first, &f.later);
+    is_cut(&first, true);
+    is_refused();
+    is_cut(&moved, true);
+    is_refused();
+    lone_node_wait(&f.lone, HF_PROBE_MS);
+    assert_string_equal(hf_node_waits_for(f.lone.node), f.later.name);
+    is_refused(); /* Of its own address. */
+    assert_null(hf_node_waits_for(f.lone.node));
+}
+
+/* What the refused one says of the member is nothing, for it ran elsewhere. */
+static void who_is_hidden_by_the_dead_is_found_again(void **state)
+{
+    (void)state;
+    struct hf_node *node = f.lone.node;
+    struct hf_peer_info moved = f.later;
+    moved.peer_port = 8888;
+    told_of_a_view_with(&f.earlier);
+    uint8_t member = hf_view_find_id(node->view, f.earlier.id);
+    is_linked(&f.earlier);
+    lone_node_wait(&f.lone, HF_HEARTBEAT_MS);
+    assert_non_null(node->members[member].peer);
+    is_cut(&f.earlier, false);
+    assert_true(takes(&moved));
+    dialled(&moved, true);
+    assert_null(node->members[member].peer);
+    is_cut(&moved, true);
+    unsigned dialled_before = f.lone.connected;
+    is_refused();
+    lone_node_wait(&f.lone, HF_PROBE_MS);
+    assert_non_null(node->members[member].peer);
+    assert_true(f.lone.connected > dialled_before);
+    assert_false(is_dead(&f.earlier));
+    is_refused(); /* Of its own address. */
+    assert_true(is_dead(&f.earlier));
+}
+
 /* @view of another cluster that goes on instead, of the first peer alone. */
 static void told_of_an_older_cluster(void)
 {
@@ -280,6 +396,10 @@ int main(void)
         LONE(who_greeted_does_not_hide_that_all_are_dead),
         LONE(who_is_hidden_by_a_greeting_keeps_what_it_was_granted),
         LONE(who_is_heard_is_not_replaced),
+        LONE(who_gave_back_before_a_view_is_no_proof_against_who_is_in_it),
+        LONE(the_same_of_who_still_has_links),
+        LONE(a_refusal_elsewhere_is_no_proof_when_out),
+        LONE(who_is_hidden_by_the_dead_is_found_again),
         LONE(what_was_granted_while_merging_is_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
