@@ -63,8 +63,8 @@ static const struct hf_peer *seed_peer(const struct hf_node *node,
 
 /* Whether we know of every seed that it is ourselves, that nobody is there, or
  * that it is as new as we are. *@answered: of some other one, at least that
- * somebody is there. It may be in a cluster that has yet to believe that we are
- * who we say, as after our clock was set back. */
+ * somebody is there. It may be in a cluster, and not take us yet: while the
+ * process of our name that was there before passes for heard. */
 static bool seeds_are_known(struct hf_node *node, bool *answered)
 {
     bool known = true;

@@ -153,7 +153,7 @@ static const char *on_refuses(void *user, const struct hf_peer_info *peer)
     }
     return hf_node_takes(server->node, peer, now)
                ? NULL
-               : "a newer process, or one that is heard, has this name";
+               : "another process of this name is heard";
 }
 
 /* Not at once: the others may be about to notice that the one before us, which

@@ -118,7 +118,7 @@
     X(OUTBID_WAITS, 1, 0, "agreement",                                         \
       "who is told of a higher ballot waits until its own is given up")        \
     X(LATE_GREETING, 1, 0, "restart",                                          \
-      "a greeting of an older process counts as of a newer one")               \
+      "a greeting is taken though another process of the name is heard")       \
     X(STALE_IS_LOST, 1, 0, "fork half",                                        \
       "what only dead members had is lost, though they may have passed it on") \
     X(AWAITED_IS_SERVED, 1, 0, "awaited half",                                 \
