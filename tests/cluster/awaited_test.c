@@ -567,6 +567,82 @@ static void what_a_joiner_knows_counts_for_all(void **state)
     }
 }
 
+/* One backup. The fourth goes on as a fork, takes in the third, which is
+ * started again, and waits for the second with what these two had. The first
+ * and the second go on together, and each has all by then. */
+static void part_from_two(struct cluster *c, const unsigned node[4])
+{
+    cluster_isolate(c, node[3]);
+    cluster_kill(c, node[2]);
+    cluster_run(c, SIDES_MS);
+    link_between(c, node[2], node[0], true);
+    link_between(c, node[2], node[1], true);
+    link_between(c, node[2], node[3], false);
+    cluster_boot(c, node[2]);
+    cluster_run(c, SIDES_MS);
+    cluster_check(c, is_one_of(c, node[3], 2), "no fork takes the third in");
+}
+
+/* The second goes on alone, too, hands over to the first, whose lineage goes
+ * on, and is cut off before it is taken in. By order the first forks, too. */
+static void hand_over_to_the_first(struct cluster *c, const unsigned node[4])
+{
+    cluster_cut(c, node[0], node[1]);
+    cluster_run(c, SIDES_MS);
+    cluster_check(c, is_one_of(c, node[1], 1), "the second does not go on");
+    link_between(c, node[0], node[1], false);
+    struct place out = {node[1], HF_STATE_OUT, node[0]};
+    cluster_check(c, cluster_wait(c, SIDES_MS, is_in_place, &out),
+                  "the second does not hand over");
+    link_between(c, node[0], node[1], true);
+    cluster_run(c, SEEN_MS);
+    cluster_check(c, hf_node_takeover(c->processes[node[0]].node) == NULL,
+                  "it is refused");
+    cluster_run(c, SIDES_MS);
+    cluster_check(c, is_one_of(c, node[0], 1), "an order makes no fork");
+}
+
+/* That fork gives way to that of the fourth, with what is waited for there kept
+ * aside: nobody is left in the lineage that the second is out of, and waits
+ * for, as that of the fourth gives way to it. It comes to that with nothing. */
+static void who_handed_over_to_a_lineage_that_all_left_comes_back(void **state)
+{
+    for (uint64_t seed = 483; seed < 486; seed++) {
+        bool done[KEYS];
+        unsigned node[4];
+        struct cluster_options options;
+        cluster_options_init(&options, seed);
+        options.node_count = 4;
+        options.policy = HF_POLICY_AVAILABLE;
+        struct cluster *c = story_start_with(state, &options);
+        for (uint8_t i = 0; i < 4; i++) {
+            node[i] = cluster_node_of(c, cluster_view(c), i);
+        }
+        fill(c);
+        c->invariants.two_sides = true;
+        part_from_two(c, node);
+        set_new(c, node[1], done);
+        hand_over_to_the_first(c, node);
+        link_between(c, node[0], node[2], false);
+        link_between(c, node[0], node[3], false);
+        struct place in = {node[0], HF_STATE_ACTIVE, node[3]};
+        cluster_check(c,
+                      cluster_wait(c, 2 * SIDES_MS, is_in_place, &in) &&
+                          c->processes[node[0]].node->merge_deferred > 0,
+                      "the first does not give way"); /* Try other seeds. */
+        cluster_check(c, count_refused(c, node[3]) > 0,
+                      "nothing is unavailable");
+        cluster_heal(c);
+        for (unsigned i = 0; i < 20; i++) {
+            (void)count_refused(c, node[2 + i % 2]);
+            cluster_run(c, 100);
+        }
+        go_together(c);
+        expect_new(c, done);
+        story_end(state);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -580,6 +656,7 @@ int main(void)
         STORY(who_hears_its_lineage_again_waits_anew),
         STORY(who_was_replaced_is_not_waited_for),
         STORY(what_was_handed_over_is_served_when_it_is_back),
+        STORY(who_handed_over_to_a_lineage_that_all_left_comes_back),
         STORY(an_order_answers_who_waits_for_what_was_handed_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

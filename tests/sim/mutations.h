@@ -127,7 +127,7 @@
       "only who proposes a view has to know of who may bring what it lacks")   \
     X(JOINERS_KNOW_NOBODY, 1, 0, "awaited",                                    \
       "who joins with a view is not asked whom it knows that is not in it")    \
-    X(STAYS_AWAY, 240065010, 1, "- available",                                 \
+    X(STAYS_AWAY, 1, 0, "awaited",                                             \
       "who has handed over to a lineage that is gone waits for it for good")   \
     X(ABSENT_IS_EMPTY, 24, 200, "",                                            \
       "what only silent nodes have starts empty")                              \
