@@ -161,6 +161,29 @@ struct history {
     size_t before_count;
 };
 
+/* Whether @deletion may come to nothing: what it deleted, by @o, is back where
+ * a third side has changed that as well, for then it is not deleted there, and
+ * of what was changed on two sides either may win. */
+static bool is_back(const struct history *history,
+                    const struct sides_operation *o,
+                    const struct sides_operation *deletion)
+{
+    if (deletion->operation.kind != MODEL_DELETE ||
+        deletion->operation.fenced) {
+        return false;
+    }
+    for (size_t i = 0; i < history->count; i++) {
+        const struct sides_operation *third = history->list[i];
+        if (is_change(third) && third->operation.kind != MODEL_DELETE &&
+            is_acknowledged(third) && third != o && !sides_covers(third, o) &&
+            !sides_covers(o, third) && !sides_covers(third, deletion) &&
+            !sides_covers(deletion, third)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Whether @read may still show what @o left; NULL: that nothing ever was. */
 static bool may_show(const struct history *history,
                      const struct sides_operation *read,
@@ -172,7 +195,8 @@ static bool may_show(const struct history *history,
     for (size_t i = 0; i < history->before_count; i++) {
         const struct sides_operation *other = history->before[i];
         if (o == NULL ? other->operation.kind != MODEL_DELETE
-                      : other != o && undoes(other, o)) {
+                      : other != o && undoes(other, o) &&
+                            !is_back(history, o, other)) {
             return false;
         }
     }
