@@ -12,14 +12,17 @@ uint64_t hf_sessions_scan(
     const struct hf_table *table = &sessions->table;
     uint32_t last = 0; /* The hash of who was visited last. */
     uint32_t slot = hf_table_first_from(table, (uint32_t)position);
-    while ((slot = hf_table_next_taken(table, slot)) < table->capacity) {
+    for (; slot < table->capacity; slot++) {
         uint32_t hash = table->hashes[slot];
+        if (hash == 0) {
+            continue;
+        }
         if (count == 0 && hash != last) {
             return hash;
         }
         count -= count > 0 ? 1 : 0;
         last = hash;
-        visit(user, table->entries[slot++]);
+        visit(user, table->entries[slot]);
     }
     return HF_SESSIONS_END;
 }

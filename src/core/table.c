@@ -103,21 +103,6 @@ uint32_t hf_table_first_from(const struct hf_table *table, uint32_t hash)
     return slot;
 }
 
-uint32_t hf_table_next_taken(const struct hf_table *table, uint32_t slot)
-{
-    const uint32_t *hashes = table->hashes;
-    uint32_t end = table->capacity;
-    /* Most are free where sessions are few: four at a time. */
-    while (end - slot >= 4 && (hashes[slot] | hashes[slot + 1] |
-                               hashes[slot + 2] | hashes[slot + 3]) == 0) {
-        slot += 4;
-    }
-    while (slot < end && hashes[slot] == 0) {
-        slot++;
-    }
-    return slot;
-}
-
 /* ---- Growing and shrinking ---------------------------------------------- */
 
 /* One past the last slot that would be taken with so many homes. */

@@ -57,9 +57,6 @@ void hf_table_expect_entry(const struct hf_table *table, uint32_t hash);
 /* The first slot taken by a hash of @hash or more, or capacity. */
 uint32_t hf_table_first_from(const struct hf_table *table, uint32_t hash);
 
-/* The first slot that is taken from @slot on, or capacity. */
-uint32_t hf_table_next_taken(const struct hf_table *table, uint32_t slot);
-
 /* Makes sure that an entry with @hash can be inserted. False without memory. */
 HF_NODISCARD bool hf_table_make_room(struct hf_table *table, struct hf_mem *mem,
                                      uint32_t hash);
