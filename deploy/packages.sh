@@ -15,7 +15,8 @@ tests=(binutils clang clang-format git iproute2 iptables libclang-rt-dev python3
     php-cli php-illuminate-cache php-illuminate-redis php-illuminate-session
     php-predis php-redis php-symfony-http-foundation
     python3-django python3-django-redis python3-django-redis-sessions
-    python3-flask-session python3-redis ruby ruby-redis-rack)
+    python3-flask-session python3-redis
+    ruby ruby-actionpack ruby-activesupport ruby-redis-rack)
 command -v node >/dev/null || demo+=(nodejs)
 command -v npm >/dev/null || demo+=(npm)
 
