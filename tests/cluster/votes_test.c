@@ -337,6 +337,20 @@ static void renumber(struct cluster *c, unsigned node, unsigned from)
     story_tell(c, from, node, &message);
 }
 
+static struct cluster *start_four(void **state, uint64_t seed, unsigned node[4])
+{
+    struct cluster_options options;
+    cluster_options_init(&options, 60 + seed);
+    options.policy = HF_POLICY_MAJORITY;
+    options.node_count = 4;
+    options.backups = 3;
+    struct cluster *c = story_start_with(state, &options);
+    c->invariants.two_sides = true;
+    story_fill(c, 50);
+    story_by_rank(c, node, 4);
+    return c;
+}
+
 /* The same, and X does not hear that A has gone on without it. Then it meets Q,
  * in the view that it is out of, under a later number. Did it take part there,
  * the two were enough to go on beside A. */
@@ -344,16 +358,8 @@ static void who_gave_up_its_vote_does_not_get_it_back(void **state)
 {
     unsigned gives_way = 0;
     for (uint64_t seed = 1; seed <= 8; seed++) {
-        struct cluster_options options;
-        cluster_options_init(&options, 60 + seed);
-        options.policy = HF_POLICY_MAJORITY;
-        options.node_count = 4;
-        options.backups = 3;
-        struct cluster *c = story_start_with(state, &options);
-        c->invariants.two_sides = true;
-        story_fill(c, 50);
         unsigned node[4];
-        story_by_rank(c, node, 4);
+        struct cluster *c = start_four(state, seed, node);
         if (give_way_by_order(c, node)) {
             gives_way++;
             unsigned x = node[0];
@@ -397,16 +403,8 @@ static void who_was_out_stays_out_when_it_hands_over_in_vain(void **state)
 {
     unsigned gives_way = 0;
     for (uint64_t seed = 1; seed <= 8; seed++) {
-        struct cluster_options options;
-        cluster_options_init(&options, 60 + seed);
-        options.policy = HF_POLICY_MAJORITY;
-        options.node_count = 4;
-        options.backups = 3;
-        struct cluster *c = story_start_with(state, &options);
-        c->invariants.two_sides = true;
-        story_fill(c, 50);
         unsigned node[4];
-        story_by_rank(c, node, 4);
+        struct cluster *c = start_four(state, seed, node);
         if (give_way_by_order(c, node)) {
             gives_way++;
             unsigned x = node[0];
