@@ -123,9 +123,14 @@ static bool leases_of_dead_are_over(struct hf_node *node,
     return over;
 }
 
+/* Who has answered is asked again as well: when nobody asks it any more, it
+ * bids itself. */
 static void ballot_send(struct hf_node *node)
 {
     struct hf_ballot *ballot = &node->ballot;
+    hf_member_set asked = HF_MUTATED(ANSWERED_IS_DONE)
+                              ? ballot->voters & ~ballot->answered
+                              : ballot->voters;
     ballot->sent_at = node->now;
     struct hf_message message;
     if (ballot->accepting) {
@@ -139,8 +144,7 @@ static void ballot_send(struct hf_node *node)
                         ballot->dead, (uint8_t)ballot->fork}};
     }
     for (uint8_t i = 0; i < node->view->member_count; i++) {
-        hf_member_set bit = hf_member_set_of(i);
-        if ((ballot->voters & ~ballot->answered & bit) != 0) {
+        if ((asked & hf_member_set_of(i)) != 0) {
             hf_node_send_member(node, i, &message);
         }
     }
@@ -292,6 +296,9 @@ static void ballot_choose(struct hf_node *node)
     ballot_propose(node, ballot->fork == HF_FORK_NO);
     note_accepted(node, ballot->number, node->proposal);
     ballot->accepting = true;
+    if (!HF_MUTATED(BALLOT_IN_A_HURRY)) {
+        ballot->started_at = node->now; /* Either half may take a lease. */
+    }
     ballot->answered = hf_member_set_of(node->self);
     ballot_send(node);
     if (ballot->answered == ballot->voters) {
@@ -501,6 +508,15 @@ static bool is_left_with_nothing(const struct hf_node *node)
             HF_MUTATED(ACCEPTED_IS_NOTHING));
 }
 
+/* Who is back since may go on with us, and others, who heard it all the time,
+ * do not promise before it can hold no lease. */
+static bool leaves_out_too_many(const struct hf_node *node)
+{
+    const struct hf_ballot *ballot = &node->ballot;
+    return !ballot->accepting && !HF_MUTATED(BACK_IN_VAIN) &&
+           (ballot->excluded & ~hf_node_suspects(node)) != 0;
+}
+
 void hf_node_agreement_tick(struct hf_node *node)
 {
     struct hf_ballot *ballot = &node->ballot;
@@ -508,7 +524,8 @@ void hf_node_agreement_tick(struct hf_node *node)
         return;
     }
     if (ballot->active &&
-        node->now - ballot->started_at > HF_BALLOT_GIVE_UP_MS) {
+        (node->now - ballot->started_at > HF_BALLOT_GIVE_UP_MS ||
+         leaves_out_too_many(node))) {
         ballot->active = false;
     }
     if (ballot->active && node->now - ballot->sent_at > HF_BALLOT_RETRY_MS) {
@@ -578,7 +595,8 @@ void hf_node_prepared(struct hf_node *node, struct hf_peer *from,
         !guard_is_over(node, prepare->excluded)) {
         return; /* The proposer asks again. */
     }
-    if (prepare->ballot > node->promised) {
+    if (prepare->ballot > node->promised ||
+        (prepare->ballot == node->promised && !HF_MUTATED(ASKING_IS_STUCK))) {
         node->ballot.active = false;
         node->promised = prepare->ballot;
         node->promised_at = node->now;
@@ -589,15 +607,37 @@ void hf_node_prepared(struct hf_node *node, struct hf_peer *from,
     send_promise(node, from); /* Of a higher one, when it is outbid. */
 }
 
-/* Somebody has promised more, perhaps to one whom we do not hear, and who does
- * not get through to all. That may just be ending, so it counts when we ask
- * once more. It may keep whomever we suspect. */
-static void note_outbid(struct hf_node *node)
+/* Whose ballot it is, by what ballot_above() makes of an incarnation. */
+static hf_member_set proposer_of(const struct hf_node *node, hf_epoch ballot)
 {
-    if (node->now - node->ballot.started_at > HF_BALLOT_RETRY_MS &&
-        !HF_MUTATED(OUTBID_WAITS)) {
-        node->ballot.active = false;
-        node->promised_without = 0;
+    for (uint8_t i = 0; i < node->view->member_count; i++) {
+        uint64_t incarnation = node->view->members[i].incarnation;
+        if ((ballot & UINT32_MAX) == (incarnation & UINT32_MAX)) {
+            return hf_member_set_of(i);
+        }
+    }
+    return 0;
+}
+
+/* Somebody has promised more. That may just be ending, so it counts when we ask
+ * once more. A proposer that we do not hear may keep whomever we suspect, and
+ * not get through to all. From one that we hear, the PREPARE is on its way: two
+ * that bid higher as soon as a third one tells them of each other never end. */
+static void note_outbid(struct hf_node *node, hf_epoch ballot)
+{
+    if (node->now - node->ballot.started_at <= HF_BALLOT_RETRY_MS ||
+        HF_MUTATED(OUTBID_WAITS)) {
+        return;
+    }
+    node->ballot.active = false;
+    node->promised_without = 0;
+    hf_member_set suspects = hf_node_suspects(node);
+    if ((proposer_of(node, ballot) & ~suspects) != 0 &&
+        !HF_MUTATED(OUTBIDS_AT_ONCE)) {
+        node->promised = ballot;
+        node->promised_at = node->now + HF_LEASE_MS / 2;
+        node->promised_without = suspects;
+        hf_node_lease_changed(node);
     }
 }
 
@@ -611,7 +651,7 @@ void hf_node_promised(struct hf_node *node, struct hf_peer *from,
         return;
     }
     if (promise->ballot > ballot->number) {
-        note_outbid(node);
+        note_outbid(node, promise->ballot);
         return;
     }
     if (ballot->accepting || promise->ballot != ballot->number) {

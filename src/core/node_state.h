@@ -225,7 +225,7 @@ struct hf_ballot {
     hf_member_set dead; /* All voters were told so. */
     hf_member_set answered;
     hf_member_set fresh;
-    hf_time started_at;
+    hf_time started_at; /* Or got to its second half. */
     hf_time sent_at;
     hf_epoch accepted_ballot; /* Highest seen in promises. */
 };
@@ -275,7 +275,7 @@ struct hf_node {
 
     /* Agreement. */
     hf_epoch promised;
-    hf_time promised_at;
+    hf_time promised_at;            /* Or asked for that again. */
     hf_member_set promised_without; /* Whom that ballot leaves out. */
     hf_epoch highest_ballot;        /* Seen anywhere. */
     hf_epoch chosen_ballot;         /* The last of ours that nothing bound. */

@@ -19,8 +19,8 @@ enum {
     HF_TAKEOVER_ORDER_MS = 10000, /* How long an operator's order holds. */
     HF_TAKEOVER_STEP_MS = 200, /* Per rank, when lower ranks do not propose. */
     HF_BALLOT_RETRY_MS = 50,   /* Repeat PREPARE and ACCEPT. */
-    HF_BALLOT_GIVE_UP_MS = 1000, /* Try again with a higher ballot. */
-    HF_STUCK_MS = 300,           /* A promise that led nowhere. */
+    HF_BALLOT_GIVE_UP_MS = 1000, /* Of each half: like a lease. */
+    HF_STUCK_MS = 300,           /* A promise, and nobody asks any more. */
     HF_JOIN_GATHER_MS = 30,      /* Let joins come together. */
     HF_MOVE_GATHER_MS = 250,     /* Between views that only move data, */
     HF_MOVE_WAIT_MS = 5000,      /* the same while some copy is being filled. */

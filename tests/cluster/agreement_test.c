@@ -394,10 +394,11 @@ static bool waits_for_promises(struct cluster *c, void *user)
 }
 
 /* The newcomer has been filled, and all promise to decide on a view in which it
- * has copies in place of others; but X stands still. Before they may go on
- * without X, the newcomer dies, and A as well. When X promises, too, B must not
- * agree to that view: nobody can decide it any more, and of what A was primary
- * of it names no living copy, though there is one. */
+ * has copies in place of others; but X stands still, and then A, so that B asks
+ * them all. Before it may go on without X, the newcomer dies, and A as well.
+ * When X promises, too, B must not agree to that view: nobody can decide it any
+ * more, and of what A was primary of it names no living copy, though there is
+ * one. */
 static void what_counts_on_the_dead_is_not_proposed(void **state)
 {
     for (uint64_t seed = 1; seed <= 3; seed++) {
@@ -411,7 +412,8 @@ static void what_counts_on_the_dead_is_not_proposed(void **state)
         cluster_check(c, cluster_wait(c, SILENCE_MS, waits_for_promises, &a),
                       "A proposes no view with copies of the newcomer");
         cluster_pause(c, x);
-        cluster_run(c, HF_SUSPECT_MS + 20);
+        cluster_pause(c, a);
+        cluster_run(c, HF_SUSPECT_MS - 20);
         cluster_check(c, waits_for_promises(c, &b), "B does not step in");
         cluster_kill(c, NEWCOMER);
         cluster_kill(c, a);

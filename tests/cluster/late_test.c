@@ -78,6 +78,78 @@ static void who_answers_in_time_stays(void **state)
     cluster_check(c, cluster_view(c)->epoch == epoch, "nobody is left out");
 }
 
+static bool is_without_dead(struct cluster *c, void *user)
+{
+    unsigned dead = *(const unsigned *)user;
+    for (unsigned i = 0; i < c->options.node_count; i++) {
+        const struct hf_view *view = c->processes[i].node->view;
+        if (i != dead && view->member_count != c->options.node_count - 1) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The one of rank @dies does, where heartbeats of the one of rank @slow with
+ * those of the ranks @others, a set, take as long as leases bear. */
+static void agree_over_slow_links(void **state, unsigned nodes, unsigned slow,
+                                  unsigned others, uint8_t dies)
+{
+    struct cluster *c = story_start(state, nodes, 48 + 10 * slow + dies);
+    const struct hf_view *view = cluster_view(c);
+    unsigned dead = cluster_node_of(c, view, dies);
+    unsigned asked = cluster_node_of(c, view, dies == 0 ? 1 : 0);
+    story_fill(c, KEYS);
+    for (uint8_t i = 0; i < nodes; i++) {
+        if ((others >> i & 1) != 0 && i != slow) {
+            delay(c, cluster_node_of(c, view, (uint8_t)slow),
+                  cluster_node_of(c, view, i), 290);
+        }
+    }
+    cluster_run(c, 3000);
+    cluster_kill(c, dead);
+    cluster_check(c, cluster_wait(c, 4000, is_without_dead, &dead),
+                  "they do not agree");
+    cluster_run(c, SERVED_MS); /* New copies take ballots as well. */
+    expect_served(c, asked);
+    cluster_heal(c);
+    for (unsigned i = 0; i < nodes * nodes; i++) {
+        if (i / nodes != i % nodes) {
+            delay(c, i / nodes, i % nodes, 0);
+        }
+    }
+    cluster_restart(c, dead);
+    cluster_settle_and_check(c);
+    story_expect_filled(c, KEYS);
+    story_end(state);
+}
+
+/* What is not too late for leases is not too late for ballots: each of their
+ * two halves takes as long as a heartbeat and its echo, up to 870 ms here, and
+ * nobody who has promised bids higher meanwhile. */
+static void who_answers_in_time_can_agree(void **state)
+{
+    enum { ALL = 0x1f };
+    for (uint8_t slow = 0; slow < 3; slow++) {
+        for (uint8_t dies = 0; dies < 3; dies++) {
+            if (dies != slow) {
+                agree_over_slow_links(state, 3, slow, 7, dies);
+                agree_over_slow_links(state, 5, slow, ALL, dies);
+            }
+        }
+    }
+}
+
+/* The first two hear of each other's ballots from the others long before the
+ * PREPARE comes: one of them waits for it. */
+static void two_far_from_each_other_can_agree(void **state)
+{
+    for (uint8_t dies = 2; dies < 5; dies++) {
+        agree_over_slow_links(state, 5, 0, 1 << 1 | 1 << 2, dies);
+        agree_over_slow_links(state, 5, 0, 1 << 1, dies);
+    }
+}
+
 /* It is like a cut that ends before anybody goes on by himself. */
 static void two_who_were_late_for_a_while_go_on(void **state)
 {
@@ -198,6 +270,8 @@ int main(void)
         STORY(of_two_who_answer_too_late_one_goes),
         STORY(of_two_nodes_the_first_goes_on),
         STORY(who_answers_in_time_stays),
+        STORY(who_answers_in_time_can_agree),
+        STORY(two_far_from_each_other_can_agree),
         STORY(two_who_were_late_for_a_while_go_on),
         STORY(who_stands_still_accuses_nobody),
         STORY(two_who_stood_still_in_turn_agree_at_once),

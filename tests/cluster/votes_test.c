@@ -145,7 +145,7 @@ static void what_another_took_up_binds_who_chose_it(void **state)
     cluster_check(c, cluster_wait(c, SILENCE_MS, story_has_accepted, &first),
                   "B does not accept what A proposes");
     cluster_isolate(c, a);
-    cluster_run(c, 200);
+    cluster_run(c, HF_GUARD_MS); /* B is the first who may go on without A. */
     cluster_check(c, story_is_of_three(c, &a), "A hears that B has accepted");
     story_uncut(c, b, x);
     cluster_check(c, cluster_wait(c, SILENCE_MS, story_has_accepted, &again),

@@ -115,6 +115,16 @@
       "who may not decide alone tries again and again")                        \
     X(HEIR_UNTOLD, 1, 0, "adopt",                                              \
       "who has kept aside what the dead had promises before it has said so")   \
+    X(BALLOT_IN_A_HURRY, 1, 0, "late",                                         \
+      "a ballot is given up when both its halves together take too long")      \
+    X(ASKING_IS_STUCK, 1, 0, "late",                                           \
+      "who has promised bids higher though the proposer goes on asking")       \
+    X(ANSWERED_IS_DONE, 1, 0, "late",                                          \
+      "who has answered is not asked again while others have not")             \
+    X(OUTBIDS_AT_ONCE, 1, 0, "late",                                           \
+      "who is told of a higher ballot bids at once though its PREPARE comes")  \
+    X(BACK_IN_VAIN, 1, 0, "slow",                                              \
+      "a ballot goes on without who is back")                                  \
     X(OUTBID_WAITS, 1, 0, "agreement",                                         \
       "who is told of a higher ballot waits until its own is given up")        \
     X(LATE_GREETING, 1, 0, "restart",                                          \
