@@ -107,8 +107,10 @@ static void peer_refused(struct hf_node *node, const struct hf_probe *probe)
         peer->refused = true;
         uint8_t member = hf_node_named(node, peer);
         if (member != HF_MEMBER_NONE &&
-            (member == peer->member || probe->sent_at >= node->installed_at)) {
-            certify(node, member); /* It was there before. */
+            (member == peer->member ||
+             (probe->sent_at >= node->installed_at && /* It was there before. */
+              hf_node_host_is_numeric(&peer->info)))) {
+            certify(node, member);
             hf_node_consider_change(node);
         }
     }

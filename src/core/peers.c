@@ -1,4 +1,5 @@
 /* peers.c - Who is out there: links, heartbeats, leases. */
+#include <arpa/inet.h>
 #include <string.h>
 
 #include "base/assert.h"
@@ -8,6 +9,13 @@ bool hf_node_address_equal(const char *host_a, uint16_t port_a,
                            const char *host_b, uint16_t port_b)
 {
     return port_a == port_b && strcmp(host_a, host_b) == 0;
+}
+
+bool hf_node_host_is_numeric(const struct hf_peer_info *info)
+{
+    struct in6_addr unused;
+    return inet_pton(AF_INET, info->host, &unused) == 1 ||
+           inet_pton(AF_INET6, info->host, &unused) == 1;
 }
 
 static bool is_loopback(const char *host)
@@ -671,7 +679,7 @@ static void meet_hidden(struct hf_node *node)
         }
         struct hf_peer *met = peer_meet(node, info);
         if (met != NULL) {
-            met->lost = true;
+            met->lost = hf_node_host_is_numeric(info);
         }
     }
 }

@@ -62,6 +62,10 @@ struct hf_seed {
 
 bool hf_node_address_equal(const char *host_a, uint16_t port_a,
                            const char *host_b, uint16_t port_b);
+/* Whether the host of @info is an IP address. Where a name led to one process,
+ * it may lead elsewhere for another: a refusal there is no proof against one
+ * that we never had links with. */
+bool hf_node_host_is_numeric(const struct hf_peer_info *info);
 bool hf_node_is_own_address(const struct hf_node *node,
                             const struct hf_address *address);
 struct hf_peer *hf_node_peer_by_id(const struct hf_node *node, hf_node_id id);

@@ -343,6 +343,24 @@ static void who_is_hidden_by_the_dead_is_found_again(void **state)
     assert_true(is_dead(&f.earlier));
 }
 
+/* Where a host name leads, another one may have lived. */
+static void who_is_refused_by_name_says_nothing_of_the_other(void **state)
+{
+    (void)state;
+    (void)snprintf(f.earlier.host, sizeof(f.earlier.host), "a.example");
+    (void)snprintf(f.later.host, sizeof(f.later.host), "a.example");
+    told_of_a_view_with(&f.earlier);
+    dialled(&f.later, true);
+    f.lone.probe = 0;
+    is_cut(&f.later, false);
+    is_refused();
+    assert_false(is_dead(&f.earlier));
+    lone_node_wait(&f.lone, HF_PROBE_MS);
+    assert_non_null(hf_node_peer_by_id(f.lone.node, f.earlier.id));
+    is_refused();
+    assert_false(is_dead(&f.earlier));
+}
+
 /* @view of another cluster that goes on instead, of the first peer alone. */
 static void told_of_an_older_cluster(void)
 {
@@ -400,6 +418,7 @@ int main(void)
         LONE(the_same_of_who_still_has_links),
         LONE(a_refusal_elsewhere_is_no_proof_when_out),
         LONE(who_is_hidden_by_the_dead_is_found_again),
+        LONE(who_is_refused_by_name_says_nothing_of_the_other),
         LONE(what_was_granted_while_merging_is_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
