@@ -161,15 +161,33 @@ struct history {
     size_t before_count;
 };
 
-/* Whether @deletion may come to nothing: what it deleted, by @o, is back where
- * a third side has changed that as well, for then it is not deleted there, and
- * of what was changed on two sides either may win. */
+/* What deleted it, of what the judged read came after; or NULL. */
+static const struct sides_operation *
+deletion_of(const struct history *history, const struct sides_operation *change)
+{
+    if (change->operation.kind == MODEL_DELETE) {
+        return change;
+    }
+    for (size_t i = 0; i < history->before_count; i++) {
+        const struct sides_operation *later = history->before[i];
+        if (later->operation.kind == MODEL_DELETE &&
+            sides_covers(later, change)) {
+            return later;
+        }
+    }
+    return NULL;
+}
+
+/* Whether @change may come to nothing, as it was deleted: what was there
+ * before, of @o, is back where a third side has changed that as well, for then
+ * it is not deleted there, and of what was changed on two sides either may win.
+ */
 static bool is_back(const struct history *history,
                     const struct sides_operation *o,
-                    const struct sides_operation *deletion)
+                    const struct sides_operation *change)
 {
-    if (deletion->operation.kind != MODEL_DELETE ||
-        deletion->operation.fenced) {
+    const struct sides_operation *deletion = deletion_of(history, change);
+    if (deletion == NULL || deletion->operation.fenced) {
         return false;
     }
     for (size_t i = 0; i < history->count; i++) {
