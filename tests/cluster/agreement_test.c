@@ -58,14 +58,15 @@ static bool is_not_of_all(struct cluster *c, void *user)
     return hf_member_set_count(hf_view_voters(view)) != c->options.node_count;
 }
 
-/* @to hears of a ballot of @from above all that it has heard of. */
+/* @to hears of a ballot of @from above the next one of anybody else. */
 static void outbid(struct cluster *c, unsigned from, unsigned to)
 {
     const struct hf_node *node = c->processes[to].node;
     const struct hf_peer_info *info = &c->processes[from].node->config.self;
+    hf_epoch number = ((node->highest_ballot >> 32) + 2) << 32;
     const struct hf_message message = {
         .type = HF_MESSAGE_PREPARE,
-        .prepare = {.ballot = node->highest_ballot + (1ull << 32),
+        .prepare = {.ballot = number | (info->incarnation & UINT32_MAX),
                     .base = node->view->epoch}};
     process_on_message(&c->processes[to], info->id, info->incarnation,
                        &message);
