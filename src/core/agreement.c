@@ -271,7 +271,7 @@ void hf_node_grant_no_more(struct hf_node *node)
 static void ballot_choose(struct hf_node *node)
 {
     struct hf_ballot *ballot = &node->ballot;
-    if ((ballot->voters & node->dead) != 0) {
+    if ((ballot->voters & node->dead) != 0 && !HF_MUTATED(COUNTS_ON_THE_DEAD)) {
         ballot->active = false; /* It counts on them, and they cannot accept. */
         return;
     }

@@ -394,9 +394,21 @@ static bool waits_for_promises(struct cluster *c, void *user)
            has_member(c, *asker, NEWCOMER);
 }
 
+/* Whether @voter has promised what @proposer asks for, who knows it. */
+static bool has_promised(const struct cluster *c, unsigned voter,
+                         unsigned proposer)
+{
+    const struct hf_node *node = c->processes[proposer].node;
+    const struct hf_peer_info *info = &c->processes[voter].node->config.self;
+    uint8_t rank = hf_view_find(node->view, info->id, info->incarnation);
+    return node->ballot.active &&
+           (node->ballot.answered & hf_member_set_of(rank)) != 0;
+}
+
 /* The newcomer has been filled, and all promise to decide on a view in which it
- * has copies in place of others; but X stands still, and then A, so that B asks
- * them all. Before it may go on without X, the newcomer dies, and A as well.
+ * has copies in place of others; but X stands still, and so does A for a while,
+ * so that B asks them all, and A promises to B. Before B may go on without X,
+ * the newcomer dies, and A as well.
  * When X promises, too, B must not agree to that view: nobody can decide it any
  * more, and of what A was primary of it names no living copy, though there is
  * one. */
@@ -414,8 +426,11 @@ static void what_counts_on_the_dead_is_not_proposed(void **state)
                       "A proposes no view with copies of the newcomer");
         cluster_pause(c, x);
         cluster_pause(c, a);
-        cluster_run(c, HF_SUSPECT_MS - 20);
+        cluster_run(c, HF_SUSPECT_MS - 100);
         cluster_check(c, waits_for_promises(c, &b), "B does not step in");
+        cluster_resume(c, a);
+        cluster_run(c, 120);
+        cluster_check(c, has_promised(c, a, b), "A does not promise");
         cluster_kill(c, NEWCOMER);
         cluster_kill(c, a);
         cluster_run(c, 100);

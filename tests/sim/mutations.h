@@ -56,6 +56,8 @@
       "who starts over joins views below what it has promised")                \
     X(OWN_CHOICE_BINDS, 1, 0, "leave",                                         \
       "what a proposer chose and nobody decided binds its next ballot")        \
+    X(COUNTS_ON_THE_DEAD, 1, 0, "agreement",                                   \
+      "what counts on somebody who died meanwhile is proposed")                \
     X(ANY_CHOICE_IS_FREE, 1, 0, "votes",                                       \
       "who chose once is bound neither by that nor by who took it up")         \
     X(ACCEPTED_LEFT_BEHIND, 348, 2000, "agreement",                            \
