@@ -4,6 +4,8 @@
  * later. Of which of two lineages goes on all nodes think the same (lineage.c);
  * who gives way with sessions that only it may have hands them over before it
  * joins (merge.c). */
+#include <string.h>
+
 #include "core/node_state.h"
 
 bool hf_node_is_kept(const struct hf_node *node)
@@ -179,6 +181,32 @@ static bool is_past(const struct hf_node *node, const struct hf_view *view)
            !HF_MUTATED(BACK_TO_THE_PAST);
 }
 
+/* Notes that of @lineage all before @before is past. False: that was known.
+ * Those of several lineages may be heard who do not hear each other: were only
+ * the last one told, the rest would give way to the others again and again. */
+static bool note_refusal(struct hf_node *node, uint64_t lineage,
+                         hf_epoch before)
+{
+    uint8_t max = HF_MUTATED(REFUSES_ONE_LINEAGE) ? 1 : HF_REFUSALS_MAX;
+    uint8_t place = 0;
+    while (place < node->refused_count &&
+           node->refused[place].lineage != lineage) {
+        place++;
+    }
+    if (place < node->refused_count && node->refused[place].before == before) {
+        return false;
+    }
+    if (place == max) {
+        memmove(node->refused, node->refused + 1,
+                (max - 1u) * sizeof(node->refused[0]));
+        place--;
+    } else if (place == node->refused_count) {
+        node->refused_count++;
+    }
+    node->refused[place] = (struct hf_refusal){lineage, before};
+    return true;
+}
+
 /* @view is past, and goes on instead of ours. The rest of our lineage, who gave
  * way to it, would wait for us to do so, too (merge.c): we say that we do not.
  * And up to where not: others may be where it has not come to yet, and who
@@ -189,12 +217,10 @@ static void refuse(struct hf_node *node, const struct hf_view *view)
     hf_epoch before = HF_MUTATED(REFUSES_ONE_VIEW)
                           ? view->base + 1
                           : hf_visits_past(&node->visits, view);
-    bool told = node->refused == lineage && node->refused_before == before;
-    if (node->state != HF_STATE_ACTIVE || told || HF_MUTATED(REFUSAL_UNTOLD)) {
+    if (node->state != HF_STATE_ACTIVE || HF_MUTATED(REFUSAL_UNTOLD) ||
+        !note_refusal(node, lineage, before)) {
         return;
     }
-    node->refused = lineage;
-    node->refused_before = before;
     node->beat_at = node->now;
     hf_log(&node->config.log, HF_LOG_WARNING,
            "met view %u of lineage %08x, which goes on instead of ours (%08x), "

@@ -153,6 +153,17 @@ static void aim_again(struct hf_node *node, const struct hf_view *view,
     aim_at(node, view, forked);
 }
 
+static bool refuses(const struct hf_heartbeat *beat, const struct hf_view *view)
+{
+    for (uint8_t i = 0; i < beat->refusal_count; i++) {
+        if (beat->refusals[i].lineage == hf_lineage_of(view) &&
+            view->base < beat->refusals[i].before) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Whether somebody of our lineage says that it does not give way to @view: it
  * has voted past it (follow.c). As long as it takes part we would wait. */
 static bool is_refused(const struct hf_node *node, const struct hf_view *view)
@@ -160,8 +171,7 @@ static bool is_refused(const struct hf_node *node, const struct hf_view *view)
     for (size_t i = 0; i < node->peer_count; i++) {
         const struct hf_peer *peer = &node->peers[i];
         if (peer->has_beat && peer->beat.state == HF_STATE_ACTIVE &&
-            peer->beat.refuses == hf_lineage_of(view) &&
-            view->base < peer->beat.follows &&
+            refuses(&peer->beat, view) &&
             peer->beat.lineage == hf_lineage_of(node->view) &&
             node->now - peer->heard <= HF_SUSPECT_MS) {
             return true;
@@ -170,11 +180,37 @@ static bool is_refused(const struct hf_node *node, const struct hf_view *view)
     return false;
 }
 
+static const struct hf_merge_vain *vain_of(const struct hf_node *node,
+                                           uint64_t lineage)
+{
+    for (uint8_t i = 0; i < node->vain_count; i++) {
+        if (node->vain[i].lineage == lineage) {
+            return &node->vain[i];
+        }
+    }
+    return NULL;
+}
+
+/* The last one that was given up is the last in the list. */
+static void note_vain(struct hf_node *node, const struct hf_view *view)
+{
+    uint8_t max = HF_MUTATED(GIVES_UP_ONE_LINEAGE) ? 1 : HF_REFUSALS_MAX;
+    const struct hf_merge_vain *known = vain_of(node, hf_lineage_of(view));
+    if (known != NULL || node->vain_count == max) {
+        size_t place = known != NULL ? (size_t)(known - node->vain) : 0;
+        node->vain_count--;
+        memmove(node->vain + place, node->vain + place + 1,
+                (node->vain_count - place) * sizeof(node->vain[0]));
+    }
+    node->vain[node->vain_count++] =
+        (struct hf_merge_vain){hf_lineage_of(view), view->epoch};
+}
+
 bool hf_node_merge_is_vain(const struct hf_node *node,
                            const struct hf_view *view)
 {
-    if (hf_lineage_of(view) != node->given_up ||
-        view->epoch > node->given_up_epoch) {
+    const struct hf_merge_vain *vain = vain_of(node, hf_lineage_of(view));
+    if (vain == NULL || view->epoch > vain->epoch) {
         return false;
     }
     if (is_refused(node, view)) {
@@ -183,7 +219,7 @@ bool hf_node_merge_is_vain(const struct hf_node *node,
     for (size_t i = 0; i < node->peer_count; i++) {
         const struct hf_peer *peer = &node->peers[i];
         if (peer->has_beat && peer->beat.state == HF_STATE_ACTIVE &&
-            peer->beat.lineage == node->given_up &&
+            peer->beat.lineage == vain->lineage &&
             node->now - peer->heard <= HF_SUSPECT_MS) {
             return false;
         }
@@ -682,8 +718,7 @@ void hf_node_merged(struct hf_node *node, const struct hf_merged *merged)
 
 static void give_up(struct hf_node *node)
 {
-    node->given_up = hf_lineage_of(node->target);
-    node->given_up_epoch = node->target->epoch;
+    note_vain(node, node->target);
     resume(node);
 }
 

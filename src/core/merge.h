@@ -14,6 +14,12 @@ struct hf_peer;
 
 #define HF_MERGES_IN_MAX 4
 
+/* A lineage that we waited for in vain, up to a view of it. */
+struct hf_merge_vain {
+    uint64_t lineage;
+    hf_epoch epoch;
+};
+
 /* How far another lineage has handed a partition over to us. Its nodes may
  * have held it in different views; each view has one of these. */
 struct hf_merge_in {

@@ -62,6 +62,15 @@ enum hf_leaving {
     HF_LEAVING_READY, /* And may be left out once it holds nothing. */
 };
 
+#define HF_REFUSALS_MAX 4 /* Of more lineages only the last ones are told. */
+
+/* Views of @lineage with a base before @before are past for somebody, who gives
+ * way to none of them (core/visits.h). */
+struct hf_refusal {
+    uint64_t lineage;
+    hf_epoch before;
+};
+
 /* What a node says of itself ten times a second. */
 struct hf_heartbeat {
     hf_epoch epoch;   /* Of its view; 0 when it has none. */
@@ -72,9 +81,7 @@ struct hf_heartbeat {
     uint64_t cluster; /* Of its view; 0 when it has none. */
     uint64_t lineage; /* The same. */
     hf_epoch follows; /* MERGING: the view that it hands over to; OUT, STARTING:
-                       * it enters none before this; ACTIVE: it gives way to
-                       * none with an earlier base, for these are past, */
-    uint64_t refuses; /* of this lineage; or both 0. */
+                       * it enters none before this; ACTIVE: 0. */
     hf_member_set reach;       /* Members it hears, in the view of epoch, */
     hf_member_set suspects;    /* and those it suspects for what it sees. */
     uint64_t ops_finished;     /* All its operations below this number ended. */
@@ -107,6 +114,9 @@ struct hf_heartbeat {
      * all members reach is taken in. */
     uint8_t guest_count;
     hf_incarnation guests[HF_GUESTS_MAX];
+    /* ACTIVE: what it does not give way to; of one lineage each. */
+    uint8_t refusal_count;
+    struct hf_refusal refusals[HF_REFUSALS_MAX];
 };
 
 /* Whether a ballot may succeed though its voters are no safe set. */

@@ -304,10 +304,13 @@ struct hf_node {
     bool merge_given_up;     /* which an operator gives up. */
     uint32_t view_awaited;   /* Partitions that the view says are awaited. */
     hf_time deserted_since;  /* OUT, kept, nobody of it is heard; or 0. */
-    uint64_t given_up;       /* A lineage that we waited for in vain, */
-    hf_epoch given_up_epoch; /* in this view. */
-    uint64_t refused;        /* A lineage that we did not give way to, for */
-    hf_epoch refused_before; /* its views with an earlier base are past. */
+    /* Lineages that we waited for in vain, and those to which we did not give
+     * way: several may be heard who do not hear each other. When there are
+     * more, the first is forgotten. */
+    struct hf_merge_vain vain[HF_REFUSALS_MAX];
+    uint8_t vain_count;
+    uint8_t refused_count;
+    struct hf_refusal refused[HF_REFUSALS_MAX];
     hf_time conflicts_since; /* When conflicts_logged was last 0. */
     uint32_t conflicts_logged;
     hf_time merge_refused_at; /* When it was last logged. */

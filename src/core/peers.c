@@ -436,8 +436,8 @@ static hf_member_set reach(const struct hf_node *node)
     return set;
 }
 
-/* Which view we hand over to, enter nothing before, or before which we give way
- * to none. Who starts over has promised something, too. */
+/* Which view we hand over to, or enter nothing before. Who starts over has
+ * promised something, too. */
 static hf_epoch followed(const struct hf_node *node)
 {
     switch (node->state) {
@@ -448,7 +448,7 @@ static hf_epoch followed(const struct hf_node *node)
     case HF_STATE_STARTING:
         return HF_MUTATED(STARTS_WITHOUT_PROMISE) ? 0 : node->promised;
     default:
-        return node->refused_before;
+        return 0;
     }
 }
 
@@ -462,7 +462,6 @@ static void fill_heartbeat(const struct hf_node *node,
         .cluster = node->view->cluster,
         .lineage = hf_lineage_of(node->view),
         .follows = followed(node),
-        .refuses = node->state == HF_STATE_ACTIVE ? node->refused : 0,
         .reach = reach(node),
         .suspects = hf_node_suspects_itself(node),
         .ops_finished = hf_node_requests_finished(node),
@@ -470,6 +469,8 @@ static void fill_heartbeat(const struct hf_node *node,
     };
     if (node->state == HF_STATE_ACTIVE) {
         hf_proposal_guests(node, beat);
+        beat->refusal_count = node->refused_count;
+        memcpy(beat->refusals, node->refused, sizeof(beat->refusals));
         beat->others = hf_proposal_knows_others(node);
     }
     hf_node_count_local(node, beat);

@@ -249,10 +249,15 @@ void hf_field_put_heartbeat(struct hf_buffer *out,
     for (uint8_t i = 0; i < heartbeat->guest_count; i++) {
         hf_buffer_put_u64(out, heartbeat->guests[i]);
     }
+    HF_ASSERT(heartbeat->refusal_count <= HF_REFUSALS_MAX);
+    hf_buffer_put_u8(out, heartbeat->refusal_count);
+    for (uint8_t i = 0; i < heartbeat->refusal_count; i++) {
+        hf_buffer_put_u64(out, heartbeat->refusals[i].lineage);
+        hf_buffer_put_u64(out, heartbeat->refusals[i].before);
+    }
     hf_buffer_put_u64(out, heartbeat->cluster);
     hf_buffer_put_u64(out, heartbeat->lineage);
     hf_buffer_put_u64(out, heartbeat->follows);
-    hf_buffer_put_u64(out, heartbeat->refuses);
     hf_buffer_put_u64(out, heartbeat->reach);
     hf_buffer_put_u64(out, heartbeat->suspects);
     hf_buffer_put_u64(out, heartbeat->ops_finished);
@@ -293,10 +298,17 @@ bool hf_field_read_heartbeat(struct hf_reader *reader,
     for (uint8_t i = 0; i < heartbeat->guest_count; i++) {
         heartbeat->guests[i] = hf_reader_u64(reader);
     }
+    heartbeat->refusal_count = hf_reader_u8(reader);
+    if (heartbeat->refusal_count > HF_REFUSALS_MAX) {
+        return false;
+    }
+    for (uint8_t i = 0; i < heartbeat->refusal_count; i++) {
+        heartbeat->refusals[i].lineage = hf_reader_u64(reader);
+        heartbeat->refusals[i].before = hf_reader_u64(reader);
+    }
     heartbeat->cluster = hf_reader_u64(reader);
     heartbeat->lineage = hf_reader_u64(reader);
     heartbeat->follows = hf_reader_u64(reader);
-    heartbeat->refuses = hf_reader_u64(reader);
     heartbeat->reach = hf_reader_u64(reader);
     heartbeat->suspects = hf_reader_u64(reader);
     heartbeat->ops_finished = hf_reader_u64(reader);

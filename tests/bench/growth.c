@@ -16,7 +16,7 @@
  *   ACK         b for each write                    17
  *   COMMITTED   b for each write, at most: it       17
  *               waits 1 ms for what goes there
- *   HEARTBEAT   10 (n - 1) a second from each node  219, and 8 for a database
+ *   HEARTBEAT   10 (n - 1) a second from each node  212, and 8 for a database
  *                                                   with sessions
  *
  * and a header of 48 bytes for each frame. Under load many messages share one,
@@ -66,7 +66,7 @@ static void formula(struct cost costs[COSTS], enum kind kind, unsigned nodes,
         {HF_MESSAGE_RECORD, copied, 84 + both},
         {HF_MESSAGE_ACK, copied, 17},
         {HF_MESSAGE_COMMITTED, copied, 17},
-        {HF_MESSAGE_HEARTBEAT, kind == IDLE ? beats : 0, 219},
+        {HF_MESSAGE_HEARTBEAT, kind == IDLE ? beats : 0, 212},
     };
     memcpy(costs, all, sizeof(all));
 }

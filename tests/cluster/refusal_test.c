@@ -132,10 +132,10 @@ static void take_d_in(struct cluster *c, unsigned *node)
 }
 
 static struct cluster *start(void **state, unsigned *node, uint8_t count,
-                             enum hf_partition_policy policy)
+                             enum hf_partition_policy policy, uint64_t seed)
 {
     struct cluster_options options;
-    cluster_options_init(&options, 11);
+    cluster_options_init(&options, seed);
     options.policy = policy;
     options.node_count = count;
     options.faults.delay_us = 20000;
@@ -151,7 +151,7 @@ static struct cluster *start(void **state, unsigned *node, uint8_t count,
 static struct cluster *meet_in_the_fork(void **state, unsigned node[5],
                                         enum hf_partition_policy policy)
 {
-    struct cluster *c = start(state, node, 5, policy);
+    struct cluster *c = start(state, node, 5, policy, 11);
     leave_out_one_by_one(c, node, 0);
     take_d_in(c, node);
     story_uncut(c, node[2], node[0]);
@@ -215,7 +215,7 @@ static bool is_of_four(struct cluster *c, void *user)
  * sleep. The rest is as above: D is in the fork when it meets B and E. */
 static struct cluster *meet_two_in_the_fork(void **state, unsigned node[6])
 {
-    struct cluster *c = start(state, node, 6, HF_POLICY_MAJORITY);
+    struct cluster *c = start(state, node, 6, HF_POLICY_MAJORITY, 11);
     unsigned b = node[2];
     unsigned e = node[5];
     part_from_the_first_two(c, node, 6);
@@ -260,12 +260,113 @@ static void who_does_not_give_way_says_so_of_all_that_is_past(void **state)
     story_expect_filled(c, 50);
 }
 
+/* D leaves the lineage of @left, the last of those that have gone on there
+ * without it, and is taken in by @next, which has forked by order. */
+static void go_over(struct cluster *c, unsigned left, unsigned d, unsigned next)
+{
+    story_show_view_of(c, left, d);
+    cluster_check(c, story_is_out(c, &d), "D is not left out");
+    if (!story_has_forked(c, &next)) {
+        cluster_check(c, hf_node_takeover(c->processes[next].node) == NULL,
+                      "the order is refused");
+        cluster_check(c,
+                      cluster_wait(c, 2 * SILENCE_MS, story_has_forked, &next),
+                      "an order makes no fork");
+    }
+    cluster_run(c, HF_SUSPECT_MS + 100);
+    story_show_view_of(c, next, d);
+}
+
+/* Of seven, four go on without the others, and leave out B, which sleeps. C and
+ * X go on without D, which has agreed to leave B out. D goes to the fork of the
+ * first two, agrees with the second to leave out the first, which sleeps as
+ * well, and is left out by the second. Then it goes to the fork of the last
+ * one, G. */
+static void leave_two_lineages(struct cluster *c, unsigned node[7])
+{
+    unsigned b = node[2];
+    unsigned of_c = node[3];
+    unsigned d = node[4];
+    unsigned x = node[5];
+    unsigned g = node[6];
+    part_from_the_first_two(c, node, 7);
+    cluster_isolate(c, g);
+    cluster_check(c, cluster_wait(c, SILENCE_MS, is_of_four, &b),
+                  "B, C, D and X do not go on");
+    cluster_run(c, 1000);
+    cluster_isolate(c, b);
+    cluster_pause(c, b);
+    cluster_check(c, cluster_wait(c, SILENCE_MS, story_is_of_three, &d),
+                  "C, D and X do not go on");
+    cluster_run(c, 1000);
+    cluster_cut(c, of_c, d);
+    cluster_cut(c, x, d);
+    cluster_check(c, cluster_wait(c, SILENCE_MS, story_is_of_two, &of_c),
+                  "C and X do not go on");
+    go_over(c, of_c, d, node[0]);
+    story_uncut(c, node[0], d);
+    story_uncut(c, node[1], d);
+    cluster_check(c, cluster_wait(c, 2 * SILENCE_MS, story_is_active, &d),
+                  "the fork does not take D in");
+    cluster_run(c, 2 * SILENCE_MS);
+    cluster_isolate(c, node[0]);
+    cluster_pause(c, node[0]);
+    cluster_check(c, cluster_wait(c, SILENCE_MS, story_is_of_two, &d),
+                  "D does not go on with the second");
+    cluster_run(c, 1000);
+    cluster_isolate(c, node[1]);
+    cluster_check(c, cluster_wait(c, SILENCE_MS, story_is_of_one, &node[1]),
+                  "the second does not go on alone");
+    go_over(c, node[1], d, g);
+    story_uncut(c, d, g);
+    cluster_check(c, cluster_wait(c, 2 * SILENCE_MS, story_is_active, &d),
+                  "the other fork does not take D in");
+    cluster_run(c, 2 * SILENCE_MS);
+}
+
+static bool serve_both(struct cluster *c, void *user)
+{
+    const unsigned *node = user;
+    return story_serves_anything(c, node[4]) &&
+           story_serves_anything(c, node[6]);
+}
+
+/* The first and B are in two lineages, at views that D has voted past, and do
+ * not hear each other. G gives way to one, then to the other, and in vain: D
+ * says of both that it does not. Then D and G go on, once and for all. */
+static void who_does_not_give_way_says_so_of_each_lineage(void **state)
+{
+    unsigned node[7];
+    struct cluster *c = start(state, node, 7, HF_POLICY_MAJORITY, 13);
+    leave_two_lineages(c, node);
+    cluster_check(c,
+                  hf_lineage_of(c->processes[node[0]].node->view) <
+                      hf_lineage_of(c->processes[node[6]].node->view),
+                  "G does not give way to the first"); /* Try other seeds. */
+    const unsigned meet[] = {node[0], node[2]};
+    for (unsigned i = 0; i < 2; i++) {
+        story_uncut(c, meet[i], node[4]);
+        story_uncut(c, meet[i], node[6]);
+        cluster_resume(c, meet[i]);
+    }
+    cluster_check(c, cluster_wait(c, SILENCE_MS, story_is_merging, &node[6]),
+                  "G gives way to nobody");
+    cluster_check(c, cluster_wait(c, 3 * HF_MERGE_ALONE_MS, serve_both, node),
+                  "they wait for D, and D for them");
+    for (unsigned k = 0; k < 300; k++) {
+        cluster_run(c, 100);
+        cluster_check(c, serve_both(c, node), "G gives way once more");
+    }
+    story_bring_together(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         STORY(who_was_left_out_gives_way_to_nothing_before),
         STORY(who_does_not_give_way_tells_the_others),
         STORY(who_does_not_give_way_says_so_of_all_that_is_past),
+        STORY(who_does_not_give_way_says_so_of_each_lineage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -36,7 +36,9 @@ static void make_heartbeat(struct script *s, struct hf_heartbeat *beat)
     beat->cluster = script_near(s, s->node->node->view->cluster);
     beat->lineage = script_take_lineage(s);
     beat->follows = script_take(s) < 192 ? 0 : script_take_epoch(s);
-    beat->refuses = hf_lineage_of(s->node->node->target);
+    beat->refusal_count = 1;
+    beat->refusals[0] = (struct hf_refusal){
+        hf_lineage_of(s->node->node->target), beat->follows};
     beat->reach = script_take_set(s);
     beat->suspects = script_take_set(s);
     beat->ops_finished = script_near(s, 0);

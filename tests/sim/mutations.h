@@ -76,6 +76,10 @@
       "who was out of a view votes in it when it has handed over in vain")     \
     X(REFUSES_ONE_VIEW, 1, 0, "refusal",                                       \
       "who does not give way says so of one view, not of all that are past")   \
+    X(REFUSES_ONE_LINEAGE, 1, 0, "refusal",                                    \
+      "who does not give way says so of one lineage, the last that it heard")  \
+    X(GIVES_UP_ONE_LINEAGE, 1, 0, "refusal",                                   \
+      "who waited for two lineages in vain waits for the first one again")     \
     X(REFUSAL_UNTOLD, 1, 0, "refusal",                                         \
       "who does not give way to what is past for it does not tell the rest")   \
     X(LED_BACK, 2003, 2000, "agreement",                                       \

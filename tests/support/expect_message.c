@@ -75,7 +75,11 @@ static void expect_heartbeat(const struct hf_heartbeat *a,
     assert_int_equal(a->cluster, b->cluster);
     assert_int_equal(a->lineage, b->lineage);
     assert_int_equal(a->follows, b->follows);
-    assert_int_equal(a->refuses, b->refuses);
+    assert_int_equal(a->refusal_count, b->refusal_count);
+    for (uint8_t i = 0; i < b->refusal_count; i++) {
+        assert_int_equal(a->refusals[i].lineage, b->refusals[i].lineage);
+        assert_int_equal(a->refusals[i].before, b->refusals[i].before);
+    }
     assert_int_equal(a->reach, b->reach);
     assert_int_equal(a->suspects, b->suspects);
     assert_int_equal(a->ops_finished, b->ops_finished);

@@ -91,7 +91,6 @@ static void add_heartbeats(struct messages *m)
         .cluster = unlike(m),
         .lineage = unlike(m),
         .follows = unlike(m),
-        .refuses = unlike(m),
         .reach = unlike(m),
         .suspects = unlike(m),
         .ops_finished = unlike(m),
@@ -115,6 +114,8 @@ static void add_heartbeats(struct messages *m)
         .news_heard = unlike(m),
         .events = HF_NOTICES_KEYEVENT | HF_NOTICES_EXPIRED,
         .events_set_ms = unlike(m),
+        .refusal_count = HF_REFUSALS_MAX,
+        .refusals = {{unlike(m), unlike(m)}, [3] = {unlike(m), 1}},
     };
     add(m, HF_MESSAGE_HEARTBEAT);
     add(m, HF_MESSAGE_HEARTBEAT)->heartbeat = (struct hf_heartbeat){
