@@ -23,7 +23,7 @@
 
 #include "core/sessions.h"
 
-#define HF_OWN_EPOCHS_MAX 32
+#define HF_OWN_EPOCHS_MAX 64
 #define HF_SEEN_MAX 24
 
 /* In the sequence of a session's version: the write was taken over from another
