@@ -231,7 +231,7 @@
       "a write where there is a fence is carried out")                         \
     X(FENCE_NOT_REFILLED, 1, 200, "",                                          \
       "a learner does not get the fences")                                     \
-    X(LEFT_TO_NOBODY, 220000913, 1, "- available",                             \
+    X(LEFT_TO_NOBODY, 1, 0, "merge",                                           \
       "who hears that its lineage went on without it drops what it had there, "\
       "though others left that to it")                                         \
     X(RESUMES_WHERE_IT_WAS, 1, 0, "merge half",                                \
