@@ -1,5 +1,6 @@
-/* votes_test.c - Whose votes a new view does without: of those who died, and of
- * those who gave way. What they had granted, or agreed to, may still hold. */
+/* votes_test.c - What a vote binds, and whose a new view does without: of those
+ * who died, and of those who gave way. What they had granted, or agreed to, may
+ * still hold. */
 #include "core/node_state.h"
 #include "support/story.h"
 
@@ -32,6 +33,66 @@ static void what_the_dead_granted_is_waited_for(void **state)
                       "A goes on beside X, who has grants of D");
         cluster_heal(c);
         cluster_settle(c, CLUSTER_SETTLE_MS);
+        story_end(state);
+    }
+}
+
+static bool has_promised(struct cluster *c, struct story_pair pair)
+{
+    const struct hf_node *a = c->processes[pair.proposer].node;
+    const struct hf_node *b = c->processes[pair.voter].node;
+    return a->ballot.active && !a->ballot.accepting &&
+           b->promised == a->ballot.number;
+}
+
+/* Whether one of the two has promised what the other one proposes. Who of them
+ * does so first is chance. */
+static bool one_has_promised(struct cluster *c, void *user)
+{
+    struct story_pair *pair = user;
+    if (!has_promised(c, *pair)) {
+        *pair = (struct story_pair){pair->voter, pair->proposer};
+    }
+    return has_promised(c, *pair);
+}
+
+/* X, who ranks first, stands still, and B promises A to go on without it. Then
+ * X reads again, before that is decided, and only B hears it, who has a copy of
+ * what X is primary of: with a grant of B it would serve that. But then it
+ * serves on when B has taken over, for it does not hear of the new view. */
+static void who_has_promised_grants_nothing(void **state)
+{
+    for (uint64_t seed = 1; seed <= 5; seed++) {
+        struct cluster_options options;
+        cluster_options_init(&options, 100 + seed);
+        options.policy = HF_POLICY_MAJORITY;
+        options.faults.delay_us = 20000; /* Time to look in between. */
+        struct cluster *c = story_start_with(state, &options);
+        story_fill(c, 20);
+        const struct hf_view *view = cluster_view(c);
+        unsigned x = cluster_node_of(c, view, 0);
+        struct story_pair pair = {cluster_node_of(c, view, 1),
+                                  cluster_node_of(c, view, 2)};
+        cluster_pause(c, x);
+        cluster_check(c, cluster_wait(c, SILENCE_MS, one_has_promised, &pair),
+                      "nobody promises to go on without X");
+        unsigned a = pair.proposer;
+        unsigned b = pair.voter;
+        cluster_cut(c, a, x);
+        cluster_clog(c, a, b, HF_CHANNEL_CONTROL);
+        cluster_resume(c, x);
+        cluster_run(c, 2 * HF_HEARTBEAT_MS + 50);
+        cluster_check(c, story_is_of_three(c, &a) && story_is_of_three(c, &b),
+                      "it is decided already");
+        cluster_cut(c, b, x);
+        cluster_unclog(c, a, b, HF_CHANNEL_CONTROL);
+        cluster_check(c, cluster_wait(c, SILENCE_MS, story_is_of_two, &b),
+                      "A and B do not go on");
+        cluster_run(c, HF_LEASE_MS);
+        cluster_check(c, story_serves_anything(c, b), "B serves nothing");
+        cluster_heal(c);
+        cluster_settle_and_check(c);
+        story_expect_filled(c, 20);
         story_end(state);
     }
 }
@@ -500,6 +561,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         STORY(what_the_dead_granted_is_waited_for),
+        STORY(who_has_promised_grants_nothing),
         STORY(who_agreed_to_what_came_next_does_not_give_way),
         STORY(what_another_took_up_binds_who_chose_it),
         STORY(who_handed_over_gives_way_to_nothing_before),

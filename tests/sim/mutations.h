@@ -38,7 +38,7 @@
       "a view is agreed on before the leases it ends are over")                \
     X(DEAD_GRANTED_NOTHING, 1, 0, "votes",                                     \
       "a view is agreed on while what a dead member granted still holds")      \
-    X(GRANTS_AFTER_PROMISE, 1773, 2000, "",                                    \
+    X(GRANTS_AFTER_PROMISE, 1, 0, "votes",                                     \
       "grants are given after the promise of a later view")                    \
     X(ACKS_AFTER_PROMISE, 1, 0, "",                                            \
       "records are applied and acknowledged after such a promise; "            \
@@ -47,7 +47,7 @@
       "a view is accepted whose ballot is lower than the promised one")        \
     X(ACCEPTED_FORGOTTEN, 82, 2000, "agreement",                               \
       "a proposer ignores what others have accepted")                          \
-    X(LEAVER_STAYS, 145201948, 1, "leave half",                                \
+    X(LEAVER_STAYS, 1, 0, "leave",                                             \
       "who looks for a cluster anew while it leaves never leaves")             \
     X(LEAVER_IS_NOT_TAKEN_IN, 1, 0, "adopt",                                   \
       "who starts over while it leaves says so, though it keeps what others "  \
