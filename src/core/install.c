@@ -386,7 +386,9 @@ static void position_noted(struct hf_node *node, uint8_t member,
         return;
     }
     if (position->learnt != HF_SESSIONS_END) {
-        copy->kept_aside = !copy->acting;
+        /* It may have sent them before it knew that we took all of it. */
+        copy->kept_aside =
+            !copy->acting && (!copy->handed_over || HF_MUTATED(KEPT_FOR_GOOD));
         return;
     }
     if (copy->state == HF_COPY_UNKNOWN || copy->state == HF_COPY_WANTED) {

@@ -115,6 +115,7 @@ struct hf_copy {
     enum hf_copy_state state;
     bool acting;               /* A full copy by the view. */
     bool kept_aside;           /* It has something to hand over first. */
+    bool handed_over;          /* It did, in this view. */
     struct hf_version version; /* As reported at the start of the epoch. */
     uint64_t learnt;           /* The same. */
     uint64_t learnt_number;    /* Of the last LEARNT in the stream to it. */

@@ -471,8 +471,9 @@ void hf_node_refill(struct hf_node *node, uint8_t member)
 void hf_node_refill_allowed(struct hf_node *node, uint16_t p, uint8_t member)
 {
     struct hf_copy *copy = hf_partition_copy(&node->partitions[p], member);
-    if (copy != NULL && copy->kept_aside) {
+    if (copy != NULL) {
         copy->kept_aside = false;
+        copy->handed_over = true;
         node->members[member].refill_wanted = true; /* By the next tick. */
     }
 }

@@ -291,6 +291,60 @@ static void who_keeps_something_aside_is_filled_with_the_rest(void **state)
     story_expect_filled(c, KEYS);
 }
 
+static void keep_aside(struct cluster *c, unsigned node, uint16_t partition)
+{
+    c->processes[node].node->merge_deferred = 1;
+    c->processes[node].node->partitions[partition].merge =
+        (struct hf_merge_out){
+            .wanted = true, .lineage = 99, .held = 1, .deferred = true};
+}
+
+static bool has_handed_over(struct cluster *c, void *user)
+{
+    return c->processes[*(const unsigned *)user].node->merge_deferred == 0;
+}
+
+static bool has_copies_of_two(struct cluster *c, void *user)
+{
+    const struct hf_view *view =
+        c->processes[*(const unsigned *)user].node->view;
+    unsigned copies = 0;
+    for (uint16_t p = 0; p < HF_PARTITION_COUNT; p++) {
+        copies += view->acting[p].count;
+    }
+    return view->member_count == 2 && copies >= HF_PARTITION_COUNT * 19 / 10;
+}
+
+/* The same, but all of it was taken before, and the answer is lost. When it
+ * asks in the new view that is said at once, and what it sent before it heard
+ * that comes after: it keeps it aside. */
+static void who_has_handed_over_is_filled(void **state)
+{
+    struct cluster *c = story_start(state, 3, 19);
+    story_fill(c, KEYS);
+    unsigned primary = cluster_primary_of(c, "k");
+    unsigned stranger = cluster_stranger_to(c, "k");
+    uint16_t p = hf_partition_of_key(HF_SLICE_LITERAL("k"));
+    keep_aside(c, stranger, p);
+    cluster_check(c, cluster_wait(c, 1000, has_handed_over, &stranger),
+                  "it is not taken");
+    struct network_faults slow = c->options.faults;
+    slow.delay_us += 60000;
+    network_link_of(&c->network, primary, stranger, HF_CHANNEL_CONTROL)
+        ->path.faults = slow;
+    slow.delay_us += 100000;
+    network_link_of(&c->network, primary, stranger, HF_CHANNEL_DATA)
+        ->path.faults = slow;
+    cluster_kill(c, cluster_backup_of(c, "k"));
+    keep_aside(c, stranger, p);
+    cluster_check(c, cluster_wait(c, 5000, has_copies_of_two, &primary),
+                  "nothing is filled");
+    const struct hf_view *view = c->processes[primary].node->view;
+    cluster_check(c, view->acting[p].count == 2, "it is not filled");
+    cluster_settle_and_check(c);
+    story_expect_filled(c, KEYS);
+}
+
 /* That a copy has everything is sent at once, whatever the pace. It counts all
  * the same, also after a pause that was long enough for a whole burst: counted
  * once more from outside, after each turn. */
@@ -379,6 +433,7 @@ int main(void)
         STORY(a_node_that_dies_while_it_is_filled_changes_nothing),
         STORY(what_was_touched_last_is_filled_first),
         STORY(who_keeps_something_aside_is_filled_with_the_rest),
+        STORY(who_has_handed_over_is_filled),
         STORY(a_failed_step_leaves_nothing_behind_that_is_deleted),
         STORY(a_failed_step_does_not_tear_twins_apart),
     };

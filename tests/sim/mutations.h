@@ -242,6 +242,8 @@
       "a session that the other side changed later wins over its fence")       \
     X(MERGE_FORGETS_TOUCHES, 21, 200, "fork half",                             \
       "the other side's new time to live of what it did not change is dropped")\
+    X(KEPT_FOR_GOOD, 1, 0, "refill",                                           \
+      "who handed over before its positions came is not filled")               \
     X(FILLED_UNPACED, 3, 200, "refill",                                        \
       "copies are filled as fast as they can be sent")                         \
     X(FILLED_UNBOUNDED, 43, 200, "",                                           \
