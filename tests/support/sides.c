@@ -202,10 +202,11 @@ static bool is_back(const struct history *history,
     return false;
 }
 
-/* Whether @read may still show what @o left; NULL: that nothing ever was. */
+/* Whether @read may still show what @o left; NULL: that nothing ever was.
+ * @forgives: also when that is back. */
 static bool may_show(const struct history *history,
                      const struct sides_operation *read,
-                     const struct sides_operation *o)
+                     const struct sides_operation *o, bool forgives)
 {
     if (o != NULL && o->operation.started > read->operation.ended) {
         return false;
@@ -214,7 +215,7 @@ static bool may_show(const struct history *history,
         const struct sides_operation *other = history->before[i];
         if (o == NULL ? other->operation.kind != MODEL_DELETE
                       : other != o && undoes(other, o) &&
-                            !is_back(history, o, other)) {
+                            !(forgives && is_back(history, o, other))) {
             return false;
         }
     }
@@ -238,6 +239,20 @@ static bool leaves(const struct sides_operation *o,
     }
     return operation->kind == MODEL_WRITE &&
            operation->value == read->operation.value;
+}
+
+/* Asked last, for it takes long. */
+static bool shows_what_is_back(const struct history *history,
+                               const struct sides_operation *read)
+{
+    for (size_t i = 0; i < history->count; i++) {
+        const struct sides_operation *o = history->list[i];
+        if (leaves(o, read, history->guesses) &&
+            may_show(history, read, o, true)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static bool has_guesses(const struct history *history)
@@ -269,7 +284,7 @@ static const char *read_judge(struct history *history,
     bool nil = read->operation.value == MODEL_NIL;
     bool known = nil;
     find_before(history, read);
-    if (nil && may_show(history, read, NULL)) {
+    if (nil && may_show(history, read, NULL, false)) {
         return NULL;
     }
     for (size_t i = 0; i < history->count; i++) {
@@ -280,10 +295,13 @@ static const char *read_judge(struct history *history,
         }
         if (leaves(o, read, history->guesses)) {
             known = true;
-            if (may_show(history, read, o)) {
+            if (may_show(history, read, o, false)) {
                 return NULL;
             }
         }
+    }
+    if (!nil && shows_what_is_back(history, read)) {
+        return NULL;
     }
     return !known ? "was never written"
            : nil  ? "is lost"
