@@ -1,5 +1,4 @@
 /* peers.c - Who is out there: links, heartbeats, leases. */
-#include <arpa/inet.h>
 #include <string.h>
 
 #include "base/assert.h"
@@ -13,9 +12,8 @@ bool hf_node_address_equal(const char *host_a, uint16_t port_a,
 
 bool hf_node_host_is_numeric(const struct hf_peer_info *info)
 {
-    struct in6_addr unused;
-    return inet_pton(AF_INET, info->host, &unused) == 1 ||
-           inet_pton(AF_INET6, info->host, &unused) == 1;
+    return strchr(info->host, ':') != NULL ||
+           info->host[strspn(info->host, "0123456789.")] == '\0';
 }
 
 static bool is_loopback(const char *host)
