@@ -82,8 +82,9 @@ static bool is_without_dead(struct cluster *c, void *user)
 {
     unsigned dead = *(const unsigned *)user;
     for (unsigned i = 0; i < c->options.node_count; i++) {
-        const struct hf_view *view = c->processes[i].node->view;
-        if (i != dead && view->member_count != c->options.node_count - 1) {
+        const struct hf_node *node = c->processes[i].node;
+        if (i != dead &&
+            node->view->member_count != c->options.node_count - 1) {
             return false;
         }
     }
