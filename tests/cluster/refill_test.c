@@ -258,6 +258,17 @@ static bool is_filled_but_for_one(struct cluster *c, void *user)
     return status.member_count == 2 && status.refill_partitions == 1;
 }
 
+/* @node has what it held of @partition in the view of @held, in another
+ * lineage, still to hand over. */
+static void keep_aside(struct cluster *c, unsigned node, uint16_t partition,
+                       hf_epoch held)
+{
+    c->processes[node].node->merge_deferred = 1;
+    c->processes[node].node->partitions[partition].merge =
+        (struct hf_merge_out){
+            .wanted = true, .lineage = 99, .held = held, .deferred = true};
+}
+
 /* A node that joins may keep a partition aside, until somebody takes over what
  * it has to hand over of it. Here nobody does for a while. That partition is
  * not filled until then; all others are, and clients notice nothing. */
@@ -268,11 +279,7 @@ static void who_keeps_something_aside_is_filled_with_the_rest(void **state)
     unsigned primary = cluster_primary_of(c, "k");
     unsigned stranger = cluster_stranger_to(c, "k");
     uint16_t p = hf_partition_of_key(HF_SLICE_LITERAL("k"));
-    struct hf_node *node = c->processes[stranger].node;
-    node->merge_deferred = 1;
-    node->partitions[p].merge = (struct hf_merge_out){
-        .wanted = true, .lineage = 99, .held = UINT64_MAX, .deferred = true};
-
+    keep_aside(c, stranger, p, UINT64_MAX);
     cluster_kill(c, cluster_backup_of(c, "k"));
     cluster_check(c, cluster_wait(c, 5000, is_filled_but_for_one, &primary),
                   "other partitions are not filled");
@@ -286,17 +293,10 @@ static void who_keeps_something_aside_is_filled_with_the_rest(void **state)
     }
     cluster_check(c, is_filled_but_for_one(c, &primary), "it is filled");
 
-    node->partitions[p].merge.held = 1; /* Now it is taken. */
+    /* Now it is taken. */
+    c->processes[stranger].node->partitions[p].merge.held = 1;
     cluster_settle_and_check(c);
     story_expect_filled(c, KEYS);
-}
-
-static void keep_aside(struct cluster *c, unsigned node, uint16_t partition)
-{
-    c->processes[node].node->merge_deferred = 1;
-    c->processes[node].node->partitions[partition].merge =
-        (struct hf_merge_out){
-            .wanted = true, .lineage = 99, .held = 1, .deferred = true};
 }
 
 static bool has_handed_over(struct cluster *c, void *user)
@@ -325,7 +325,7 @@ static void who_has_handed_over_is_filled(void **state)
     unsigned primary = cluster_primary_of(c, "k");
     unsigned stranger = cluster_stranger_to(c, "k");
     uint16_t p = hf_partition_of_key(HF_SLICE_LITERAL("k"));
-    keep_aside(c, stranger, p);
+    keep_aside(c, stranger, p, 1);
     cluster_check(c, cluster_wait(c, 1000, has_handed_over, &stranger),
                   "it is not taken");
     struct network_faults slow = c->options.faults;
@@ -336,7 +336,7 @@ static void who_has_handed_over_is_filled(void **state)
     network_link_of(&c->network, primary, stranger, HF_CHANNEL_DATA)
         ->path.faults = slow;
     cluster_kill(c, cluster_backup_of(c, "k"));
-    keep_aside(c, stranger, p);
+    keep_aside(c, stranger, p, 1);
     cluster_check(c, cluster_wait(c, 5000, has_copies_of_two, &primary),
                   "nothing is filled");
     const struct hf_view *view = c->processes[primary].node->view;

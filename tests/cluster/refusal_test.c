@@ -211,6 +211,19 @@ static bool is_of_four(struct cluster *c, void *user)
     return hf_member_set_count(hf_view_voters(view)) == 4;
 }
 
+/* B, @other and two more go on, and leave out B, which sleeps. */
+static void four_leave_out_b(struct cluster *c, unsigned b, unsigned other)
+{
+    cluster_check(c, cluster_wait(c, SILENCE_MS, is_of_four, &b),
+                  "the four do not go on");
+    cluster_run(c, 1000);
+    cluster_isolate(c, b);
+    cluster_pause(c, b);
+    cluster_check(c, cluster_wait(c, SILENCE_MS, story_is_of_three, &other),
+                  "they do not go on without B");
+    cluster_run(c, 1000);
+}
+
 /* Of six, four go on without the first two, and leave out B, then E, who both
  * sleep. The rest is as above: D is in the fork when it meets B and E. */
 static struct cluster *meet_two_in_the_fork(void **state, unsigned node[6])
@@ -219,14 +232,7 @@ static struct cluster *meet_two_in_the_fork(void **state, unsigned node[6])
     unsigned b = node[2];
     unsigned e = node[5];
     part_from_the_first_two(c, node, 6);
-    cluster_check(c, cluster_wait(c, SILENCE_MS, is_of_four, &b),
-                  "B, C, D and E do not go on");
-    cluster_run(c, 1000);
-    cluster_isolate(c, b);
-    cluster_pause(c, b);
-    cluster_check(c, cluster_wait(c, SILENCE_MS, story_is_of_three, &e),
-                  "C, D and E do not go on");
-    cluster_run(c, 1000);
+    four_leave_out_b(c, b, e);
     cluster_isolate(c, e);
     cluster_pause(c, e);
     agree_without_b(c, node[3], node[4], 0);
@@ -291,14 +297,7 @@ static void leave_two_lineages(struct cluster *c, unsigned node[7])
     unsigned g = node[6];
     part_from_the_first_two(c, node, 7);
     cluster_isolate(c, g);
-    cluster_check(c, cluster_wait(c, SILENCE_MS, is_of_four, &b),
-                  "B, C, D and X do not go on");
-    cluster_run(c, 1000);
-    cluster_isolate(c, b);
-    cluster_pause(c, b);
-    cluster_check(c, cluster_wait(c, SILENCE_MS, story_is_of_three, &d),
-                  "C, D and X do not go on");
-    cluster_run(c, 1000);
+    four_leave_out_b(c, b, d);
     cluster_cut(c, of_c, d);
     cluster_cut(c, x, d);
     cluster_check(c, cluster_wait(c, SILENCE_MS, story_is_of_two, &of_c),
